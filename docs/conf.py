@@ -1,0 +1,23 @@
+"""Settings of the documentation; `nox -s docs` builds it, warnings being errors."""
+
+from __future__ import annotations
+
+from importlib.metadata import version as installed_version
+
+project = "sockio"
+author = "the sockio authors"
+copyright = "2026, the sockio authors"
+version = release = installed_version("sockio")
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.doctest"]
+exclude_patterns = ["_build"]
+
+myst_enable_extensions = ["colon_fence"]
+myst_heading_anchors = 3
+
+autodoc_member_order = "bysource"
+autodoc_typehints_format = "short"
+
+html_theme = "furo"
+html_title = f"sockio {release}"
+html_copy_source = False

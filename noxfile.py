@@ -1,0 +1,191 @@
+"""Every chore of the project, each in its own environment: `nox --list` names them.
+
+What is tested is always the built wheel, never the source tree. The Pythons come from the
+classifiers in pyproject.toml, the tools from its dependency groups.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import nox
+from packaging.requirements import Requirement
+
+nox.needs_version = ">=2025.10.14"
+nox.options.default_venv_backend = "virtualenv"
+nox.options.reuse_venv = "yes"
+nox.options.sessions = ["lint", "typing", "tests", "docs"]
+
+CI = "CI" in os.environ
+# One Python is enough to work on the project; CI needs them all.
+nox.options.error_on_missing_interpreters = CI
+nox.options.download_python = "never"
+
+ROOT = Path(__file__).resolve().parent
+JS = ROOT / "tests" / "js"
+PYPROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
+PYTHONS = nox.project.python_versions(PYPROJECT)
+
+# Built by the first session that asks, and the same one for all the others of this run.
+_wheel: Path | None = None
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """Run the chat of examples/flask_chat as a user would get it; options go to `sockio demo`."""
+    install_sockio(session, "demo")
+    client = install_js_client(session)
+    env = {"SOCKIO_CLIENT_JS": str(client)} if client else {}
+    session.run("sockio", "demo", *session.posargs, env=env)
+
+
+@nox.session(python=PYTHONS)
+def tests(session: nox.Session) -> None:
+    """Run the whole suite against the built wheel, on every supported Python."""
+    install_sockio(session, "demo", "reload", requirements=group("test"))
+    install_js_client(session)
+    pytest(session, *session.posargs)
+
+
+@nox.session(python=[PYTHONS[0], PYTHONS[-1]])
+def minimums(session: nox.Session) -> None:
+    """Run the suite with every dependency at the lower bound that pyproject.toml promises."""
+    extras = PYPROJECT["project"]["optional-dependencies"]
+    promised = [*PYPROJECT["project"]["dependencies"], *extras["demo"], *extras["reload"]]
+    pins = [lowest(requirement) for requirement in promised]
+    install_sockio(session, "demo", "reload", requirements=[*group("test"), *pins])
+    install_js_client(session)
+    pytest(session, *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style and formatting; `nox -s lint -- --fix` repairs what can be repaired."""
+    session.install(*group("lint"))
+    fix = "--fix" in session.posargs
+    session.run("ruff", "check", *(["--fix"] if fix else []))
+    session.run("ruff", "format", *([] if fix else ["--check"]))
+
+
+@nox.session
+def typing(session: nox.Session) -> None:
+    """Check the types, strictly: the package, its tests and this file."""
+    session.install(*PYPROJECT["project"]["dependencies"], *group("typing"))
+    session.run("mypy", *session.posargs)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the documentation with warnings as errors, and run the examples in it."""
+    install_sockio(session, requirements=group("docs"))
+    for builder in ("html", "doctest"):
+        session.run(
+            "sphinx-build", "--fail-on-warning", "--keep-going", "--quiet",
+            "--builder", builder, "docs", f"docs/_build/{builder}",
+        )  # fmt: skip
+
+
+@nox.session
+def coverage(session: nox.Session) -> None:
+    """Run the suite once and report which lines and branches it never reached."""
+    install_sockio(session, "demo", "reload", requirements=group("coverage"))
+    install_js_client(session)
+    session.run("coverage", "erase")
+    # The script and not `-m pytest`, which would put the source tree in front of the wheel.
+    script = str(Path(session.bin) / "pytest")
+    session.run("coverage", "run", script, *session.posargs, env={"SOCKIO_EXPECT_INSTALLED": "1"})
+    session.run("coverage", "combine", "--quiet")
+    session.run("coverage", "report")
+
+
+@nox.session
+def fuzz(session: nox.Session) -> None:
+    """Run the property-based tests with the many examples of the "fuzz" hypothesis profile."""
+    install_sockio(session, requirements=group("test"))
+    pytest(session, "-m", "fuzz", "--hypothesis-profile=fuzz", *session.posargs)
+
+
+@nox.session
+def examples(session: nox.Session) -> None:
+    """Start every example and see that it answers."""
+    install_sockio(session, "demo", requirements=group("test"))
+    install_js_client(session)
+    pytest(session, "tests/examples", *session.posargs)
+
+
+def group(name: str) -> tuple[str, ...]:
+    """The requirements of one dependency group of pyproject.toml."""
+    return nox.project.dependency_groups(PYPROJECT, name)
+
+
+def lowest(requirement: str) -> str:
+    """The exact pin of a requirement's lower bound; raises ValueError if it has none."""
+    parsed = Requirement(requirement)
+    (bound,) = (part.version for part in parsed.specifier if part.operator == ">=")
+    return f"{parsed.name}=={bound}"
+
+
+def pytest(session: nox.Session, *args: str) -> None:
+    """Run pytest where tests/test_house.py insists that the tested sockio is the wheel's."""
+    # The script and not `python -m pytest`, which would put the source tree in front of the wheel.
+    session.run("pytest", *args, env={"SOCKIO_EXPECT_INSTALLED": "1"})
+
+
+def install_sockio(
+    session: nox.Session, *extras: str, requirements: tuple[str, ...] | list[str] = ()
+) -> None:
+    """Install the built wheel with its extras, and whatever else the session needs."""
+    wheel = built_wheel(session)
+    # pip never replaces an installed wheel by another one of the same version unless forced, and
+    # a reused environment has the wheel of the last run.
+    session.install("--force-reinstall", "--no-deps", str(wheel))
+    suffix = f"[{','.join(extras)}]" if extras else ""
+    session.install(f"{wheel}{suffix}", *requirements)
+
+
+def built_wheel(session: nox.Session) -> Path:
+    """The wheel of this checkout, built once in a run of nox."""
+    global _wheel
+    if _wheel is None:
+        folder = session.cache_dir / "wheel"
+        session.run_install(
+            "python", "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(folder), ".",
+            silent=True,
+        )  # fmt: skip
+        # The newest: `nox -R` builds nothing and takes the last one.
+        _wheel = max(folder.glob("*.whl"), key=lambda path: path.stat().st_mtime)
+    return _wheel
+
+
+def install_js_client(session: nox.Session) -> Path | None:
+    """Install the real JavaScript client into tests/js; its browser build, or None without npm."""
+    package = JS / "node_modules" / "socket.io-client"
+    if installed_version(package) != wanted_version("socket.io-client"):
+        if shutil.which("npm") is None:
+            if CI:
+                session.error("npm is not on PATH: CI has to run the JavaScript client")
+            session.log("npm is not on PATH: going on without the JavaScript client")
+            return None
+        with session.chdir(JS):
+            quietly = ("--ignore-scripts", "--no-audit", "--no-fund", "--no-package-lock")
+            session.run_install("npm", "install", *quietly, external=True, silent=True)
+    browser_build = package / "dist" / "socket.io.js"
+    return browser_build if browser_build.is_file() else None
+
+
+def wanted_version(package: str) -> str:
+    """The version of a JavaScript package that tests/js/package.json pins."""
+    version: str = json.loads((JS / "package.json").read_text())["dependencies"][package]
+    return version
+
+
+def installed_version(folder: Path) -> str | None:
+    """The version of a JavaScript package in its folder of node_modules; None if not there."""
+    try:
+        version: str = json.loads((folder / "package.json").read_text())["version"]
+    except FileNotFoundError:
+        return None
+    return version

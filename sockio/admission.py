@@ -1,0 +1,171 @@
+"""Who gets in: the handshake's questions, in order.
+
+Is the origin allowed? Does ``authorize`` agree? Does the view (in the view form) attach namespaces
+and answer without a refusal? The handshake is the one request that browsers send with cookies even
+across domains, and the one whose refusal has an HTTP status, so everything is decided here.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from webob import Request
+
+from .exceptions import ConnectionRefused, RequestRefused, UsageError
+from .origins import is_allowed, own_origins, source_of
+from .virtsocket import Socket
+
+__all__ = ["ask_authorize", "ask_view", "check_origin", "lasting_environ"]
+
+log = logging.getLogger("sockio.handshake")
+
+UNAUTHORIZED = "handshake unauthorized"
+ERROR = "handshake error"
+BAD_ORIGIN = "handshake bad origin"
+
+#: Objects that belong to the server or to the request and must not outlive it.
+_FLEETING = (
+    "wsgi.input",
+    "wsgi.errors",
+    "wsgi.file_wrapper",
+    "wsgi.websocket",
+    "gunicorn.socket",
+    "gunicorn.sock",
+    "werkzeug.socket",
+    "werkzeug.server.shutdown",
+    "webob.adhoc_attrs",
+    "sockio.attached",
+)
+
+
+def check_origin(policy: Any, environ: Mapping[str, Any]) -> None:
+    """Raise ``RequestRefused`` when the request's origin may not talk to this server."""
+    if is_allowed(policy, environ):
+        return
+    source = source_of(environ)
+    raise RequestRefused(
+        "403 Forbidden",
+        BAD_ORIGIN,
+        detail=f"origin {(source or 'none')[:100]!r} is not allowed; this server sees itself as "
+        f"{' or '.join(own_origins(environ))!r}. Set origins=[...] to allow it, or let the proxy "
+        "pass Host and X-Forwarded-Proto.",
+    )
+
+
+def ask_authorize(authorize: Callable[[Request], Any] | None, request: Request) -> None:
+    """Ask the ``authorize`` setting. Raises ``RequestRefused``: 403 for no, 500 if it failed."""
+    if authorize is None:
+        return
+    try:
+        allowed = authorize(request)
+    except ConnectionRefused as refused:
+        raise RequestRefused("403 Forbidden", UNAUTHORIZED, detail=str(refused)) from None
+    except RequestRefused:
+        raise
+    except Exception as error:
+        log.exception("authorize failed")
+        raise RequestRefused("500 Internal Server Error", ERROR, detail=repr(error)) from error
+    if not allowed:
+        raise RequestRefused("403 Forbidden", UNAUTHORIZED, detail="authorize said no")
+
+
+def ask_view(
+    app: Callable[..., Any], environ: dict[str, Any], socket: Socket
+) -> list[tuple[str, str]]:
+    """Run the wrapped application as the handshake's view; its cookies, if it lets the client in.
+
+    Raises ``RequestRefused`` otherwise: with the view's own 401 or 403, with 500 when it failed,
+    and with 403 for everything else that is not a yes.
+    """
+    answer = _run(app, environ)
+    cookies = [(k, v) for k, v in answer.headers if k.lower() == "set-cookie"]
+    status = answer.status
+    if answer.error is not None:
+        raise _refusal("500 Internal Server Error", ERROR, repr(answer.error), cookies)
+    if status.startswith("5"):
+        raise _refusal("500 Internal Server Error", ERROR, f"the view answered {status}", cookies)
+    if status[:3] in ("401", "403"):
+        challenge = [(k, v) for k, v in answer.headers if k.lower() == "www-authenticate"]
+        raise _refusal(status, UNAUTHORIZED, f"the view answered {status}", cookies + challenge)
+    if status and not status.startswith("2"):
+        hint = ""
+        if status.startswith("404"):
+            hint = f": route {environ.get('PATH_INFO')} (all of /socket.io/*) to your view"
+        elif status.startswith("3"):
+            hint = ": a redirect (to a login, perhaps) refuses a client"
+        elif status.startswith("405"):
+            hint = ": the view must accept GET"
+        raise _refusal("403 Forbidden", UNAUTHORIZED, f"the view answered {status}{hint}", cookies)
+    if not environ.get("sockio.attached"):
+        raise _refusal(
+            "403 Forbidden",
+            UNAUTHORIZED,
+            "the view did not call socketio_manage(environ, namespaces)",
+            cookies,
+        )
+    return cookies
+
+
+class ViewRefused(RequestRefused):
+    """A refusal that carries headers of the view."""
+
+    headers: list[tuple[str, str]]
+
+
+def _refusal(status: str, body: str, detail: str, headers: list[tuple[str, str]]) -> ViewRefused:
+    refusal = ViewRefused(status, body, detail=detail)
+    refusal.headers = headers
+    return refusal
+
+
+class _Answer:
+    """What a WSGI application said: nothing ("" and no headers), or a status and headers."""
+
+    def __init__(self) -> None:
+        self.status = ""
+        self.headers: list[tuple[str, str]] = []
+        self.error: Exception | None = None
+
+    def start_response(
+        self, status: str, headers: list[tuple[str, str]], exc_info: Any = None
+    ) -> Callable[[bytes], object]:
+        self.status = status
+        self.headers = list(headers)
+        return lambda data: None
+
+
+def _run(app: Callable[..., Any], environ: dict[str, Any]) -> _Answer:
+    """Run an application to its end with a ``start_response`` of our own; the body is dropped."""
+    answer = _Answer()
+    body: Iterable[bytes] | None = None
+    try:
+        body = app(environ, answer.start_response)
+        # Bare views may return None: they said what they had to by socketio_manage().
+        for _ in body or ():
+            pass
+    except UsageError as error:
+        log.error("%s", error)
+        answer.error = error
+    except Exception as error:
+        log.exception("the view of the handshake failed")
+        answer.error = error
+    finally:
+        close = getattr(body, "close", None)
+        if close is not None:
+            try:
+                close()
+            except Exception as error:
+                log.exception("closing the answer of the handshake's view failed")
+                answer.error = error
+    return answer
+
+
+def lasting_environ(environ: dict[str, Any]) -> dict[str, Any]:
+    """A copy of the handshake's environ that may live as long as the session: without the
+    server's own objects, and with an empty body."""
+    lasting = {key: value for key, value in environ.items() if key not in _FLEETING}
+    lasting["wsgi.input"] = io.BytesIO()
+    return lasting

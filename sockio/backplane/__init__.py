@@ -1,0 +1,41 @@
+"""How an emit reaches its sockets, behind one small interface.
+
+:class:`Backplane` is what the rest of sockio knows. :mod:`sockio.backplane.local` serves the
+sockets of this process; one that spans processes takes the same :class:`Emission`, which for that
+reason holds nothing but plain values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+__all__ = ["Backplane", "Emission"]
+
+
+@dataclass(frozen=True)
+class Emission:
+    """One packet and whom it is for."""
+
+    #: The namespace; only its members can be reached.
+    namespace: str
+    #: The packet as a mapping, with ``endpoint`` set to the namespace.
+    packet: Mapping[str, Any]
+    #: Members of any of these rooms; None is every member of the namespace.
+    rooms: tuple[Hashable, ...] | None = None
+    #: Session ids that are left out.
+    skip: frozenset[str] = frozenset()
+    #: Drop it for whoever cannot take it at once.
+    volatile: bool = False
+
+
+class Backplane(Protocol):
+    """Delivers emissions."""
+
+    def publish(self, emission: Emission) -> None:
+        """Deliver to every member that is connected now. Never blocks.
+
+        Raises ``UsageError`` when the packet cannot be written as JSON.
+        """
+        ...

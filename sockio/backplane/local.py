@@ -1,0 +1,39 @@
+"""The backplane of one process: straight from the room index to the sockets."""
+
+from __future__ import annotations
+
+from ..outbox import Outgoing
+from ..protocol.dialect import Codec
+from ..rooms import Rooms
+from ..virtsocket import Socket
+from . import Emission
+
+__all__ = ["LocalBackplane"]
+
+
+class LocalBackplane:
+    """Delivers to the sockets of this process, in O(members): one encoding for all of them."""
+
+    def __init__(self, rooms: Rooms[Socket]) -> None:
+        self._rooms = rooms
+
+    def publish(self, emission: Emission) -> None:
+        namespace, skip = emission.namespace, emission.skip
+        if emission.rooms is None:
+            members = self._rooms.members(namespace)
+        elif len(emission.rooms) == 1:
+            members = self._rooms.members(namespace, emission.rooms[0])
+        else:
+            members = self._rooms.union(namespace, emission.rooms)
+        # One entry, unless sockets of several dialects or with JSON functions of their own meet.
+        encoded: dict[Codec, Outgoing] = {}
+        for socket in members:
+            if skip and socket.sessid in skip:
+                continue
+            codec = socket.codec
+            packet = encoded.get(codec)
+            if packet is None:
+                packet = encoded[codec] = Outgoing(
+                    codec.encode(emission.packet), namespace, volatile=emission.volatile
+                )
+            socket.deliver(packet)

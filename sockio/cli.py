@@ -1,0 +1,160 @@
+"""The command ``sockio``: ``serve`` an application, or show the ``demo``."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+# Before anything else is imported that could keep an unpatched name: only the standard library is
+# imported above, and the application is imported by this command later.
+from gevent import monkey
+
+__all__ = ["main"]
+
+#: Settings that make sense as command-line options: those whose value is a number or a word.
+_NOT_OPTIONS = {"authorize", "context", "error_handler", "json_loads", "json_dumps", "max_outbox"}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit status."""
+    monkey.patch_all()
+    arguments = _parser().parse_args(argv)
+    logging.basicConfig(
+        level=logging.DEBUG if arguments.verbose else logging.INFO,
+        format="%(asctime)s %(levelname)-7s %(name)s: %(message)s",
+    )
+    try:
+        return int(arguments.run(arguments))
+    except _Problem as problem:
+        print(f"sockio: {problem}", file=sys.stderr)
+        return 2
+
+
+class _Problem(Exception):
+    """Something that the caller of the command can put right; the message says how."""
+
+
+def _parser() -> argparse.ArgumentParser:
+    from .config import OPTIONS
+
+    parser = argparse.ArgumentParser(prog="sockio", description="Socket.IO for WSGI applications.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    serve = commands.add_parser("serve", help="serve a WSGI application")
+    serve.add_argument(
+        "app", metavar="MODULE:APP", help="for example chat:app, or a callable's path"
+    )
+    serve.add_argument("--reload", action="store_true", help="restart when source files change")
+    for option in OPTIONS.values():
+        if option.name not in _NOT_OPTIONS:
+            flag = "--" + option.name.replace("_", "-")
+            serve.add_argument(flag, default=None, metavar="VALUE", help=option.doc)
+    serve.set_defaults(run=_serve)
+
+    demo = commands.add_parser("demo", help="show a chat")
+    demo.set_defaults(run=_demo)
+
+    for command, port in ((serve, 8080), (demo, 8080)):
+        command.add_argument("--host", default="127.0.0.1", help="address to listen on")
+        command.add_argument("--port", type=int, default=port, help="port; 0 takes a free one")
+        command.add_argument("--verbose", action="store_true", help="log every packet and more")
+    return parser
+
+
+def _serve(arguments: argparse.Namespace) -> int:
+    if arguments.reload:
+        _start_reloader()
+    sys.path.insert(0, os.getcwd())
+    app = _load(arguments.app)
+    from .config import OPTIONS
+
+    options = {
+        name: getattr(arguments, name)
+        for name in OPTIONS
+        if name not in _NOT_OPTIONS and getattr(arguments, name) is not None
+    }
+    return _run(app, arguments, options)
+
+
+def _demo(arguments: argparse.Namespace) -> int:
+    folder = demo_folder()
+    if folder is None:
+        raise _Problem("the demo is not installed; run it from a checkout: nox -s demo")
+    sys.path.insert(0, str(folder))
+    try:
+        app = _load("chat:app")
+    except ModuleNotFoundError as error:
+        if error.name != "flask":
+            raise
+        raise _Problem("the demo needs Flask: pip install 'sockio[demo]'") from error
+    return _run(app, arguments, {})
+
+
+def demo_folder() -> Path | None:
+    """Where the chat is: packed with an installed sockio, or beside it in a checkout."""
+    here = Path(__file__).resolve().parent
+    for folder in (here / "_demo" / "flask_chat", here.parent / "examples" / "flask_chat"):
+        if (folder / "chat.py").is_file():
+            return folder
+    return None
+
+
+def _run(app: Any, arguments: argparse.Namespace, options: dict[str, Any]) -> int:
+    from .exceptions import UsageError
+    from .server import serve
+
+    try:
+        serve(app, arguments.host, arguments.port, **options)
+    except (UsageError, TypeError) as error:
+        raise _Problem(str(error)) from error
+    except OSError as error:
+        raise _Problem(
+            f"cannot listen on {arguments.host}:{arguments.port}: {error.strerror or error}. "
+            "Choose another with --port."
+        ) from error
+    return 0
+
+
+def _load(name: str) -> Any:
+    """The object that ``module:attribute`` names."""
+    import importlib
+
+    module_name, colon, attribute = name.partition(":")
+    if not colon:
+        raise _Problem(f"{name!r}: write MODULE:APP, for example {name}:app")
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name != module_name.partition(".")[0]:
+            raise
+        raise _Problem(
+            f"there is no module {module_name!r} in {os.getcwd()}; change to the folder it is in"
+        ) from error
+    try:
+        app: Any = module
+        for part in attribute.split("."):
+            app = getattr(app, part)
+    except AttributeError as error:
+        raise _Problem(f"module {module_name!r} has no {attribute!r}") from error
+    if not callable(app):
+        raise _Problem(f"{name} is not a WSGI application: it cannot be called")
+    return app
+
+
+def _start_reloader() -> None:
+    """Continue in a child process that is started again when a source file changes."""
+    try:
+        import hupper
+    except ModuleNotFoundError as error:
+        raise _Problem("--reload needs hupper: pip install 'sockio[reload]'") from error
+    if not hupper.is_active():
+        hupper.start_reloader("sockio.cli.main")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,219 @@
+"""The settings, as one table: name, converter, default, what it means.
+
+The same table feeds keyword arguments, ini keys and command-line options, so a value may always
+come as the string that an ini file holds: ``heartbeat_interval="25"`` is ``25.0``. Times are
+seconds, sizes are bytes. A :class:`Settings` object is frozen and belongs to one middleware; two
+middlewares in one process never share one.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import pkgutil
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from .exceptions import SettingsError
+
+__all__ = ["OPTIONS", "Option", "Settings"]
+
+Converter = Callable[[Any], Any]
+
+
+def _seconds(value: Any) -> float:
+    number = float(value)
+    if not (math.isfinite(number) and number > 0):
+        raise ValueError("must be a positive number of seconds")
+    return number
+
+
+def _count(value: Any) -> int:
+    number = int(value)
+    if number < 1:
+        raise ValueError("must be a positive whole number")
+    return number
+
+
+def _words(value: Any) -> tuple[str, ...]:
+    if isinstance(value, str):
+        return tuple(value.replace(",", " ").split())
+    return tuple(str(item) for item in value)
+
+
+def _transports(value: Any) -> tuple[str, ...] | None:
+    if value is None or value == "":
+        return None
+    names = _words(value)
+    if not names:
+        raise ValueError("must name at least one transport, or be None for all of them")
+    return names
+
+
+def _resource(value: Any) -> str:
+    resource = str(value).strip("/")
+    if not resource or any(character in resource for character in "?#"):
+        raise ValueError("must be a URL path such as 'socket.io' or 'live/socket.io'")
+    return resource
+
+
+def _imported(value: Any) -> Any:
+    """A callable, or the dotted name of one (``package.module:name``), or None."""
+    if isinstance(value, str):
+        if not value:
+            return None
+        value = pkgutil.resolve_name(value)
+    if value is not None and not callable(value):
+        raise ValueError("must be a callable or the dotted name of one")
+    return value
+
+
+def _origins(value: Any) -> Any:
+    if value is None or value == "" or callable(value):
+        return value or None
+    if isinstance(value, str) and ":" in value and "//" not in value and "*" not in value:
+        return _imported(value)
+    words = _words(value)
+    if "*" in words:
+        return "*"
+    for word in words:
+        if word != "null" and "://" not in word:
+            raise ValueError(f"{word!r} is no origin; write scheme and host: 'https://{word}'")
+    return tuple(word.rstrip("/").lower() for word in words)
+
+
+def _pair(value: Any) -> tuple[int, int]:
+    items = _words(value) if isinstance(value, str) else tuple(value)
+    if len(items) != 2:
+        raise ValueError("must be two numbers: packets, bytes")
+    return _count(items[0]), _count(items[1])
+
+
+def _one_of(*allowed: str) -> Converter:
+    def convert(value: Any) -> str:
+        if value not in allowed:
+            raise ValueError(f"must be one of {', '.join(allowed)}")
+        return str(value)
+
+    return convert
+
+
+def _option(default: Any, convert: Converter, doc: str) -> Any:
+    return field(default=default, metadata={"convert": convert, "doc": doc})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What one middleware works by. Make it with :meth:`make`, which converts and checks."""
+
+    resource: str = _option("socket.io", _resource, "URL path prefix of the endpoint")
+    transports: tuple[str, ...] | None = _option(
+        None, _transports, "names of the transports offered, in order; None is all of them"
+    )
+    heartbeat_interval: float = _option(
+        25.0, _seconds, "seconds between heartbeats on streaming transports"
+    )
+    heartbeat_timeout: float = _option(
+        60.0, _seconds, "seconds to wait for the answer to a heartbeat"
+    )
+    close_timeout: float = _option(
+        60.0, _seconds, "seconds a session lives without any request; also told to the client"
+    )
+    polling_duration: float = _option(20.0, _seconds, "seconds after which an idle poll is ended")
+    origins: Any = _option(
+        None, _origins, "allowed origins: None (same origin), a list, '*', or a callable"
+    )
+    authorize: Callable[..., Any] | None = _option(
+        None, _imported, "callable(request) that decides on each handshake"
+    )
+    max_payload: int = _option(
+        1_000_000, _count, "bytes of a request body, of a websocket message and of one answer"
+    )
+    max_packets: int = _option(10_000, _count, "packets in one request body")
+    max_outbox: tuple[int, int] = _option(
+        (10_000, 4_000_000), _pair, "packets and bytes waiting for one client"
+    )
+    overflow: str = _option(
+        "close", _one_of("close", "drop"), "full outbox: 'close' the client or 'drop' the packet"
+    )
+    max_inbox: int = _option(1_000, _count, "received packets of one client waiting to be handled")
+    max_acks: int = _option(1_000, _count, "callbacks of one client waiting for their ack")
+    max_unopened: int = _option(
+        5_000, _count, "sessions per address that were handshaken and never opened"
+    )
+    ack_timeout: float = _option(60.0, _seconds, "seconds a callback waits for its ack")
+    context: Callable[..., Any] | None = _option(
+        None, _imported, "callable(namespace) giving a context manager around each event"
+    )
+    error_handler: Callable[..., Any] | None = _option(
+        None, _imported, "callable(socket, name, message, endpoint, msg_id, quiet)"
+    )
+    json_loads: Callable[[str], Any] | None = _option(
+        None, _imported, "JSON decoder in place of the strict one of the standard library"
+    )
+    json_dumps: Callable[[Any], str] | None = _option(
+        None, _imported, "JSON encoder in place of the strict one of the standard library"
+    )
+
+    @classmethod
+    def make(cls, options: Mapping[str, Any] | None = None, /, **kwargs: Any) -> Settings:
+        """Settings from keyword arguments or from the strings of an ini section.
+
+        Raises :class:`~sockio.exceptions.SettingsError` for an unknown name, for a value that its
+        converter refuses, and for times that contradict each other.
+        """
+        given = {**(options or {}), **kwargs}
+        converted = {}
+        for name, value in given.items():
+            option = OPTIONS.get(name)
+            if option is None:
+                raise SettingsError(_unknown(name, OPTIONS))
+            try:
+                converted[name] = option.convert(value)
+            except (ValueError, TypeError, ImportError, AttributeError) as error:
+                raise SettingsError(
+                    f"setting {name}={value!r}: {error}. It is: {option.doc}."
+                ) from error
+        settings = cls(**converted)
+        settings._check()
+        return settings
+
+    def _check(self) -> None:
+        # The client restarts its own timers with what the handshake told it (fact sheet,
+        # section 6, "Timers"): contradicting times make every client drop in turn.
+        if self.heartbeat_interval >= self.heartbeat_timeout:
+            raise SettingsError(
+                f"heartbeat_interval ({self.heartbeat_interval:g} s) must be shorter than "
+                f"heartbeat_timeout ({self.heartbeat_timeout:g} s): clients hang up when nothing "
+                "arrives for the timeout."
+            )
+        for name in ("heartbeat_interval", "polling_duration"):
+            if getattr(self, name) >= self.close_timeout:
+                raise SettingsError(
+                    f"{name} ({getattr(self, name):g} s) must be shorter than close_timeout "
+                    f"({self.close_timeout:g} s): clients expect data within the close timeout."
+                )
+
+
+@dataclass(frozen=True)
+class Option:
+    """One row of the table."""
+
+    name: str
+    convert: Converter
+    default: Any
+    doc: str
+
+
+#: Every setting by name, in the order of the documentation.
+OPTIONS: Mapping[str, Option] = {
+    item.name: Option(item.name, item.metadata["convert"], item.default, item.metadata["doc"])
+    for item in fields(Settings)
+}
+
+
+def _unknown(name: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, list(known), n=1)
+    hint = f" Did you mean {close[0]!r}?" if close else f" Known: {', '.join(known)}."
+    return f"there is no setting {name!r}.{hint}"

@@ -1,0 +1,378 @@
+"""From a packet to the allowed handler to its ack: the boundary that user exceptions never cross.
+
+One :class:`Dispatcher` per socket. Packets are handled one at a time in the order they came, in a
+task that exists only while there is something to handle. Connects and disconnects of namespaces
+travel in the same order, with one exception: a disconnect overtakes a handler that has been running
+for :data:`PATIENCE` seconds, so that a slow handler never delays it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from .exceptions import AckFailed, ConnectionRefused, EventRefused
+from .interfaces import Cancellable, Runtime
+from .outbox import Outgoing
+from .protocol.packet import Packet
+from .rooms import Rooms
+from .virtsocket import Reason, Socket, State
+
+__all__ = ["PATIENCE", "Dispatcher"]
+
+log = logging.getLogger("sockio.dispatch")
+
+#: Seconds a running handler may delay a disconnect that arrived behind it.
+PATIENCE = 0.5
+#: Seconds of handling without a pause, after which others get their turn.
+TURN = 0.01
+
+_DISCONNECT = "disconnect"
+
+#: When one of these ends a namespace, what the client had sent before is still handled; whom the
+#: server throws out is not heard any more.
+_FROM_THE_CLIENT = frozenset(
+    {
+        Reason.CLIENT,
+        Reason.NAMESPACE_CLIENT,
+        Reason.TRANSPORT_CLOSE,
+        Reason.TRANSPORT_ERROR,
+        Reason.HEARTBEAT_TIMEOUT,
+        Reason.CLOSE_TIMEOUT,
+    }
+)
+
+
+class _Farewell:
+    """One namespace that is to be told of its end, in its place among the packets."""
+
+    __slots__ = ("namespace", "reason", "since")
+
+    def __init__(self, namespace: Any, reason: str, since: float) -> None:
+        self.namespace = namespace
+        self.reason = reason
+        self.since = since
+
+
+class Dispatcher:
+    """Handles what one client sends, and tells its namespaces when it is over."""
+
+    __slots__ = (
+        "_context",
+        "_done",
+        "_farewells",
+        "_handling",
+        "_impatience",
+        "_inbox",
+        "_limit",
+        "_rooms",
+        "_runtime",
+        "_socket",
+        "_working",
+    )
+
+    def __init__(self, socket: Socket, runtime: Runtime, rooms: Rooms[Socket]) -> None:
+        self._socket = socket
+        self._runtime = runtime
+        self._rooms = rooms
+        self._context = socket.config.context
+        self._limit = socket.config.max_inbox
+        # A packet with the note whether its automatic ack was sent already, or a farewell.
+        self._inbox: deque[tuple[Packet, bool] | _Farewell] = deque()
+        self._working = False
+        #: Since when the present handler runs; None between handlers.
+        self._handling: float | None = None
+        self._farewells: set[_Farewell] = set()
+        self._impatience: Cancellable | None = None
+        self._done: Callable[[], object] | None = None
+
+    # ---- what comes in
+
+    @property
+    def full(self) -> bool:
+        return len(self._inbox) >= self._limit
+
+    def open(self) -> None:
+        socket = self._socket
+        if socket.GLOBAL_NS in socket.namespaces:
+            # Before whatever a hasty client posted ahead of its first poll.
+            self._inbox.appendleft(({"type": "connect", "endpoint": "", "qs": ""}, False))
+            self._work_soon()
+        else:
+            self._accept("")
+            if self._inbox:
+                self._work_soon()
+
+    def submit(self, packet: Packet) -> None:
+        acked = False
+        if packet.get("ack") is True and packet["endpoint"] in self._socket.active_ns:
+            # An automatic ack goes out at once, before any handler (fact sheet, section 4).
+            self._acknowledge(packet, [])
+            acked = True
+        if packet["type"] == _DISCONNECT:
+            namespace = self._socket.get(packet["endpoint"])
+            if namespace is not None:
+                self._bid_farewell(namespace, Reason.NAMESPACE_CLIENT)
+                return
+        self._inbox.append((packet, acked))
+        if self._socket.state is State.CONNECTED:
+            self._work_soon()
+
+    def callback(self, endpoint: str, fn: Callable[..., object], args: list[Any]) -> None:
+        namespace = self._socket.get(endpoint)
+        self._runtime.run(self._run_callback, namespace, fn, args)
+
+    def _run_callback(self, namespace: Any, fn: Callable[..., object], args: list[Any]) -> None:
+        try:
+            with self._around(namespace):
+                fn(*args)
+        except Exception:
+            log.exception("%s: the ack callback %r failed", self._socket, fn)
+
+    # ---- handling
+
+    def _work_soon(self) -> None:
+        if not self._working:
+            self._working = True
+            self._runtime.run(self._work)
+
+    def _work(self) -> None:
+        """Handle what is in the inbox, in order, and end when it is empty."""
+        inbox = self._inbox
+        now = self._runtime.now
+        turn_ends = now() + TURN
+        try:
+            while inbox:
+                item = inbox.popleft()
+                self._handling = started = now()
+                if started > turn_ends:
+                    self._runtime.breathe()
+                    self._handling = started = now()
+                    turn_ends = started + TURN
+                if self._farewells:
+                    self._watch_for_slowness()
+                if isinstance(item, _Farewell):
+                    self._tell(item)
+                else:
+                    self._handle(*item)
+                self._handling = None
+                if len(inbox) == self._limit // 2:
+                    self._socket.resume()
+        finally:
+            # Also on the way out of GreenletExit and the like: what waits is not stranded.
+            self._handling = None
+            self._working = False
+            if inbox:
+                self._work_soon()
+            else:
+                self._socket.resume()
+
+    def _handle(self, packet: Packet, acked: bool) -> None:
+        socket = self._socket
+        endpoint = packet["endpoint"]
+        kind = packet["type"]
+        if kind == "connect":
+            self._connect(endpoint, packet)
+            return
+        namespace = socket.active_ns.get(endpoint)
+        if namespace is None or namespace._deaf:
+            socket.dropped += 1
+            log.debug("%s: %s for %r dropped: it is not connected", socket, kind, endpoint)
+            return
+        if kind == _DISCONNECT:
+            # The namespace's connect was still waiting when this arrived.
+            self._tell(_Farewell(namespace, Reason.NAMESPACE_CLIENT, 0.0))
+            return
+        wants_answer = packet.get("ack") == "data"
+        if packet.get("ack") is True and not acked:
+            self._acknowledge(packet, [])
+        answer_to = packet["id"] if wants_answer else None
+        try:
+            with self._around(namespace):
+                result = namespace.process_packet(packet)
+            if wants_answer:
+                self._acknowledge(packet, _as_arguments(result))
+        except EventRefused as refused:
+            log.warning("%s %s: %s", socket, endpoint or "(global)", refused)
+            self._refuse(refused.code, refused.message, endpoint, answer_to)
+        except AckFailed as failed:
+            log.info("%s %s: %s ended: %s", socket, endpoint or "(global)", kind, failed)
+            self._refuse("internal_error", "The event was not completed.", endpoint, answer_to)
+        except Exception:
+            log.exception(
+                "%s %s: the handler of %s %r failed",
+                socket,
+                endpoint or "(global)",
+                kind,
+                packet.get("name", ""),
+            )
+            self._refuse("internal_error", "The server failed to handle this.", endpoint, answer_to)
+
+    def _acknowledge(self, packet: Packet, args: list[Any]) -> None:
+        self._socket.send_packet(
+            {"type": "ack", "ackId": packet["id"], "args": args, "endpoint": packet["endpoint"]}
+        )
+
+    def _refuse(self, code: str, message: str, endpoint: str, answer_to: int | None) -> None:
+        try:
+            self._socket.error(code, message, endpoint, answer_to)
+        except Exception:
+            log.exception("%s: the error handler failed", self._socket)
+
+    def _around(self, namespace: Any) -> contextlib.AbstractContextManager[Any]:
+        if self._context is None or namespace is None:
+            return _NOTHING
+        manager: contextlib.AbstractContextManager[Any] = self._context(namespace)
+        return manager
+
+    # ---- connecting a namespace
+
+    def _connect(self, endpoint: str, packet: Packet) -> None:
+        socket = self._socket
+        if socket.state is not State.CONNECTED:
+            return
+        if endpoint in socket.active_ns:
+            # Asked for again: confirmed again, and nothing else happens.
+            self._accept(endpoint)
+            return
+        cls = socket.namespaces.get(endpoint)
+        if cls is None:
+            if endpoint != socket.GLOBAL_NS:
+                log.warning(
+                    "%s: there is no namespace %r; known: %s",
+                    socket,
+                    endpoint[:100],
+                    ", ".join(repr(name) for name in socket.namespaces) or "none",
+                )
+                self._deny(endpoint)
+            return
+        socket.hold(endpoint)
+        namespace = None
+        try:
+            namespace = cls(socket.environ, endpoint, request=socket.request)
+            with self._around(namespace):
+                socket.active_ns[endpoint] = namespace
+                self._rooms.enter(socket, endpoint)
+                accepted = namespace._open(packet)
+            why = "recv_connect returned False"
+        except ConnectionRefused as refused:
+            accepted, why = False, str(refused) or "ConnectionRefused"
+        except Exception as error:
+            log.exception("%s: connecting %r failed", socket, endpoint)
+            accepted, why = False, f"{type(error).__name__} in recv_connect"
+        if accepted:
+            self._accept(endpoint)
+            if socket.state is not State.CONNECTED:
+                # The client left while it was let in: what was set up gets its counterpart.
+                self._bid_farewell(namespace, socket.close_reason or Reason.TRANSPORT_CLOSE)
+            return
+        log.info("%s: %s refused: %s", socket, endpoint or "the global namespace", why)
+        socket.active_ns.pop(endpoint, None)
+        self._rooms.leave_namespace(socket, endpoint)
+        if namespace is not None:
+            namespace._discard()
+        self._deny(endpoint)
+
+    def _accept(self, endpoint: str) -> None:
+        socket = self._socket
+        connected: Packet = {"type": "connect", "endpoint": endpoint, "qs": ""}
+        answer = Outgoing(
+            socket.codec.encode(connected), endpoint, alone=endpoint == socket.GLOBAL_NS
+        )
+        socket.release(endpoint, answer, deliver=True)
+
+    def _deny(self, endpoint: str) -> None:
+        socket = self._socket
+        denied: Packet = {"type": "error", "endpoint": endpoint, "reason": "unauthorized"}
+        socket.release(endpoint, Outgoing(socket.codec.encode(denied), endpoint), deliver=False)
+        if endpoint == socket.GLOBAL_NS:
+            socket.close(Reason.REFUSED)
+        self._finish_if_done()
+
+    # ---- leaving
+
+    def leave(self, namespace: Any, reason: str) -> None:
+        self._bid_farewell(namespace, reason)
+
+    def close(self, reason: str, done: Callable[[], object]) -> None:
+        self._done = done
+        for endpoint, namespace in list(self._socket.active_ns.items()):
+            # One whose recv_connect is still running is told when that has returned.
+            if not self._socket.holding(endpoint):
+                self._bid_farewell(namespace, reason)
+        self._finish_if_done()
+
+    def _bid_farewell(self, namespace: Any, reason: str) -> None:
+        if namespace._leaving:
+            return
+        namespace._leaving = True
+        namespace._deaf = reason not in _FROM_THE_CLIENT
+        farewell = _Farewell(namespace, reason, self._runtime.now())
+        self._farewells.add(farewell)
+        self._inbox.append(farewell)
+        self._work_soon()
+        self._watch_for_slowness()
+
+    def _watch_for_slowness(self) -> None:
+        """Come back when the handler that is running now has had its time."""
+        if self._handling is not None and self._impatience is None and self._farewells:
+            self._impatience = self._runtime.at(self._handling + PATIENCE, self._overtake)
+
+    def _overtake(self) -> None:
+        self._impatience = None
+        if not self._farewells:
+            return
+        handling = self._handling
+        if handling is None or self._runtime.now() < handling + PATIENCE:
+            # The queue moves: the farewells keep their place in it.
+            self._watch_for_slowness()
+            return
+        waiting = sorted(self._farewells, key=lambda each: each.since)
+        if self._done is not None:
+            # The whole session is over: what waits behind the slow handler is not handled.
+            self._socket.dropped += sum(not isinstance(item, _Farewell) for item in self._inbox)
+            self._inbox.clear()
+        for farewell in waiting:
+            self._tell(farewell)
+
+    def _tell(self, farewell: _Farewell) -> None:
+        """Run the end of one namespace: exactly once, whoever comes first."""
+        namespace = farewell.namespace
+        self._farewells.discard(farewell)
+        if namespace._told:
+            return
+        namespace._leaving = namespace._told = True
+        socket = self._socket
+        endpoint = namespace.ns_name
+        try:
+            with self._around(namespace):
+                namespace._close(farewell.reason)
+        except Exception:
+            log.exception("%s: recv_disconnect of %r failed", socket, endpoint)
+        finally:
+            self._rooms.leave_namespace(socket, endpoint)
+            if socket.active_ns.get(endpoint) is namespace:
+                del socket.active_ns[endpoint]
+            socket.forget_acks(endpoint)
+            namespace.kill_local_jobs()
+            self._finish_if_done()
+
+    def _finish_if_done(self) -> None:
+        if self._done is not None and not self._socket.active_ns:
+            done, self._done = self._done, None
+            # What came in behind the goodbye has nobody left to handle it.
+            self._inbox.clear()
+            done()
+
+
+_NOTHING: contextlib.AbstractContextManager[Any] = contextlib.nullcontext()
+
+
+def _as_arguments(result: Any) -> list[Any]:
+    """What a handler returned, as ack arguments: a tuple spreads, None is none, else it is one."""
+    if isinstance(result, tuple):
+        return list(result)
+    return [] if result is None else [result]

@@ -1,0 +1,83 @@
+"""Sending to many, from anywhere: ``middleware.of("/chat").to("lobby").emit("event", ...)``."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Any
+
+from .backplane import Emission
+from .exceptions import UsageError
+from .registry import SessionRegistry
+from .virtsocket import Socket
+
+__all__ = ["Emitter"]
+
+
+class Emitter:
+    """A namespace, maybe narrowed to rooms, that can be emitted to.
+
+    It never changes: :meth:`to` and :meth:`skip` give a new one, so an emitter can be kept and
+    shared. Works in handlers, views, background tasks and in other native threads alike.
+    """
+
+    __slots__ = ("_namespace", "_registry", "_rooms", "_skip")
+
+    def __init__(
+        self,
+        registry: SessionRegistry,
+        namespace: str,
+        rooms: tuple[Hashable, ...] | None = None,
+        skip: frozenset[str] = frozenset(),
+    ) -> None:
+        self._registry = registry
+        self._namespace = namespace
+        self._rooms = rooms
+        self._skip = skip
+
+    def to(self, *rooms: Hashable) -> Emitter:
+        """The members of these rooms, in addition to those of earlier ``to`` calls."""
+        for room in rooms:
+            try:
+                hash(room)
+            except TypeError:
+                raise UsageError(
+                    f"to({room!r}): a room's name must be hashable; pass several rooms as several "
+                    "arguments."
+                ) from None
+        return Emitter(self._registry, self._namespace, (self._rooms or ()) + rooms, self._skip)
+
+    def skip(self, *sessids: str) -> Emitter:
+        """All but the clients with these session ids (``namespace.socket.sessid``)."""
+        return Emitter(self._registry, self._namespace, self._rooms, self._skip.union(sessids))
+
+    def emit(self, event: str, *args: Any, volatile: bool = False) -> None:
+        """Send an event to every member that is connected now. Never blocks.
+
+        Encoded once, whatever the number of members. Raises ``UsageError`` when ``args`` are not
+        JSON. ``volatile`` drops it for clients that cannot take it right now.
+        """
+        self._publish({"type": "event", "name": event, "args": args}, volatile)
+
+    def send(self, message: Any, json: bool = False, volatile: bool = False) -> None:
+        """Send a message (text, or with ``json`` any JSON value). Otherwise like :meth:`emit`."""
+        self._publish({"type": "json" if json else "message", "data": message}, volatile)
+
+    def sockets(self) -> list[Socket]:
+        """The sockets that an emit would reach now."""
+        rooms = self._registry.rooms
+        if self._rooms is None:
+            members = rooms.members(self._namespace)
+        else:
+            members = rooms.union(self._namespace, self._rooms)
+        return [socket for socket in members if socket.sessid not in self._skip]
+
+    def _publish(self, packet: dict[str, Any], volatile: bool) -> None:
+        packet["endpoint"] = self._namespace
+        emission = Emission(self._namespace, packet, self._rooms, self._skip, volatile)
+        registry = self._registry
+        if registry.runtime.here():
+            registry.backplane.publish(emission)
+        else:
+            # What cannot be encoded must raise here, where somebody can see it.
+            registry.codec.encode(packet)
+            registry.runtime.from_thread(registry.backplane.publish, emission)

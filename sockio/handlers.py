@@ -1,0 +1,170 @@
+"""How a namespace class is read: which method handles what, and how it wants its arguments.
+
+Everything here is worked out once per class and kept, so that an event costs a dictionary look-up
+and a comparison of two numbers.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+__all__ = ["Handler", "HandlerTable", "allow", "handlers_of", "method_name_for", "on"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+#: Event names that are looked up as ``on_*`` methods; any other name needs :func:`on`.
+EVENT_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_ ]*", re.ASCII)
+
+ANY = "*"
+
+
+def on(name: str) -> Callable[[F], F]:
+    """Handle the event ``name``, whatever characters are in it: ``@on("user:message")``.
+
+    ``@on("*")`` handles every event that has no handler of its own; its first argument is the
+    event's name. The method's own name is what the ACL knows.
+    """
+
+    def mark(fn: F) -> F:
+        fn.__dict__.setdefault("__sockio_events__", []).append(name)
+        return fn
+
+    return mark
+
+
+def allow(condition: Callable[[Any], Any]) -> Callable[[F], F]:
+    """Let the client reach a handler only while ``condition(namespace)`` is true.
+
+    ::
+
+        @allow(lambda ns: ns.session.get("admin"))
+        def on_kick(self, nickname): ...
+
+    Checked at each event, in addition to the namespace's ACL; a client that may not is answered
+    with ``method_access_denied``.
+    """
+
+    def mark(fn: F) -> F:
+        fn.__dict__.setdefault("__sockio_conditions__", []).append(condition)
+        return fn
+
+    return mark
+
+
+def method_name_for(event: str) -> str | None:
+    """``"user message"`` -> ``"on_user_message"``; None for a name that maps to no method."""
+    if not EVENT_NAME.fullmatch(event):
+        return None
+    return "on_" + event.replace(" ", "_")
+
+
+class Handler:
+    """One method of a namespace class, and how to call it.
+
+    ``wants_packet``: its lone parameter is named ``packet``, so it gets the whole packet.
+    ``least`` and ``most``: how many positional arguments it takes (``most`` None: any number).
+    """
+
+    __slots__ = ("conditions", "least", "most", "name", "names", "wants_packet")
+
+    def __init__(self, name: str, function: Any, owner: type) -> None:
+        self.name = name
+        self.conditions: tuple[Callable[[Any], Any], ...] = tuple(
+            getattr(function, "__sockio_conditions__", ())
+        )
+        bound = function.__get__(object.__new__(owner), owner)
+        parameters = list(inspect.signature(bound).parameters.values())
+        positional = [
+            p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+        ]
+        self.names = tuple(p.name for p in positional)
+        self.least = sum(1 for p in positional if p.default is p.empty)
+        self.most: int | None = len(positional)
+        if any(p.kind is p.VAR_POSITIONAL for p in parameters):
+            self.most = None
+        self.wants_packet = self.names == ("packet",) and self.most == 1
+
+    def accepts(self, count: int) -> bool:
+        return self.least <= count and (self.most is None or count <= self.most)
+
+    def wanted(self) -> str:
+        """How many arguments it takes, in words for an error message."""
+        if self.most is None:
+            return f"{self.least} or more"
+        if self.least == self.most:
+            return str(self.least)
+        return f"{self.least} to {self.most}"
+
+
+class HandlerTable:
+    """The handlers of one namespace class: by method name, and by event name for :func:`on`."""
+
+    __slots__ = ("_events", "_methods", "_owner", "initializers", "wraps")
+
+    def __init__(self, owner: type, base: type) -> None:
+        self._owner = owner
+        self._methods: dict[str, Handler | None] = {}
+        self._events: dict[str, str] = {}
+        for cls in reversed(owner.__mro__):
+            for name, value in vars(cls).items():
+                for event in getattr(value, "__sockio_events__", ()):
+                    self._events[event] = name
+        #: Every ``initialize`` of the class and its bases, base first, each exactly once.
+        self.initializers: tuple[Callable[[Any], object], ...] = tuple(
+            vars(cls)["initialize"]
+            for cls in reversed(owner.__mro__)
+            if "initialize" in vars(cls) and cls is not base
+        )
+        #: Whether the class overrides ``exception_handler_decorator``.
+        self.wraps = getattr(owner, "exception_handler_decorator", None) is not getattr(
+            base, "exception_handler_decorator", None
+        )
+
+    def method(self, name: str) -> Handler | None:
+        """The handler with that method name; None when the class has no such *method*.
+
+        Attributes that merely look like one (a flag ``on_air``, a property, a nested class) are
+        not reachable for clients.
+        """
+        try:
+            return self._methods[name]
+        except KeyError:
+            pass
+        value = inspect.getattr_static(self._owner, name, None)
+        if isinstance(value, (staticmethod, classmethod)):
+            is_method = True
+        else:
+            is_method = (
+                callable(value) and hasattr(value, "__get__") and not isinstance(value, type)
+            )
+        handler = Handler(name, value, self._owner) if is_method else None
+        if handler is not None or len(self._methods) < 1000:
+            # Names come from clients: what they may add to the cache is bounded.
+            self._methods[name] = handler
+        return handler
+
+    def event(self, name: str) -> tuple[str | None, bool]:
+        """The method name that handles an event, and whether it is the catch-all one."""
+        marked = self._events.get(name)
+        if marked is not None and name != ANY:
+            return marked, False
+        method = method_name_for(name)
+        if method is not None and self.method(method) is not None:
+            return method, False
+        if ANY in self._events:
+            return self._events[ANY], True
+        return method, False
+
+
+_tables: dict[type, HandlerTable] = {}
+
+
+def handlers_of(cls: type, base: type) -> HandlerTable:
+    """The table of a namespace class, made on its first use. ``base`` is BaseNamespace."""
+    table = _tables.get(cls)
+    if table is None:
+        table = _tables[cls] = HandlerTable(cls, base)
+    return table

@@ -1,0 +1,54 @@
+"""Tasks that belong to somebody and end with it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from .interfaces import Job, Runtime
+
+__all__ = ["Jobs"]
+
+log = logging.getLogger("sockio.jobs")
+
+
+class Jobs:
+    """The running tasks of one owner. A task leaves by itself when it ends; what it raises is
+    logged under the owner's name."""
+
+    __slots__ = ("_owner", "_running", "_runtime")
+
+    def __init__(self, owner: object, runtime: Runtime) -> None:
+        self._owner = owner
+        self._runtime = runtime
+        self._running: set[Job] = set()
+
+    def __len__(self) -> int:
+        return len(self._running)
+
+    def __iter__(self) -> Iterator[Job]:
+        return iter(list(self._running))
+
+    def spawn(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Job:
+        """Start ``fn(*args, **kwargs)`` in a task of its own, and return the task."""
+        started: list[Job] = []
+
+        def run() -> None:
+            try:
+                fn(*args, **kwargs)
+            except Exception:
+                log.exception("%s: a spawned task failed", self._owner)
+            finally:
+                self._running.discard(started[0])
+
+        job = self._runtime.spawn(run)
+        started.append(job)
+        self._running.add(job)
+        return job
+
+    def kill(self) -> None:
+        """End all of them, without waiting for it."""
+        running, self._running = self._running, set()
+        for job in running:
+            job.kill(block=False)

@@ -1,0 +1,114 @@
+"""``socketio_manage``: let the client of this request in, from a view."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from .exceptions import NotInstalled, UsageError
+from .namespace import BaseNamespace
+from .virtsocket import Socket, State
+
+__all__ = ["Attached", "check_namespaces", "socketio_manage"]
+
+_NOT_INSTALLED = """\
+this request ({method} {path}) did not come through sockio's middleware, or is no handshake.
+Wrap the WSGI application once, where it is made:
+
+    from sockio import SocketIOMiddleware
+    app.wsgi_app = SocketIOMiddleware(app.wsgi_app)        # Flask
+    application = SocketIOMiddleware(application)          # Django, Pyramid, bare WSGI
+
+and route /socket.io/* to this view, nothing else."""
+
+
+def socketio_manage(
+    environ: Any,
+    namespaces: Mapping[str, type[BaseNamespace]],
+    request: Any = None,
+    error_handler: Callable[..., Any] | None = None,
+    json_loads: Callable[[str], Any] | None = None,
+    json_dumps: Callable[[Any], str] | None = None,
+) -> Attached:
+    """Attach namespaces to the client whose handshake this view is asked about.
+
+    ``environ`` is the WSGI environ, or the framework's request that has it. ``namespaces`` maps
+    names (``"/chat"``; ``""`` is the global one) to classes. ``request`` is handed to them as
+    ``self.request``; a proxy such as Flask's is replaced by the request it stands for. The other
+    arguments override the middleware's settings for this client.
+
+    Returns at once. The client is let in when the view then answers with a 2xx status, or with
+    nothing; any other answer refuses it. What is returned can be returned by the view: it is an
+    empty WSGI answer. Raises :class:`~sockio.exceptions.NotInstalled` outside of a handshake that
+    came through the middleware.
+    """
+    environ, passed = _environ_of(environ)
+    request = passed if request is None else request
+    socket = environ.get("socketio")
+    if not isinstance(socket, Socket):
+        method = environ.get("REQUEST_METHOD", "no request")
+        path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
+        raise NotInstalled("socketio_manage(): " + _NOT_INSTALLED.format(method=method, path=path))
+    if socket.state is not State.NEW:
+        raise UsageError(
+            "socketio_manage(): this client was let in before; call it in the view, not later."
+        )
+    socket.namespaces = check_namespaces(namespaces)
+    if request is not None:
+        socket.request = _without_proxy(request)
+    if error_handler is not None:
+        socket.error_handler = error_handler
+    socket.set_json(json_loads, json_dumps)
+    environ["sockio.attached"] = True
+    return Attached()
+
+
+class Attached:
+    """An empty answer: an iterable for bare WSGI, an application for Flask and WebOb."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(())
+
+    def __call__(
+        self, environ: dict[str, Any], start_response: Callable[..., Any]
+    ) -> Iterable[bytes]:
+        start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "0")])
+        return []
+
+
+def check_namespaces(
+    namespaces: Mapping[Any, Any],
+) -> dict[str, type[BaseNamespace]]:
+    """A copy of the mapping; raises ``UsageError`` for what no client could ever connect to."""
+    if not hasattr(namespaces, "items"):
+        raise UsageError(
+            f"namespaces must be a mapping such as {{'/chat': ChatNamespace}}, not {namespaces!r}."
+        )
+    for name, cls in namespaces.items():
+        if not isinstance(name, str) or ":" in name or name[:1] not in ("", "/"):
+            raise UsageError(
+                f"namespace name {name!r}: write '' for the global namespace, or a name that "
+                "starts with a slash and has no colon, such as '/chat'."
+            )
+        if not (isinstance(cls, type) and issubclass(cls, BaseNamespace)):
+            raise UsageError(
+                f"namespace {name!r}: {cls!r} is not a subclass of sockio.BaseNamespace."
+            )
+    return dict(namespaces)
+
+
+def _environ_of(source: Any) -> tuple[dict[str, Any], Any]:
+    """The environ, given itself or a framework's request that has it, and that request or None."""
+    if isinstance(source, dict):
+        return source, None
+    for name in ("environ", "META"):
+        environ = getattr(source, name, None)
+        if isinstance(environ, dict):
+            return environ, source
+    return {}, None
+
+
+def _without_proxy(request: Any) -> Any:
+    """What a context-bound proxy (Flask's, Werkzeug's) stands for right now."""
+    current = getattr(request, "_get_current_object", None)
+    return current() if callable(current) else request

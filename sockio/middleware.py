@@ -1,0 +1,136 @@
+"""``SocketIOMiddleware``: the WSGI callable. Ours, or hand the untouched environ on."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from .backplane.local import LocalBackplane
+from .config import Settings
+from .dispatch import Dispatcher
+from .emitter import Emitter
+from .endpoint import Endpoint, parse_path
+from .exceptions import UsageError
+from .interfaces import Runtime
+from .manage import check_namespaces, socketio_manage
+from .namespace import BaseNamespace
+from .protocol.dialect import V09, Codec
+from .registry import SessionRegistry
+from .rooms import Rooms
+from .runtime import GeventRuntime
+from .transports import make_transports
+from .virtsocket import Socket
+
+__all__ = ["SocketIOMiddleware"]
+
+log = logging.getLogger("sockio")
+
+WSGIApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+
+class SocketIOMiddleware:
+    """Socket.IO for any WSGI application.
+
+    With ``namespaces`` (``{"/chat": ChatNamespace}``) it serves them to everybody whom the settings
+    ``origins`` and ``authorize`` let in. Without, the wrapped application decides: it is run once
+    for each handshake, and the view that it routes ``/socket.io/1/`` to calls
+    :func:`~sockio.socketio_manage`.
+
+    ``settings`` are the keyword arguments of :class:`~sockio.config.Settings`; an unknown name or a
+    value that cannot work raises :class:`~sockio.exceptions.SettingsError`. Every request that is
+    not under ``/socket.io/`` (setting ``resource``) goes to ``app`` with its environ untouched.
+    """
+
+    def __init__(
+        self,
+        app: WSGIApp,
+        namespaces: Mapping[str, type[BaseNamespace]] | None = None,
+        *,
+        runtime: Runtime | None = None,
+        **settings: Any,
+    ) -> None:
+        if not callable(app):
+            raise UsageError(
+                f"SocketIOMiddleware wraps a WSGI application, and {app!r} is not callable. "
+                "Pass the application first: SocketIOMiddleware(app, {'/chat': ChatNamespace})."
+            )
+        self.app = app
+        self.settings = Settings.make(settings)
+        self.namespaces = None if namespaces is None else check_namespaces(namespaces)
+        self._runtime: Runtime = runtime or GeventRuntime()
+        codec = Codec(V09, self.settings.json_loads, self.settings.json_dumps)
+        rooms: Rooms[Socket] = Rooms()
+        #: The living sessions: ``registry.sockets``, ``registry.get_socket(sessid)``.
+        self.registry = SessionRegistry(
+            self.settings,
+            self._runtime,
+            codec,
+            rooms,
+            LocalBackplane(rooms),
+            lambda socket: Dispatcher(socket, self._runtime, rooms),
+        )
+        transports = make_transports(self.settings, self._runtime, codec)
+        self._endpoint = Endpoint(self.settings, self.registry, transports, app, self.namespaces)
+        self._mount = "/" + self.settings.resource
+        self._below = self._mount + "/"
+
+    def __call__(
+        self, environ: dict[str, Any], start_response: Callable[..., Any]
+    ) -> Iterable[bytes]:
+        path = environ.get("PATH_INFO", "")
+        if path.startswith(self._mount):
+            below = path[len(self._below) :] if path.startswith(self._below) else None
+            route = parse_path(below) if below is not None else None
+            if route is not None:
+                if "socketio" in environ:
+                    return self._inside_another(environ)
+                self._runtime.bind()
+                answer = self._endpoint.respond(route, environ)
+                return answer(environ, _say_close(environ, start_response))
+        return self.app(environ, start_response)
+
+    def of(self, namespace: str) -> Emitter:
+        """Emit to a namespace from anywhere in the process, other native threads included::
+
+        middleware.of("/chat").to("lobby").emit("event", ...)
+        """
+        return Emitter(self.registry, namespace)
+
+    def close(self) -> None:
+        """End every session and refuse new ones: for the end of the server. Does not block."""
+        self.registry.close_all()
+
+    def _inside_another(self, environ: dict[str, Any]) -> Iterable[bytes]:
+        """Another middleware outside of this one asks: answer as a view would."""
+        if self.namespaces is None:
+            raise UsageError(
+                "the application is wrapped in SocketIOMiddleware twice; remove one of the two."
+            )
+        log.warning(
+            "the application is wrapped in SocketIOMiddleware twice; the outer one serves the "
+            "clients, and of() of the inner one reaches nobody. Remove one of the two."
+        )
+        return socketio_manage(environ, self.namespaces)
+
+
+def _say_close(environ: dict[str, Any], start_response: Callable[..., Any]) -> Callable[..., Any]:
+    """Make gevent.pywsgi say that it closes when the client asked for that.
+
+    It closes without the header, and clients that keep connections then write their next request
+    into a dead one. Other servers say it themselves.
+    """
+    if environ.get("HTTP_CONNECTION", "").lower() != "close" or not environ.get(
+        "SERVER_SOFTWARE", ""
+    ).startswith("gevent"):
+        return start_response
+
+    def saying_close(
+        status: str, headers: list[tuple[str, str]], exc_info: Any = None
+    ) -> Callable[[bytes], object]:
+        if not any(name.lower() == "connection" for name, _ in headers):
+            headers = [*headers, ("Connection", "close")]
+        write: Callable[[bytes], object] = start_response(status, headers, exc_info)
+        return write
+
+    return saying_close

@@ -1,0 +1,159 @@
+"""What waits for a client, and what is on its way.
+
+An outbox is bounded in packets and in bytes. A carrier that answers once (a poll) *takes* a batch;
+the batch still belongs to the outbox until it is confirmed, and goes back to the front when its
+carrier is known to have failed. A carrier that streams takes packets for good.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+
+__all__ = ["Batch", "Outbox", "Outgoing"]
+
+
+class Outgoing:
+    """One encoded packet, shared by everybody it goes to.
+
+    It is encoded to UTF-8 when made, before any carrier is chosen, so text that cannot be encoded
+    (a lone surrogate, from JSON's ``"\\ud800"``) is repaired here once, with U+FFFD, and can never
+    stop a writer.
+    """
+
+    __slots__ = ("alone", "data", "endpoint", "frame", "text", "volatile")
+
+    def __init__(
+        self, text: str, endpoint: str = "", *, volatile: bool = False, alone: bool = False
+    ) -> None:
+        try:
+            data = text.encode()
+        except UnicodeEncodeError:
+            text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+            data = text.encode()
+        self.text = text
+        self.data = data
+        self.endpoint = endpoint
+        #: Dropped instead of queued when no carrier takes it at once.
+        self.volatile = volatile
+        #: Travels in a batch of its own (the first poll is answered by ``1::`` and nothing else).
+        self.alone = alone
+        #: The websocket frame, made by the first websocket that writes this packet.
+        self.frame: bytes | None = None
+
+
+class Batch:
+    """Packets that one carrier took in one go, until it is known what became of them."""
+
+    __slots__ = ("packets", "unread", "written")
+
+    def __init__(self, packets: list[Outgoing]) -> None:
+        self.packets = packets
+        #: The server wrote the whole answer without an error.
+        self.written = False
+        #: Asked when the client's next request arrives: is it *known* that the client never read
+        #: the written answer?
+        self.unread: Callable[[], bool] = lambda: False
+
+    def texts(self) -> list[str]:
+        return [packet.text for packet in self.packets]
+
+
+class Outbox:
+    """A bounded queue of :class:`Outgoing` in order, with at most one batch in flight."""
+
+    __slots__ = ("_flight", "_max_bytes", "_max_packets", "_queue", "_size")
+
+    def __init__(self, max_packets: int, max_bytes: int) -> None:
+        self._queue: deque[Outgoing] = deque()
+        self._size = 0
+        self._flight: Batch | None = None
+        self._max_packets = max_packets
+        self._max_bytes = max_bytes
+
+    def __len__(self) -> int:
+        return len(self._queue)
+
+    @property
+    def size(self) -> int:
+        """Bytes held, the batch in flight included."""
+        return self._size
+
+    def put(self, packet: Outgoing) -> bool:
+        """Queue ``packet``; False, and nothing queued, when that would pass a limit.
+
+        A single packet larger than the limit passes into an empty outbox: the limit bounds what
+        piles up, not what may be said.
+        """
+        held = len(self._queue) + (len(self._flight.packets) if self._flight else 0)
+        if held and (held >= self._max_packets or self._size + len(packet.data) > self._max_bytes):
+            return False
+        self.force(packet)
+        return True
+
+    def force(self, packet: Outgoing) -> None:
+        """Queue ``packet`` beyond the limits: for the one packet that ends a session."""
+        self._queue.append(packet)
+        self._size += len(packet.data)
+
+    def take(self, max_bytes: int) -> list[Outgoing]:
+        """Remove and return the next packets for good: at least one if there is any, and no more
+        than ``max_bytes`` in all unless the first alone is larger."""
+        queue = self._queue
+        packets: list[Outgoing] = []
+        taken = 0
+        while queue:
+            packet = queue[0]
+            taken += len(packet.data)
+            if packets and (taken > max_bytes or packet.alone):
+                taken -= len(packet.data)
+                break
+            packets.append(queue.popleft())
+            if packet.alone:
+                break
+        self._size -= taken
+        return packets
+
+    def take_batch(self, max_bytes: int) -> Batch:
+        """Like :meth:`take`, but the packets stay accounted for until the batch is settled."""
+        self.settle()
+        batch = Batch(self.take(max_bytes))
+        if batch.packets:
+            self._flight = batch
+            self._size += _size(batch.packets)
+        return batch
+
+    def restore(self, batch: Batch) -> None:
+        """The carrier of ``batch`` failed: its packets go first again. Once; later calls do
+        nothing, so a failure reported twice cannot double a message."""
+        if self._flight is batch:
+            self._flight = None
+            self._queue.extendleft(reversed(batch.packets))
+
+    def settle(self) -> None:
+        """The client asked again: decide what became of the batch in flight.
+
+        An answer that was never completely written, or is known to be unread, goes back to the
+        front; any other counts as delivered. Without such evidence nothing is sent twice, because
+        protocol 0.9 has no packet ids and its clients cannot drop doubles.
+        """
+        batch = self._flight
+        if batch is None:
+            return
+        if not batch.written or batch.unread():
+            self.restore(batch)
+        else:
+            self._flight = None
+            self._size -= _size(batch.packets)
+
+    def clear(self) -> int:
+        """Forget everything; returns how many packets were still waiting."""
+        dropped = len(self._queue)
+        self._queue.clear()
+        self._flight = None
+        self._size = 0
+        return dropped
+
+
+def _size(packets: Iterable[Outgoing]) -> int:
+    return sum(len(packet.data) for packet in packets)

@@ -1,0 +1,97 @@
+"""What differs between the generations of Socket.IO, as data and a codec.
+
+A :class:`Dialect` is one generation: how its packets and payloads are written, which packets it
+uses for its own housekeeping, and who starts heartbeats. A :class:`Codec` is a dialect with the
+JSON functions of one application. Everything above this module (sockets, outboxes, rooms,
+namespaces) handles packets as mappings and never asks which generation it serves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from . import packet, payload
+from .packet import Packet
+from .strict_json import default_json_dumps, default_json_loads
+
+__all__ = ["V09", "Codec", "Dialect"]
+
+JsonLoads = Callable[[str], Any]
+JsonDumps = Callable[[Any], str]
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """One generation of the protocol. Compared by identity: there is one object of each."""
+
+    name: str
+    encode: Callable[[Mapping[str, Any], JsonDumps], str]
+    decode: Callable[[str | bytes, JsonLoads], Packet]
+    encode_payload: Callable[[Sequence[str]], str]
+    decode_payload: Callable[[str, int], list[str]]
+    #: Sent on a streaming transport every heartbeat interval; the client answers in kind.
+    heartbeat: Packet
+    #: Ends an idle poll, and a poll that a newer one replaced.
+    noop: Packet
+    #: Ends the session.
+    goodbye: Packet
+    #: Answers whoever asks for a session that does not exist: handshake anew, please.
+    unknown_session: Packet
+    #: Answers a request for a transport that is not offered.
+    unknown_transport: Packet
+
+    # Identity, not the field-wise comparison of dataclasses: codecs key caches by it.
+    __hash__ = object.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+
+V09 = Dialect(
+    name="0.9",
+    encode=packet.encode,
+    decode=packet.decode,
+    encode_payload=payload.encode_payload,
+    decode_payload=payload.decode_payload,
+    heartbeat={"type": "heartbeat", "endpoint": ""},
+    noop={"type": "noop", "endpoint": ""},
+    goodbye={"type": "disconnect", "endpoint": ""},
+    unknown_session={
+        "type": "error",
+        "endpoint": "",
+        "reason": "client not handshaken",
+        "advice": "reconnect",
+    },
+    unknown_transport={"type": "error", "endpoint": "", "reason": "transport not supported"},
+)
+"""Socket.IO 0.7 to 0.9, protocol version 1."""
+
+
+class Codec:
+    """A dialect together with JSON functions: packets to text and back.
+
+    Sockets that share a codec object share what a broadcast encodes, so an application has one
+    codec per dialect unless ``socketio_manage(json_dumps=...)`` asks for another.
+    """
+
+    __slots__ = ("dialect", "json_dumps", "json_loads")
+
+    def __init__(
+        self,
+        dialect: Dialect,
+        json_loads: JsonLoads | None = None,
+        json_dumps: JsonDumps | None = None,
+    ) -> None:
+        self.dialect = dialect
+        self.json_loads = default_json_loads if json_loads is None else json_loads
+        self.json_dumps = default_json_dumps if json_dumps is None else json_dumps
+
+    def encode(self, packet: Mapping[str, Any]) -> str:
+        """Wire text of ``packet``. Raises ``UsageError`` when it cannot be written."""
+        return self.dialect.encode(packet, self.json_dumps)
+
+    def decode(self, text: str | bytes) -> Packet:
+        """The packet in ``text``. Raises ``PacketError`` for anything that is none."""
+        return self.dialect.decode(text, self.json_loads)

@@ -1,0 +1,57 @@
+"""JSON as the standard writes it, neither more nor less: the default codec inside packets.
+
+Python's own ``json`` speaks a dialect: it reads and writes ``NaN`` and ``Infinity``, which no
+browser can parse, and takes ``1e999`` for infinity, which an echo would then send out as such.
+Here both directions refuse.
+"""
+
+from __future__ import annotations
+
+import json
+from math import isinf
+from typing import Any, NoReturn
+
+
+def _finite(literal: str) -> float:
+    value = float(literal)
+    if isinf(value):
+        raise ValueError("a number in the JSON text is too large for a float")
+    return value
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+# Kept, because json.loads() and json.dumps() with any option build a new one for every call.
+_decoder = json.JSONDecoder(parse_float=_finite, parse_constant=_no_constant)
+_encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def loads(text: str) -> Any:
+    """The value that a JSON text stands for.
+
+    Whatever is wrong with the text is a :exc:`ValueError`: its syntax, ``NaN`` or ``Infinity``, a
+    number too large for a float, an integer of more digits than the interpreter converts (4300,
+    unless it was told otherwise), nesting beyond the recursion limit. When an object gives a name
+    twice, the last value counts.
+    """
+    try:
+        return _decoder.decode(text)
+    except RecursionError as error:
+        raise ValueError("the JSON text is nested too deeply") from error
+
+
+def dumps(value: Any) -> str:
+    """The JSON text of a value: compact, keys in their order, non-ASCII characters as such.
+
+    Raises :exc:`TypeError` for a type that JSON does not have (``bytes``, ``set``, ``datetime``,
+    ``Decimal``: none is guessed at), :exc:`ValueError` for NaN, an infinity, or a value that holds
+    itself, :exc:`RecursionError` for one nested too deeply. A lone surrogate in a string stays what
+    it is; whoever makes bytes of the text has to replace it.
+    """
+    return _encoder.encode(value)
+
+
+default_json_loads = loads
+default_json_dumps = dumps

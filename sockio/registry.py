@@ -1,0 +1,173 @@
+"""Who is here: the sessions of one middleware, by session id, and their deadlines.
+
+The registry owns every socket from its handshake to its end. One wheel carries all deadlines; one
+timer waits for the wheel.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections import Counter
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from .config import Settings
+from .exceptions import RequestRefused
+from .interfaces import Cancellable, PacketSink, Runtime
+from .protocol.dialect import Codec
+from .rooms import Rooms
+from .virtsocket import Reason, Socket, State
+from .wheel import Wheel
+
+if TYPE_CHECKING:
+    from .backplane import Backplane
+
+__all__ = ["SessionRegistry"]
+
+#: Bytes of randomness in a session id: 20 URL-safe characters, as the reference server's have.
+SID_BYTES = 15
+
+
+class SessionRegistry:
+    """The living sessions. ``socket.server`` is one of these."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        runtime: Runtime,
+        codec: Codec,
+        rooms: Rooms[Socket],
+        backplane: Backplane,
+        make_sink: Callable[[Socket], PacketSink],
+    ) -> None:
+        self.settings = settings
+        self.runtime = runtime
+        self.codec = codec
+        self.rooms = rooms
+        self.backplane = backplane
+        self._make_sink = make_sink
+        self._sockets: dict[str, Socket] = {}
+        # Sessions that ended and whose namespaces are still being told.
+        self._ending: set[Socket] = set()
+        self._unopened: Counter[str] = Counter()
+        self._counted: set[Socket] = set()
+        self._wheel = Wheel()
+        self._timer: Cancellable | None = None
+        self._closing = False
+
+    # ---- looking
+
+    def __len__(self) -> int:
+        return len(self._sockets)
+
+    @property
+    def sockets(self) -> dict[str, Socket]:
+        """A snapshot of the living sessions by session id."""
+        return dict(self._sockets)
+
+    def get_socket(self, sessid: str) -> Socket | None:
+        """The session with that id, or None.
+
+        A session whose deadline has passed is ended first, so the answer never depends on how
+        punctual the timer is.
+        """
+        socket = self._sockets.get(sessid)
+        if socket is None:
+            return None
+        deadline = socket.deadline()
+        now = self.runtime.now()
+        if deadline is not None and deadline <= now:
+            socket.handle_deadline(now)
+            if not socket.findable:
+                return None
+        return socket
+
+    # ---- coming and going
+
+    def create(self, address: str) -> Socket:
+        """A new socket that is in no index yet; :meth:`admit` makes it findable."""
+        sessid = secrets.token_urlsafe(SID_BYTES)
+        while sessid in self._sockets:
+            sessid = secrets.token_urlsafe(SID_BYTES)
+        socket = Socket(sessid, self, self.settings, self.codec, self.runtime, self._changed)
+        socket.address = address
+        socket.dispatcher = self._make_sink(socket)
+        return socket
+
+    def check_room_for(self, address: str) -> None:
+        """Raise ``RequestRefused`` when this address has too many sessions it never opened, and
+        when the server is shutting down."""
+        if self._closing:
+            raise RequestRefused(
+                "503 Service Unavailable", "handshake error", detail="the server is shutting down"
+            )
+        if self._unopened[address] >= self.settings.max_unopened:
+            raise RequestRefused(
+                "503 Service Unavailable",
+                "handshake error",
+                detail=f"{address} has {self._unopened[address]} sessions that it never opened. If "
+                "this is your proxy's address, raise max_unopened.",
+            )
+
+    def admit(self, socket: Socket) -> None:
+        """The handshake succeeded: requests with the socket's id find it from now on."""
+        self._sockets[socket.sessid] = socket
+        self._unopened[socket.address] += 1
+        self._counted.add(socket)
+        socket.admit()
+
+    def close_all(self, reason: str = Reason.SHUTDOWN) -> None:
+        """End every session, and refuse new ones. Websockets are closed with code 1001."""
+        self._closing = True
+        for socket in list(self._sockets.values()):
+            socket.close(reason, say=False, flush=True)
+
+    # ---- deadlines
+
+    def _changed(self, socket: Socket) -> None:
+        """A socket's state or deadline changed: keep the indexes true."""
+        if socket in self._counted and socket.state is not State.CONNECTING:
+            self._counted.discard(socket)
+            self._unopened[socket.address] -= 1
+            if not self._unopened[socket.address]:
+                del self._unopened[socket.address]
+        if socket.state is State.DISCONNECTED:
+            self._ending.discard(socket)
+            self._sockets.pop(socket.sessid, None)
+            return
+        if not socket.findable:
+            if self._sockets.pop(socket.sessid, None) is not None:
+                self._ending.add(socket)
+            return
+        if self._wheel.file(socket):
+            self._set_timer()
+
+    def _set_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        when = self._wheel.next()
+        self._timer = None if when is None else self.runtime.at(when, self._tick)
+
+    def _tick(self) -> None:
+        self._timer = None
+        now = self.runtime.now()
+        try:
+            for socket in self._wheel.due(now):
+                assert isinstance(socket, Socket)
+                socket.handle_deadline(now)
+        finally:
+            self._set_timer()
+
+    # ---- for tests and the doctor
+
+    def check(self) -> None:
+        """Assert what must always hold between the indexes. Costs a walk over all of them."""
+        for sessid, socket in self._sockets.items():
+            assert socket.sessid == sessid
+            assert socket.findable, f"{socket} is over and can still be found"
+            assert socket.deadline() is not None, f"{socket} has no deadline"
+        for socket in self._ending:
+            assert socket.state is State.DISCONNECTING, f"{socket} has ended and is kept"
+        unopened = [s for s in self._sockets.values() if s.state is State.CONNECTING]
+        assert sum(self._unopened.values()) == len(unopened) == len(self._counted)
+        self.rooms.check([*self._sockets.values(), *self._ending])

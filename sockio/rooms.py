@@ -1,0 +1,93 @@
+"""Who is in which room of which namespace, indexed both ways.
+
+A room is known by its namespace *and* its name, so rooms of two namespaces never meet, whatever
+their names. Names are any hashable value. Finding the members of a room costs as much as the room
+has members; leaving everything costs as much as the member had rooms. Every member of a namespace
+is also in the namespace's room of all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable
+from typing import Generic, TypeVar
+
+__all__ = ["EVERYBODY", "Rooms"]
+
+M = TypeVar("M", bound=Hashable)
+
+
+class _Everybody:
+    def __repr__(self) -> str:
+        return "EVERYBODY"
+
+
+#: The room that every member of a namespace is in.
+EVERYBODY = _Everybody()
+
+
+class Rooms(Generic[M]):
+    """Membership of ``M`` (sockets) in rooms."""
+
+    __slots__ = ("_members", "_rooms")
+
+    def __init__(self) -> None:
+        # Dicts as ordered sets: members are served in the order in which they joined.
+        self._members: dict[tuple[str, Hashable], dict[M, None]] = {}
+        self._rooms: dict[tuple[M, str], dict[Hashable, None]] = {}
+
+    def enter(self, member: M, namespace: str) -> None:
+        """``member`` connected to ``namespace``."""
+        self.join(member, namespace, EVERYBODY)
+
+    def join(self, member: M, namespace: str, room: Hashable) -> None:
+        """Put ``member`` into a room. Joining twice is joining once."""
+        self._members.setdefault((namespace, room), {})[member] = None
+        self._rooms.setdefault((member, namespace), {})[room] = None
+
+    def leave(self, member: M, namespace: str, room: Hashable) -> None:
+        """Take ``member`` out of a room; nothing happens if it is not in it."""
+        self._drop(member, namespace, room)
+        rooms = self._rooms.get((member, namespace))
+        if rooms is not None:
+            rooms.pop(room, None)
+            if not rooms:
+                del self._rooms[member, namespace]
+
+    def leave_namespace(self, member: M, namespace: str) -> None:
+        """Take ``member`` out of every room of ``namespace``, and out of it."""
+        for room in self._rooms.pop((member, namespace), ()):
+            self._drop(member, namespace, room)
+
+    def _drop(self, member: M, namespace: str, room: Hashable) -> None:
+        members = self._members.get((namespace, room))
+        if members is not None:
+            members.pop(member, None)
+            if not members:
+                del self._members[namespace, room]
+
+    def members(self, namespace: str, room: Hashable = EVERYBODY) -> list[M]:
+        """A snapshot of the members of a room, in the order in which they joined."""
+        return list(self._members.get((namespace, room), ()))
+
+    def union(self, namespace: str, rooms: Iterable[Hashable]) -> list[M]:
+        """The members of any of ``rooms``, each once."""
+        found: dict[M, None] = {}
+        for room in rooms:
+            found.update(self._members.get((namespace, room), {}))
+        return list(found)
+
+    def rooms_of(self, member: M, namespace: str) -> frozenset[Hashable]:
+        """The rooms that ``member`` joined in ``namespace``."""
+        return frozenset(self._rooms.get((member, namespace), ())) - {EVERYBODY}
+
+    def check(self, alive: Iterable[M]) -> None:
+        """Assert that both indexes agree and that only ``alive`` members are in them."""
+        living = set(alive)
+        for (namespace, room), members in self._members.items():
+            assert members, f"empty room {room!r} of {namespace!r} is kept"
+            for member in members:
+                assert room in self._rooms[member, namespace], (member, namespace, room)
+                assert member in living, f"{member!r} is dead and still in {room!r}"
+        for (member, namespace), rooms in self._rooms.items():
+            for room in rooms:
+                assert member in self._members[namespace, room], (member, namespace, room)

@@ -1,0 +1,107 @@
+"""The gevent door: the only module through which sockio starts tasks, waits, or asks for the time.
+
+What it offers is :class:`sockio.interfaces.Runtime`; nothing here knows about sockets or packets.
+"""
+
+from __future__ import annotations
+
+import socket as stdlib_socket
+import time
+from collections.abc import Callable
+from typing import Any, cast
+
+import gevent
+import gevent.event
+import gevent.hub
+import gevent.monkey
+
+from .interfaces import Signal
+
+__all__ = ["GeventRuntime", "is_patched"]
+
+# The real one: patched, it tells greenlets apart, not threads.
+_thread_id: Callable[[], int] = gevent.monkey.get_original("_thread", "get_ident")
+
+_READ, _WRITE = 1, 2
+
+
+class GeventRuntime:
+    """Tasks are greenlets, and the clock is :func:`time.monotonic`.
+
+    Sockets live in one thread, the one whose hub served the first request: see :meth:`bind`.
+    """
+
+    def __init__(self) -> None:
+        self._thread: int | None = None
+        self._hub: Any = None
+
+    def bind(self) -> None:
+        """Make the calling thread the one that sockets live in. Called with every request."""
+        thread = _thread_id()
+        if thread != self._thread:
+            self._thread = thread
+            self._hub = gevent.get_hub()
+
+    def here(self) -> bool:
+        return self._thread is None or _thread_id() == self._thread
+
+    def from_thread(self, fn: Callable[..., object], *args: Any) -> None:
+        self._hub.loop.run_callback_threadsafe(self.run, fn, *args)
+
+    def now(self) -> float:
+        return time.monotonic()
+
+    def run(self, fn: Callable[..., object], *args: Any) -> None:
+        gevent.spawn_raw(fn, *args)
+
+    def spawn(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> gevent.Greenlet[..., Any]:
+        return gevent.spawn(fn, *args, **kwargs)
+
+    def at(self, when: float, fn: Callable[[], object]) -> _Watcher:
+        timer = gevent.get_hub().loop.timer(max(0.0, when - self.now()))
+        handle = _Watcher(timer)
+
+        def fire() -> None:
+            handle.cancel()
+            self.run(fn)
+
+        # The loop's idea of now may be old after a long callback: update it, or fire too early.
+        timer.start(fire, update=True)
+        return handle
+
+    def signal(self) -> Signal:
+        return cast(Signal, gevent.event.Event())
+
+    def breathe(self) -> None:
+        gevent.sleep(0)
+
+    def limit(self, seconds: float, fn: Callable[..., Any], *args: Any) -> Any:
+        with gevent.Timeout(seconds, TimeoutError("no end within the time allowed")):
+            return fn(*args)
+
+    def watch(
+        self, sock: stdlib_socket.socket, on_readable: Callable[[], None], *, write: bool = False
+    ) -> _Watcher:
+        watcher = gevent.get_hub().loop.io(sock.fileno(), _WRITE if write else _READ)
+        watcher.start(on_readable)
+        return _Watcher(watcher)
+
+
+class _Watcher:
+    """A libev watcher that can be cancelled twice without harm."""
+
+    __slots__ = ("_watcher",)
+
+    def __init__(self, watcher: Any) -> None:
+        self._watcher = watcher
+
+    def cancel(self) -> None:
+        watcher, self._watcher = self._watcher, None
+        if watcher is not None:
+            watcher.stop()
+            watcher.close()
+
+
+def is_patched() -> bool:
+    """Whether the standard library's sockets cooperate with gevent in this process."""
+    return bool(gevent.monkey.is_module_patched("socket"))

@@ -1,0 +1,120 @@
+"""gevent.pywsgi, configured for Socket.IO: no logic of its own.
+
+Any server that can run the middleware will do; this one comes with its settings made.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket as stdlib_socket
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from gevent.pywsgi import WSGIServer
+
+from .config import OPTIONS
+from .middleware import SocketIOMiddleware
+from .runtime import is_patched
+
+__all__ = ["SocketIOServer", "find_middleware", "serve"]
+
+log = logging.getLogger("sockio.server")
+
+_UNPATCHED = (
+    "gevent has not patched the standard library, so whatever blocks in your code (time.sleep, a "
+    "database, requests to other servers) stops every client. Make these the first two lines of "
+    "the program: from gevent import monkey; monkey.patch_all(). The command 'sockio serve' does "
+    "it by itself."
+)
+_warned_unpatched = False
+
+
+class SocketIOServer(WSGIServer):
+    """A ``gevent.pywsgi.WSGIServer`` for an application with Socket.IO.
+
+    ``listener`` is ``(host, port)`` or a listening socket. ``app`` is a WSGI application; one that
+    is not wrapped in :class:`~sockio.SocketIOMiddleware` yet is wrapped, with ``namespaces`` and
+    with those keyword arguments that are sockio's settings. All others go to gevent's server.
+    """
+
+    def __init__(
+        self,
+        listener: Any,
+        app: Callable[..., Any],
+        namespaces: Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> None:
+        settings = {name: options.pop(name) for name in list(options) if name in OPTIONS}
+        found = find_middleware(app)
+        if found is None:
+            app = found = SocketIOMiddleware(app, namespaces, **settings)
+        elif settings or namespaces is not None:
+            given = ", ".join([*settings, *(["namespaces"] if namespaces is not None else [])])
+            raise TypeError(
+                f"the application is wrapped in SocketIOMiddleware already; pass {given} there."
+            )
+        #: The middleware that serves the clients.
+        self.middleware = found
+        options.setdefault("log", None)
+        super().__init__(listener, app, **options)
+
+    @property
+    def sockets(self) -> dict[str, Any]:
+        """A snapshot of the living sessions by session id."""
+        return self.middleware.registry.sockets
+
+    def get_socket(self, sessid: str = "") -> Any:
+        """The session with that id, or None."""
+        return self.middleware.registry.get_socket(sessid)
+
+    def start_accepting(self) -> None:
+        global _warned_unpatched
+        if not _warned_unpatched and not is_patched():
+            _warned_unpatched = True
+            log.warning(_UNPATCHED)
+        super().start_accepting()
+
+    def handle(self, sock: Any, address: Any) -> None:
+        # Headers and body leave in two writes; without this the second waits for the client's
+        # delayed acknowledgement of the first, some 40 ms on a kept connection.
+        if sock.family != getattr(stdlib_socket, "AF_UNIX", None):
+            sock.setsockopt(stdlib_socket.IPPROTO_TCP, stdlib_socket.TCP_NODELAY, 1)
+        super().handle(sock, address)
+
+    def stop(self, timeout: float | None = None) -> None:
+        """Stop accepting, end every session (websockets with code 1001), and wait ``timeout``
+        seconds for requests to end (pywsgi's ``stop_timeout``, 1, when None)."""
+        self.stop_accepting()
+        self.middleware.close()
+        super().stop(timeout)
+
+
+def find_middleware(app: Any) -> SocketIOMiddleware | None:
+    """The middleware that an application is wrapped in: itself, or Flask's ``app.wsgi_app``."""
+    for candidate in (app, getattr(app, "wsgi_app", None)):
+        if isinstance(candidate, SocketIOMiddleware):
+            return candidate
+    return None
+
+
+def serve(
+    app: Callable[..., Any],
+    host: str = "127.0.0.1",
+    port: int = 8080,
+    namespaces: Mapping[str, Any] | None = None,
+    **options: Any,
+) -> None:
+    """Serve ``app`` until interrupted. Blocks. ``options`` as for :class:`SocketIOServer`.
+
+    Prints the address; with ``port=0`` the system chooses one.
+    """
+    server = SocketIOServer((host, port), app, namespaces, **options)
+    server.start()
+    shown = f"[{host}]" if ":" in host else host
+    sys.stderr.write(f"serving on http://{shown}:{server.server_port}\n")
+    sys.stderr.flush()
+    try:
+        server.serve_forever()
+    except KeyboardInterrupt:
+        server.stop()

@@ -1,0 +1,31 @@
+"""The transports, by name, in the order in which clients are told to try them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ..config import Settings
+from ..exceptions import SettingsError
+from ..interfaces import Runtime
+from ..protocol.dialect import Codec
+from .base import Transport
+from .websocket import WebSocket
+from .xhr_polling import XHRPolling
+
+__all__ = ["TRANSPORTS", "Transport", "WebSocket", "XHRPolling", "make_transports"]
+
+#: Every transport there is. The order is the handshake's: clients try them from left to right.
+TRANSPORTS: dict[str, type[Transport]] = {
+    transport.name: transport for transport in (WebSocket, XHRPolling)
+}
+
+
+def make_transports(settings: Settings, runtime: Runtime, codec: Codec) -> Mapping[str, Transport]:
+    """The transports that the settings allow, by name, in their order."""
+    names = settings.transports or tuple(TRANSPORTS)
+    unknown = [name for name in names if name not in TRANSPORTS]
+    if unknown:
+        raise SettingsError(
+            f"setting transports: there is no {unknown[0]!r}; known: {', '.join(TRANSPORTS)}."
+        )
+    return {name: TRANSPORTS[name](settings, runtime, codec) for name in names}

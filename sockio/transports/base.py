@@ -1,0 +1,44 @@
+"""What a transport is, and what all of them share.
+
+A transport answers the requests under ``/socket.io/1/NAME/SID``. It knows HTTP and framing; what a
+packet means it leaves to the socket.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from typing import Any, ClassVar
+
+from webob import Request, Response
+
+from ..config import Settings
+from ..interfaces import Runtime
+from ..protocol.dialect import Codec
+from ..virtsocket import Socket
+
+__all__ = ["Transport", "WSGIApplication"]
+
+WSGIApplication = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+
+class Transport(ABC):
+    """One way to carry packets. One instance per middleware; sockets come and go."""
+
+    #: As in the URL and in the handshake's list.
+    name: ClassVar[str]
+
+    def __init__(self, settings: Settings, runtime: Runtime, codec: Codec) -> None:
+        self.settings = settings
+        self.runtime = runtime
+        self.codec = codec
+        # Said so often that encoding them each time would be waste.
+        self.noop = codec.encode(codec.dialect.noop)
+        self.unknown_session = codec.encode(codec.dialect.unknown_session)
+
+    @abstractmethod
+    def respond(self, request: Request, socket: Socket | None) -> Response | WSGIApplication:
+        """Answer one request of an established session; ``socket`` is None for an unknown one.
+
+        May block the request's task. Raises ``RequestRefused`` for requests that make no sense.
+        """

@@ -1,0 +1,103 @@
+"""The TCP connection behind a WSGI request, where the server lets it be found.
+
+Everything that knows a server's private places is in this module. Each function takes "not found"
+for an answer; what then does not work is said by its caller.
+"""
+
+from __future__ import annotations
+
+import _socket
+import fcntl
+import io
+import socket as stdlib_socket
+import struct
+import termios
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = ["bytes_unread_by_peer", "connection_of", "is_gone", "upgradable", "with_tls"]
+
+
+def connection_of(environ: Mapping[str, Any]) -> Any:
+    """The request's (cooperative) socket, or None.
+
+    gevent.pywsgi keeps it under ``wsgi.input``: its ``Input`` wraps a buffered reader over the
+    socket, and upgrade requests get that reader itself. gunicorn hands it out by name.
+    """
+    reader = environ.get("wsgi.input")
+    reader = getattr(reader, "rfile", reader)
+    sock = getattr(getattr(reader, "raw", None), "_sock", None)
+    if sock is None:
+        sock = environ.get("gunicorn.socket") or environ.get("gunicorn.sock")
+    return sock if hasattr(sock, "fileno") else None
+
+
+def upgradable(environ: Mapping[str, Any]) -> tuple[io.BufferedReader, Any] | None:
+    """Reader and socket of an upgrade request that can be answered ``101`` through plain WSGI.
+
+    That is gevent.pywsgi's way (see its ``finalize_headers``): the reader holds what
+    the client sent right behind its request, and ``start_response("101 ...")`` adds no length.
+    """
+    reader = environ.get("wsgi.input")
+    if not isinstance(reader, io.BufferedReader):
+        return None
+    sock = getattr(reader.raw, "_sock", None)
+    return (reader, sock) if hasattr(sock, "detach") else None
+
+
+def with_tls(sock: Any) -> bool:
+    """Whether reads and writes pass through a TLS layer in this process."""
+    return hasattr(sock, "do_handshake")
+
+
+def is_gone(sock: Any) -> bool:
+    """Whether the peer has closed or reset the connection, as far as the kernel knows now."""
+    if sock is None:
+        return False
+    try:
+        if sock.fileno() < 0:
+            return True
+        raw = getattr(sock, "_sock", sock)
+        return not raw.recv(1, stdlib_socket.MSG_PEEK | stdlib_socket.MSG_DONTWAIT)
+    except (BlockingIOError, InterruptedError):
+        return False
+    except OSError:
+        return True
+
+
+def bytes_unread_by_peer(sock: Any) -> int:
+    """Bytes written to the connection that the peer's kernel has not acknowledged; 0 if unknown."""
+    try:
+        descriptor = sock.fileno()
+        if descriptor < 0:
+            return 0
+        answer = fcntl.ioctl(descriptor, termios.TIOCOUTQ, b"\0" * 4)
+    except (OSError, AttributeError):
+        return 0
+    return int(struct.unpack("i", answer)[0])
+
+
+def take_over(reader: io.BufferedReader, sock: Any) -> tuple[Any, bytes]:
+    """Separate a connection from its request: a plain non-blocking socket, and bytes already read.
+
+    The descriptor itself moves, so that nothing of the event loop's books about it goes stale and
+    no second descriptor has to be closed; the server is left with a socket that is closed, which it
+    takes for the end of the connection.
+    """
+    early = read_early(reader, sock)
+    raw = _socket.socket(fileno=sock.detach())
+    raw.setblocking(False)
+    reader.close()
+    return raw, early
+
+
+def read_early(reader: io.BufferedReader, sock: Any) -> bytes:
+    """What has arrived behind the request, without waiting for more."""
+    before = sock.gettimeout()
+    sock.settimeout(0.0)
+    try:
+        return reader.read1(65536) or b""
+    except (BlockingIOError, OSError):
+        return b""
+    finally:
+        sock.settimeout(before)

@@ -1,0 +1,134 @@
+"""Websocket objects of other libraries: anything with ``receive``, ``send`` and ``close``.
+
+The slow way, message by message, for servers whose connection cannot be reached: the request's task
+receives, and a task that exists only while there is something to send sends.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from ..interfaces import Runtime
+from ..outbox import Outgoing
+from ..virtsocket import Reason, Socket
+from .base import WSGIApplication
+
+__all__ = ["ForeignCarrier", "serve_foreign"]
+
+log = logging.getLogger("sockio.websocket")
+
+
+def serve_foreign(
+    websocket: Any, name: str, runtime: Runtime, unknown_session: str, socket: Socket | None
+) -> WSGIApplication:
+    """The WSGI application that carries a session over ``websocket`` until that ends."""
+
+    def serve(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        if socket is None:
+            websocket.send(unknown_session)
+            websocket.close()
+        else:
+            carrier = ForeignCarrier(name, websocket, socket, runtime)
+            socket.attach(carrier)
+            carrier.run()
+        return []
+
+    return serve
+
+
+class ForeignCarrier:
+    """One open websocket of somebody else's making."""
+
+    streaming = True
+
+    __slots__ = ("_busy", "_ending", "_go_on", "_paused", "_runtime", "_socket", "_ws", "name")
+
+    def __init__(self, name: str, websocket: Any, socket: Socket, runtime: Runtime) -> None:
+        self.name = name
+        self._ws = websocket
+        self._socket = socket
+        self._runtime = runtime
+        self._busy = False
+        self._ending = False
+        self._paused = False
+        self._go_on = runtime.signal()
+
+    def run(self) -> None:
+        """Receive until the websocket ends. Blocks the request's task for as long as that takes."""
+        reason = Reason.TRANSPORT_CLOSE
+        while not self._ending:
+            if self._paused:
+                self._go_on.wait()
+                continue
+            try:
+                message = self._ws.receive()
+            except Exception as error:
+                # Each library has its own; all of them mean that the connection is over.
+                log.debug("%s: receive() failed: %s", self._socket, error)
+                reason = Reason.TRANSPORT_ERROR
+                break
+            if message is None:
+                break
+            self._socket.receive(message if isinstance(message, str) else bytes(message))
+            self._socket.pause_if_busy()
+        self._socket.lost(self, reason)
+
+    def write(self, packet: Outgoing) -> bool:
+        if self._busy or self._ending:
+            return False
+        self._busy = True
+        self._runtime.run(self._send, packet)
+        return True
+
+    def ready(self) -> None:
+        if not self._busy:
+            self._busy = True
+            self._runtime.run(self._send, None)
+
+    def _send(self, packet: Outgoing | None) -> None:
+        """The one writer: this packet, then what waits in the outbox."""
+        packets = [packet] if packet is not None else []
+        try:
+            while packets or (packets := self._socket.take(self, 65536)):
+                self._ws.send(packets.pop(0).text)
+            if self._ending:
+                self._ws.close()
+        except Exception as error:
+            log.debug("%s: send() failed: %s", self._socket, error)
+            self._socket.lost(self, Reason.TRANSPORT_ERROR)
+        finally:
+            self._busy = False
+        if self._ending:
+            self._socket.lost(self, Reason.SERVER)
+
+    def idle(self) -> None:
+        """A websocket has no poll duration."""
+
+    def finish(self) -> None:
+        self._ending = True
+        self._go_on.set()
+        self.ready()
+
+    replaced = finish
+
+    def abort(self) -> None:
+        self._ending = True
+        self._go_on.set()
+        self._runtime.run(self._close)
+
+    def _close(self) -> None:
+        try:
+            self._ws.close()
+        except Exception as error:
+            log.debug("%s: close() failed: %s", self._socket, error)
+
+    def pause(self) -> None:
+        if not self._paused:
+            self._paused = True
+            self._go_on = self._runtime.signal()
+
+    def resume(self) -> None:
+        self._paused = False
+        self._go_on.set()

@@ -1,0 +1,225 @@
+"""Byte connections that a websocket runs over: one interface, two ways of waiting.
+
+* :class:`WatchedStream`: the event loop watches the descriptor, and no task waits for it. For plain
+  TCP, which can be read and written without blocking.
+* :class:`BlockingStream`: the request's own task reads, and a task that exists only while there is
+  something to write writes. For TLS, where a read or a write cannot be tried without blocking.
+
+Neither lets two writers in: what is being written is finished before anything else is taken.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket as stdlib_socket
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from ..interfaces import Cancellable, Runtime
+
+__all__ = ["BlockingStream", "Stream", "WatchedStream"]
+
+#: Bytes read in one go.
+CHUNK = 65536
+
+OnData = Callable[[bytes], None]
+OnEnd = Callable[[], None]
+
+
+class Stream(Protocol):
+    """What a websocket needs of its connection. No method blocks."""
+
+    def start(self, on_data: OnData, on_end: OnEnd) -> None:
+        """Begin to read. ``on_end`` is called once, when the peer has closed or reset."""
+        ...
+
+    def send(self, data: bytes | memoryview) -> int:
+        """Write now what can be written now: the number of bytes. Raises ``OSError``."""
+        ...
+
+    def call_when_writable(self, callback: Callable[[], None] | None) -> None:
+        """Call back whenever more can be written, until told None."""
+        ...
+
+    def pause(self) -> None: ...
+
+    def resume(self) -> None: ...
+
+    def end_writing(self) -> None:
+        """Tell the peer that nothing more will come (FIN), and go on reading."""
+        ...
+
+    def close(self) -> None:
+        """Close the connection. Twice is once; no callback is called any more."""
+        ...
+
+
+class WatchedStream:
+    """A non-blocking socket watched by the event loop."""
+
+    __slots__ = ("_on_data", "_on_end", "_reading", "_runtime", "_sock", "_writing", "on_closed")
+
+    def __init__(self, sock: Any, runtime: Runtime) -> None:
+        self._sock = sock
+        self._runtime = runtime
+        self._on_data: OnData | None = None
+        self._on_end: OnEnd | None = None
+        self._reading: Cancellable | None = None
+        self._writing: Cancellable | None = None
+        #: Called when the stream has been closed: for a request that is parked until then.
+        self.on_closed: Callable[[], object] | None = None
+
+    def start(self, on_data: OnData, on_end: OnEnd) -> None:
+        self._on_data, self._on_end = on_data, on_end
+        self.resume()
+
+    def _readable(self) -> None:
+        # One read per turn of the loop: what is left makes the descriptor readable again, after
+        # the others had their turn.
+        try:
+            data = self._sock.recv(CHUNK)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            data = b""
+        if data and self._on_data is not None:
+            self._on_data(data)
+        elif not data:
+            self.pause()
+            if self._on_end is not None:
+                self._on_end()
+
+    def send(self, data: bytes | memoryview) -> int:
+        try:
+            sent: int = self._sock.send(data)
+            return sent
+        except (BlockingIOError, InterruptedError):
+            return 0
+
+    def call_when_writable(self, callback: Callable[[], None] | None) -> None:
+        writing, self._writing = self._writing, None
+        if writing is not None:
+            writing.cancel()
+        if callback is not None:
+            self._writing = self._runtime.watch(self._sock, callback, write=True)
+
+    def pause(self) -> None:
+        reading, self._reading = self._reading, None
+        if reading is not None:
+            reading.cancel()
+
+    def resume(self) -> None:
+        if self._reading is None and self._sock.fileno() >= 0:
+            self._reading = self._runtime.watch(self._sock, self._readable)
+
+    def end_writing(self) -> None:
+        self._sock.shutdown(stdlib_socket.SHUT_WR)
+
+    def close(self) -> None:
+        self.pause()
+        self.call_when_writable(None)
+        self._on_data = self._on_end = None
+        self._sock.close()
+        closed, self.on_closed = self.on_closed, None
+        if closed is not None:
+            closed()
+
+
+class BlockingStream:
+    """A cooperative socket, read by the task that calls :meth:`run`."""
+
+    __slots__ = (
+        "_busy",
+        "_closed",
+        "_go_on",
+        "_on_data",
+        "_on_end",
+        "_on_writable",
+        "_paused",
+        "_runtime",
+        "_sock",
+    )
+
+    def __init__(self, sock: Any, runtime: Runtime) -> None:
+        self._sock = sock
+        self._runtime = runtime
+        self._on_data: OnData | None = None
+        self._on_end: OnEnd | None = None
+        self._on_writable: Callable[[], None] | None = None
+        self._busy = False
+        self._closed = False
+        self._paused = False
+        self._go_on = runtime.signal()
+
+    def start(self, on_data: OnData, on_end: OnEnd) -> None:
+        self._on_data, self._on_end = on_data, on_end
+
+    def run(self) -> None:
+        """Read until the connection ends. Blocks the request's task for as long as that takes."""
+        while not self._closed:
+            if self._paused:
+                self._go_on.wait()
+                continue
+            try:
+                data = self._sock.recv(CHUNK)
+            except OSError:
+                data = b""
+            if data and self._on_data is not None:
+                self._on_data(data)
+            elif not data:
+                break
+        if self._on_end is not None:
+            self._on_end()
+
+    def send(self, data: bytes | memoryview) -> int:
+        if self._closed:
+            raise ConnectionError("the stream is closed")
+        if self._busy:
+            return 0
+        self._busy = True
+        self._runtime.run(self._write, bytes(data))
+        return len(data)
+
+    def _write(self, data: bytes) -> None:
+        try:
+            self._sock.sendall(data)
+        except OSError:
+            self._wake_reader()
+            return
+        finally:
+            self._busy = False
+        if self._on_writable is not None:
+            self._on_writable()
+
+    def call_when_writable(self, callback: Callable[[], None] | None) -> None:
+        self._on_writable = callback
+        if callback is not None and not self._busy:
+            self._runtime.run(self._writable)
+
+    def _writable(self) -> None:
+        if not self._busy and self._on_writable is not None:
+            self._on_writable()
+
+    def pause(self) -> None:
+        if not self._paused:
+            self._paused = True
+            self._go_on = self._runtime.signal()
+
+    def resume(self) -> None:
+        self._paused = False
+        self._go_on.set()
+
+    def _wake_reader(self) -> None:
+        # Closing would not wake a task that waits in recv; shutting down does.
+        with contextlib.suppress(OSError):
+            self._sock.shutdown(stdlib_socket.SHUT_RDWR)
+
+    def end_writing(self) -> None:
+        if not self._busy:
+            self._sock.shutdown(stdlib_socket.SHUT_WR)
+
+    def close(self) -> None:
+        self._closed = True
+        self._on_data = self._on_end = self._on_writable = None
+        self._go_on.set()
+        self._wake_reader()

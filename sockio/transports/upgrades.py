@@ -1,0 +1,142 @@
+"""Where a websocket comes from: what each kind of server offers, behind one function.
+
+* plain gevent.pywsgi (and gunicorn's ``gevent_pywsgi``): ``start_response("101 ...")``. The request
+  is checked before, the connection is then *detached* from it: the request ends, the event loop
+  watches the descriptor, and an idle client occupies no task.
+* gevent-websocket's handler or worker, which upgraded before the application was asked:
+  ``environ["wsgi.websocket"]``. Its connection is used and its codec is not; the request's task is
+  parked until the end.
+
+Any other object under that name is used message by message: :mod:`sockio.transports.foreign`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from ..exceptions import RequestRefused
+from ..interfaces import Runtime
+from .base import WSGIApplication
+from .connection import read_early, take_over, upgradable, with_tls
+from .framing import negotiate
+from .streams import BlockingStream, Stream, WatchedStream
+
+__all__ = ["is_foreign", "upgrade"]
+
+Connected = Callable[[Stream, bytes], None]
+
+_NO_UPGRADE = (
+    "This address is for websockets, and the request does not ask for one. If your client did, a "
+    "proxy in front removed it: let the headers Upgrade and Connection pass."
+)
+_NO_SERVER = (
+    "This server cannot open websockets. Run the application under gevent.pywsgi "
+    "(sockio.server.SocketIOServer) or gunicorn -k gevent_pywsgi."
+)
+
+
+def is_foreign(websocket: Any) -> bool:
+    """Whether a ready-made websocket hides its connection."""
+    handler = getattr(websocket, "handler", None)
+    return not (hasattr(handler, "rfile") and hasattr(getattr(handler, "socket", None), "recv"))
+
+
+def upgrade(environ: dict[str, Any], runtime: Runtime, connected: Connected) -> WSGIApplication:
+    """The WSGI application that turns this request into a websocket.
+
+    ``connected(stream, early)`` is called with the open connection. Raises ``RequestRefused``
+    before anything was answered, when there is nothing to upgrade or nobody who can.
+    """
+    ready_made = environ.get("wsgi.websocket")
+    if ready_made is not None:
+        return _over(ready_made, runtime, connected)
+    asked = environ.get("HTTP_UPGRADE", "").strip().lower() == "websocket"
+    if not asked or "upgrade" not in environ.get("HTTP_CONNECTION", "").lower():
+        raise RequestRefused("400 Bad Request", _NO_UPGRADE)
+    native = upgradable(environ)
+    if native is None:
+        raise RequestRefused("501 Not Implemented", _NO_SERVER, detail=_NO_SERVER)
+    answer = negotiate(environ)
+    if not answer.accepted:
+
+        def refuse(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+            headers = [*answer.headers, ("Content-Length", str(len(answer.body)))]
+            start_response(answer.status, headers)
+            return [answer.body]
+
+        return refuse
+    reader, sock = native
+
+    def accept(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        start_response(answer.status, answer.headers)(b"")
+        if with_tls(sock):
+            early = read_early(reader, sock)
+            _run_blocking(sock, early, runtime, connected)
+            reader.close()
+        else:
+            raw, early = take_over(reader, sock)
+            connected(WatchedStream(raw, runtime), early)
+        return []
+
+    return accept
+
+
+def _over(websocket: Any, runtime: Runtime, connected: Connected) -> WSGIApplication:
+    """Use the connection of a websocket that the server opened."""
+    sock, reader = websocket.handler.socket, websocket.handler.rfile
+
+    def serve(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        early = read_early(reader, sock)
+        if with_tls(sock):
+            _run_blocking(sock, early, runtime, connected)
+        else:
+            parked = runtime.signal()
+            stream = WatchedStream(_Borrowed(sock), runtime)
+            stream.on_closed = parked.set
+            connected(stream, early)
+            parked.wait()
+        # Its owner would send a close frame of its own behind ours.
+        websocket.closed = True
+        return []
+
+    return serve
+
+
+def _run_blocking(sock: Any, early: bytes, runtime: Runtime, connected: Connected) -> None:
+    stream = BlockingStream(sock, runtime)
+    connected(stream, early)
+    stream.run()
+
+
+class _Borrowed:
+    """A socket that belongs to the server: used without blocking, shut down instead of closed."""
+
+    __slots__ = ("_open", "_sock")
+
+    def __init__(self, sock: Any) -> None:
+        self._sock = sock
+        self._open = True
+
+    def _raw(self) -> Any:
+        # The plain socket below gevent's: always non-blocking, and without gevent's own waiting.
+        return getattr(self._sock, "_sock", self._sock)
+
+    def fileno(self) -> int:
+        return int(self._raw().fileno()) if self._open else -1
+
+    def recv(self, size: int) -> Any:
+        return self._raw().recv(size)
+
+    def send(self, data: bytes | memoryview) -> Any:
+        return self._raw().send(data)
+
+    def shutdown(self, how: int) -> None:
+        self._raw().shutdown(how)
+
+    def close(self) -> None:
+        if self._open:
+            self._open = False
+            with contextlib.suppress(OSError):
+                self._raw().shutdown(2)

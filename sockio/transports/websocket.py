@@ -1,0 +1,236 @@
+"""websocket: one text frame per packet, both ways (fact sheet, section 7).
+
+The upgrade comes from where it can (see :mod:`sockio.transports.upgrades`); after it, one
+:class:`WebSocketCarrier` reads frames from a byte stream and writes frames to it. Everything that
+goes out passes through the carrier and nothing in it blocks, so there is one writer always.
+"""
+
+from __future__ import annotations
+
+from webob import Request
+
+from ..exceptions import RequestRefused
+from ..interfaces import Runtime
+from ..outbox import Outgoing
+from ..virtsocket import Reason, Socket
+from .base import Transport, WSGIApplication
+from .foreign import serve_foreign
+from .framing import FrameReader, close_frame, text_frame
+from .streams import Stream
+from .upgrades import is_foreign, upgrade
+
+__all__ = ["WebSocket", "WebSocketCarrier"]
+
+#: Bytes of queued packets that are joined into one write.
+JOIN = 65536
+#: Seconds the peer gets to close its side after we closed ours.
+CLOSE_WAIT = 2.0
+
+
+class WebSocket(Transport):
+    """RFC 6455, and the drafts before it that share its framing."""
+
+    name = "websocket"
+
+    def respond(self, request: Request, socket: Socket | None) -> WSGIApplication:
+        if request.method != "GET":
+            raise RequestRefused("405 Method Not Allowed", "A websocket is opened by GET.")
+
+        ready_made = request.environ.get("wsgi.websocket")
+        if ready_made is not None and is_foreign(ready_made):
+            return serve_foreign(ready_made, self.name, self.runtime, self.unknown_session, socket)
+
+        def connected(stream: Stream, early: bytes) -> None:
+            carrier = WebSocketCarrier(self, stream, socket)
+            carrier.start(early)
+
+        return upgrade(request.environ, self.runtime, connected)
+
+
+class WebSocketCarrier:
+    """One open websocket."""
+
+    streaming = True
+
+    __slots__ = (
+        "_ending",
+        "_reader",
+        "_runtime",
+        "_socket",
+        "_stream",
+        "_tail",
+        "_transport",
+        "name",
+    )
+
+    def __init__(self, transport: WebSocket, stream: Stream, socket: Socket | None) -> None:
+        self.name = transport.name
+        self._transport = transport
+        self._runtime: Runtime = transport.runtime
+        self._stream = stream
+        self._socket = socket
+        self._reader = FrameReader(transport.settings.max_payload)
+        # What the kernel did not take of the frame (or joined frames) being written.
+        self._tail: memoryview | None = None
+        #: Nothing more is taken from the outbox than what is there: the end has begun.
+        self._ending = False
+
+    def start(self, early: bytes) -> None:
+        """Take over the session. ``early`` is what the client sent behind its request."""
+        self._stream.start(self._received, self._hung_up)
+        if self._socket is None:
+            # The fact sheet's answer to an unknown session: the client handshakes anew.
+            self._write(text_frame(self._transport.unknown_session.encode()))
+            self._end(1000)
+            return
+        self._socket.attach(self)
+        if early:
+            self._received(early)
+
+    # ---- reading
+
+    def _received(self, data: bytes) -> None:
+        if self._ending:
+            # We said goodbye; what still comes is read only so that the peer can finish.
+            return
+        socket = self._socket
+        assert socket is not None
+        for message in self._reader.feed(data):
+            socket.receive(message)
+        answers = self._reader.answers()
+        if answers:
+            self._write(answers)
+        if self._reader.over:
+            failed = self._reader.failed
+            self._shut_down()
+            socket.lost(self, Reason.TRANSPORT_ERROR if failed else Reason.TRANSPORT_CLOSE)
+        else:
+            socket.pause_if_busy()
+
+    def _hung_up(self) -> None:
+        self._stream.close()
+        self._tell_lost(Reason.TRANSPORT_CLOSE)
+
+    def _tell_lost(self, reason: str) -> None:
+        if self._socket is not None:
+            self._socket.lost(self, reason)
+
+    def pause(self) -> None:
+        self._stream.pause()
+
+    def resume(self) -> None:
+        if not self._ending:
+            self._stream.resume()
+
+    # ---- writing
+
+    def write(self, packet: Outgoing) -> bool:
+        if self._tail is not None or self._ending:
+            return False
+        frame = packet.frame
+        if frame is None:
+            frame = packet.frame = text_frame(packet.data)
+        self._write(frame)
+        return True
+
+    def ready(self) -> None:
+        if self._tail is None:
+            self._drain()
+
+    def _write(self, data: bytes) -> None:
+        """Write now, or behind what is being written."""
+        if self._tail is not None:
+            self._tail = memoryview(bytes(self._tail) + data)
+            return
+        try:
+            sent = self._stream.send(data)
+        except OSError:
+            self._broken()
+            return
+        if sent < len(data):
+            self._tail = memoryview(data)[sent:]
+            self._stream.call_when_writable(self._drain)
+
+    def _drain(self) -> None:
+        """Write the tail, then what waits in the outbox, as far as the kernel takes it."""
+        tail = self._tail
+        try:
+            while True:
+                if tail is None:
+                    joined = self._take()
+                    if not joined:
+                        break
+                    tail = memoryview(joined)
+                sent = self._stream.send(tail)
+                if sent < len(tail):
+                    if self._tail is None:
+                        self._stream.call_when_writable(self._drain)
+                    self._tail = tail[sent:]
+                    return
+                tail = None
+        except OSError:
+            self._broken()
+            return
+        if self._tail is not None:
+            self._tail = None
+            self._stream.call_when_writable(None)
+        if self._ending:
+            self._shut_down()
+
+    def _take(self) -> bytes:
+        if self._socket is None:
+            return b""
+        frames = []
+        for packet in self._socket.take(self, JOIN):
+            if packet.frame is None:
+                packet.frame = text_frame(packet.data)
+            frames.append(packet.frame)
+        return b"".join(frames)
+
+    def _broken(self) -> None:
+        self._tail = None
+        self._stream.close()
+        self._tell_lost(Reason.TRANSPORT_ERROR)
+
+    # ---- the end
+
+    def idle(self) -> None:
+        """A websocket has no poll duration."""
+
+    def replaced(self) -> None:
+        self._end(1000)
+
+    def finish(self) -> None:
+        socket = self._socket
+        away = socket is not None and socket.close_reason == Reason.SHUTDOWN
+        if self._tail is None:
+            self._drain()
+        self._end(1001 if away else 1000)
+
+    def _end(self, code: int) -> None:
+        """Close once everything that is waiting has been written."""
+        if self._ending:
+            return
+        self._ending = True
+        while (joined := self._take()) != b"":
+            self._write(joined)
+        self._write(close_frame(code))
+        if self._tail is None:
+            self._shut_down()
+
+    def _shut_down(self) -> None:
+        """Everything is written. Close our side and wait a little for the peer to close its own:
+        closing at once with unread input would reset the connection and lose what was just sent."""
+        self._ending = True
+        try:
+            self._stream.end_writing()
+        except OSError:
+            self._stream.close()
+        else:
+            self._runtime.at(self._runtime.now() + CLOSE_WAIT, self._stream.close)
+        self._tell_lost(Reason.SERVER)
+
+    def abort(self) -> None:
+        self._ending = True
+        self._tail = None
+        self._stream.close()

@@ -1,0 +1,733 @@
+"""The virtual socket: one client, whatever carries its packets.
+
+A :class:`Socket` is made at the handshake and lives until it is closed. Carriers come and go (a
+poll every few seconds, or one websocket for hours); the socket keeps what must outlive them: state,
+outbox, pending acks, deadline. It does no I/O and starts nothing: carriers write, the dispatcher
+runs the application's code, and the registry's wheel calls :meth:`Socket.handle_deadline`.
+
+States and what moves between them::
+
+    NEW            made, the application is being asked
+     │ admit
+    CONNECTING     handshake answered, no transport yet          UNOPENED alarm
+     │ open        (first carrier)
+    CONNECTED      carrier: poll       POLL alarm (poll duration)
+     │                      stream     BEAT (send a heartbeat), then PULSE (its answer is due)
+     │                      none       AWAY alarm (close timeout)
+     │ close
+    DISCONNECTING  namespaces are told, the last packets wait    LINGER alarm
+     │ end
+    DISCONNECTED   in no index
+
+``close`` leads straight from NEW and CONNECTING to DISCONNECTED: there is nobody to tell.
+"""
+
+from __future__ import annotations
+
+import enum
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from .acks import PendingAcks, Waiting
+from .config import Settings
+from .exceptions import PacketError
+from .interfaces import Carrier, Job, PacketSink, Runtime, Signal
+from .jobs import Jobs
+from .outbox import Batch, Outbox, Outgoing
+from .protocol.dialect import Codec
+from .protocol.packet import Packet
+
+__all__ = ["Reason", "Socket", "State", "default_error_handler"]
+
+log = logging.getLogger("sockio.socket")
+
+#: Seconds a closing stream gets to take its last packets before it is cut.
+STREAM_LINGER = 5.0
+
+
+class State(enum.Enum):
+    """Where a socket is in its life. The table is in the module's docstring."""
+
+    NEW = "new"
+    CONNECTING = "connecting"
+    CONNECTED = "connected"
+    DISCONNECTING = "disconnecting"
+    DISCONNECTED = "disconnected"
+
+
+_MOVES: Mapping[tuple[State, str], State] = {
+    (State.NEW, "admit"): State.CONNECTING,
+    (State.NEW, "close"): State.DISCONNECTED,
+    (State.CONNECTING, "open"): State.CONNECTED,
+    (State.CONNECTING, "close"): State.DISCONNECTED,
+    (State.CONNECTED, "close"): State.DISCONNECTING,
+    (State.DISCONNECTING, "end"): State.DISCONNECTED,
+}
+
+
+class Alarm(enum.Enum):
+    """What a socket's deadline is about. A socket has at most one at a time."""
+
+    UNOPENED = enum.auto()
+    AWAY = enum.auto()
+    POLL = enum.auto()
+    BEAT = enum.auto()
+    PULSE = enum.auto()
+    LINGER = enum.auto()
+
+
+class Reason:
+    """Why a session ended: the words that ``recv_disconnect(self, reason)`` gets."""
+
+    CLIENT = "client disconnect"
+    SERVER = "server disconnect"
+    NAMESPACE_CLIENT = "client namespace disconnect"
+    NAMESPACE_SERVER = "server namespace disconnect"
+    TRANSPORT_CLOSE = "transport close"
+    TRANSPORT_ERROR = "transport error"
+    HEARTBEAT_TIMEOUT = "heartbeat timeout"
+    CLOSE_TIMEOUT = "close timeout"
+    UNOPENED = "never opened"
+    REFUSED = "connection refused"
+    OVERFLOW = "outbox overflow"
+    SHUTDOWN = "server shutting down"
+
+
+#: Framework errors go out as an error packet, which has no room for text; only what the
+#: application itself says through ``error()`` is sent as an ``error`` event.
+REFUSALS = frozenset(
+    {
+        "invalid_packet",
+        "unallowed_event_name",
+        "method_access_denied",
+        "no_such_method",
+        "invalid_arguments",
+        "internal_error",
+    }
+)
+
+
+def default_error_handler(
+    socket: Socket,
+    error_name: str,
+    error_message: str,
+    endpoint: str | None,
+    msg_id: int | None,
+    quiet: bool,
+) -> None:
+    """Tell the client about an error, unless ``quiet``.
+
+    A waiting callback (``msg_id``) gets an ack with the one argument ``{"error": error_name,
+    "message": error_message}``. Without one, a refusal by sockio itself becomes an error packet
+    (``7::/chat``, the client's ``error`` listener fires), and an error of the application becomes
+    an event ``error`` with the arguments ``error_name, error_message``.
+    """
+    if quiet:
+        return
+    endpoint = endpoint or ""
+    if msg_id is not None:
+        args = [{"error": error_name, "message": error_message}]
+        socket.send_packet({"type": "ack", "ackId": msg_id, "args": args, "endpoint": endpoint})
+    elif error_name in REFUSALS:
+        socket.send_packet({"type": "error", "endpoint": endpoint})
+    else:
+        event = {"type": "event", "name": "error", "args": [error_name, error_message]}
+        socket.send_packet({**event, "endpoint": endpoint})
+
+
+class Socket:
+    """One client. Handlers reach it as ``self.socket``; it is made by the registry only.
+
+    No method blocks, and each must be called from the thread the server runs in (the middleware's
+    emitter, ``middleware.of(...)``, may be used from any).
+    """
+
+    #: The name of the namespace that opens with the session.
+    GLOBAL_NS = ""
+
+    __slots__ = (
+        "__weakref__",
+        "_acks",
+        "_alarm",
+        "_alarm_at",
+        "_all_told",
+        "_carrier",
+        "_codec",
+        "_delivered",
+        "_held",
+        "_on_change",
+        "_outbox",
+        "_paused",
+        "_room",
+        "_shared_codec",
+        "active_ns",
+        "address",
+        "bad_packets",
+        "born",
+        "close_reason",
+        "config",
+        "dispatcher",
+        "dropped",
+        "environ",
+        "error_handler",
+        "heartbeats",
+        "hits",
+        "jobs",
+        "namespaces",
+        "received",
+        "request",
+        "runtime",
+        "sent",
+        "server",
+        "sessid",
+        "session",
+        "state",
+        "transport",
+        "wheel_slot",
+    )
+
+    def __init__(
+        self,
+        sessid: str,
+        server: Any,
+        settings: Settings,
+        codec: Codec,
+        runtime: Runtime,
+        on_change: Callable[[Socket], None],
+    ) -> None:
+        #: The session id. It is the client's only credential: never show it whole (use ``str``).
+        self.sessid = sessid
+        #: The registry: ``socket.server.sockets``, ``socket.server.get_socket(sessid)``.
+        self.server = server
+        self.config = settings
+        self.state = State.NEW
+        #: Why the session ended: a :class:`Reason`, or None while it lives.
+        self.close_reason: str | None = None
+        #: The application's own data about this client, shared by all its namespaces.
+        self.session: dict[str, Any] = {}
+        #: What the application called its request at the handshake, and the environ of it.
+        self.request: Any = None
+        self.environ: dict[str, Any] = {}
+        self.address = ""
+        #: Namespace classes by name, and the connected instances by name.
+        self.namespaces: Mapping[str, Any] = {}
+        self.active_ns: dict[str, Any] = {}
+        self.error_handler = settings.error_handler or default_error_handler
+        self.dispatcher: PacketSink
+        #: Tasks started by :meth:`spawn` that are still running; killed at the end.
+        self.jobs = Jobs(self, runtime)
+        #: Counters: requests seen, heartbeats answered, packets handled and sent, packets that
+        #: could not be decoded, packets dropped by a limit.
+        self.hits = 0
+        self.heartbeats = 0
+        self.received = 0
+        self.sent = 0
+        self.bad_packets = 0
+        self.dropped = 0
+        #: The transport in use, or last used; "" before the first.
+        self.transport = ""
+        self.born = runtime.now()
+        self.wheel_slot: int | None = None
+        self._codec = self._shared_codec = codec
+        self.runtime = runtime
+        self._on_change = on_change
+        self._carrier: Carrier | None = None
+        self._outbox = Outbox(*settings.max_outbox)
+        self._acks = PendingAcks(settings.max_acks)
+        self._held: dict[str, list[Outgoing]] | None = None
+        self._alarm: Alarm | None = None
+        self._alarm_at = 0.0
+        self._paused = False
+        self._room: Signal | None = None
+        # A session is over when both sides are: its namespaces told, its last packets delivered.
+        self._all_told = False
+        self._delivered = False
+
+    # ---- looking at it
+
+    def __str__(self) -> str:
+        return (
+            f"{self.sessid[:6]}… {self.state.value} {self.transport or '-'} {self.address or '-'}"
+        )
+
+    def __repr__(self) -> str:
+        return f"<Socket {self}>"
+
+    def __getitem__(self, endpoint: str) -> Any:
+        """The connected namespace of that name. Raises ``KeyError`` when it is not connected."""
+        return self.active_ns[endpoint]
+
+    def __contains__(self, endpoint: object) -> bool:
+        return endpoint in self.active_ns
+
+    def get(self, endpoint: str, default: Any = None) -> Any:
+        """The connected namespace of that name, or ``default``."""
+        return self.active_ns.get(endpoint, default)
+
+    @property
+    def connected(self) -> bool:
+        """Whether the session is open: a transport has been there, and nothing has ended it."""
+        return self.state is State.CONNECTED
+
+    @property
+    def codec(self) -> Codec:
+        return self._codec
+
+    @property
+    def outbox_size(self) -> tuple[int, int]:
+        """Packets and bytes waiting for this client."""
+        return len(self._outbox), self._outbox.size
+
+    # ---- sending
+
+    def send_packet(self, packet: Mapping[str, Any], *, volatile: bool = False) -> bool:
+        """Send one packet mapping; whether it was written or queued.
+
+        False means that the client is gone, or that a limit or ``volatile`` dropped it. Raises
+        ``UsageError`` when the packet cannot be written, for example for values JSON does not know.
+        """
+        text = self._codec.encode(packet)
+        return self.deliver(Outgoing(text, packet.get("endpoint", ""), volatile=volatile))
+
+    def deliver(self, packet: Outgoing) -> bool:
+        """Send one packet that is encoded already, maybe for many. See :meth:`send_packet`."""
+        if self.state is not State.CONNECTED:
+            return False
+        held = self._held
+        if held and packet.endpoint in held:
+            # The namespace's connect is being decided; its answer has to go out first.
+            if len(held[packet.endpoint]) >= self.config.max_outbox[0]:
+                return self._overflow()
+            held[packet.endpoint].append(packet)
+            return True
+        carrier = self._carrier
+        if carrier is not None and not self._outbox and carrier.write(packet):
+            self.sent += 1
+            return True
+        if packet.volatile and (carrier is None or carrier.streaming):
+            return False
+        if not self._outbox.put(packet):
+            return self._overflow()
+        self.sent += 1
+        if carrier is not None:
+            carrier.ready()
+        return True
+
+    def _overflow(self) -> bool:
+        self.dropped += 1
+        if self.config.overflow == "drop":
+            if self.dropped == 1:
+                self._report(
+                    logging.WARNING,
+                    "%s: outbox full (%d packets, %d bytes): packets are dropped from here on. The "
+                    "client reads too slowly; raise max_outbox or send less.",
+                    self,
+                    *self.outbox_size,
+                )
+            return False
+        self._report(
+            logging.WARNING,
+            "%s: outbox full (%d packets, %d bytes): closed. The client reads too slowly; raise "
+            "max_outbox, send less, or set overflow='drop'.",
+            self,
+            *self.outbox_size,
+        )
+        # Without a goodbye packet: the client takes the lost connection for what it is and
+        # reconnects, where a goodbye would mean "booted" and keep it away.
+        self.close(Reason.OVERFLOW, say=False)
+        return False
+
+    def expect_ack(self, endpoint: str, waiting: Waiting) -> int:
+        """Register a callback and return the ack id to send with the packet."""
+        ack_id, dropped = self._acks.add(endpoint, waiting)
+        if dropped is not None:
+            self._fail([dropped], "too many callbacks wait for an ack (max_acks)")
+        self._on_change(self)
+        return ack_id
+
+    def error(
+        self,
+        error_name: str,
+        error_message: str,
+        endpoint: str | None = None,
+        msg_id: int | None = None,
+        quiet: bool = False,
+    ) -> None:
+        """Hand an error to the error handler, :func:`default_error_handler` unless configured.
+
+        ``msg_id`` is the id of the packet to answer, when its sender waits for a data ack.
+        """
+        self.error_handler(self, error_name, error_message, endpoint, msg_id, quiet)
+
+    # ---- receiving
+
+    def receive(self, text: str | bytes) -> None:
+        """Handle one packet of the client, given as wire text.
+
+        Never blocks and never raises. Heartbeats, acks and disconnects take effect at once;
+        everything that needs the application is queued for the dispatcher. What is no packet is
+        answered with an error and costs nothing but itself.
+        """
+        if self.state not in (State.CONNECTED, State.CONNECTING):
+            return
+        try:
+            packet = self._codec.decode(text)
+        except PacketError as error:
+            self._bad_packet(error)
+            return
+        self.received += 1
+        kind = packet["type"]
+        if kind == "heartbeat":
+            self.heartbeat()
+        elif kind == "ack":
+            self._acknowledged(packet)
+        elif kind == "disconnect" and packet["endpoint"] == "":
+            self.close(Reason.CLIENT)
+        elif kind != "noop":
+            self.dispatcher.submit(packet)
+
+    @property
+    def busy(self) -> bool:
+        """Whether more events wait to be handled than may: carriers then stop reading."""
+        return self.dispatcher.full
+
+    def _bad_packet(self, error: PacketError) -> None:
+        self.bad_packets += 1
+        if self.bad_packets == 1:
+            self._report(
+                logging.WARNING, "%s: %s (further bad packets are only counted)", self, error
+            )
+        # Through a task: the error handler may be the application's own.
+        self.runtime.run(
+            self._guarded_error, "invalid_packet", str(error), error.endpoint, error.ack_id
+        )
+
+    def _guarded_error(self, name: str, message: str, endpoint: str, ack_id: int | None) -> None:
+        try:
+            self.error(name, message, endpoint, ack_id)
+        except Exception:
+            log.exception("%s: the error handler failed", self)
+
+    def heartbeat(self) -> None:
+        """The client's answer to a heartbeat came: the next one is due an interval from now."""
+        self.heartbeats += 1
+        # Only a heartbeat clears this timer, other packets do not (fact sheet, "Timers").
+        if self._alarm is Alarm.PULSE:
+            self._arm(Alarm.BEAT, self.config.heartbeat_interval)
+
+    def _acknowledged(self, packet: Packet) -> None:
+        waiting = self._acks.pop(packet["endpoint"], packet["ackId"])
+        if waiting is None:
+            log.debug("%s: nobody waits for ack %s", self, packet["ackId"])
+        elif waiting.direct:
+            waiting.answered(*packet["args"])
+        else:
+            self.dispatcher.callback(packet["endpoint"], waiting.answered, packet["args"])
+
+    def _fail(self, given_up: list[Waiting], reason: str) -> None:
+        for waiting in given_up:
+            if waiting.failed is not None:
+                waiting.failed(reason)
+
+    # ---- a namespace's connect is being decided
+
+    def hold(self, endpoint: str) -> None:
+        """Keep back what is sent to ``endpoint`` until :meth:`release`."""
+        if self._held is None:
+            self._held = {}
+        self._held[endpoint] = []
+
+    def release(self, endpoint: str, answer: Outgoing, *, deliver: bool) -> None:
+        """End :meth:`hold` (if there was one): send ``answer``, then deliver what was kept back, in
+        order, or forget it."""
+        kept = self._held.pop(endpoint, []) if self._held else []
+        self.deliver(answer)
+        if deliver:
+            for packet in kept:
+                self.deliver(packet)
+
+    def holding(self, endpoint: str) -> bool:
+        """Whether the connect of ``endpoint`` is being decided."""
+        return self._held is not None and endpoint in self._held
+
+    def forget_acks(self, endpoint: str) -> None:
+        """A namespace was left: nobody will acknowledge to it any more."""
+        self._fail(self._acks.leave(endpoint), "the namespace was disconnected")
+
+    # ---- carriers
+
+    def attach(self, carrier: Carrier) -> None:
+        """``carrier`` takes over. The one before is told; queued packets go to the new one.
+
+        The first carrier opens the session.
+        """
+        before, self._carrier = self._carrier, carrier
+        self._paused = False
+        if before is not None:
+            before.replaced()
+        self._outbox.settle()
+        self.transport = carrier.name
+        if self.state is State.CONNECTING:
+            self._move("open")
+            self._report(logging.INFO, "open %s", self)
+            self._set_carrier_alarm()
+            self.dispatcher.open()
+        elif self.state is State.CONNECTED:
+            self._set_carrier_alarm()
+        if self._outbox:
+            carrier.ready()
+        if self.state is State.DISCONNECTING:
+            carrier.finish()
+
+    def _set_carrier_alarm(self) -> None:
+        carrier = self._carrier
+        if carrier is None:
+            self._arm(Alarm.AWAY, self.config.close_timeout)
+        elif carrier.streaming:
+            self._arm(Alarm.BEAT, self.config.heartbeat_interval)
+        else:
+            self._arm(Alarm.POLL, self.config.polling_duration)
+
+    def take(self, carrier: Carrier, max_bytes: int) -> list[Outgoing]:
+        """The next packets, for a carrier that stays (a stream)."""
+        return self._outbox.take(max_bytes) if carrier is self._carrier else []
+
+    def take_batch(self, carrier: Carrier) -> Batch | None:
+        """The packets that answer a poll, which is over with this; None for a replaced poll."""
+        if carrier is not self._carrier:
+            return None
+        batch = self._outbox.take_batch(self.config.max_payload)
+        self._carrier = None
+        if self.state is State.CONNECTED:
+            self._set_carrier_alarm()
+        return batch
+
+    def written(self, batch: Batch) -> None:
+        """The server wrote the whole answer that carried ``batch``."""
+        batch.written = True
+        if self._alarm is Alarm.AWAY:
+            # The client's time starts when the answer has ended, however long it took to write.
+            self._set_carrier_alarm()
+        if self.state is State.DISCONNECTING and not self._outbox:
+            self._deliver_done()
+
+    def restore(self, batch: Batch) -> None:
+        """The answer that carried ``batch`` failed: its packets go first with the next one."""
+        self._outbox.restore(batch)
+        if self._carrier is not None and self._outbox:
+            self._carrier.ready()
+
+    def lost(self, carrier: Carrier, reason: str) -> None:
+        """``carrier`` is gone. That ends the session of a stream; a poll leaves its client away."""
+        if carrier is not self._carrier:
+            return
+        self._carrier = None
+        if self.state is State.DISCONNECTING:
+            if carrier.streaming:
+                self._deliver_done()
+        elif carrier.streaming:
+            self.close(reason, say=False)
+        else:
+            self._set_carrier_alarm()
+
+    def pause_if_busy(self) -> None:
+        """Stop reading from a client whose events pile up; :meth:`resume` undoes it."""
+        if self._carrier is not None and not self._paused and self.busy:
+            self._paused = True
+            self._carrier.pause()
+
+    def wait_for_room(self, timeout: float) -> bool:
+        """Block the calling task until events no longer pile up; False after ``timeout`` seconds.
+
+        For requests that bring events one body at a time; streams are paused instead.
+        """
+        while self.busy:
+            if self._room is None:
+                self._room = self.runtime.signal()
+            if not self._room.wait(timeout):
+                return False
+        return True
+
+    def resume(self) -> None:
+        """The events that piled up have been handled."""
+        room, self._room = self._room, None
+        if room is not None:
+            room.set()
+        if self._paused:
+            self._paused = False
+            if self._carrier is not None:
+                self._carrier.resume()
+
+    # ---- the end
+
+    def admit(self) -> None:
+        """The application said yes: the client may open a transport within the close timeout."""
+        self._move("admit")
+        self._arm(Alarm.UNOPENED, self.config.close_timeout)
+
+    def disconnect(self, silent: bool = False) -> None:
+        """End the session. ``silent`` leaves out the packet that tells the client so.
+
+        Packets sent before are still delivered, to a polling client within the close timeout.
+        """
+        self.close(Reason.SERVER, say=not silent, flush=True)
+
+    kill = disconnect
+
+    def close(self, reason: str, *, say: bool = True, flush: bool | None = None) -> None:
+        """End the session for ``reason``. Does nothing when it has ended already.
+
+        With ``say`` the client is told (``0::``); with ``flush`` (the same unless given) what was
+        queued before is delivered first; with neither, the connection is cut. Every connected
+        namespace is told exactly once, and after that the socket is in no index.
+        """
+        if self.state in (State.DISCONNECTING, State.DISCONNECTED):
+            return
+        self.close_reason = reason
+        state = self._move("close")
+        self._fail(self._acks.clear(), f"the session ended: {reason}")
+        if state is State.DISCONNECTED:
+            self._alarm = None
+            self._delivered = self._all_told = True
+            self._on_change(self)
+            return
+        carrier = self._carrier
+        self._arm(
+            Alarm.LINGER,
+            self.config.close_timeout
+            if carrier is None or not carrier.streaming
+            else min(STREAM_LINGER, self.config.close_timeout),
+        )
+        # A client that said goodbye, or went away for good, asks no more: nothing to wait for.
+        flush = say if flush is None else flush
+        if flush and (carrier is not None or reason in (Reason.SERVER, Reason.REFUSED)):
+            if say:
+                self._outbox.force(Outgoing(self._codec.encode(self._codec.dialect.goodbye)))
+            if carrier is not None:
+                carrier.finish()
+        else:
+            self.dropped += self._outbox.clear()
+            self._carrier = None
+            if carrier is not None:
+                carrier.abort()
+            self._delivered = True
+        self.dispatcher.close(reason, self._told)
+        self._on_change(self)
+
+    def _told(self) -> None:
+        self.jobs.kill()
+        self._all_told = True
+        self._end_if_over()
+
+    def _deliver_done(self) -> None:
+        if not self._delivered:
+            self._delivered = True
+            self._carrier = None
+            self._end_if_over()
+
+    def _end_if_over(self) -> None:
+        if self._delivered and self._all_told and self.state is State.DISCONNECTING:
+            self._move("end")
+            self._alarm = None
+            self._report(
+                logging.INFO,
+                "close %s: %s after %.1f s, %d in, %d out, %d bad, %d dropped",
+                self,
+                self.close_reason,
+                self.runtime.now() - self.born,
+                self.received,
+                self.sent,
+                self.bad_packets,
+                self.dropped,
+            )
+        self._on_change(self)
+
+    @property
+    def findable(self) -> bool:
+        """Whether requests with this session id still belong to this socket."""
+        return self.state is not State.DISCONNECTED and not self._delivered
+
+    # ---- time
+
+    def deadline(self) -> float | None:
+        """When :meth:`handle_deadline` wants to be called."""
+        acks = self._acks.deadline()
+        if self._alarm is None:
+            return acks
+        return self._alarm_at if acks is None else min(acks, self._alarm_at)
+
+    def handle_deadline(self, now: float) -> None:
+        """Do what is due. Early calls do nothing."""
+        self._fail(self._acks.expire(now), "no answer in time")
+        if self._alarm is not None and self._alarm_at <= now:
+            alarm, self._alarm = self._alarm, None
+            _ON_ALARM[alarm](self)
+        self._on_change(self)
+
+    def _arm(self, alarm: Alarm, seconds: float) -> None:
+        self._alarm = alarm
+        self._alarm_at = self.runtime.now() + seconds
+        self._on_change(self)
+
+    def _poll_is_over(self) -> None:
+        if self._carrier is not None:
+            self._carrier.idle()
+
+    def _beat(self) -> None:
+        self._arm(Alarm.PULSE, self.config.heartbeat_timeout)
+        self.deliver(Outgoing(self._codec.encode(self._codec.dialect.heartbeat)))
+
+    def _no_pulse(self) -> None:
+        if self._paused:
+            # We are the ones who do not read: the answer may well be waiting in the kernel.
+            self._arm(Alarm.PULSE, self.config.heartbeat_timeout)
+        else:
+            self.close(Reason.HEARTBEAT_TIMEOUT, say=False)
+
+    def _linger_is_over(self) -> None:
+        self.dropped += self._outbox.clear()
+        carrier, self._carrier = self._carrier, None
+        if carrier is not None:
+            carrier.abort()
+        self._deliver_done()
+
+    # ---- small things
+
+    def incr_hits(self) -> None:
+        """Count one more request of this session."""
+        self.hits += 1
+
+    def set_json(
+        self, loads: Callable[[str], Any] | None, dumps: Callable[[Any], str] | None
+    ) -> None:
+        """Use other JSON functions for this socket. Broadcasts are then encoded for it alone."""
+        shared = self._shared_codec
+        if loads is not None or dumps is not None:
+            self._codec = Codec(
+                shared.dialect, loads or shared.json_loads, dumps or shared.json_dumps
+            )
+
+    def spawn(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Job:
+        """Start a task that ends with the session at the latest; returns it. See also
+        ``BaseNamespace.spawn``, whose tasks end with the namespace."""
+        return self.jobs.spawn(fn, *args, **kwargs)
+
+    def _move(self, event: str) -> State:
+        self.state = _MOVES[self.state, event]
+        return self.state
+
+    def _report(self, level: int, message: str, *args: Any) -> None:
+        # Many callers run in the hub, and a log handler may block: log from a task.
+        if log.isEnabledFor(level):
+            self.runtime.run(log.log, level, message, *args)
+
+
+_ON_ALARM: Mapping[Alarm, Callable[[Socket], None]] = {
+    Alarm.UNOPENED: lambda socket: socket.close(Reason.UNOPENED, say=False),
+    Alarm.AWAY: lambda socket: socket.close(Reason.CLOSE_TIMEOUT, say=False),
+    Alarm.POLL: Socket._poll_is_over,
+    Alarm.BEAT: Socket._beat,
+    Alarm.PULSE: Socket._no_pulse,
+    Alarm.LINGER: Socket._linger_is_over,
+}

@@ -1,0 +1,82 @@
+"""One timer wheel for all sockets.
+
+Deadlines move far more often than they are met (each poll, each heartbeat pushes one), so moving a
+deadline *later* costs nothing here: an entry is looked at when its old slot comes up, asked for its
+deadline of now, and filed again. Only a deadline that moves *earlier* files a second entry. Nothing
+in this module knows a clock; time is passed in.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from typing import Protocol
+
+__all__ = ["Timed", "Wheel"]
+
+#: Seconds per slot: deadlines are met this much late at most.
+GRANULARITY = 0.1
+
+
+class Timed(Protocol):
+    """Something with a deadline. ``wheel_slot`` is the wheel's own note on it."""
+
+    wheel_slot: int | None
+
+    def deadline(self) -> float | None:
+        """When it wants to be looked at; None for not at all."""
+        ...
+
+
+class Wheel:
+    """Entries in slots of :data:`GRANULARITY` seconds."""
+
+    __slots__ = ("_heap", "_slots", "granularity")
+
+    def __init__(self, granularity: float = GRANULARITY) -> None:
+        self.granularity = granularity
+        self._slots: dict[int, list[Timed]] = {}
+        self._heap: list[int] = []
+
+    def file(self, entry: Timed) -> bool:
+        """See to it that ``entry`` is looked at by its deadline.
+
+        True when this made the wheel's next deadline earlier than it was.
+        """
+        deadline = entry.deadline()
+        if deadline is None:
+            return False
+        slot = math.ceil(deadline / self.granularity)
+        if entry.wheel_slot is not None and entry.wheel_slot <= slot:
+            return False
+        entry.wheel_slot = slot
+        entries = self._slots.get(slot)
+        if entries is not None:
+            entries.append(entry)
+            return False
+        self._slots[slot] = [entry]
+        heapq.heappush(self._heap, slot)
+        return self._heap[0] == slot
+
+    def next(self) -> float | None:
+        """When :meth:`due` wants to be called next; None for not before something is filed."""
+        return self._heap[0] * self.granularity if self._heap else None
+
+    def due(self, now: float) -> list[Timed]:
+        """Remove and return the entries whose deadline has come."""
+        due: list[Timed] = []
+        reached = math.floor(now / self.granularity + 1e-9)
+        while self._heap and self._heap[0] <= reached:
+            slot = heapq.heappop(self._heap)
+            for entry in self._slots.pop(slot):
+                if entry.wheel_slot != slot:
+                    continue  # filed again for an earlier slot since
+                entry.wheel_slot = None
+                deadline = entry.deadline()
+                if deadline is None:
+                    continue
+                if deadline <= now:
+                    due.append(entry)
+                else:
+                    self.file(entry)
+        return due

@@ -1,0 +1,60 @@
+"""What every test shares. Patched first: clients, servers and tests run in one process, as greenlets,
+and a client that blocked would stop the server that it waits for."""
+
+from __future__ import annotations
+
+from gevent import monkey
+
+monkey.patch_all()
+
+from collections.abc import Callable, Iterator  # noqa: E402
+
+import gevent  # noqa: E402
+import pytest  # noqa: E402
+from hypothesis import HealthCheck, settings  # noqa: E402
+
+from .support.clock import ManualRuntime  # noqa: E402
+from .support.servers import Served, serving  # noqa: E402
+
+# Deadlines per example would be assertions on wall time.
+settings.register_profile("default", deadline=None)
+settings.register_profile(
+    "fuzz", max_examples=5_000, deadline=None, suppress_health_check=list(HealthCheck)
+)
+settings.load_profile("default")
+
+
+@pytest.fixture
+def runtime() -> ManualRuntime:
+    """A runtime whose clock stands still until ``runtime.advance(seconds)``."""
+    return ManualRuntime()
+
+
+@pytest.fixture(autouse=True)
+def no_greenlet_died(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail a test in whose time a greenlet or a callback of the loop raised: nobody else would."""
+    failures: list[str] = []
+    hub = gevent.get_hub()
+    original = hub.handle_error
+
+    def handle_error(context: object, kind: type, value: object, tb: object) -> None:
+        if isinstance(value, BaseException) and not issubclass(kind, hub.NOT_ERROR):
+            failures.append(f"{context!r}: {kind.__name__}: {value}")
+        original(context, kind, value, tb)
+
+    hub.handle_error = handle_error
+    try:
+        yield
+        gevent.sleep(0)
+    finally:
+        del hub.handle_error
+    if request.node.get_closest_marker("greenlets_may_die") is None:
+        assert not failures
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., Served]]:
+    """Start real servers: ``server = serve(app, **settings)``; all are stopped at the end."""
+    with serving() as start:
+        yield start
+

@@ -1,0 +1,63 @@
+"""Time that stands still until it is told otherwise. Greenlets stay real."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections.abc import Callable
+
+import gevent
+
+from sockio.runtime import GeventRuntime
+
+
+class ManualTimer:
+    """What ``runtime.at`` returned."""
+
+    def __init__(self, fn: Callable[[], object]) -> None:
+        self.fn: Callable[[], object] | None = fn
+
+    def cancel(self) -> None:
+        self.fn = None
+
+
+class ManualRuntime(GeventRuntime):
+    """A :class:`GeventRuntime` with a clock of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.time = 1000.0
+        self._timers: list[tuple[float, int, ManualTimer]] = []
+        self._numbers = itertools.count()
+
+    def now(self) -> float:
+        return self.time
+
+    def at(self, when: float, fn: Callable[[], object]) -> ManualTimer:  # type: ignore[override]
+        timer = ManualTimer(fn)
+        heapq.heappush(self._timers, (when, next(self._numbers), timer))
+        return timer
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass, firing what falls due in between in order, and let greenlets run."""
+        end = self.time + seconds
+        self.settle()
+        while self._timers and self._timers[0][0] <= end + 1e-9:
+            when, _, timer = heapq.heappop(self._timers)
+            self.time = max(self.time, when)
+            fn, timer.fn = timer.fn, None
+            if fn is not None:
+                self.run(fn)
+                self.settle()
+        self.time = end
+        self.settle()
+
+    @property
+    def timers(self) -> int:
+        """How many timers are waiting."""
+        return sum(timer.fn is not None for _, _, timer in self._timers)
+
+    def settle(self) -> None:
+        """Let every greenlet that can run do so, until none is left that became ready."""
+        for _ in range(20):
+            gevent.sleep(0)
