@@ -23,7 +23,8 @@ from .manage import socketio_manage
 from .middleware import SocketIOMiddleware
 from .mixins import BroadcastMixin, RoomsMixin
 from .namespace import BaseNamespace, allow, on
-from .virtsocket import Reason, Socket
+from .reasons import Reason
+from .virtsocket import Socket
 
 __version__ = "0.1.0"
 

@@ -18,8 +18,9 @@ from .exceptions import AckFailed, ConnectionRefused, EventRefused
 from .interfaces import Cancellable, Runtime
 from .outbox import Outgoing
 from .protocol.packet import Packet
+from .reasons import Reason
 from .rooms import Rooms
-from .virtsocket import Reason, Socket, State
+from .virtsocket import Socket, State
 
 __all__ = ["PATIENCE", "Dispatcher"]
 
@@ -31,19 +32,6 @@ PATIENCE = 0.5
 TURN = 0.01
 
 _DISCONNECT = "disconnect"
-
-#: When one of these ends a namespace, what the client had sent before is still handled; whom the
-#: server throws out is not heard any more.
-_FROM_THE_CLIENT = frozenset(
-    {
-        Reason.CLIENT,
-        Reason.NAMESPACE_CLIENT,
-        Reason.TRANSPORT_CLOSE,
-        Reason.TRANSPORT_ERROR,
-        Reason.HEARTBEAT_TIMEOUT,
-        Reason.CLOSE_TIMEOUT,
-    }
-)
 
 
 class _Farewell:
@@ -309,7 +297,7 @@ class Dispatcher:
         if namespace._leaving:
             return
         namespace._leaving = True
-        namespace._deaf = reason not in _FROM_THE_CLIENT
+        namespace._deaf = reason not in Reason.FROM_THE_CLIENT
         farewell = _Farewell(namespace, reason, self._runtime.now())
         self._farewells.add(farewell)
         self._inbox.append(farewell)

@@ -16,6 +16,7 @@ import logging
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import parse_qsl
 
 from webob import Request, Response
 
@@ -33,10 +34,11 @@ from .namespace import BaseNamespace
 from .origins import cors_headers, preflight_headers
 from .protocol.handshake import encode_handshake
 from .protocol.strict_json import default_json_dumps
+from .reasons import Reason
 from .registry import SessionRegistry
 from .transports import Transport
 from .transports.base import WSGIApplication
-from .virtsocket import Reason
+from .transports.connection import hang_up_soon
 
 __all__ = ["Endpoint", "Route", "parse_path"]
 
@@ -152,7 +154,7 @@ class Endpoint:
         socket = self.registry.get_socket(route.sid)
         if socket is not None:
             socket.incr_hits()
-        if "disconnect" in request.GET:
+        if "disconnect" in _query(request):
             # The sid is the credential, so whoever knows it may end the session.
             if socket is not None:
                 socket.close(Reason.CLIENT)
@@ -192,14 +194,20 @@ class Endpoint:
                 response.headerlist.extend(cors_headers(request.environ))
             if refused.close:
                 response.headers["Connection"] = "close"
+                hang_up_soon(request.environ, self.registry.runtime)
         if isinstance(refused, ViewRefused):
             response.headerlist.extend(refused.headers)
         return response
 
 
 def _jsonp_index(request: Request) -> str | None:
-    index = request.GET.get("jsonp")
+    index = _query(request).get("jsonp")
     return index if index and _INDEX.fullmatch(index) else None
+
+
+def _query(request: Request) -> dict[str, str]:
+    # Not WebOb's: that raises on escapes that are no UTF-8, and every error here has to be ours.
+    return dict(parse_qsl(request.query_string, keep_blank_values=True))
 
 
 def _jsonp(index: str, argument: str) -> Response:

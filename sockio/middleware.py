@@ -97,9 +97,15 @@ class SocketIOMiddleware:
         """
         return Emitter(self.registry, namespace)
 
-    def close(self) -> None:
-        """End every session and refuse new ones: for the end of the server. Does not block."""
+    def close(self, timeout: float = 0) -> None:
+        """End every session and refuse new ones: for the end of the server.
+
+        Queued packets are still delivered and the namespaces told, for which it blocks ``timeout``
+        seconds at most; by default it does not wait.
+        """
         self.registry.close_all()
+        if timeout:
+            self.registry.wait_until_empty(timeout)
 
     def _inside_another(self, environ: dict[str, Any]) -> Iterable[bytes]:
         """Another middleware outside of this one asks: answer as a view would."""

@@ -25,10 +25,11 @@ from typing import Any
 
 from .acks import Waiting
 from .exceptions import AckTimeout, Disconnected, EventRefused, UsageError
-from .handlers import Handler, HandlerTable, allow, handlers_of, on
+from .handlers import HandlerTable, allow, handlers_of, on
 from .interfaces import Job, Runtime
 from .jobs import Jobs
-from .virtsocket import Reason, Socket
+from .reasons import Reason
+from .virtsocket import Socket
 
 __all__ = ["BaseNamespace", "allow", "on"]
 
@@ -270,9 +271,7 @@ class BaseNamespace:
 
         It may block. An exception is logged (or goes to ``exception_handler_decorator``).
         """
-        if self._table.wraps:
-            fn = self.exception_handler_decorator(fn)
-        return self.jobs.spawn(fn, *args, **kwargs)
+        return self.jobs.spawn(self._decorated(fn), *args, **kwargs)
 
     def kill_local_jobs(self) -> None:
         """End every task started by :meth:`spawn`. Done by itself when the namespace ends."""
@@ -399,9 +398,7 @@ class BaseNamespace:
                 f"This takes {handler.wanted()} arguments, not {len(args)}.",
                 detail=f"{type(self).__name__}.{method_name}",
             )
-        if self._table.wraps:
-            method = self.exception_handler_decorator(method)
-        return method(*args)
+        return self._decorated(method)(*args)
 
     # ---- for the dispatcher
 
@@ -410,21 +407,29 @@ class BaseNamespace:
         self.qs = packet.get("qs", "")
         for initialize in self._table.initializers:
             initialize(self)
-        return self._hook("recv_connect", packet=packet) is not False
+        failed = False
+
+        def gate() -> Any:
+            nonlocal failed
+            try:
+                return self._call_hook("recv_connect", packet=packet)
+            except BaseException:
+                failed = True
+                raise
+
+        # An exception refuses even when the application's own decorator swallows it.
+        answer = self._decorated(gate)()
+        return answer is not False and not failed
 
     def _close(self, reason: str) -> None:
         packet = {"type": "disconnect", "endpoint": self.ns_name}
-        self._hook("recv_disconnect", packet=packet, reason=reason)
+        self._decorated(self._call_hook)("recv_disconnect", packet=packet, reason=reason)
 
-    def _hook(self, name: str, **offered: Any) -> Any:
+    def _decorated(self, fn: Callable[..., Any]) -> Callable[..., Any]:
+        return self.exception_handler_decorator(fn) if self._table.wraps else fn
+
+    def _call_hook(self, name: str, **offered: Any) -> Any:
         """Call a life-cycle hook with those of ``offered`` that its parameters ask for."""
-        handler = self._hook_handler(name, offered)
-        method = getattr(self, name)
-        if self._table.wraps:
-            method = self.exception_handler_decorator(method)
-        return method(*[offered[each] for each in handler.names if each in offered])
-
-    def _hook_handler(self, name: str, offered: Mapping[str, Any]) -> Handler:
         handler = self._table.method(name)
         if handler is None:
             raise UsageError(f"{type(self).__name__}.{name} must be a method.")
@@ -433,7 +438,8 @@ class BaseNamespace:
                 f"{type(self).__name__}.{name}({', '.join(('self', *handler.names))}): it may take "
                 f"{' and '.join(offered)}, by these names, and nothing else."
             )
-        return handler
+        wanted = {each: offered[each] for each in handler.names if each in offered}
+        return getattr(self, name)(**wanted)
 
     def _discard(self) -> None:
         """The client was not let in: what the instance started ends."""

@@ -6,23 +6,24 @@ timer waits for the wheel.
 
 from __future__ import annotations
 
+import logging
 import secrets
 from collections import Counter
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
+from .backplane import Backplane
 from .config import Settings
 from .exceptions import RequestRefused
-from .interfaces import Cancellable, PacketSink, Runtime
+from .interfaces import Cancellable, PacketSink, Runtime, Signal
 from .protocol.dialect import Codec
+from .reasons import Reason
 from .rooms import Rooms
-from .virtsocket import Reason, Socket, State
+from .virtsocket import Socket, State
 from .wheel import Wheel
 
-if TYPE_CHECKING:
-    from .backplane import Backplane
-
 __all__ = ["SessionRegistry"]
+
+log = logging.getLogger("sockio.registry")
 
 #: Bytes of randomness in a session id: 20 URL-safe characters, as the reference server's have.
 SID_BYTES = 15
@@ -54,6 +55,7 @@ class SessionRegistry:
         self._wheel = Wheel()
         self._timer: Cancellable | None = None
         self._closing = False
+        self._empty: Signal | None = None
 
     # ---- looking
 
@@ -122,6 +124,13 @@ class SessionRegistry:
         for socket in list(self._sockets.values()):
             socket.close(reason, say=False, flush=True)
 
+    def wait_until_empty(self, timeout: float) -> bool:
+        """Block the calling task until the last session has ended; False after ``timeout``."""
+        if self._sockets or self._ending:
+            self._empty = self.runtime.signal()
+            self._empty.wait(timeout)
+        return not (self._sockets or self._ending)
+
     # ---- deadlines
 
     def _changed(self, socket: Socket) -> None:
@@ -131,13 +140,15 @@ class SessionRegistry:
             self._unopened[socket.address] -= 1
             if not self._unopened[socket.address]:
                 del self._unopened[socket.address]
-        if socket.state is State.DISCONNECTED:
-            self._ending.discard(socket)
-            self._sockets.pop(socket.sessid, None)
-            return
         if not socket.findable:
-            if self._sockets.pop(socket.sessid, None) is not None:
+            if self._sockets.get(socket.sessid) is socket:
+                del self._sockets[socket.sessid]
                 self._ending.add(socket)
+            self._wheel.remove(socket)
+            if socket.state is State.DISCONNECTED:
+                self._ending.discard(socket)
+                if self._empty is not None and not self._sockets and not self._ending:
+                    self._empty.set()
             return
         if self._wheel.file(socket):
             self._set_timer()
@@ -154,7 +165,11 @@ class SessionRegistry:
         try:
             for socket in self._wheel.due(now):
                 assert isinstance(socket, Socket)
-                socket.handle_deadline(now)
+                try:
+                    socket.handle_deadline(now)
+                except Exception:
+                    # One socket's trouble must not keep the others' deadlines from being met.
+                    log.exception("%s: its deadline could not be handled", socket)
         finally:
             self._set_timer()
 

@@ -83,10 +83,11 @@ class SocketIOServer(WSGIServer):
         super().handle(sock, address)
 
     def stop(self, timeout: float | None = None) -> None:
-        """Stop accepting, end every session (websockets with code 1001), and wait ``timeout``
-        seconds for requests to end (pywsgi's ``stop_timeout``, 1, when None)."""
+        """Stop accepting, and end every session: what is queued is delivered, websockets are closed
+        with code 1001, namespaces are told. Waits ``timeout`` seconds at most for that, and as long
+        again for other requests to end (``stop_timeout``, 1, when None)."""
         self.stop_accepting()
-        self.middleware.close()
+        self.middleware.close(self.stop_timeout if timeout is None else timeout)
         super().stop(timeout)
 
 

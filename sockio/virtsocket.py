@@ -31,14 +31,16 @@ from typing import Any
 
 from .acks import PendingAcks, Waiting
 from .config import Settings
+from .error_handling import default_error_handler
 from .exceptions import PacketError
 from .interfaces import Carrier, Job, PacketSink, Runtime, Signal
 from .jobs import Jobs
 from .outbox import Batch, Outbox, Outgoing
 from .protocol.dialect import Codec
 from .protocol.packet import Packet
+from .reasons import Reason
 
-__all__ = ["Reason", "Socket", "State", "default_error_handler"]
+__all__ = ["Socket", "State"]
 
 log = logging.getLogger("sockio.socket")
 
@@ -75,65 +77,6 @@ class Alarm(enum.Enum):
     BEAT = enum.auto()
     PULSE = enum.auto()
     LINGER = enum.auto()
-
-
-class Reason:
-    """Why a session ended: the words that ``recv_disconnect(self, reason)`` gets."""
-
-    CLIENT = "client disconnect"
-    SERVER = "server disconnect"
-    NAMESPACE_CLIENT = "client namespace disconnect"
-    NAMESPACE_SERVER = "server namespace disconnect"
-    TRANSPORT_CLOSE = "transport close"
-    TRANSPORT_ERROR = "transport error"
-    HEARTBEAT_TIMEOUT = "heartbeat timeout"
-    CLOSE_TIMEOUT = "close timeout"
-    UNOPENED = "never opened"
-    REFUSED = "connection refused"
-    OVERFLOW = "outbox overflow"
-    SHUTDOWN = "server shutting down"
-
-
-#: Framework errors go out as an error packet, which has no room for text; only what the
-#: application itself says through ``error()`` is sent as an ``error`` event.
-REFUSALS = frozenset(
-    {
-        "invalid_packet",
-        "unallowed_event_name",
-        "method_access_denied",
-        "no_such_method",
-        "invalid_arguments",
-        "internal_error",
-    }
-)
-
-
-def default_error_handler(
-    socket: Socket,
-    error_name: str,
-    error_message: str,
-    endpoint: str | None,
-    msg_id: int | None,
-    quiet: bool,
-) -> None:
-    """Tell the client about an error, unless ``quiet``.
-
-    A waiting callback (``msg_id``) gets an ack with the one argument ``{"error": error_name,
-    "message": error_message}``. Without one, a refusal by sockio itself becomes an error packet
-    (``7::/chat``, the client's ``error`` listener fires), and an error of the application becomes
-    an event ``error`` with the arguments ``error_name, error_message``.
-    """
-    if quiet:
-        return
-    endpoint = endpoint or ""
-    if msg_id is not None:
-        args = [{"error": error_name, "message": error_message}]
-        socket.send_packet({"type": "ack", "ackId": msg_id, "args": args, "endpoint": endpoint})
-    elif error_name in REFUSALS:
-        socket.send_packet({"type": "error", "endpoint": endpoint})
-    else:
-        event = {"type": "event", "name": "error", "args": [error_name, error_message]}
-        socket.send_packet({**event, "endpoint": endpoint})
 
 
 class Socket:
@@ -524,7 +467,7 @@ class Socket:
             return
         self._carrier = None
         if self.state is State.DISCONNECTING:
-            if carrier.streaming:
+            if carrier.streaming or self.close_reason in Reason.FROM_THE_CLIENT:
                 self._deliver_done()
         elif carrier.streaming:
             self.close(reason, say=False)

@@ -2,8 +2,8 @@
 
 Deadlines move far more often than they are met (each poll, each heartbeat pushes one), so moving a
 deadline *later* costs nothing here: an entry is looked at when its old slot comes up, asked for its
-deadline of now, and filed again. Only a deadline that moves *earlier* files a second entry. Nothing
-in this module knows a clock; time is passed in.
+deadline of now, and filed again. Only a deadline that moves *earlier* moves the entry at once.
+Nothing in this module knows a clock; time is passed in.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ class Wheel:
 
     def __init__(self, granularity: float = GRANULARITY) -> None:
         self.granularity = granularity
-        self._slots: dict[int, list[Timed]] = {}
+        # Dicts as ordered sets, so that an entry that ends can leave at once.
+        self._slots: dict[int, dict[Timed, None]] = {}
         self._heap: list[int] = []
 
     def file(self, entry: Timed) -> bool:
@@ -49,14 +50,21 @@ class Wheel:
         slot = math.ceil(deadline / self.granularity)
         if entry.wheel_slot is not None and entry.wheel_slot <= slot:
             return False
+        self.remove(entry)
         entry.wheel_slot = slot
         entries = self._slots.get(slot)
         if entries is not None:
-            entries.append(entry)
+            entries[entry] = None
             return False
-        self._slots[slot] = [entry]
+        self._slots[slot] = {entry: None}
         heapq.heappush(self._heap, slot)
         return self._heap[0] == slot
+
+    def remove(self, entry: Timed) -> None:
+        """Forget ``entry``, if it is filed."""
+        slot, entry.wheel_slot = entry.wheel_slot, None
+        if slot is not None:
+            self._slots[slot].pop(entry, None)
 
     def next(self) -> float | None:
         """When :meth:`due` wants to be called next; None for not before something is filed."""
@@ -69,8 +77,6 @@ class Wheel:
         while self._heap and self._heap[0] <= reached:
             slot = heapq.heappop(self._heap)
             for entry in self._slots.pop(slot):
-                if entry.wheel_slot != slot:
-                    continue  # filed again for an earlier slot since
                 entry.wheel_slot = None
                 deadline = entry.deadline()
                 if deadline is None:

@@ -13,13 +13,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import packet, payload
-from .packet import Packet
+from .packet import JsonDumps, JsonLoads, Packet
 from .strict_json import default_json_dumps, default_json_loads
 
 __all__ = ["V09", "Codec", "Dialect"]
-
-JsonLoads = Callable[[str], Any]
-JsonDumps = Callable[[Any], str]
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from sockio.exceptions import PacketError, UsageError
+from ..exceptions import PacketError, UsageError
 
 # The client gives these to setTimeout() in milliseconds. That takes 31 bits, more fires at once.
 _LONGEST_TIMEOUT = 2_147_483

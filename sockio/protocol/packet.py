@@ -31,8 +31,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple, NoReturn, TypedDict
 
-from sockio.exceptions import PacketError, UsageError
-from sockio.protocol.strict_json import default_json_dumps, default_json_loads
+from ..exceptions import PacketError, UsageError
+from .strict_json import default_json_dumps, default_json_loads
 
 PacketType = Literal[
     "disconnect", "connect", "heartbeat", "message", "json", "event", "ack", "error", "noop"

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from sockio.exceptions import PacketError
+from ..exceptions import PacketError
 
 MARK = "\ufffd"
 

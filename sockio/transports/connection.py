@@ -7,6 +7,7 @@ for an answer; what then does not work is said by its caller.
 from __future__ import annotations
 
 import _socket
+import contextlib
 import fcntl
 import io
 import socket as stdlib_socket
@@ -15,7 +16,21 @@ import termios
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["bytes_unread_by_peer", "connection_of", "is_gone", "upgradable", "with_tls"]
+from ..interfaces import Runtime
+
+__all__ = [
+    "bytes_unread_by_peer",
+    "connection_of",
+    "hang_up_soon",
+    "is_gone",
+    "read_early",
+    "take_over",
+    "upgradable",
+    "with_tls",
+]
+
+#: Seconds in which a client can read the answer to a request whose body is not wanted.
+GRACE = 2.0
 
 
 def connection_of(environ: Mapping[str, Any]) -> Any:
@@ -75,6 +90,23 @@ def bytes_unread_by_peer(sock: Any) -> int:
     except (OSError, AttributeError):
         return 0
     return int(struct.unpack("i", answer)[0])
+
+
+def hang_up_soon(environ: Mapping[str, Any], runtime: Runtime) -> None:
+    """Cut the connection of a refused request after :data:`GRACE` seconds.
+
+    Closing it at once would reset it under the answer; left alone, the server would go on reading
+    for as long as the client cares to send the body that nobody wants.
+    """
+    sock = connection_of(environ)
+    if sock is None:
+        return
+
+    def cut() -> None:
+        with contextlib.suppress(OSError):
+            sock.shutdown(stdlib_socket.SHUT_RDWR)
+
+    runtime.at(runtime.now() + GRACE, cut)
 
 
 def take_over(reader: io.BufferedReader, sock: Any) -> tuple[Any, bytes]:

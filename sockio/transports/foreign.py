@@ -12,7 +12,8 @@ from typing import Any
 
 from ..interfaces import Runtime
 from ..outbox import Outgoing
-from ..virtsocket import Reason, Socket
+from ..reasons import Reason
+from ..virtsocket import Socket
 from .base import WSGIApplication
 
 __all__ = ["ForeignCarrier", "serve_foreign"]

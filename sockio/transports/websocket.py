@@ -7,12 +7,15 @@ goes out passes through the carrier and nothing in it blocks, so there is one wr
 
 from __future__ import annotations
 
+import logging
+
 from webob import Request
 
 from ..exceptions import RequestRefused
 from ..interfaces import Runtime
 from ..outbox import Outgoing
-from ..virtsocket import Reason, Socket
+from ..reasons import Reason
+from ..virtsocket import Socket
 from .base import Transport, WSGIApplication
 from .foreign import serve_foreign
 from .framing import FrameReader, close_frame, text_frame
@@ -20,6 +23,8 @@ from .streams import Stream
 from .upgrades import is_foreign, upgrade
 
 __all__ = ["WebSocket", "WebSocketCarrier"]
+
+log = logging.getLogger("sockio.websocket")
 
 #: Bytes of queued packets that are joined into one write.
 JOIN = 65536
@@ -53,9 +58,10 @@ class WebSocketCarrier:
     streaming = True
 
     __slots__ = (
-        "_ending",
+        "_close_code",
         "_reader",
         "_runtime",
+        "_said_goodbye",
         "_socket",
         "_stream",
         "_tail",
@@ -72,8 +78,9 @@ class WebSocketCarrier:
         self._reader = FrameReader(transport.settings.max_payload)
         # What the kernel did not take of the frame (or joined frames) being written.
         self._tail: memoryview | None = None
-        #: Nothing more is taken from the outbox than what is there: the end has begun.
-        self._ending = False
+        #: Set when the end has begun: what is queued is written, then a close frame with this code.
+        self._close_code: int | None = None
+        self._said_goodbye = False
 
     def start(self, early: bytes) -> None:
         """Take over the session. ``early`` is what the client sent behind its request."""
@@ -90,20 +97,29 @@ class WebSocketCarrier:
     # ---- reading
 
     def _received(self, data: bytes) -> None:
-        if self._ending:
-            # We said goodbye; what still comes is read only so that the peer can finish.
-            return
         socket = self._socket
-        assert socket is not None
-        for message in self._reader.feed(data):
-            socket.receive(message)
-        answers = self._reader.answers()
+        if socket is None or self._close_code is not None:
+            # We are leaving; what still comes is read only so that the peer can finish.
+            return
+        try:
+            for message in self._reader.feed(data):
+                socket.receive(message)
+            answers = self._reader.answers()
+        except Exception:
+            # In the hub nobody else would catch it, and the connection would never be read again.
+            self._runtime.run(log.exception, "%s: reading failed", socket)
+            self._broken()
+            return
         if answers:
             self._write(answers)
         if self._reader.over:
             failed = self._reader.failed
-            self._shut_down()
-            socket.lost(self, Reason.TRANSPORT_ERROR if failed else Reason.TRANSPORT_CLOSE)
+            reason = Reason.TRANSPORT_ERROR if failed else Reason.TRANSPORT_CLOSE
+            self._close_code = 1000
+            self._said_goodbye = True
+            if self._tail is None:
+                self._shut_down(reason)
+            socket.lost(self, reason)
         else:
             socket.pause_if_busy()
 
@@ -119,13 +135,12 @@ class WebSocketCarrier:
         self._stream.pause()
 
     def resume(self) -> None:
-        if not self._ending:
-            self._stream.resume()
+        self._stream.resume()
 
     # ---- writing
 
     def write(self, packet: Outgoing) -> bool:
-        if self._tail is not None or self._ending:
+        if self._tail is not None or self._close_code is not None:
             return False
         frame = packet.frame
         if frame is None:
@@ -155,12 +170,7 @@ class WebSocketCarrier:
         """Write the tail, then what waits in the outbox, as far as the kernel takes it."""
         tail = self._tail
         try:
-            while True:
-                if tail is None:
-                    joined = self._take()
-                    if not joined:
-                        break
-                    tail = memoryview(joined)
+            while tail is not None or (tail := self._next()) is not None:
                 sent = self._stream.send(tail)
                 if sent < len(tail):
                     if self._tail is None:
@@ -174,18 +184,21 @@ class WebSocketCarrier:
         if self._tail is not None:
             self._tail = None
             self._stream.call_when_writable(None)
-        if self._ending:
+        if self._said_goodbye:
             self._shut_down()
 
-    def _take(self) -> bytes:
-        if self._socket is None:
-            return b""
-        frames = []
-        for packet in self._socket.take(self, JOIN):
-            if packet.frame is None:
-                packet.frame = text_frame(packet.data)
-            frames.append(packet.frame)
-        return b"".join(frames)
+    def _next(self) -> memoryview | None:
+        """Queued packets, joined; then the close frame, if it is time for one; then None."""
+        packets = self._socket.take(self, JOIN) if self._socket is not None else []
+        if packets:
+            for packet in packets:
+                if packet.frame is None:
+                    packet.frame = text_frame(packet.data)
+            return memoryview(b"".join([packet.frame or b"" for packet in packets]))
+        if self._close_code is None or self._said_goodbye:
+            return None
+        self._said_goodbye = True
+        return memoryview(close_frame(self._close_code))
 
     def _broken(self) -> None:
         self._tail = None
@@ -203,34 +216,29 @@ class WebSocketCarrier:
     def finish(self) -> None:
         socket = self._socket
         away = socket is not None and socket.close_reason == Reason.SHUTDOWN
-        if self._tail is None:
-            self._drain()
         self._end(1001 if away else 1000)
 
     def _end(self, code: int) -> None:
         """Close once everything that is waiting has been written."""
-        if self._ending:
-            return
-        self._ending = True
-        while (joined := self._take()) != b"":
-            self._write(joined)
-        self._write(close_frame(code))
-        if self._tail is None:
-            self._shut_down()
+        if self._close_code is None:
+            self._close_code = code
+            # Whoever paused the reading is gone; the peer's FIN has to be seen.
+            self._stream.resume()
+            if self._tail is None:
+                self._drain()
 
-    def _shut_down(self) -> None:
+    def _shut_down(self, reason: str = Reason.SERVER) -> None:
         """Everything is written. Close our side and wait a little for the peer to close its own:
         closing at once with unread input would reset the connection and lose what was just sent."""
-        self._ending = True
         try:
             self._stream.end_writing()
         except OSError:
             self._stream.close()
         else:
             self._runtime.at(self._runtime.now() + CLOSE_WAIT, self._stream.close)
-        self._tell_lost(Reason.SERVER)
+        self._tell_lost(reason)
 
     def abort(self) -> None:
-        self._ending = True
+        self._close_code = 1000
         self._tail = None
         self._stream.close()
