@@ -5,6 +5,7 @@ What it offers is :class:`sockio.interfaces.Runtime`; nothing here knows about s
 
 from __future__ import annotations
 
+import logging
 import socket as stdlib_socket
 import time
 from collections.abc import Callable
@@ -17,7 +18,9 @@ import gevent.monkey
 
 from .interfaces import Signal
 
-__all__ = ["GeventRuntime", "is_patched"]
+__all__ = ["GeventRuntime", "warn_if_unpatched"]
+
+log = logging.getLogger("sockio.runtime")
 
 # The real one: patched, it tells greenlets apart, not threads.
 _thread_id: Callable[[], int] = gevent.monkey.get_original("_thread", "get_ident")
@@ -41,6 +44,7 @@ class GeventRuntime:
         if thread != self._thread:
             self._thread = thread
             self._hub = gevent.get_hub()
+            warn_if_unpatched()
 
     def here(self) -> bool:
         return self._thread is None or _thread_id() == self._thread
@@ -102,6 +106,18 @@ class _Watcher:
             watcher.close()
 
 
-def is_patched() -> bool:
-    """Whether the standard library's sockets cooperate with gevent in this process."""
-    return bool(gevent.monkey.is_module_patched("socket"))
+_UNPATCHED = (
+    "gevent has not patched the standard library, so whatever blocks in your code (time.sleep, a "
+    "database, requests to other servers) stops every client. Make these the first lines of the "
+    "program: from gevent import monkey; monkey.patch_all(). The command 'sockio serve' does it by "
+    "itself."
+)
+_warned = False
+
+
+def warn_if_unpatched() -> None:
+    """Say once, with the fix, that the standard library does not cooperate with gevent."""
+    global _warned
+    if not _warned and not gevent.monkey.is_module_patched("socket"):
+        _warned = True
+        log.warning(_UNPATCHED)

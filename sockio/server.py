@@ -5,7 +5,6 @@ Any server that can run the middleware will do; this one comes with its settings
 
 from __future__ import annotations
 
-import logging
 import socket as stdlib_socket
 import sys
 from collections.abc import Callable, Mapping
@@ -15,19 +14,9 @@ from gevent.pywsgi import WSGIServer
 
 from .config import OPTIONS
 from .middleware import SocketIOMiddleware
-from .runtime import is_patched
+from .runtime import warn_if_unpatched
 
 __all__ = ["SocketIOServer", "find_middleware", "serve"]
-
-log = logging.getLogger("sockio.server")
-
-_UNPATCHED = (
-    "gevent has not patched the standard library, so whatever blocks in your code (time.sleep, a "
-    "database, requests to other servers) stops every client. Make these the first two lines of "
-    "the program: from gevent import monkey; monkey.patch_all(). The command 'sockio serve' does "
-    "it by itself."
-)
-_warned_unpatched = False
 
 
 class SocketIOServer(WSGIServer):
@@ -69,10 +58,7 @@ class SocketIOServer(WSGIServer):
         return self.middleware.registry.get_socket(sessid)
 
     def start_accepting(self) -> None:
-        global _warned_unpatched
-        if not _warned_unpatched and not is_patched():
-            _warned_unpatched = True
-            log.warning(_UNPATCHED)
+        warn_if_unpatched()
         super().start_accepting()
 
     def handle(self, sock: Any, address: Any) -> None:
