@@ -5,13 +5,12 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-# Before anything else is imported that could keep an unpatched name: only the standard library is
-# imported above, and the application is imported by this command later.
 from gevent import monkey
 
 __all__ = ["main"]
@@ -22,13 +21,18 @@ _NOT_OPTIONS = {"authorize", "context", "error_handler", "json_loads", "json_dum
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit status."""
-    monkey.patch_all()
+    argv = sys.argv[1:] if argv is None else argv
     arguments = _parser().parse_args(argv)
     logging.basicConfig(
         level=logging.DEBUG if arguments.verbose else logging.INFO,
         format="%(asctime)s %(levelname)-7s %(name)s: %(message)s",
     )
     try:
+        if getattr(arguments, "reload", False):
+            return _serve_and_reload(argv)
+        # Before anything is imported that could keep an unpatched name: so far that is nothing but
+        # the standard library and what of sockio an unpatched process may have.
+        monkey.patch_all()
         return int(arguments.run(arguments))
     except _Problem as problem:
         print(f"sockio: {problem}", file=sys.stderr)
@@ -46,9 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     serve = commands.add_parser("serve", help="serve a WSGI application")
-    serve.add_argument(
-        "app", metavar="MODULE:APP", help="for example chat:app, or a callable's path"
-    )
+    serve.add_argument("app", metavar="MODULE:APP", help="for example chat:app")
     serve.add_argument("--reload", action="store_true", help="restart when source files change")
     for option in OPTIONS.values():
         if option.name not in _NOT_OPTIONS:
@@ -67,8 +69,6 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _serve(arguments: argparse.Namespace) -> int:
-    if arguments.reload:
-        _start_reloader()
     sys.path.insert(0, os.getcwd())
     app = _load(arguments.app)
     from .config import OPTIONS
@@ -146,14 +146,19 @@ def _load(name: str) -> Any:
     return app
 
 
-def _start_reloader() -> None:
-    """Continue in a child process that is started again when a source file changes."""
+def _serve_and_reload(argv: Sequence[str]) -> int:
+    """Run the same command without ``--reload`` as a child, again whenever a Python file changes.
+
+    In a process of its own, so that the watching threads and gevent never meet.
+    """
     try:
-        import hupper
+        from watchfiles import PythonFilter, run_process
     except ModuleNotFoundError as error:
-        raise _Problem("--reload needs hupper: pip install 'sockio[reload]'") from error
-    if not hupper.is_active():
-        hupper.start_reloader("sockio.cli.main")
+        raise _Problem("--reload needs watchfiles: pip install 'sockio[reload]'") from error
+    rest = [word for word in argv if word != "--reload"]
+    command = shlex.join([sys.executable, "-m", "sockio.cli", *rest])
+    run_process(os.getcwd(), target=command, target_type="command", watch_filter=PythonFilter())
+    return 0
 
 
 if __name__ == "__main__":

@@ -5,11 +5,13 @@ Any server that can run the middleware will do; this one comes with its settings
 
 from __future__ import annotations
 
+import signal
 import socket as stdlib_socket
 import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import gevent
 from gevent.pywsgi import WSGIServer
 
 from .config import OPTIONS
@@ -92,16 +94,16 @@ def serve(
     namespaces: Mapping[str, Any] | None = None,
     **options: Any,
 ) -> None:
-    """Serve ``app`` until interrupted. Blocks. ``options`` as for :class:`SocketIOServer`.
+    """Serve ``app`` until SIGINT or SIGTERM. Blocks. ``options`` as for :class:`SocketIOServer`.
 
-    Prints the address; with ``port=0`` the system chooses one.
+    Says its address on standard error; with ``port=0`` the system chooses one. Must be called in
+    the main thread, as everything that handles signals.
     """
     server = SocketIOServer((host, port), app, namespaces, **options)
     server.start()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        gevent.signal_handler(number, server.stop)
     shown = f"[{host}]" if ":" in host else host
     sys.stderr.write(f"serving on http://{shown}:{server.server_port}\n")
     sys.stderr.flush()
-    try:
-        server.serve_forever()
-    except KeyboardInterrupt:
-        server.stop()
+    server.serve_forever()

@@ -39,15 +39,15 @@ class Wheel:
         self._slots: dict[int, dict[Timed, None]] = {}
         self._heap: list[int] = []
 
-    def file(self, entry: Timed) -> bool:
-        """See to it that ``entry`` is looked at by its deadline.
+    def file(self, entry: Timed, *, not_before: int = 0) -> bool:
+        """See to it that ``entry`` is looked at by its deadline, in slot ``not_before`` or later.
 
         True when this made the wheel's next deadline earlier than it was.
         """
         deadline = entry.deadline()
         if deadline is None:
             return False
-        slot = math.ceil(deadline / self.granularity)
+        slot = max(math.ceil(deadline / self.granularity), not_before)
         if entry.wheel_slot is not None and entry.wheel_slot <= slot:
             return False
         self.remove(entry)
@@ -84,5 +84,7 @@ class Wheel:
                 if deadline <= now:
                     due.append(entry)
                 else:
-                    self.file(entry)
+                    # In a later slot even when rounding puts a deadline just ahead into this one:
+                    # it would be taken out and filed again for ever.
+                    self.file(entry, not_before=reached + 1)
         return due
