@@ -13,10 +13,10 @@ import io
 import socket as stdlib_socket
 import struct
 import termios
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..interfaces import Runtime
+from ..interfaces import Cancellable, Runtime
 
 __all__ = [
     "bytes_unread_by_peer",
@@ -26,6 +26,7 @@ __all__ = [
     "read_early",
     "take_over",
     "upgradable",
+    "watch_for_hangup",
     "with_tls",
 ]
 
@@ -78,6 +79,27 @@ def is_gone(sock: Any) -> bool:
         return False
     except OSError:
         return True
+
+
+def watch_for_hangup(
+    runtime: Runtime, sock: Any, hung_up: Callable[[], object]
+) -> Cancellable | None:
+    """Call ``hung_up`` in the hub as soon as the peer of a request that waits closes or resets.
+
+    None where the server hides the connection. The watch must be cancelled before the server reads
+    from the connection again.
+    """
+    if sock is None or sock.fileno() < 0:
+        return None
+
+    def readable() -> None:
+        watch.cancel()
+        # Readable without being gone: the client sent its next request early. It is not read here.
+        if is_gone(sock):
+            hung_up()
+
+    watch = runtime.watch(sock, readable)
+    return watch
 
 
 def bytes_unread_by_peer(sock: Any) -> int:
