@@ -13,7 +13,6 @@ anything else                           not ours
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl
@@ -33,19 +32,16 @@ from .exceptions import RequestRefused
 from .namespace import BaseNamespace
 from .origins import cors_headers, preflight_headers
 from .protocol.handshake import encode_handshake
-from .protocol.strict_json import default_json_dumps
 from .reasons import Reason
 from .registry import SessionRegistry
 from .transports import Transport
 from .transports.base import WSGIApplication
 from .transports.connection import hang_up_soon
+from .transports.scripts import callback_index, string_literal
 
 __all__ = ["Endpoint", "Route", "parse_path"]
 
 log = logging.getLogger("sockio.handshake")
-
-#: Digits only: a callback index that is reflected must not be able to say anything else.
-_INDEX = re.compile(r"[0-9]{1,9}", re.ASCII)
 
 
 class Route:
@@ -141,7 +137,7 @@ class Endpoint:
         )
         index = _jsonp_index(request)
         if index is not None:
-            response = _jsonp(index, default_json_dumps(line))
+            response = _jsonp(index, string_literal(line))
         else:
             response = Response(line, content_type="text/plain", charset="UTF-8")
             response.headerlist.extend(cors_headers(environ))
@@ -185,7 +181,7 @@ class Endpoint:
         index = _jsonp_index(request)
         if index is not None and refused.body.startswith("handshake"):
             # A script's status cannot be read by the page: 200, and the error inside.
-            response = _jsonp(index, f"new Error({default_json_dumps(refused.body)})")
+            response = _jsonp(index, f"new Error({string_literal(refused.body)})")
         else:
             response = Response(
                 refused.body, status=refused.status, content_type="text/plain", charset="UTF-8"
@@ -201,8 +197,7 @@ class Endpoint:
 
 
 def _jsonp_index(request: Request) -> str | None:
-    index = _query(request).get("jsonp")
-    return index if index and _INDEX.fullmatch(index) else None
+    return callback_index(_query(request).get("jsonp"))
 
 
 def _query(request: Request) -> dict[str, str]:
@@ -211,15 +206,10 @@ def _query(request: Request) -> dict[str, str]:
 
 
 def _jsonp(index: str, argument: str) -> Response:
-    script = f"io.j[{index}]({_safe_in_script(argument)});"
-    response = Response(script, content_type="application/javascript", charset="UTF-8")
+    script = f"io.j[{index}]({argument});"
+    response = Response(script.encode(), content_type="application/javascript")
     response.headers["X-Content-Type-Options"] = "nosniff"
     return response
-
-
-def _safe_in_script(json: str) -> str:
-    """JSON is JavaScript but for two line separators, and ``</`` would end a script element."""
-    return json.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029").replace("</", "<\\/")
 
 
 def _without_sid(path: str) -> str:

@@ -1,0 +1,147 @@
+"""Streams over HTTP: a GET whose answer never ends, one chunk per packet."""
+
+from __future__ import annotations
+
+import contextlib
+import socket as stdlib_socket
+from abc import abstractmethod
+from collections.abc import Iterator
+from typing import Any
+
+from webob import Request, Response
+
+from ..exceptions import RequestRefused
+from ..outbox import Outgoing
+from ..reasons import Reason
+from ..virtsocket import Socket
+from .connection import connection_of, is_gone, watch_for_hangup
+from .http import HTTPTransport
+
+__all__ = ["StreamingTransport"]
+
+#: Bytes of queued packets taken at once.
+TAKE = 65536
+
+
+class StreamingTransport(HTTPTransport):
+    """Subclasses say how the stream begins and how a packet becomes a chunk."""
+
+    @abstractmethod
+    def preamble(self) -> bytes:
+        """The first chunk of every stream."""
+
+    @abstractmethod
+    def chunk(self, text: str) -> bytes:
+        """The chunk that carries one packet (or, at the beginning, one payload)."""
+
+    def get(self, request: Request, socket: Socket | None) -> Response:
+        if request.environ.get("SERVER_PROTOCOL") == "HTTP/1.0":
+            # Without chunks the end of the answer could not be told from a broken connection.
+            raise RequestRefused(
+                "505 HTTP Version Not Supported",
+                f"{self.name} needs HTTP/1.1; use xhr-polling or jsonp-polling.",
+            )
+        if socket is None:
+            return self.answer(request, self.preamble() + self.chunk(self.unknown_session))
+        response = self.answer(request, b"")
+        response.headers["X-Accel-Buffering"] = "no"
+        del response.content_length
+        response.app_iter = Stream(self, socket, connection_of(request.environ))
+        return response
+
+
+class Stream:
+    """One open stream: a carrier, and the iterable that the server writes from.
+
+    The server asks for the next chunk when it has written the one before, in the request's task,
+    which waits here while there is nothing to send.
+    """
+
+    streaming = True
+
+    def __init__(self, transport: StreamingTransport, socket: Socket, connection: Any) -> None:
+        self.name = transport.name
+        self._transport = transport
+        self._socket = socket
+        self._connection = connection
+        self._runtime = transport.runtime
+        self._signal = self._runtime.signal()
+        self._gone = False
+        self._finishing = False
+        self._chunks = self._generate()
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._chunks
+
+    def close(self) -> None:
+        """The server is done with the answer: it came to its end, or a write failed."""
+        self._chunks.close()
+        self._socket.lost(self, Reason.TRANSPORT_CLOSE)
+
+    def _generate(self) -> Iterator[bytes]:
+        yield self._transport.preamble()
+        self._socket.attach(self)
+        first = True
+        while True:
+            packets = self._socket.take(self, TAKE)
+            if first and len(packets) > 1:
+                # What was buffered before the stream opened comes as one payload (fact sheet).
+                texts = [packet.text for packet in packets]
+                yield self._transport.chunk(self._transport.codec.dialect.encode_payload(texts))
+            else:
+                for packet in packets:
+                    yield self._transport.chunk(packet.text)
+            first = False
+            if packets:
+                continue
+            if self._finishing or self._gone:
+                return
+            self._wait()
+
+    def _wait(self) -> None:
+        """Block the request's task until there is something to do."""
+        watch = watch_for_hangup(self._runtime, self._connection, self._hung_up)
+        try:
+            self._signal.wait()
+        finally:
+            if watch is not None:
+                watch.cancel()
+        self._signal = self._runtime.signal()
+        if not self._gone and is_gone(self._connection):
+            self._hung_up()
+        if self._gone:
+            self._socket.lost(self, Reason.TRANSPORT_CLOSE)
+
+    def _hung_up(self) -> None:
+        self._gone = True
+        self._signal.set()
+
+    # ---- what the socket calls
+
+    def write(self, packet: Outgoing) -> bool:
+        return False
+
+    def ready(self) -> None:
+        self._signal.set()
+
+    def idle(self) -> None:
+        """A stream has no poll duration."""
+
+    def finish(self) -> None:
+        self._finishing = True
+        self._signal.set()
+
+    replaced = finish
+
+    def abort(self) -> None:
+        self._gone = True
+        self._signal.set()
+        # The request's task may be stuck in a write that the peer does not read.
+        with contextlib.suppress(OSError, AttributeError):
+            self._connection.shutdown(stdlib_socket.SHUT_RDWR)
+
+    def pause(self) -> None:
+        """Packets come by POST, which waits by itself."""
+
+    def resume(self) -> None:
+        """Packets come by POST, which waits by itself."""
