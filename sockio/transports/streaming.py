@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket as stdlib_socket
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 from webob import Request, Response
@@ -78,7 +78,7 @@ class Stream:
         self._chunks.close()
         self._socket.lost(self, Reason.TRANSPORT_CLOSE)
 
-    def _generate(self) -> Iterator[bytes]:
+    def _generate(self) -> Generator[bytes, None, None]:
         yield self._transport.preamble()
         self._socket.attach(self)
         first = True
