@@ -8,26 +8,29 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .emitter import Emitter
 from .rooms import Rooms
 from .virtsocket import Socket
 
-if TYPE_CHECKING:
-    from .namespace import BaseNamespace as _Namespace
-else:
-    _Namespace = object
-
 __all__ = ["BroadcastMixin", "RoomsMixin"]
 
 
-def _others(namespace: _Namespace, include_self: bool) -> Emitter:
+class _InNamespace:
+    """What a mixin uses of the namespace class that it is mixed into."""
+
+    socket: Socket
+    ns_name: str
+    _told: bool
+
+
+def _others(namespace: _InNamespace, include_self: bool) -> Emitter:
     emitter = Emitter(namespace.socket.server, namespace.ns_name)
     return emitter if include_self else emitter.skip(namespace.socket.sessid)
 
 
-class RoomsMixin(_Namespace):
+class RoomsMixin(_InNamespace):
     """Rooms of one namespace: a client joins and leaves, an event goes to the members.
 
     A room exists while it has members. Rooms of two namespaces never meet, and a client leaves its
@@ -64,7 +67,7 @@ class RoomsMixin(_Namespace):
         _others(self, include_self).to(room).emit(event, *args, volatile=volatile)
 
 
-class BroadcastMixin(_Namespace):
+class BroadcastMixin(_InNamespace):
     """Events to every client that is connected to this namespace."""
 
     def broadcast_event(self, event: str, *args: Any, volatile: bool = False) -> None:

@@ -1,0 +1,392 @@
+"""A chat with rooms, in Flask: whoever Flask has logged in may connect.
+
+    python chat.py                  # or, from this directory: sockio serve chat:app
+
+Then open http://127.0.0.1:8080 in two browsers. Read the file from top to bottom: the limits, what
+the chat remembers, the Flask views (login, page, and the one view that lets sockets in), and
+``ChatNamespace``, where everything that arrives over a socket is handled.
+
+The chat lives in the memory of one process. A restart forgets rooms, history and who is online;
+with a random ``SECRET_KEY`` (see below) it logs everybody out as well.
+"""
+
+from __future__ import annotations
+
+if __name__ == "__main__":
+    # Before any other import: modules that come first would keep the blocking versions of what
+    # they took from the standard library. ``sockio serve`` does this for you.
+    from gevent import monkey
+
+    monkey.patch_all()
+
+import itertools
+import os
+import secrets
+import time
+import unicodedata
+from collections import deque
+from pathlib import Path
+from typing import TypedDict
+
+from flask import (
+    Flask,
+    Response,
+    abort,
+    redirect,
+    render_template,
+    request,
+    send_file,
+    session,
+    url_for,
+)
+from werkzeug.wrappers import Response as BaseResponse
+
+from sockio import (
+    BaseNamespace,
+    BroadcastMixin,
+    ConnectionRefused,
+    RoomsMixin,
+    SocketIOMiddleware,
+    socketio_manage,
+)
+
+# Limits. Whatever a client can make grow has one, because some client will try.
+MAX_NICKNAME = 24  # characters
+MAX_ROOM_NAME = 32  # characters
+MAX_MESSAGE = 1000  # characters
+MAX_ROOMS = 20  # the lobby included
+HISTORY_LENGTH = 50  # messages kept per room, in memory; older ones are forgotten
+
+LOBBY = "lobby"  # always there, everybody starts in it, nobody leaves it
+
+HERE = Path(__file__).parent
+CLIENT_CDN = "https://cdnjs.cloudflare.com/ajax/libs/socket.io/0.9.17/socket.io.min.js"
+
+
+# --- What the chat remembers ---------------------------------------------------------------------
+#
+# Plain dictionaries are enough, and need no locks: greenlets change places only where one of them
+# waits. Below, the state is always changed completely before anything is sent.
+
+
+class Message(TypedDict):
+    id: int
+    room: str
+    nickname: str
+    text: str
+    time: float  # seconds since 1970; every browser shows it in its own time zone
+
+
+class Room:
+    """Who is in a room, and what was said there lately."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.history: deque[Message] = deque(maxlen=HISTORY_LENGTH)
+        self.seats: set[ChatNamespace] = set()  # one per browser tab, so people may have several
+
+    def people(self) -> list[str]:
+        return sorted({seat.nickname for seat in self.seats}, key=str.casefold)
+
+
+rooms: dict[str, Room] = {LOBBY: Room(LOBBY)}
+online: dict[str, set[ChatNamespace]] = {}  # case-folded nickname -> its open tabs
+message_ids = itertools.count(1)
+
+
+def tidy_name(value: object, longest: int) -> str | None:
+    """The name as everybody will see it, or None if it is not fit to be one.
+
+    Unicode has many ways to write what looks the same, and characters that show nothing at all.
+    Compatibility forms are folded and spaces collapsed; control characters, direction overrides
+    and names without a single letter or digit are turned down.
+    """
+    if not isinstance(value, str) or len(value) > longest:
+        return None
+    name = " ".join(unicodedata.normalize("NFKC", value).split())
+    fits = 0 < len(name) <= longest and name.isprintable() and any(map(str.isalnum, name))
+    return name if fits else None
+
+
+def is_taken(nickname: str, login_id: str | None = None) -> bool:
+    """Whether another login is online under this nickname; capitals make no difference."""
+    tabs = online.get(nickname.casefold(), set())
+    return any(tab.login_id != login_id for tab in tabs)
+
+
+# --- Flask: login, page, and the door for sockets ------------------------------------------------
+
+app = Flask(__name__)
+app.config.update(
+    # It signs the session cookie. A random one is safe, but new at every start, so a restart logs
+    # everybody out (and several processes would not accept each other's cookies). Set the variable
+    # to keep people logged in.
+    SECRET_KEY=os.environ.get("SECRET_KEY") or secrets.token_hex(32),
+    SESSION_COOKIE_SAMESITE="Lax",  # other sites cannot post forms in the name of our users
+)
+
+
+@app.route("/login", methods=["GET", "POST"])
+def login() -> str | tuple[str, int] | BaseResponse:
+    if "nickname" in session:
+        return redirect(url_for("index"))  # another nickname? log out first
+    if request.method == "GET":
+        return render_template("login.html", limit=MAX_NICKNAME)
+    typed = request.form.get("nickname", "").strip()
+    nickname = tidy_name(typed, MAX_NICKNAME)
+    if nickname is None:
+        problem = (
+            f"A nickname has 1 to {MAX_NICKNAME} visible characters, "
+            "and at least one letter or digit."
+        )
+        return _login_again(typed, problem), 400
+    if is_taken(nickname):
+        problem = f"Somebody called {nickname} is online already. Please choose another nickname."
+        return _login_again(typed, problem), 409
+    session["nickname"] = nickname
+    # The tabs of one person share a nickname, two people must not. This tells them apart.
+    session["login_id"] = secrets.token_hex(8)
+    return redirect(url_for("index"))
+
+
+def _login_again(typed: str, problem: str) -> str:
+    return render_template("login.html", limit=MAX_NICKNAME, typed=typed, problem=problem)
+
+
+@app.post("/logout")
+def logout() -> BaseResponse:
+    # Forgetting the cookie would leave the open sockets as they are: they were let in long ago.
+    tabs = online.get(session.get("nickname", "").casefold(), set())
+    for tab in [tab for tab in tabs if tab.login_id == session.get("login_id")]:
+        tab.disconnect()
+    session.clear()
+    return redirect(url_for("login"))
+
+
+@app.route("/")
+def index() -> str | BaseResponse:
+    if "nickname" not in session:
+        return redirect(url_for("login"))
+    return render_template(
+        "chat.html",
+        nickname=session["nickname"],
+        lobby=LOBBY,
+        max_message=MAX_MESSAGE,
+        max_room_name=MAX_ROOM_NAME,
+        client_js=CLIENT_CDN if CLIENT_JS is None else url_for("client_js"),
+        from_cdn=CLIENT_JS is None,
+    )
+
+
+@app.route("/me")
+def me() -> dict[str, str]:
+    """Tells a page that lost its connection whether it is still logged in."""
+    if "nickname" not in session:
+        abort(401)
+    return {"nickname": session["nickname"]}
+
+
+@app.route("/socket.io/<path:rest>")
+def socketio_view(rest: str) -> str:
+    """Runs once per client, at its handshake, and decides whether it may connect.
+
+    It is the last moment with a Flask request around it, so what the handlers will want to know of
+    the session is handed over here. ``environ["socketio"]`` is the socket which is about to open;
+    its ``session`` is what the namespaces see as ``self.session``.
+    """
+    if "nickname" not in session:
+        abort(401)
+    if "socketio" not in request.environ:  # not a handshake: a stray URL below /socket.io/
+        abort(404)
+    request.environ["socketio"].session.update(
+        nickname=session["nickname"], login_id=session["login_id"]
+    )
+    socketio_manage(request.environ, {"/chat": ChatNamespace}, request)
+    return ""
+
+
+# --- The chat itself -----------------------------------------------------------------------------
+
+
+def refusal(code: str, message: str) -> dict[str, object]:
+    """An ack that says no. Same shape as sockio's own error acks, so the page treats them alike."""
+    return {"error": code, "message": message}
+
+
+class ChatNamespace(BaseNamespace, RoomsMixin, BroadcastMixin):
+    """One browser tab.
+
+    ``on_user_message`` handles the event "user message", and so on; what a handler returns reaches
+    the function that the page passed to ``emit`` as its last argument. A page can send anything, so
+    every argument is checked before it is used.
+    """
+
+    nickname: str
+    login_id: str
+
+    def recv_connect(self) -> None:
+        """Lets the tab in, unless somebody took the nickname after this person had logged in."""
+        self.nickname = self.session["nickname"]
+        self.login_id = self.session["login_id"]
+        if is_taken(self.nickname, self.login_id):
+            raise ConnectionRefused(f"somebody else is online as {self.nickname}")
+        online.setdefault(self.nickname.casefold(), set()).add(self)
+
+    def recv_disconnect(self) -> None:
+        """Comes exactly once per tab, whether it said goodbye or just vanished."""
+        for room in [room for room in rooms.values() if self in room.seats]:
+            self._leave(room)
+        tabs = online.get(self.nickname.casefold(), set())
+        tabs.discard(self)
+        if not tabs:
+            online.pop(self.nickname.casefold(), None)
+
+    def on_join_room(self, name: object) -> dict[str, object]:
+        """Enters a room, which is made if need be; answers who is there and what was said."""
+        tidy = tidy_name(name, MAX_ROOM_NAME)
+        if tidy is None:
+            return refusal(
+                "bad_name",
+                f"A room name has 1 to {MAX_ROOM_NAME} visible characters, "
+                "and at least one letter or digit.",
+            )
+        room = rooms.get(tidy)
+        if room is None:
+            if len(rooms) >= MAX_ROOMS:
+                return refusal("too_many_rooms", f"There are {MAX_ROOMS} rooms; that is enough.")
+            room = rooms[tidy] = Room(tidy)
+        if self not in room.seats:
+            newcomer = self.nickname not in room.people()
+            room.seats.add(self)
+            self.join(room.name)
+            if newcomer:  # a second tab of the same person is no news
+                self._tell(room, "joined")
+            self._tell_everybody_the_rooms()
+        return {"room": room.name, "people": room.people(), "history": list(room.history)}
+
+    def on_leave_room(self, name: object) -> dict[str, object]:
+        room = self._my_room(name)
+        if room is None:
+            return refusal("not_in_room", "You are not in that room.")
+        if room.name == LOBBY:
+            return refusal("lobby", "Nobody leaves the lobby; close the page instead.")
+        self._leave(room)
+        return {"room": room.name}
+
+    def on_user_message(self, name: object, text: object) -> dict[str, object]:
+        room = self._my_room(name)
+        if room is None:
+            return refusal("not_in_room", "Join the room before you write in it.")
+        text = text.strip() if isinstance(text, str) else ""
+        if not text:
+            return refusal("empty", "There is nothing in this message.")
+        if len(text) > MAX_MESSAGE:
+            return refusal(
+                "too_long",
+                f"This message has {len(text)} characters; {MAX_MESSAGE} are the most.",
+            )
+        message = Message(
+            id=next(message_ids),
+            room=room.name,
+            nickname=self.nickname,
+            text=text,
+            time=time.time(),
+        )
+        room.history.append(message)
+        self.emit_to_room(room.name, "user message", message)  # to all but this tab,
+        return {"id": message["id"], "time": message["time"]}  # which learns it from the ack
+
+    def on_typing(self, name: object, active: object) -> None:
+        """No answer: whoever types does not wait for one."""
+        room = self._my_room(name)
+        if room is not None:
+            self.emit_to_room(
+                room.name,
+                "typing",
+                {"room": room.name, "nickname": self.nickname, "active": active is True},
+            )
+
+    def _my_room(self, name: object) -> Room | None:
+        """The room of this name, if this tab is in it."""
+        room = rooms.get(name) if isinstance(name, str) else None
+        return room if room is not None and self in room.seats else None
+
+    def _leave(self, room: Room) -> None:
+        room.seats.discard(self)
+        self.leave(room.name)
+        if not room.seats and room.name != LOBBY:
+            del rooms[room.name]  # and its history: empty rooms make place for new ones
+        if self.nickname not in room.people():
+            self._tell(room, "left")
+        self._tell_everybody_the_rooms()
+
+    def _tell(self, room: Room, event: str) -> None:
+        self.emit_to_room(
+            room.name,
+            event,
+            {"room": room.name, "nickname": self.nickname, "people": room.people()},
+        )
+
+    def _tell_everybody_the_rooms(self) -> None:
+        self.broadcast_event(
+            "rooms",
+            [{"name": room.name, "people": len(room.people())} for room in rooms.values()],
+        )
+
+
+# From here on everything below /socket.io/ belongs to sockio, and the rest to Flask as before.
+# ``socketio.of("/chat").to(LOBBY).emit(...)`` reaches the clients from any view or thread.
+socketio = SocketIOMiddleware(app.wsgi_app)
+app.wsgi_app = socketio  # type: ignore[method-assign]
+
+
+# --- Around it: the JavaScript client, headers, and the way to start -----------------------------
+
+
+def find_client() -> Path | None:
+    """The socket.io-client 0.9.17 on this machine, or None: then the page loads it from a CDN.
+
+    It is not part of this example. ``SOCKIO_CLIENT_JS`` names its file; without it the place is
+    looked at where ``npm install socket.io-client@0.9.17`` puts it when run in this directory.
+    """
+    named = os.environ.get("SOCKIO_CLIENT_JS")
+    if named and not Path(named).is_file():
+        raise FileNotFoundError(
+            f"SOCKIO_CLIENT_JS names {named}, which is not a file. Correct it, or unset it "
+            "to load the client from a CDN."
+        )
+    installed = HERE / "node_modules" / "socket.io-client" / "dist" / "socket.io.js"
+    if named:
+        return Path(named).resolve()
+    return installed if installed.is_file() else None
+
+
+CLIENT_JS = find_client()
+
+
+@app.route("/client/socket.io.js")
+def client_js() -> BaseResponse:
+    if CLIENT_JS is None:
+        abort(404)
+    return send_file(CLIENT_JS, mimetype="text/javascript")
+
+
+@app.after_request
+def add_security_headers(response: Response) -> Response:
+    # The page puts what people write into text nodes only. Should that ever go wrong, a browser
+    # which obeys this header still runs no script but ours.
+    script_from = "'self'" if CLIENT_JS else f"'self' {CLIENT_CDN}"
+    response.headers["Content-Security-Policy"] = (
+        f"default-src 'self'; script-src {script_from}; base-uri 'none'; frame-ancestors 'none'"
+    )
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    if response.mimetype == "text/html":
+        # So that "back" after a logout asks the server instead of showing the old page.
+        response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+if __name__ == "__main__":
+    from sockio.server import serve
+
+    serve(app, host="127.0.0.1", port=int(os.environ.get("PORT", "8080")))  # says its address

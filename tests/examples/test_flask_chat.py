@@ -1,0 +1,267 @@
+"""The Flask chat: who gets a session id and who does not, and a whole conversation on the wire."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+pytest.importorskip("flask", reason="the Flask chat needs Flask")
+
+from flask.testing import FlaskClient
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent.parent
+CHAT = ROOT / "examples" / "flask_chat"
+DRIVER = HERE / "chat_driver.js"
+NODE_MODULES = Path(
+    os.environ.get("SOCKIO_NODE_MODULES", str(ROOT / "tests" / "js" / "node_modules"))
+)
+SECONDS_UNTIL_HANGING = 60
+
+
+def load_chat(name: str) -> ModuleType:
+    """A copy of the example's module with rooms, people and a middleware of its own."""
+    spec = importlib.util.spec_from_file_location(name, CHAT / "chat.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # Flask looks there for the folder of its templates
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def chat(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+    monkeypatch.delenv("SOCKIO_CLIENT_JS", raising=False)
+    monkeypatch.setenv("SECRET_KEY", "of the tests")
+    yield load_chat("flask_chat_under_test")
+    del sys.modules["flask_chat_under_test"]
+
+
+@pytest.fixture
+def browser(chat: ModuleType) -> FlaskClient:
+    """A browser with an empty cookie jar. It speaks to the whole WSGI stack, sockio included."""
+    client: FlaskClient = chat.app.test_client()
+    return client
+
+
+def log_in(browser: FlaskClient, nickname: str) -> int:
+    return browser.post("/login", data={"nickname": nickname}).status_code
+
+
+# ---- Who may connect
+
+
+@pytest.mark.parametrize("path", ["/socket.io/1/", "/socket.io/1"])
+def test_without_a_login_the_handshake_is_refused(browser: FlaskClient, path: str) -> None:
+    answer = browser.get(path)
+    assert answer.status_code == 401
+    assert answer.text == "handshake unauthorized"
+
+
+@pytest.mark.parametrize("path", ["/socket.io/1/", "/socket.io/1/?t=1700000000000"])
+def test_with_a_login_the_handshake_gives_a_session_id(browser: FlaskClient, path: str) -> None:
+    assert log_in(browser, "ada") == 302
+    answer = browser.get(path)
+    assert answer.status_code == 200
+    assert answer.mimetype == "text/plain"
+    assert re.fullmatch(r"[\w-]{20,}:60:60:[\w,-]+", answer.text)
+    assert "xhr-polling" in answer.text.split(":")[3].split(",")
+
+
+def test_after_a_logout_the_handshake_is_refused_again(browser: FlaskClient) -> None:
+    log_in(browser, "ada")
+    assert browser.get("/socket.io/1/").status_code == 200
+    assert browser.post("/logout").location == "/login"
+    assert browser.get("/socket.io/1/").status_code == 401
+
+
+def test_a_cookie_signed_with_another_key_is_no_login(chat: ModuleType) -> None:
+    """What a restart with a generated SECRET_KEY does to everybody."""
+    browser = chat.app.test_client()
+    log_in(browser, "ada")
+    chat.app.config["SECRET_KEY"] = "of the next start"
+    assert browser.get("/socket.io/1/").status_code == 401
+
+
+# ---- Login and page
+
+
+@pytest.mark.parametrize(
+    ("typed", "nickname"),
+    [
+        pytest.param("ada", "ada", id="plain"),
+        pytest.param("  Ada   Lovelace ", "Ada Lovelace", id="spaces collapse"),
+        pytest.param("Åsa 2", "Åsa 2", id="letters of any alphabet"),
+        pytest.param("\u24b6da", "Ada", id="compatibility forms fold"),
+        pytest.param("x" * 24, "x" * 24, id="as long as it may be"),
+    ],
+)
+def test_a_fit_nickname_is_let_in(browser: FlaskClient, typed: str, nickname: str) -> None:
+    assert log_in(browser, typed) == 302
+    assert browser.get("/me").json == {"nickname": nickname}
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        pytest.param("", id="empty"),
+        pytest.param("   ", id="blank"),
+        pytest.param("x" * 25, id="too long"),
+        pytest.param("\ufdfa\ufdfa", id="too long once folded"),
+        pytest.param("a\u202eda", id="direction override"),
+        pytest.param("a\x00da", id="control character"),
+        pytest.param("\u2603", id="no letter or digit"),
+    ],
+)
+def test_an_unfit_nickname_is_asked_for_again(browser: FlaskClient, typed: str) -> None:
+    answer = browser.post("/login", data={"nickname": typed})
+    assert answer.status_code == 400
+    assert 'role="alert"' in answer.text
+    assert browser.get("/me").status_code == 401
+
+
+def test_without_a_login_the_page_leads_to_it(browser: FlaskClient) -> None:
+    assert browser.get("/").location == "/login"
+
+
+def test_what_was_typed_is_escaped(browser: FlaskClient) -> None:
+    answer = browser.post("/login", data={"nickname": '"><script>alert(1)</script> far too long'})
+    assert "<script>alert" not in answer.text
+
+
+def test_the_page_says_that_its_client_comes_from_a_cdn(
+    chat: ModuleType, browser: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chat, "CLIENT_JS", None)
+    log_in(browser, "ada")
+    page = browser.get("/")
+    assert f'src="{chat.CLIENT_CDN}"' in page.text
+    assert "comes from a CDN" in page.text
+    assert chat.CLIENT_CDN in page.headers["Content-Security-Policy"]
+    assert browser.get("/client/socket.io.js").status_code == 404
+
+
+def test_the_page_uses_the_client_that_the_environment_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = tmp_path / "socket.io.js"
+    script.write_text("var io = {};")
+    monkeypatch.setenv("SOCKIO_CLIENT_JS", str(script))
+    browser = load_chat("flask_chat_with_client").app.test_client()
+    log_in(browser, "ada")
+    page = browser.get("/")
+    assert 'src="/client/socket.io.js"' in page.text
+    assert "script-src 'self';" in page.headers["Content-Security-Policy"]
+    with browser.get("/client/socket.io.js") as client:  # closes the file it streams
+        assert client.text == "var io = {};"
+        assert client.mimetype == "text/javascript"
+
+
+def test_a_client_that_is_not_there_is_said_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOCKIO_CLIENT_JS", "/nowhere/socket.io.js")
+    with pytest.raises(FileNotFoundError, match="unset it"):
+        load_chat("flask_chat_without_client")
+
+
+# ---- A conversation between real clients and a real server
+
+
+@pytest.fixture
+def url() -> Iterator[str]:
+    """The chat as `python chat.py` serves it, on a free port."""
+    environ = {
+        **os.environ,
+        "PORT": "0",
+        # The same sockio that this process imports: the installed wheel, or the checkout.
+        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+    }
+    environ.pop("SOCKIO_CLIENT_JS", None)
+    with subprocess.Popen(
+        [sys.executable, str(CHAT / "chat.py")], stderr=subprocess.PIPE, text=True, env=environ
+    ) as server:
+        try:
+            assert server.stderr is not None
+            said = server.stderr.readline()
+            address = re.search(r"http://[\d.:]+", said)
+            assert address, said
+            yield address[0]
+        finally:
+            server.kill()
+
+
+@pytest.mark.e2e
+@pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
+@pytest.mark.skipif(
+    not (NODE_MODULES / "socket.io-client").is_dir(),
+    reason="needs socket.io-client@0.9.17: npm install in tests/js, or set SOCKIO_NODE_MODULES",
+)
+@pytest.mark.parametrize(
+    ("ada", "bob"),
+    [
+        pytest.param("websocket", "websocket", id="both on websockets"),
+        pytest.param("websocket", "xhr-polling", id="one on a websocket, one polling"),
+        pytest.param("xhr-polling", "xhr-polling", id="both polling"),
+    ],
+)
+def test_two_people_talk(url: str, ada: str, bob: str) -> None:
+    driver = subprocess.run(
+        ["node", str(DRIVER), url, str(NODE_MODULES), ada, bob],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=SECONDS_UNTIL_HANGING,
+        check=False,
+    )
+    assert driver.returncode == 0, driver.stderr
+    seen: dict[str, Any] = json.loads(driver.stdout)
+
+    assert seen["stranger"] == "error: handshake unauthorized"
+    assert (seen["ada_login"]["status"], seen["ada_login"]["location"]) == (302, "/")
+    assert (seen["ada_transport"], seen["bob_transport"]) == (ada, bob)
+
+    # The lobby, and a nickname that is taken whatever its capitals.
+    assert seen["ada_lobby"] == {"room": "lobby", "people": ["Ada"], "history": []}
+    assert seen["taken"] == 409
+    assert seen["bob_lobby"]["people"] == ["Ada", "bob"]
+    assert seen["joined"] == {"room": "lobby", "nickname": "bob", "people": ["Ada", "bob"]}
+
+    # A message: its ack to the sender, itself to the others, unchanged.
+    said, heard = seen["said"], seen["heard"]
+    assert heard == {"room": "lobby", "nickname": "Ada", "text": seen["text"], **said}
+    assert seen["ada_heard_herself"] is False
+    assert seen["typing"] == {"room": "lobby", "nickname": "bob", "active": True}
+
+    # Refusals, the chat's own and sockio's, have one shape.
+    assert seen["too_long"]["error"] == "too_long"
+    assert "1001" in seen["too_long"]["message"]
+    assert seen["not_in_room"]["error"] == "not_in_room"
+    assert seen["not_text"]["error"] == "empty"
+    assert set(seen["wrong_arity"]) == {"error", "message"}
+
+    # Another room: made, listed, with the history for whoever comes later, and left.
+    assert seen["tea"] == {"room": "tea", "people": ["bob"], "history": []}
+    assert seen["rooms"] == [{"name": "lobby", "people": 2}, {"name": "tea", "people": 1}]
+    assert [message["text"] for message in seen["ada_tea"]["history"]] == ["alone"]
+    assert seen["ada_tea"]["people"] == ["Ada", "bob"]
+    assert seen["ada_leaves_tea"] == {"room": "tea"}
+    assert seen["left_tea"] == {"room": "tea", "nickname": "Ada", "people": ["bob"]}
+    assert seen["leave_lobby"]["error"] == "lobby"
+
+    # The end of a connection, and of a login.
+    assert seen["left"] == {"room": "lobby", "nickname": "bob", "people": ["Ada"]}
+    assert seen["rooms_after"] == [{"name": "lobby", "people": 1}]
+    assert seen["logout"] == "/login"
+    assert seen["thrown_out"] is True
+    assert seen["free_again"] == 302
