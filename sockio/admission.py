@@ -26,6 +26,9 @@ UNAUTHORIZED = "handshake unauthorized"
 ERROR = "handshake error"
 BAD_ORIGIN = "handshake bad origin"
 
+_FORBIDDEN = "403 Forbidden"
+_FAILED = "500 Internal Server Error"
+
 #: Objects that belong to the server or to the request and must not outlive it.
 _FLEETING = (
     "wsgi.input",
@@ -47,7 +50,7 @@ def check_origin(policy: Any, environ: Mapping[str, Any]) -> None:
         return
     source = source_of(environ)
     raise RequestRefused(
-        "403 Forbidden",
+        _FORBIDDEN,
         BAD_ORIGIN,
         detail=f"origin {(source or 'none')[:100]!r} is not allowed; this server sees itself as "
         f"{' or '.join(own_origins(environ))!r}. Set origins=[...] to allow it, or let the proxy "
@@ -62,14 +65,14 @@ def ask_authorize(authorize: Callable[[Request], Any] | None, request: Request) 
     try:
         allowed = authorize(request)
     except ConnectionRefused as refused:
-        raise RequestRefused("403 Forbidden", UNAUTHORIZED, detail=str(refused)) from None
+        raise RequestRefused(_FORBIDDEN, UNAUTHORIZED, detail=str(refused)) from None
     except RequestRefused:
         raise
     except Exception as error:
         log.exception("authorize failed")
-        raise RequestRefused("500 Internal Server Error", ERROR, detail=repr(error)) from error
+        raise RequestRefused(_FAILED, ERROR, detail=repr(error)) from error
     if not allowed:
-        raise RequestRefused("403 Forbidden", UNAUTHORIZED, detail="authorize said no")
+        raise RequestRefused(_FORBIDDEN, UNAUTHORIZED, detail="authorize said no")
 
 
 def ask_view(
@@ -84,41 +87,29 @@ def ask_view(
     cookies = [(k, v) for k, v in answer.headers if k.lower() == "set-cookie"]
     status = answer.status
     if answer.error is not None:
-        raise _refusal("500 Internal Server Error", ERROR, repr(answer.error), cookies)
+        raise RequestRefused(_FAILED, ERROR, detail=repr(answer.error), headers=cookies)
+    said = f"the view answered {status}"
     if status.startswith("5"):
-        raise _refusal("500 Internal Server Error", ERROR, f"the view answered {status}", cookies)
+        raise RequestRefused(_FAILED, ERROR, detail=said, headers=cookies)
     if status[:3] in ("401", "403"):
         challenge = [(k, v) for k, v in answer.headers if k.lower() == "www-authenticate"]
-        raise _refusal(status, UNAUTHORIZED, f"the view answered {status}", cookies + challenge)
+        raise RequestRefused(status, UNAUTHORIZED, detail=said, headers=cookies + challenge)
     if status and not status.startswith("2"):
-        hint = ""
         if status.startswith("404"):
-            hint = f": route {environ.get('PATH_INFO')} (all of /socket.io/*) to your view"
+            said += f": route {environ.get('PATH_INFO')} (all of /socket.io/*) to your view"
         elif status.startswith("3"):
-            hint = ": a redirect (to a login, perhaps) refuses a client"
+            said += ": a redirect (to a login, perhaps) refuses a client"
         elif status.startswith("405"):
-            hint = ": the view must accept GET"
-        raise _refusal("403 Forbidden", UNAUTHORIZED, f"the view answered {status}{hint}", cookies)
+            said += ": the view must accept GET"
+        raise RequestRefused(_FORBIDDEN, UNAUTHORIZED, detail=said, headers=cookies)
     if not environ.get("sockio.attached"):
-        raise _refusal(
-            "403 Forbidden",
+        raise RequestRefused(
+            _FORBIDDEN,
             UNAUTHORIZED,
-            "the view did not call socketio_manage(environ, namespaces)",
-            cookies,
+            detail="the view did not call socketio_manage(environ, namespaces)",
+            headers=cookies,
         )
     return cookies
-
-
-class ViewRefused(RequestRefused):
-    """A refusal that carries headers of the view."""
-
-    headers: list[tuple[str, str]]
-
-
-def _refusal(status: str, body: str, detail: str, headers: list[tuple[str, str]]) -> ViewRefused:
-    refusal = ViewRefused(status, body, detail=detail)
-    refusal.headers = headers
-    return refusal
 
 
 class _Answer:

@@ -31,7 +31,7 @@ def _seconds(value: Any) -> float:
 
 def _count(value: Any) -> int:
     number = int(value)
-    if number < 1:
+    if number < 1 or (isinstance(value, float) and number != value):
         raise ValueError("must be a positive whole number")
     return number
 
@@ -52,7 +52,7 @@ def _transports(value: Any) -> tuple[str, ...] | None:
 
 
 def _resource(value: Any) -> str:
-    resource = str(value).strip("/")
+    resource = value.strip("/") if isinstance(value, str) else ""
     if not resource or any(character in resource for character in "?#"):
         raise ValueError("must be a URL path such as 'socket.io' or 'live/socket.io'")
     return resource
@@ -70,8 +70,10 @@ def _imported(value: Any) -> Any:
 
 
 def _origins(value: Any) -> Any:
-    if value is None or value == "" or callable(value):
-        return value or None
+    if callable(value):
+        return value
+    if value is None or value == "":
+        return None
     if isinstance(value, str) and ":" in value and "//" not in value and "*" not in value:
         return _imported(value)
     words = _words(value)
@@ -80,6 +82,8 @@ def _origins(value: Any) -> Any:
     for word in words:
         if word != "null" and "://" not in word:
             raise ValueError(f"{word!r} is no origin; write scheme and host: 'https://{word}'")
+        if "*" in word:
+            raise ValueError(f"{word!r} would match no origin; use a callable for patterns")
     return tuple(word.rstrip("/").lower() for word in words)
 
 
@@ -171,7 +175,7 @@ class Settings:
                 raise SettingsError(_unknown(name, OPTIONS))
             try:
                 converted[name] = option.convert(value)
-            except (ValueError, TypeError, ImportError, AttributeError) as error:
+            except (ValueError, TypeError, OverflowError, ImportError, AttributeError) as error:
                 raise SettingsError(
                     f"setting {name}={value!r}: {error}. It is: {option.doc}."
                 ) from error

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .exceptions import AckFailed, ConnectionRefused, EventRefused
-from .interfaces import Cancellable, Runtime
+from .interfaces import Cancellable, Runtime, Signal
 from .outbox import Outgoing
 from .protocol.packet import Packet
 from .reasons import Reason
@@ -32,6 +32,9 @@ PATIENCE = 0.5
 TURN = 0.01
 
 _DISCONNECT = "disconnect"
+
+#: Whatever else a handler raises is its own failure, also what is no Exception: gevent's Timeout.
+_ENDS_THE_PROCESS = (SystemExit, KeyboardInterrupt)
 
 
 class _Farewell:
@@ -58,6 +61,7 @@ class Dispatcher:
         "_limit",
         "_rooms",
         "_runtime",
+        "_seen_off",
         "_socket",
         "_working",
     )
@@ -74,6 +78,8 @@ class Dispatcher:
         #: Since when the present handler runs; None between handlers.
         self._handling: float | None = None
         self._farewells: set[_Farewell] = set()
+        # What a connect waits for whose namespace is just being left.
+        self._seen_off: Signal | None = None
         self._impatience: Cancellable | None = None
         self._done: Callable[[], object] | None = None
 
@@ -102,7 +108,7 @@ class Dispatcher:
             acked = True
         if packet["type"] == _DISCONNECT:
             namespace = self._socket.get(packet["endpoint"])
-            if namespace is not None:
+            if namespace is not None and not self._socket.holding(packet["endpoint"]):
                 self._bid_farewell(namespace, Reason.NAMESPACE_CLIENT)
                 return
         self._inbox.append((packet, acked))
@@ -117,7 +123,9 @@ class Dispatcher:
         try:
             with self._around(namespace):
                 fn(*args)
-        except Exception:
+        except _ENDS_THE_PROCESS:
+            raise
+        except BaseException:
             log.exception("%s: the ack callback %r failed", self._socket, fn)
 
     # ---- handling
@@ -165,8 +173,11 @@ class Dispatcher:
         if kind == "connect":
             self._connect(endpoint, packet)
             return
+        if kind == "invalid":
+            self._refuse("invalid_packet", packet["message"], endpoint, packet["answer_to"])
+            return
         namespace = socket.active_ns.get(endpoint)
-        if namespace is None or namespace._deaf:
+        if namespace is None or namespace._deaf or namespace._told:
             socket.dropped += 1
             log.debug("%s: %s for %r dropped: it is not connected", socket, kind, endpoint)
             return
@@ -189,7 +200,9 @@ class Dispatcher:
         except AckFailed as failed:
             log.info("%s %s: %s ended: %s", socket, endpoint or "(global)", kind, failed)
             self._refuse("internal_error", "The event was not completed.", endpoint, answer_to)
-        except Exception:
+        except _ENDS_THE_PROCESS:
+            raise
+        except BaseException:
             log.exception(
                 "%s %s: the handler of %s %r failed",
                 socket,
@@ -220,9 +233,13 @@ class Dispatcher:
 
     def _connect(self, endpoint: str, packet: Packet) -> None:
         socket = self._socket
+        present = socket.active_ns.get(endpoint)
+        if present is not None and present._leaving:
+            self._see_off(present)
+            present = None
         if socket.state is not State.CONNECTED:
             return
-        if endpoint in socket.active_ns:
+        if present is not None:
             # Asked for again: confirmed again, and nothing else happens.
             self._accept(endpoint)
             return
@@ -239,6 +256,7 @@ class Dispatcher:
             return
         socket.hold(endpoint)
         namespace = None
+        accepted = False  # should ``context`` swallow an exception
         try:
             namespace = cls(socket.environ, endpoint, request=socket.request)
             with self._around(namespace):
@@ -248,7 +266,9 @@ class Dispatcher:
             why = "recv_connect returned False"
         except ConnectionRefused as refused:
             accepted, why = False, str(refused) or "ConnectionRefused"
-        except Exception as error:
+        except _ENDS_THE_PROCESS:
+            raise
+        except BaseException as error:
             log.exception("%s: connecting %r failed", socket, endpoint)
             accepted, why = False, f"{type(error).__name__} in recv_connect"
         if accepted:
@@ -260,6 +280,7 @@ class Dispatcher:
         log.info("%s: %s refused: %s", socket, endpoint or "the global namespace", why)
         socket.active_ns.pop(endpoint, None)
         self._rooms.leave_namespace(socket, endpoint)
+        socket.forget_acks(endpoint)
         if namespace is not None:
             namespace._discard()
         self._deny(endpoint)
@@ -299,10 +320,14 @@ class Dispatcher:
         namespace._leaving = True
         namespace._deaf = reason not in Reason.FROM_THE_CLIENT
         farewell = _Farewell(namespace, reason, self._runtime.now())
-        self._farewells.add(farewell)
         self._inbox.append(farewell)
         self._work_soon()
-        self._watch_for_slowness()
+        if not self._socket.holding(namespace.ns_name):
+            # Else it overtakes nothing: recv_connect has to return first.
+            self._farewells.add(farewell)
+            self._watch_for_slowness()
+            if namespace._deaf:
+                self._socket.seal(namespace.ns_name)
 
     def _watch_for_slowness(self) -> None:
         """Come back when the handler that is running now has had its time."""
@@ -321,8 +346,10 @@ class Dispatcher:
         waiting = sorted(self._farewells, key=lambda each: each.since)
         if self._done is not None:
             # The whole session is over: what waits behind the slow handler is not handled.
-            self._socket.dropped += sum(not isinstance(item, _Farewell) for item in self._inbox)
+            kept = [item for item in self._inbox if isinstance(item, _Farewell)]
+            self._socket.dropped += len(self._inbox) - len(kept)
             self._inbox.clear()
+            self._inbox.extend(kept)
         for farewell in waiting:
             self._tell(farewell)
 
@@ -335,24 +362,43 @@ class Dispatcher:
         namespace._leaving = namespace._told = True
         socket = self._socket
         endpoint = namespace.ns_name
+        socket.seal(endpoint)
         try:
             with self._around(namespace):
                 namespace._close(farewell.reason)
-        except Exception:
+        except _ENDS_THE_PROCESS:
+            raise
+        except BaseException:
             log.exception("%s: recv_disconnect of %r failed", socket, endpoint)
         finally:
             self._rooms.leave_namespace(socket, endpoint)
             if socket.active_ns.get(endpoint) is namespace:
                 del socket.active_ns[endpoint]
+            socket.unseal(endpoint)
             socket.forget_acks(endpoint)
-            namespace.kill_local_jobs()
+            namespace.jobs.end()
+            if self._seen_off is not None:
+                self._seen_off.set()
             self._finish_if_done()
+
+    def _see_off(self, namespace: Any) -> None:
+        """Return when ``namespace``, which is being left, has been told, so that there is room for
+        a new one."""
+        for item in list(self._inbox):
+            if isinstance(item, _Farewell) and item.namespace is namespace:
+                # The server threw the client out after it had asked again.
+                self._tell(item)
+        while self._socket.get(namespace.ns_name) is namespace:
+            # Told by another task, because a handler was slow.
+            self._seen_off = self._runtime.signal()
+            self._seen_off.wait()
 
     def _finish_if_done(self) -> None:
         if self._done is not None and not self._socket.active_ns:
             done, self._done = self._done, None
             # What came in behind the goodbye has nobody left to handle it.
             self._inbox.clear()
+            self._socket.resume()
             done()
 
 

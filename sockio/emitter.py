@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 from .backplane import Emission
@@ -71,13 +71,16 @@ class Emitter:
             members = rooms.union(self._namespace, self._rooms)
         return [socket for socket in members if socket.sessid not in self._skip]
 
-    def _publish(self, packet: dict[str, Any], volatile: bool) -> None:
-        packet["endpoint"] = self._namespace
-        emission = Emission(self._namespace, packet, self._rooms, self._skip, volatile)
+    def _publish(self, packet: Mapping[str, Any], volatile: bool) -> None:
         registry = self._registry
-        if registry.runtime.here():
+        here = registry.runtime.here()
+        sent: Mapping[str, Any] = {**packet, "endpoint": self._namespace}
+        if not here:
+            # What cannot be written must raise here, where somebody can see it; and what is sent is
+            # what it was now, whatever this thread does to it next.
+            sent = registry.codec.copy(sent)
+        emission = Emission(self._namespace, sent, self._rooms, self._skip, volatile)
+        if here:
             registry.backplane.publish(emission)
         else:
-            # What cannot be encoded must raise here, where somebody can see it.
-            registry.codec.encode(packet)
             registry.runtime.from_thread(registry.backplane.publish, emission)

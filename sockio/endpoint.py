@@ -21,7 +21,6 @@ from webob import Request, Response
 
 from .admission import (
     ERROR,
-    ViewRefused,
     ask_authorize,
     ask_view,
     check_origin,
@@ -36,7 +35,7 @@ from .reasons import Reason
 from .registry import SessionRegistry
 from .transports import Transport
 from .transports.base import WSGIApplication
-from .transports.connection import hang_up_soon
+from .transports.connection import closes_silently, hang_up_soon
 from .transports.scripts import callback_index, string_literal
 
 __all__ = ["Endpoint", "Route", "parse_path"]
@@ -88,6 +87,14 @@ class Endpoint:
 
     def respond(self, route: Route, environ: dict[str, Any]) -> Response | WSGIApplication:
         """The answer to one request: a WSGI application. May block the request's task."""
+        answer = self._respond(route, environ)
+        if isinstance(answer, Response):
+            # Session ids and messages: for nobody else, and nothing to guess the type of.
+            answer.headers["Cache-Control"] = "no-store"
+            answer.headers["X-Content-Type-Options"] = "nosniff"
+        return answer
+
+    def _respond(self, route: Route, environ: dict[str, Any]) -> Response | WSGIApplication:
         request = Request(environ)
         try:
             if not route.version:
@@ -189,10 +196,10 @@ class Endpoint:
             if refused.status[:3] != "403" or refused.body != "handshake bad origin":
                 response.headerlist.extend(cors_headers(request.environ))
             if refused.close:
-                response.headers["Connection"] = "close"
+                if closes_silently(request.environ):
+                    response.headers["Connection"] = "close"
                 hang_up_soon(request.environ, self.registry.runtime)
-        if isinstance(refused, ViewRefused):
-            response.headerlist.extend(refused.headers)
+        response.headerlist.extend(refused.headers)
         return response
 
 
@@ -208,7 +215,6 @@ def _query(request: Request) -> dict[str, str]:
 def _jsonp(index: str, argument: str) -> Response:
     script = f"io.j[{index}]({argument});"
     response = Response(script.encode(), content_type="application/javascript")
-    response.headers["X-Content-Type-Options"] = "nosniff"
     return response
 
 

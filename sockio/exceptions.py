@@ -20,6 +20,8 @@ mistake of *ours or yours* raises :class:`UsageError`.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 __all__ = [
     "AckFailed",
     "AckTimeout",
@@ -57,15 +59,25 @@ class RequestRefused(SockioError):
     """A request is answered with ``status`` (an HTTP status line) and the plain-text ``body``.
 
     ``close`` asks for the connection to be closed after the answer, because the rest of the
-    request was not read. ``detail`` is for the log: what to do about it.
+    request was not read. ``detail`` is for the log: what to do about it. ``headers`` go with the
+    answer.
     """
 
-    def __init__(self, status: str, body: str, *, detail: str = "", close: bool = False) -> None:
+    def __init__(
+        self,
+        status: str,
+        body: str,
+        *,
+        detail: str = "",
+        close: bool = False,
+        headers: Iterable[tuple[str, str]] = (),
+    ) -> None:
         super().__init__(f"{status}: {body}")
         self.status = status
         self.body = body
         self.detail = detail
         self.close = close
+        self.headers = tuple(headers)
 
 
 class ConnectionRefused(SockioError):

@@ -61,6 +61,21 @@ def method_name_for(event: str) -> str | None:
     return "on_" + event.replace(" ", "_")
 
 
+def _marks(value: Any, attribute: str) -> list[Any]:
+    """What :func:`on` or :func:`allow` noted on a function, or on one that it is wrapped around.
+
+    A static method, or a decorator that hands nothing on, must not quietly open what was closed.
+    """
+    found: list[Any] = []
+    while value is not None:
+        # Only what stands in it: a class may keep objects that have every attribute one asks for.
+        own = getattr(value, "__dict__", {})
+        found += [mark for mark in own.get(attribute, ()) if mark not in found]
+        bound = isinstance(value, (staticmethod, classmethod))
+        value = value.__func__ if bound else own.get("__wrapped__")
+    return found
+
+
 class Handler:
     """One method of a namespace class, and how to call it.
 
@@ -73,7 +88,7 @@ class Handler:
     def __init__(self, name: str, function: Any, owner: type) -> None:
         self.name = name
         self.conditions: tuple[Callable[[Any], Any], ...] = tuple(
-            getattr(function, "__sockio_conditions__", ())
+            _marks(function, "__sockio_conditions__")
         )
         bound = function.__get__(object.__new__(owner), owner)
         parameters = list(inspect.signature(bound).parameters.values())
@@ -110,7 +125,7 @@ class HandlerTable:
         self._events: dict[str, str] = {}
         for cls in reversed(owner.__mro__):
             for name, value in vars(cls).items():
-                for event in getattr(value, "__sockio_events__", ()):
+                for event in _marks(value, "__sockio_events__"):
                     self._events[event] = name
         #: Every ``initialize`` of the class and its bases, base first, each exactly once.
         self.initializers: tuple[Callable[[Any], object], ...] = tuple(
@@ -138,7 +153,7 @@ class HandlerTable:
             is_method = True
         else:
             is_method = (
-                callable(value) and hasattr(value, "__get__") and not isinstance(value, type)
+                callable(value) and hasattr(type(value), "__get__") and not isinstance(value, type)
             )
         handler = Handler(name, value, self._owner) if is_method else None
         if handler is not None or len(self._methods) < 1000:

@@ -70,6 +70,10 @@ class Runtime(Protocol):
         """Let every other task that is ready run once."""
         ...
 
+    def task(self) -> object:
+        """The calling task: the same object each time it asks."""
+        ...
+
     def here(self) -> bool:
         """Whether the calling thread is the one that the sockets live in."""
         ...

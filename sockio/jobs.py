@@ -17,11 +17,12 @@ class Jobs:
     """The running tasks of one owner. A task leaves by itself when it ends; what it raises is
     logged under the owner's name."""
 
-    __slots__ = ("_owner", "_running", "_runtime")
+    __slots__ = ("_over", "_owner", "_running", "_runtime")
 
     def __init__(self, owner: object, runtime: Runtime) -> None:
         self._owner = owner
         self._runtime = runtime
+        self._over = False
         self._running: set[Job] = set()
 
     def __len__(self) -> int:
@@ -45,6 +46,8 @@ class Jobs:
         job = self._runtime.spawn(run)
         started.append(job)
         self._running.add(job)
+        if self._over:
+            self.kill()
         return job
 
     def kill(self) -> None:
@@ -52,3 +55,9 @@ class Jobs:
         running, self._running = self._running, set()
         for job in running:
             job.kill(block=False)
+
+    def end(self) -> None:
+        """End all of them, and with them those that somebody may still start: a handler that was
+        overtaken by the end of its namespace does not know of it."""
+        self._over = True
+        self.kill()

@@ -109,6 +109,9 @@ def _environ_of(source: Any) -> tuple[dict[str, Any], Any]:
 
 
 def _without_proxy(request: Any) -> Any:
-    """What a context-bound proxy (Flask's, Werkzeug's) stands for right now."""
+    """What a context-bound proxy (Flask's, Werkzeug's, Bottle's) stands for right now."""
     current = getattr(request, "_get_current_object", None)
+    if current is None and type(request).__name__ == "LocalRequest":
+        # Bottle's is no proxy but one object, whose environ is that of the current request.
+        current = request.copy
     return current() if callable(current) else request

@@ -20,6 +20,7 @@ from .registry import SessionRegistry
 from .rooms import Rooms
 from .runtime import GeventRuntime
 from .transports import make_transports
+from .transports.connection import closes_silently
 from .virtsocket import Socket
 
 __all__ = ["SocketIOMiddleware"]
@@ -124,11 +125,9 @@ def _say_close(environ: dict[str, Any], start_response: Callable[..., Any]) -> C
     """Make gevent.pywsgi say that it closes when the client asked for that.
 
     It closes without the header, and clients that keep connections then write their next request
-    into a dead one. Other servers say it themselves.
+    into a dead one.
     """
-    if environ.get("HTTP_CONNECTION", "").lower() != "close" or not environ.get(
-        "SERVER_SOFTWARE", ""
-    ).startswith("gevent"):
+    if environ.get("HTTP_CONNECTION", "").lower() != "close" or not closes_silently(environ):
         return start_response
 
     def saying_close(

@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from .acks import Waiting
-from .exceptions import AckTimeout, Disconnected, EventRefused, UsageError
+from .exceptions import AckFailed, AckTimeout, Disconnected, EventRefused, UsageError
 from .handlers import HandlerTable, allow, handlers_of, on
 from .interfaces import Job, Runtime
 from .jobs import Jobs
@@ -62,6 +62,8 @@ class BaseNamespace:
         self._leaving = False
         self._deaf = False
         self._told = False
+        # The task that runs recv_connect, while it does.
+        self._gatekeeper: object = None
         self.reset_acl()
         # Mixins that come after this class in the bases have their __init__ called too.
         super().__init__()
@@ -160,7 +162,8 @@ class BaseNamespace:
         No argument gives None, one gives itself, several a tuple. Blocks the calling task for
         ``timeout`` seconds at most (setting ``ack_timeout`` when None); other clients, and this
         client's acks and heartbeats, go on meanwhile. Raises
-        :class:`~sockio.exceptions.AckTimeout` or :class:`~sockio.exceptions.Disconnected`.
+        :class:`~sockio.exceptions.AckTimeout`, :class:`~sockio.exceptions.Disconnected`, or
+        ``AckFailed`` itself when a limit (``max_outbox``, ``max_acks``) was in the way.
         """
         runtime = self._runtime
         if not runtime.here():
@@ -168,7 +171,7 @@ class BaseNamespace:
                 "call() waits in the server's own thread; from another thread use "
                 "emit(..., callback=...)."
             )
-        if self.socket.holding(self.ns_name):
+        if self._gatekeeper is runtime.task():
             raise UsageError(
                 "call() inside recv_connect cannot be answered: the client is told that it is "
                 "connected only after recv_connect returned. Use self.spawn(...) for it."
@@ -189,13 +192,18 @@ class BaseNamespace:
         waiting = Waiting(answered, runtime.now() + seconds, failed=failed, direct=True)
         packet = {"type": "event", "name": event, "args": args}
         if not self._send_expecting(packet, waiting, volatile=False):
-            raise Disconnected(f"call({event!r}): the client is gone")
+            raise self._unanswered(event, "it could not be queued: the outbox is full")
         if not done.wait(seconds) or failure == ["no answer in time"]:
             raise AckTimeout(f"call({event!r}): no ack within {seconds:g} s")
         if failure:
-            raise Disconnected(f"call({event!r}): {failure[0]}")
+            raise self._unanswered(event, failure[0])
         values = answer[0]
         return values[0] if len(values) == 1 else values or None
+
+    def _unanswered(self, event: str, why: str) -> AckFailed:
+        if self._told or not self.socket.connected:
+            return Disconnected(f"call({event!r}): the client is gone")
+        return AckFailed(f"call({event!r}): {why}")
 
     def ack(self, packet: Mapping[str, Any], *args: Any) -> bool:
         """Answer ``packet`` by hand, before the handler returns or for one that was kept.
@@ -226,6 +234,8 @@ class BaseNamespace:
         volatile: bool,
     ) -> bool:
         if not self._runtime.here():
+            # As in Emitter: mistakes show here, and what is sent is what it was now.
+            packet = dict(self.socket.codec.copy(packet))
             self._runtime.from_thread(self._send, packet, callback, timeout, volatile)
             return True
         if callback is not None:
@@ -405,25 +415,34 @@ class BaseNamespace:
     def _open(self, packet: Mapping[str, Any]) -> bool:
         """Initialize the instance and ask its gate; whether the client is let in."""
         self.qs = packet.get("qs", "")
+        self._gatekeeper = self._runtime.task()
+        try:
+            return self._ask_gate(packet)
+        finally:
+            self._gatekeeper = None
+
+    def _ask_gate(self, packet: Mapping[str, Any]) -> bool:
         for initialize in self._table.initializers:
             initialize(self)
-        failed = False
+        let_in = False
 
-        def gate() -> Any:
-            nonlocal failed
-            try:
-                return self._call_hook("recv_connect", packet=packet)
-            except BaseException:
-                failed = True
-                raise
+        def recv_connect() -> Any:
+            nonlocal let_in
+            answer = self._call_hook("recv_connect", packet=packet)
+            let_in = answer is not False
+            return answer
 
-        # An exception refuses even when the application's own decorator swallows it.
-        answer = self._decorated(gate)()
-        return answer is not False and not failed
+        # The hook's own answer counts, whatever the application's decorator makes of it: one that
+        # swallows an exception, or forgets to return, must not open what was to stay closed.
+        return self._decorated(recv_connect)() is not False and let_in
 
     def _close(self, reason: str) -> None:
         packet = {"type": "disconnect", "endpoint": self.ns_name}
-        self._decorated(self._call_hook)("recv_disconnect", packet=packet, reason=reason)
+
+        def recv_disconnect() -> Any:
+            return self._call_hook("recv_disconnect", packet=packet, reason=reason)
+
+        self._decorated(recv_disconnect)()
 
     def _decorated(self, fn: Callable[..., Any]) -> Callable[..., Any]:
         return self.exception_handler_decorator(fn) if self._table.wraps else fn
@@ -433,18 +452,21 @@ class BaseNamespace:
         handler = self._table.method(name)
         if handler is None:
             raise UsageError(f"{type(self).__name__}.{name} must be a method.")
-        if handler.least > sum(each in offered for each in handler.names):
+        wanted = [each for each in handler.names if each in offered]
+        if handler.least > len(wanted):
             raise UsageError(
                 f"{type(self).__name__}.{name}({', '.join(('self', *handler.names))}): it may take "
                 f"{' and '.join(offered)}, by these names, and nothing else."
             )
-        wanted = {each: offered[each] for each in handler.names if each in offered}
-        return getattr(self, name)(**wanted)
+        if wanted == list(handler.names[: len(wanted)]):
+            # By position: a decorator may hand on nothing else.
+            return getattr(self, name)(*[offered[each] for each in wanted])
+        return getattr(self, name)(**{each: offered[each] for each in wanted})
 
     def _discard(self) -> None:
         """The client was not let in: what the instance started ends."""
         self._leaving = self._told = True
-        self.kill_local_jobs()
+        self.jobs.end()
 
 
 def table_of(cls: type[BaseNamespace]) -> HandlerTable:

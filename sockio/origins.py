@@ -64,6 +64,8 @@ def own_origins(environ: Mapping[str, Any]) -> list[str]:
     host = environ.get("HTTP_HOST")
     if not host:
         host = f"{environ.get('SERVER_NAME', '')}:{environ.get('SERVER_PORT', '')}"
+    # The default port is that of the scheme here, not of the one in front of the proxy.
+    host = host.removesuffix(f":{_DEFAULT_PORTS.get(scheme)}")
     schemes = [scheme]
     forwarded = environ.get("HTTP_X_FORWARDED_PROTO", "").split(",")[0].strip().lower()
     if forwarded in ("http", "https") and forwarded != scheme:
@@ -90,10 +92,12 @@ def is_allowed(policy: Any, environ: Mapping[str, Any]) -> bool:
         return True
     if policy and source.lower() in policy:
         return True
+    if source == "null":
+        return False
     if "://" not in source:
         # No browser names an origin without a scheme, some programs do (node's ws 0.4 sends
         # "host:port"): there is only the host to compare.
-        return any(own.endswith(f"://{source.lower()}") for own in own_origins(environ))
+        source = f"{environ.get('wsgi.url_scheme', 'http')}://{source}"
     wanted = _normal(source)
     if wanted is None:
         return False

@@ -100,8 +100,12 @@ class SessionRegistry:
         """Raise ``RequestRefused`` when this address has too many sessions it never opened, and
         when the server is shutting down."""
         if self._closing:
+            # Closed, so that a client which keeps its connections finds the next server.
             raise RequestRefused(
-                "503 Service Unavailable", "handshake error", detail="the server is shutting down"
+                "503 Service Unavailable",
+                "handshake error",
+                detail="the server is shutting down",
+                close=True,
             )
         if self._unopened[address] >= self.settings.max_unopened:
             raise RequestRefused(

@@ -46,6 +46,9 @@ class GeventRuntime:
             self._hub = gevent.get_hub()
             warn_if_unpatched()
 
+    def task(self) -> object:
+        return gevent.getcurrent()
+
     def here(self) -> bool:
         return self._thread is None or _thread_id() == self._thread
 

@@ -156,7 +156,8 @@ class Socket:
         #: Namespace classes by name, and the connected instances by name.
         self.namespaces: Mapping[str, Any] = {}
         self.active_ns: dict[str, Any] = {}
-        self.error_handler = settings.error_handler or default_error_handler
+        handler = settings.error_handler
+        self.error_handler = default_error_handler if handler is None else handler
         self.dispatcher: PacketSink
         #: Tasks started by :meth:`spawn` that are still running; killed at the end.
         self.jobs = Jobs(self, runtime)
@@ -178,7 +179,8 @@ class Socket:
         self._carrier: Carrier | None = None
         self._outbox = Outbox(*settings.max_outbox)
         self._acks = PendingAcks(settings.max_acks)
-        self._held: dict[str, list[Outgoing]] | None = None
+        # Namespaces with a door that is not open: what waits at it, or None when it is locked.
+        self._held: dict[str, list[Outgoing] | None] | None = None
         self._alarm: Alarm | None = None
         self._alarm_at = 0.0
         self._paused = False
@@ -239,10 +241,13 @@ class Socket:
             return False
         held = self._held
         if held and packet.endpoint in held:
+            kept = held[packet.endpoint]
+            if kept is None:
+                return False
             # The namespace's connect is being decided; its answer has to go out first.
-            if len(held[packet.endpoint]) >= self.config.max_outbox[0]:
+            if len(kept) >= self.config.max_outbox[0]:
                 return self._overflow()
-            held[packet.endpoint].append(packet)
+            kept.append(packet)
             return True
         carrier = self._carrier
         if carrier is not None and not self._outbox and carrier.write(packet):
@@ -341,16 +346,16 @@ class Socket:
             self._report(
                 logging.WARNING, "%s: %s (further bad packets are only counted)", self, error
             )
-        # Through a task: the error handler may be the application's own.
-        self.runtime.run(
-            self._guarded_error, "invalid_packet", str(error), error.endpoint, error.ack_id
+        # In its place among the others: the error handler may be the application's own, and bad
+        # packets that pile up have to stop the reading as good ones do.
+        self.dispatcher.submit(
+            {
+                "type": "invalid",
+                "endpoint": error.endpoint,
+                "message": str(error),
+                "answer_to": error.ack_id,
+            }
         )
-
-    def _guarded_error(self, name: str, message: str, endpoint: str, ack_id: int | None) -> None:
-        try:
-            self.error(name, message, endpoint, ack_id)
-        except Exception:
-            log.exception("%s: the error handler failed", self)
 
     def heartbeat(self) -> None:
         """The client's answer to a heartbeat came: the next one is due an interval from now."""
@@ -373,10 +378,11 @@ class Socket:
             if waiting.failed is not None:
                 waiting.failed(reason)
 
-    # ---- a namespace's connect is being decided
+    # ---- a namespace is being entered or left
 
     def hold(self, endpoint: str) -> None:
-        """Keep back what is sent to ``endpoint`` until :meth:`release`."""
+        """Keep back what is sent to ``endpoint`` until :meth:`release`: its connect is being
+        decided."""
         if self._held is None:
             self._held = {}
         self._held[endpoint] = []
@@ -384,15 +390,27 @@ class Socket:
     def release(self, endpoint: str, answer: Outgoing, *, deliver: bool) -> None:
         """End :meth:`hold` (if there was one): send ``answer``, then deliver what was kept back, in
         order, or forget it."""
-        kept = self._held.pop(endpoint, []) if self._held else []
+        kept = self._held.pop(endpoint, None) if self._held else None
         self.deliver(answer)
         if deliver:
-            for packet in kept:
+            for packet in kept or ():
                 self.deliver(packet)
 
     def holding(self, endpoint: str) -> bool:
         """Whether the connect of ``endpoint`` is being decided."""
-        return self._held is not None and endpoint in self._held
+        return self._held is not None and self._held.get(endpoint) is not None
+
+    def seal(self, endpoint: str) -> None:
+        """Drop what is sent to ``endpoint``, until :meth:`unseal`: its client is being told goodbye,
+        and is in its rooms still."""
+        if self._held is None:
+            self._held = {}
+        self._held[endpoint] = None
+
+    def unseal(self, endpoint: str) -> None:
+        """The client has left ``endpoint``."""
+        if self._held is not None:
+            self._held.pop(endpoint, None)
 
     def forget_acks(self, endpoint: str) -> None:
         """A namespace was left: nobody will acknowledge to it any more."""
@@ -403,8 +421,12 @@ class Socket:
     def attach(self, carrier: Carrier) -> None:
         """``carrier`` takes over. The one before is told; queued packets go to the new one.
 
-        The first carrier opens the session.
+        The first carrier opens the session; one that comes when it has ended is sent away.
         """
+        if self.state is State.DISCONNECTED:
+            # An upgrade takes a moment, in which a session may end.
+            carrier.finish()
+            return
         before, self._carrier = self._carrier, carrier
         self._paused = False
         if before is not None:
@@ -444,6 +466,9 @@ class Socket:
         self._carrier = None
         if self.state is State.CONNECTED:
             self._set_carrier_alarm()
+        elif not batch.packets:
+            # The session is over and there is nothing to say: the next poll finds it gone.
+            self._deliver_done()
         return batch
 
     def written(self, batch: Batch) -> None:
@@ -532,6 +557,7 @@ class Socket:
         self._fail(self._acks.clear(), f"the session ended: {reason}")
         if state is State.DISCONNECTED:
             self._alarm = None
+            self.jobs.end()
             self._delivered = self._all_told = True
             self._on_change(self)
             return
@@ -559,7 +585,7 @@ class Socket:
         self._on_change(self)
 
     def _told(self) -> None:
-        self.jobs.kill()
+        self.jobs.end()
         self._all_told = True
         self._end_if_over()
 
@@ -648,7 +674,9 @@ class Socket:
         shared = self._shared_codec
         if loads is not None or dumps is not None:
             self._codec = Codec(
-                shared.dialect, loads or shared.json_loads, dumps or shared.json_dumps
+                shared.dialect,
+                shared.json_loads if loads is None else loads,
+                shared.json_dumps if dumps is None else dumps,
             )
 
     def spawn(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Job:

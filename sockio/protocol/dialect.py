@@ -92,3 +92,10 @@ class Codec:
     def decode(self, text: str | bytes) -> Packet:
         """The packet in ``text``. Raises ``PacketError`` for anything that is none."""
         return self.dialect.decode(text, self.json_loads)
+
+    def copy(self, packet: Mapping[str, Any]) -> Packet:
+        """The packet as its reader will see it: plain values that nobody else can change.
+
+        Raises ``UsageError`` when it cannot be written.
+        """
+        return self.decode(self.encode(packet))

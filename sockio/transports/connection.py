@@ -19,10 +19,11 @@ from typing import Any
 from ..interfaces import Cancellable, Runtime
 
 __all__ = [
-    "bytes_unread_by_peer",
+    "closes_silently",
     "connection_of",
     "hang_up_soon",
     "is_gone",
+    "is_known_unread",
     "read_early",
     "take_over",
     "upgradable",
@@ -102,16 +103,36 @@ def watch_for_hangup(
     return watch
 
 
-def bytes_unread_by_peer(sock: Any) -> int:
-    """Bytes written to the connection that the peer's kernel has not acknowledged; 0 if unknown."""
+def is_known_unread(sock: Any) -> bool:
+    """Whether what was written to the connection is *known* not to have reached its reader.
+
+    Over TCP, bytes without an acknowledgement prove nothing by themselves: a client may have read
+    them and be asking for more over another connection while its kernel still delays the
+    acknowledgement (up to 200 ms). They count once this side's kernel has sent them again, twice,
+    in vain. A local socket's bytes are gone from the queue as soon as they are read.
+    """
     try:
         descriptor = sock.fileno()
         if descriptor < 0:
-            return 0
-        answer = fcntl.ioctl(descriptor, termios.TIOCOUTQ, b"\0" * 4)
+            return False
+        (waiting,) = struct.unpack("i", fcntl.ioctl(descriptor, termios.TIOCOUTQ, b"\0" * 4))
+        if not waiting or sock.family not in (stdlib_socket.AF_INET, stdlib_socket.AF_INET6):
+            return bool(waiting)
+        # struct tcp_info of linux/tcp.h: the third byte counts retransmissions without an answer.
+        info = sock.getsockopt(stdlib_socket.IPPROTO_TCP, stdlib_socket.TCP_INFO, 8)
+        return bool(info[2] >= 2)
     except (OSError, AttributeError):
-        return 0
-    return int(struct.unpack("i", answer)[0])
+        return False
+
+
+def closes_silently(environ: Mapping[str, Any]) -> bool:
+    """Whether the server leaves it to the application to say ``Connection: close``.
+
+    gevent.pywsgi does. To others the header is theirs alone, as PEP 3333 has it, and some of them
+    take it from an application for a crash.
+    """
+    software: str = environ.get("SERVER_SOFTWARE", "")
+    return software.startswith("gevent")
 
 
 def hang_up_soon(environ: Mapping[str, Any], runtime: Runtime) -> None:

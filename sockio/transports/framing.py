@@ -85,7 +85,7 @@ class FrameReader:
     def __init__(self, max_size: int) -> None:
         # The library counts fragments of one message together against max_size as they arrive.
         self._protocol = ServerProtocol(state=OPEN, max_size=max_size, logger=_quiet)
-        self._parts: list[bytes] | None = None
+        self._parts: bytearray | None = None
         self.over = False
 
     def feed(self, data: bytes) -> list[str]:
@@ -100,13 +100,14 @@ class FrameReader:
             if opcode is _TEXT and frame.fin:
                 payload = frame.data
             elif opcode is _TEXT:
-                self._parts = [bytes(frame.data)]
+                self._parts = bytearray(frame.data)
                 continue
             elif opcode is _CONTINUATION and self._parts is not None:
-                self._parts.append(bytes(frame.data))
+                # Not a list, which would grow with each empty fragment too.
+                self._parts += frame.data
                 if not frame.fin:
                     continue
-                payload = b"".join(self._parts)
+                payload = self._parts
                 self._parts = None
             elif opcode is _BINARY:
                 # 1003: a type of data that this endpoint cannot accept.

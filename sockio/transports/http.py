@@ -45,16 +45,18 @@ class HTTPTransport(Transport):
         if request.method == "GET":
             return self.get(request, socket)
         if request.method == "POST":
-            return self._post(request, socket)
+            return self.post(request, socket)
         if request.method == "OPTIONS":
             response = Response(status="204 No Content", content_type=None)
             response.headerlist.extend(self._cors(request) + preflight_headers(request.environ))
             return response
         raise RequestRefused(
-            "405 Method Not Allowed", "Use GET to receive and POST to send.", detail=request.method
+            "405 Method Not Allowed",
+            "Use GET to receive and POST to send.",
+            headers=[("Allow", "GET, POST, OPTIONS")],
         )
 
-    def _post(self, request: Request, socket: Socket | None) -> Response:
+    def post(self, request: Request, socket: Socket | None) -> Response:
         """Take in the packets of one body, all of them or none.
 
         Answered before they are handled, whatever they are, and for an unknown session too (fact
@@ -92,7 +94,6 @@ class HTTPTransport(Transport):
         response = Response(
             body=body, content_type=content_type or self.content_type, charset="UTF-8"
         )
-        response.headerlist.append(("Cache-Control", "no-store"))
         response.headerlist.extend(self._cors(request))
         return response
 

@@ -11,7 +11,7 @@ from webob import Request, Response
 from ..interfaces import Runtime
 from ..outbox import Batch, Outgoing
 from ..virtsocket import Socket
-from .connection import bytes_unread_by_peer, connection_of, is_gone, watch_for_hangup
+from .connection import connection_of, is_gone, is_known_unread, watch_for_hangup
 from .http import HTTPTransport
 
 __all__ = ["PollingTransport"]
@@ -121,15 +121,12 @@ class BatchBody:
 
 
 def _evidence(connection: Any) -> Callable[[], bool]:
-    """Whether the answer is known to be unread when the client asks again.
-
-    Data that the peer's kernel never acknowledged, while the client already sends its next request
-    (over another connection: a request over the same one would have acknowledged it).
-    """
+    """Whether the answer is known to be unread when the client asks again, over another connection:
+    a request over the same one would have acknowledged it."""
     reference = weakref.ref(connection)
 
     def unread() -> bool:
         known = reference()
-        return known is not None and bytes_unread_by_peer(known) > 0
+        return known is not None and is_known_unread(known)
 
     return unread

@@ -39,7 +39,11 @@ class WebSocket(Transport):
 
     def respond(self, request: Request, socket: Socket | None) -> WSGIApplication:
         if request.method != "GET":
-            raise RequestRefused("405 Method Not Allowed", "A websocket is opened by GET.")
+            raise RequestRefused(
+                "405 Method Not Allowed",
+                "A websocket is opened by GET.",
+                headers=[("Allow", "GET")],
+            )
 
         ready_made = request.environ.get("wsgi.websocket")
         if ready_made is not None and is_foreign(ready_made):
@@ -58,6 +62,7 @@ class WebSocketCarrier:
     streaming = True
 
     __slots__ = (
+        "_answers",
         "_close_code",
         "_reader",
         "_runtime",
@@ -78,6 +83,8 @@ class WebSocketCarrier:
         self._reader = FrameReader(transport.settings.max_payload)
         # What the kernel did not take of the frame (or joined frames) being written.
         self._tail: memoryview | None = None
+        # Pongs that come behind the tail.
+        self._answers = b""
         #: Set when the end has begun: what is queued is written, then a close frame with this code.
         self._close_code: int | None = None
         self._said_goodbye = False
@@ -111,7 +118,13 @@ class WebSocketCarrier:
             self._broken()
             return
         if answers:
-            self._write(answers)
+            if self._tail is None or self._reader.over:
+                self._answers = b""
+                self._write(answers)
+            else:
+                # Only the latest: a peer that pings and does not read must not fill the memory
+                # (RFC 6455, 5.5.3, allows to answer the most recent ping alone).
+                self._answers = answers
         if self._reader.over:
             failed = self._reader.failed
             reason = Reason.TRANSPORT_ERROR if failed else Reason.TRANSPORT_CLOSE
@@ -119,6 +132,8 @@ class WebSocketCarrier:
             self._said_goodbye = True
             if self._tail is None:
                 self._shut_down(reason)
+            else:
+                self._give_up_soon()
             socket.lost(self, reason)
         else:
             socket.pause_if_busy()
@@ -188,7 +203,10 @@ class WebSocketCarrier:
             self._shut_down()
 
     def _next(self) -> memoryview | None:
-        """Queued packets, joined; then the close frame, if it is time for one; then None."""
+        """Pongs; queued packets, joined; the close frame, if it is time for one; then None."""
+        if self._answers:
+            answers, self._answers = self._answers, b""
+            return memoryview(answers)
         packets = self._socket.take(self, JOIN) if self._socket is not None else []
         if packets:
             for packet in packets:
@@ -212,6 +230,8 @@ class WebSocketCarrier:
 
     def replaced(self) -> None:
         self._end(1000)
+        if self._tail is not None:
+            self._give_up_soon()
 
     def finish(self) -> None:
         socket = self._socket
@@ -226,6 +246,11 @@ class WebSocketCarrier:
             self._stream.resume()
             if self._tail is None:
                 self._drain()
+
+    def _give_up_soon(self) -> None:
+        """The session goes on, or ends, without this connection, so its deadlines are not ours: a
+        peer that does not read what is left would keep it open for ever."""
+        self._runtime.at(self._runtime.now() + CLOSE_WAIT, self.abort)
 
     def _shut_down(self, reason: str = Reason.SERVER) -> None:
         """Everything is written. Close our side and wait a little for the peer to close its own:

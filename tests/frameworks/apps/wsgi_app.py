@@ -1,0 +1,38 @@
+"""No framework at all: a WSGI application, and a function that says who may chat."""
+
+import secrets
+
+from webob import Request, Response
+
+from sockio import BaseNamespace, BroadcastMixin, SocketIOMiddleware
+
+logins = {}  # what is in the cookie -> nickname
+
+
+class ChatNamespace(BaseNamespace, BroadcastMixin):
+    def on_user_message(self, text):
+        nickname = logins[self.request.cookies["login"]]
+        self.broadcast_event_not_me("user message", nickname, text)
+        return True
+
+
+def pages(environ, start_response):
+    request = Request(environ)
+    response = Response("the pages of the site\n", content_type="text/plain")
+    if request.method == "POST" and request.path == "/login":
+        token = secrets.token_urlsafe()
+        logins[token] = request.POST["nickname"]
+        response.set_cookie("login", token, httponly=True, samesite="Lax")
+    return response(environ, start_response)
+
+
+def is_logged_in(request):
+    return request.cookies.get("login") in logins
+
+
+application = SocketIOMiddleware(pages, {"/chat": ChatNamespace}, authorize=is_logged_in)
+
+if __name__ == "__main__":
+    from sockio.server import serve
+
+    serve(application)
