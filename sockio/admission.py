@@ -96,7 +96,7 @@ def ask_view(
         raise RequestRefused(status, UNAUTHORIZED, detail=said, headers=cookies + challenge)
     if status and not status.startswith("2"):
         if status.startswith("404"):
-            said += f": route {environ.get('PATH_INFO')} (all of /socket.io/*) to your view"
+            said += f": route all of {environ['PATH_INFO'].rpartition('/1')[0]}/* to your view"
         elif status.startswith("3"):
             said += ": a redirect (to a login, perhaps) refuses a client"
         elif status.startswith("405"):

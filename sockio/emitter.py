@@ -10,7 +10,18 @@ from .exceptions import UsageError
 from .registry import SessionRegistry
 from .virtsocket import Socket
 
-__all__ = ["Emitter"]
+__all__ = ["Emitter", "check_room"]
+
+
+def check_room(room: Hashable) -> None:
+    """Raise ``UsageError`` for what can be no room."""
+    try:
+        hash(room)
+    except TypeError:
+        raise UsageError(
+            f"{room!r} can be no room: its name must be hashable, such as a string, a number or a "
+            "tuple. Pass several rooms as several arguments."
+        ) from None
 
 
 class Emitter:
@@ -37,13 +48,7 @@ class Emitter:
     def to(self, *rooms: Hashable) -> Emitter:
         """The members of these rooms, in addition to those of earlier ``to`` calls."""
         for room in rooms:
-            try:
-                hash(room)
-            except TypeError:
-                raise UsageError(
-                    f"to({room!r}): a room's name must be hashable; pass several rooms as several "
-                    "arguments."
-                ) from None
+            check_room(room)
         return Emitter(self._registry, self._namespace, (self._rooms or ()) + rooms, self._skip)
 
     def skip(self, *sessids: str) -> Emitter:

@@ -84,6 +84,8 @@ class Endpoint:
         self.transports = transports
         self.app = app
         self.namespaces = namespaces
+        codec = registry.codec
+        self.unknown_transport = codec.encode(codec.dialect.unknown_transport)
 
     def respond(self, route: Route, environ: dict[str, Any]) -> Response | WSGIApplication:
         """The answer to one request: a WSGI application. May block the request's task."""
@@ -128,14 +130,19 @@ class Endpoint:
         socket = self.registry.create(address)
         cookies: list[tuple[str, str]] = []
         environ["socketio"] = socket
-        if self.namespaces is not None:
-            socket.namespaces = self.namespaces
-        else:
-            cookies = ask_view(self.app, environ, socket)
-        socket.environ = lasting_environ(environ)
-        if socket.request is None:
-            socket.request = Request(socket.environ)
-        self.registry.admit(socket)
+        try:
+            if self.namespaces is not None:
+                socket.namespaces = self.namespaces
+            else:
+                cookies = ask_view(self.app, environ, socket)
+            socket.environ = lasting_environ(environ)
+            if socket.request is None:
+                socket.request = Request(socket.environ)
+            self.registry.admit(socket)
+        except BaseException:
+            # Nobody will come: tasks that the view started for this client end here.
+            socket.close(Reason.REFUSED)
+            raise
         line = encode_handshake(
             socket.sessid,
             self.settings.heartbeat_timeout,
@@ -168,7 +175,7 @@ class Endpoint:
         if transport is None:
             raise RequestRefused(
                 "400 Bad Request",
-                "transport not supported",
+                self.unknown_transport,
                 detail=f"{route.transport[:40]!r} is not among {', '.join(self.transports)}",
             )
         return transport.respond(request, socket)

@@ -6,6 +6,7 @@ and a comparison of two numbers.
 
 from __future__ import annotations
 
+import functools
 import inspect
 import re
 from collections.abc import Callable
@@ -152,8 +153,11 @@ class HandlerTable:
         if isinstance(value, (staticmethod, classmethod)):
             is_method = True
         else:
+            # Partials become methods in Python 3.14 and are none before: none here.
             is_method = (
-                callable(value) and hasattr(type(value), "__get__") and not isinstance(value, type)
+                callable(value)
+                and hasattr(type(value), "__get__")
+                and not isinstance(value, (type, functools.partial))
             )
         handler = Handler(name, value, self._owner) if is_method else None
         if handler is not None or len(self._methods) < 1000:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import Any
 
-from .emitter import Emitter
+from .emitter import Emitter, check_room
 from .rooms import Rooms
 from .virtsocket import Socket
 
@@ -30,6 +30,11 @@ def _others(namespace: _InNamespace, include_self: bool) -> Emitter:
     return emitter if include_self else emitter.skip(namespace.socket.sessid)
 
 
+def _is_there(namespace: _InNamespace) -> bool:
+    """Whether it is this instance that the client's rooms belong to, and not a successor."""
+    return namespace.socket.get(namespace.ns_name) is namespace
+
+
 class RoomsMixin(_InNamespace):
     """Rooms of one namespace: a client joins and leaves, an event goes to the members.
 
@@ -41,16 +46,19 @@ class RoomsMixin(_InNamespace):
     def rooms(self) -> frozenset[Hashable]:
         """The rooms this client is in."""
         rooms: Rooms[Socket] = self.socket.server.rooms
-        return rooms.rooms_of(self.socket, self.ns_name)
+        return rooms.rooms_of(self.socket, self.ns_name) if _is_there(self) else frozenset()
 
     def join(self, room: Hashable) -> None:
         """Put this client into ``room``, any hashable value. Joining twice is joining once."""
-        if not self._told:
+        check_room(room)
+        if not self._told and _is_there(self):
             self.socket.server.rooms.join(self.socket, self.ns_name, room)
 
     def leave(self, room: Hashable) -> None:
         """Take this client out of ``room``; nothing happens if it is not in it."""
-        self.socket.server.rooms.leave(self.socket, self.ns_name, room)
+        check_room(room)
+        if _is_there(self):
+            self.socket.server.rooms.leave(self.socket, self.ns_name, room)
 
     def emit_to_room(
         self,

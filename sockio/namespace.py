@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .acks import Waiting
 from .exceptions import AckFailed, AckTimeout, Disconnected, EventRefused, UsageError
@@ -80,26 +80,34 @@ class BaseNamespace:
         first, so do not call ``super().initialize()``.
         """
 
-    def recv_connect(self) -> Any:
-        """The gate. Return False or raise ``ConnectionRefused`` to refuse the client.
+    if TYPE_CHECKING:
+        # Both take what their parameters ask for by name; one signature here would make a type
+        # checker refuse the others.
+        def recv_connect(self, *args: Any, **kwargs: Any) -> Any: ...
+        def recv_disconnect(self, *args: Any, **kwargs: Any) -> Any: ...
 
-        Called once, when the client connects to the namespace (the global namespace: when its
-        transport opens). Any other exception refuses too, and is logged. What is emitted in here
-        is delivered right after the client was told that it is connected; a refused client gets
-        none of it. May take the packet: ``def recv_connect(self, packet)``.
-        """
+    else:
 
-    def recv_disconnect(self) -> Any:
-        """The client is gone, or was thrown out, or left the namespace. Called exactly once.
+        def recv_connect(self) -> Any:
+            """The gate. Return False or raise ``ConnectionRefused`` to refuse the client.
 
-        Its rooms are still joined, so that the others can be told; nothing reaches the client any
-        more. May take the reason: ``def recv_disconnect(self, reason)``, one of
-        :class:`~sockio.virtsocket.Reason`. The default calls ``self.disconnect(silent=True)``, for
-        applications that keep their clean-up there.
-        """
-        self.disconnect(silent=True)
+            Called once, when the client connects to the namespace (the global namespace: when its
+            transport opens). Any other exception refuses too, and is logged. What is emitted in here
+            is delivered right after the client was told that it is connected; a refused client gets
+            none of it. May take the packet: ``def recv_connect(self, packet)``.
+            """
 
-    def recv_message(self, data: str) -> Any:
+        def recv_disconnect(self) -> Any:
+            """The client is gone, or was thrown out, or left the namespace. Called exactly once.
+
+            Its rooms are still joined, so that the others can be told; nothing reaches the client any
+            more. May take the reason: ``def recv_disconnect(self, reason)``, one of
+            :class:`~sockio.virtsocket.Reason`. The default calls ``self.disconnect(silent=True)``, for
+            applications that keep their clean-up there.
+            """
+            self.disconnect(silent=True)
+
+    def recv_message(self, data: Any) -> Any:
         """A plain message, from the client's ``send(text)``. Returns the ack's arguments."""
 
     def recv_json(self, data: Any) -> Any:
@@ -214,7 +222,7 @@ class BaseNamespace:
         if "id" not in packet:
             raise UsageError("ack(): this packet has no id, its sender waits for no ack.")
         ack = {"type": "ack", "ackId": packet["id"], "args": args, "endpoint": self.ns_name}
-        return self.socket.send_packet(ack)
+        return not self._told and self.socket.send_packet(ack)
 
     def error(
         self, error_name: str, error_message: str, msg_id: int | None = None, quiet: bool = False

@@ -116,7 +116,12 @@ class SessionRegistry:
             )
 
     def admit(self, socket: Socket) -> None:
-        """The handshake succeeded: requests with the socket's id find it from now on."""
+        """The handshake succeeded: requests with the socket's id find it from now on.
+
+        Raises ``RequestRefused`` like :meth:`check_room_for`, which may have been asked long ago:
+        many handshakes can be waiting for their views at once.
+        """
+        self.check_room_for(socket.address)
         self._sockets[socket.sessid] = socket
         self._unopened[socket.address] += 1
         self._counted.add(socket)

@@ -11,6 +11,7 @@ import importlib
 import importlib.util
 import os
 import sys
+import warnings
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import ModuleType
@@ -48,7 +49,9 @@ def load(name: str, framework: str, requirement: str) -> ModuleType:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # Flask and Django look there for the module by its name
-    spec.loader.exec_module(module)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of what frameworks import: Pyramid, pkg_resources
+        spec.loader.exec_module(module)
     return module
 
 

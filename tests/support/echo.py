@@ -7,7 +7,7 @@ from typing import Any
 from sockio import BaseNamespace
 from sockio.virtsocket import Socket
 
-__all__ = ["Echo", "heard"]
+__all__ = ["Doorkeeper", "Echo", "heard", "said", "say"]
 
 
 class Echo(BaseNamespace):
@@ -39,3 +39,26 @@ class Echo(BaseNamespace):
 def heard(socket: Socket) -> list[tuple[Any, ...]]:
     """What the client's namespaces heard, in order: ``[("/chat", "say", 1), ...]``."""
     return list(socket.session.get("heard", []))
+
+
+def say(*words: str) -> str:
+    """The packet of a client that has :class:`Echo` say something back."""
+    quoted = ",".join(f'"{word}"' for word in words)
+    return f'5:::{{"name":"say","args":[{quoted}]}}'
+
+
+def said(*words: str) -> str:
+    """The packet by which it does."""
+    return say(*words).replace("say", "said")
+
+
+class Doorkeeper(Echo):
+    """Throws its client out when asked to: from one namespace, or altogether."""
+
+    def on_kick(self) -> None:
+        self.emit("said", "bye")
+        self.disconnect()
+
+    def on_end(self) -> None:
+        self.emit("said", "bye")
+        self.socket.disconnect()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import struct
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -31,10 +32,12 @@ class Answer(NamedTuple):
 class Connection:
     """One TCP connection to a server on this machine."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, tls: ssl.SSLContext | None = None) -> None:
         self.sock: Any = socket.create_connection(("127.0.0.1", port))
         self.sock.settimeout(PATIENCE)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if tls is not None:
+            self.sock = tls.wrap_socket(self.sock, server_hostname="127.0.0.1")
         self._unread = b""
 
     def __enter__(self) -> Connection:
@@ -126,21 +129,32 @@ class Connection:
         self.sock.close()
 
 
-def get(port: int, path: str, headers: Mapping[str, str] = {}) -> Answer:
+def get(
+    port: int,
+    path: str,
+    headers: Mapping[str, str] = {},
+    tls: ssl.SSLContext | None = None,
+) -> Answer:
     """One GET over a connection of its own."""
-    with Connection(port) as connection:
+    with Connection(port, tls) as connection:
         return connection.ask("GET", path, headers=headers)
 
 
-def post(port: int, path: str, body: str | bytes, headers: Mapping[str, str] = {}) -> Answer:
+def post(
+    port: int,
+    path: str,
+    body: str | bytes,
+    headers: Mapping[str, str] = {},
+    tls: ssl.SSLContext | None = None,
+) -> Answer:
     """One POST over a connection of its own."""
-    with Connection(port) as connection:
+    with Connection(port, tls) as connection:
         return connection.ask("POST", path, body, headers)
 
 
-def handshake(port: int, query: str = "") -> str:
+def handshake(port: int, query: str = "", tls: ssl.SSLContext | None = None) -> str:
     """Do a handshake; gives the session id."""
-    answer = get(port, f"/socket.io/1/{query}")
+    answer = get(port, f"/socket.io/1/{query}", tls=tls)
     assert answer.code == 200, answer
     return answer.body.split(":")[0]
 

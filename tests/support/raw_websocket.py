@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+import ssl
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -98,12 +99,18 @@ def frame(
 
 
 class RawWebSocket(Connection):
-    """One websocket. Made with the upgrade done, unless ``opened`` is false."""
+    """One websocket. The upgrade is done when it is made."""
 
     def __init__(
-        self, port: int, sid: str, *, behind: bytes = b"", headers: Mapping[str, str | None] = {}
+        self,
+        port: int,
+        sid: str,
+        *,
+        behind: bytes = b"",
+        headers: Mapping[str, str | None] = {},
+        tls: ssl.SSLContext | None = None,
     ) -> None:
-        super().__init__(port)
+        super().__init__(port, tls)
         self.sid = sid
         path = f"/socket.io/1/websocket/{sid}"
         #: What the client sends in one segment with its request comes ``behind`` it.
@@ -148,9 +155,9 @@ class RawWebSocket(Connection):
         return got.code
 
 
-def open_session(port: int, *namespaces: str) -> RawWebSocket:
+def open_session(port: int, *namespaces: str, tls: ssl.SSLContext | None = None) -> RawWebSocket:
     """Handshake, upgrade, and connect to namespaces: ready to talk."""
-    websocket = RawWebSocket(port, handshake(port))
+    websocket = RawWebSocket(port, handshake(port, tls=tls), tls=tls)
     assert websocket.hear() == "1::"
     for name in namespaces:
         websocket.say(f"1::{name}")

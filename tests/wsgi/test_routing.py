@@ -215,7 +215,7 @@ def test_d59_a_transport_that_is_not_offered_is_refused(connect: Connect, name: 
     client = connect(transports=["xhr-polling"])
     client.handshake()
     response = client.request(f"/1/{name}/{client.sid}")
-    assert (response.status_code, response.text) == (400, "transport not supported")
+    assert (response.status_code, response.text) == (400, "7:::0")
     assert client.poll().packets == ["1::"]
 
 

@@ -1,4 +1,7 @@
-"""Bottle: whoever is logged in may chat."""
+"""Bottle: whoever is logged in may chat.
+
+Start it: sockio serve bottle_app:application
+"""
 
 from bottle import Bottle, abort, redirect, request, response
 
@@ -30,8 +33,3 @@ def socketio_view(rest):
 
 
 application = SocketIOMiddleware(pages)
-
-if __name__ == "__main__":
-    from sockio.server import serve
-
-    serve(application)

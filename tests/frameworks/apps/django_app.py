@@ -1,4 +1,7 @@
-"""Django: whoever is logged in may chat. The whole project in one file."""
+"""Django: whoever is logged in may chat. The whole project in one file.
+
+Start it: sockio serve django_app:application
+"""
 
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
@@ -38,8 +41,3 @@ def socketio_view(request):
 urlpatterns = [path("login", login), re_path("^socket.io/", socketio_view)]
 
 application = SocketIOMiddleware(get_wsgi_application())
-
-if __name__ == "__main__":
-    from sockio.server import serve
-
-    serve(application)

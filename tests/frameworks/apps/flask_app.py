@@ -1,4 +1,7 @@
-"""Flask: whoever is logged in may chat."""
+"""Flask: whoever is logged in may chat.
+
+Start it: sockio serve flask_app:app
+"""
 
 from flask import Flask, abort, redirect, request, session
 
@@ -30,8 +33,3 @@ def socketio_view(rest):
 
 
 app.wsgi_app = SocketIOMiddleware(app.wsgi_app)
-
-if __name__ == "__main__":
-    from sockio.server import serve
-
-    serve(app)

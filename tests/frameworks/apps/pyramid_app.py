@@ -1,4 +1,7 @@
-"""Pyramid: whoever is logged in may chat."""
+"""Pyramid: whoever is logged in may chat.
+
+Start it: sockio serve pyramid_app:application
+"""
 
 from pyramid.config import Configurator
 from pyramid.httpexceptions import HTTPForbidden, HTTPFound
@@ -38,8 +41,3 @@ def main(global_config=None, **settings):
 
 
 application = main()
-
-if __name__ == "__main__":
-    from sockio.server import serve
-
-    serve(application)

@@ -1,4 +1,7 @@
-"""No framework at all: a WSGI application, and a function that says who may chat."""
+"""No framework at all: a WSGI application, and a function that says who may chat.
+
+Start it: sockio serve wsgi_app:application
+"""
 
 import secrets
 
@@ -31,8 +34,3 @@ def is_logged_in(request):
 
 
 application = SocketIOMiddleware(pages, {"/chat": ChatNamespace}, authorize=is_logged_in)
-
-if __name__ == "__main__":
-    from sockio.server import serve
-
-    serve(application)
