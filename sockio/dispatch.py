@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from .exceptions import AckFailed, ConnectionRefused, EventRefused
+from .exceptions import AckFailed, ConnectionRefused, EventRefused, PacketError
 from .interfaces import Cancellable, Runtime, Signal
 from .outbox import Outgoing
 from .protocol.packet import Packet
@@ -48,6 +48,18 @@ class _Farewell:
         self.since = since
 
 
+class _Invalid:
+    """What was no packet, in its place among those that were. Not the error itself, whose
+    traceback would keep the text and more."""
+
+    __slots__ = ("ack_id", "endpoint", "message")
+
+    def __init__(self, error: PacketError) -> None:
+        self.message = str(error)
+        self.endpoint = error.endpoint
+        self.ack_id = error.ack_id
+
+
 class Dispatcher:
     """Handles what one client sends, and tells its namespaces when it is over."""
 
@@ -72,8 +84,8 @@ class Dispatcher:
         self._rooms = rooms
         self._context = socket.config.context
         self._limit = socket.config.max_inbox
-        # A packet with the note whether its automatic ack was sent already, or a farewell.
-        self._inbox: deque[tuple[Packet, bool] | _Farewell] = deque()
+        # A packet with the note whether its automatic ack was sent already; what was none; a farewell.
+        self._inbox: deque[tuple[Packet, bool] | _Invalid | _Farewell] = deque()
         self._working = False
         #: Since when the present handler runs; None between handlers.
         self._handling: float | None = None
@@ -115,6 +127,11 @@ class Dispatcher:
         if self._socket.state is State.CONNECTED:
             self._work_soon()
 
+    def reject(self, error: PacketError) -> None:
+        self._inbox.append(_Invalid(error))
+        if self._socket.state is State.CONNECTED:
+            self._work_soon()
+
     def callback(self, endpoint: str, fn: Callable[..., object], args: list[Any]) -> None:
         namespace = self._socket.get(endpoint)
         self._runtime.run(self._run_callback, namespace, fn, args)
@@ -152,6 +169,8 @@ class Dispatcher:
                     self._watch_for_slowness()
                 if isinstance(item, _Farewell):
                     self._tell(item)
+                elif isinstance(item, _Invalid):
+                    self._refuse("invalid_packet", item.message, item.endpoint, item.ack_id)
                 else:
                     self._handle(*item)
                 self._handling = None
@@ -172,9 +191,6 @@ class Dispatcher:
         kind = packet["type"]
         if kind == "connect":
             self._connect(endpoint, packet)
-            return
-        if kind == "invalid":
-            self._refuse("invalid_packet", packet["message"], endpoint, packet["answer_to"])
             return
         namespace = socket.active_ns.get(endpoint)
         if namespace is None or namespace._deaf or namespace._told:
@@ -372,8 +388,7 @@ class Dispatcher:
             log.exception("%s: recv_disconnect of %r failed", socket, endpoint)
         finally:
             self._rooms.leave_namespace(socket, endpoint)
-            if socket.active_ns.get(endpoint) is namespace:
-                del socket.active_ns[endpoint]
+            socket.active_ns.pop(endpoint, None)
             socket.unseal(endpoint)
             socket.forget_acks(endpoint)
             namespace.jobs.end()

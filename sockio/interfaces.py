@@ -11,8 +11,11 @@ import socket as stdlib_socket
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from .exceptions import PacketError
 from .outbox import Outgoing
 from .protocol.packet import Packet
+
+__all__ = ["Cancellable", "Carrier", "Job", "PacketSink", "Runtime", "Signal"]
 
 
 class Cancellable(Protocol):
@@ -152,6 +155,10 @@ class PacketSink(Protocol):
 
     def submit(self, packet: Packet) -> None:
         """Handle ``packet`` after those that came before it. Never blocks, never raises."""
+        ...
+
+    def reject(self, error: PacketError) -> None:
+        """Answer what was no packet, after those that came before it."""
         ...
 
     def callback(self, endpoint: str, fn: Callable[..., object], args: list[Any]) -> None:

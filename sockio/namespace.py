@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from .acks import Waiting
 from .exceptions import AckFailed, AckTimeout, Disconnected, EventRefused, UsageError
-from .handlers import HandlerTable, allow, handlers_of, on
+from .handlers import allow, handlers_of, on
 from .interfaces import Job, Runtime
 from .jobs import Jobs
 from .reasons import Reason
@@ -475,8 +475,3 @@ class BaseNamespace:
         """The client was not let in: what the instance started ends."""
         self._leaving = self._told = True
         self.jobs.end()
-
-
-def table_of(cls: type[BaseNamespace]) -> HandlerTable:
-    """The handler table of a namespace class."""
-    return handlers_of(cls, BaseNamespace)

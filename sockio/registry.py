@@ -52,7 +52,7 @@ class SessionRegistry:
         self._ending: set[Socket] = set()
         self._unopened: Counter[str] = Counter()
         self._counted: set[Socket] = set()
-        self._wheel = Wheel()
+        self._wheel: Wheel[Socket] = Wheel()
         self._timer: Cancellable | None = None
         self._closing = False
         self._empty: Signal | None = None
@@ -173,7 +173,6 @@ class SessionRegistry:
         now = self.runtime.now()
         try:
             for socket in self._wheel.due(now):
-                assert isinstance(socket, Socket)
                 try:
                     socket.handle_deadline(now)
                 except Exception:

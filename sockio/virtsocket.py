@@ -348,14 +348,7 @@ class Socket:
             )
         # In its place among the others: the error handler may be the application's own, and bad
         # packets that pile up have to stop the reading as good ones do.
-        self.dispatcher.submit(
-            {
-                "type": "invalid",
-                "endpoint": error.endpoint,
-                "message": str(error),
-                "answer_to": error.ack_id,
-            }
-        )
+        self.dispatcher.reject(error)
 
     def heartbeat(self) -> None:
         """The client's answer to a heartbeat came: the next one is due an interval from now."""
@@ -401,8 +394,8 @@ class Socket:
         return self._held is not None and self._held.get(endpoint) is not None
 
     def seal(self, endpoint: str) -> None:
-        """Drop what is sent to ``endpoint``, until :meth:`unseal`: its client is being told goodbye,
-        and is in its rooms still."""
+        """Drop what is sent to ``endpoint``, until :meth:`unseal`: the client is on its way out,
+        and in its rooms still."""
         if self._held is None:
             self._held = {}
         self._held[endpoint] = None
@@ -483,8 +476,6 @@ class Socket:
     def restore(self, batch: Batch) -> None:
         """The answer that carried ``batch`` failed: its packets go first with the next one."""
         self._outbox.restore(batch)
-        if self._carrier is not None and self._outbox:
-            self._carrier.ready()
 
     def lost(self, carrier: Carrier, reason: str) -> None:
         """``carrier`` is gone. That ends the session of a stream; a poll leaves its client away."""

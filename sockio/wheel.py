@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import heapq
 import math
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 __all__ = ["Timed", "Wheel"]
 
@@ -28,7 +28,10 @@ class Timed(Protocol):
         ...
 
 
-class Wheel:
+T = TypeVar("T", bound=Timed)
+
+
+class Wheel(Generic[T]):
     """Entries in slots of :data:`GRANULARITY` seconds."""
 
     __slots__ = ("_heap", "_slots", "granularity")
@@ -36,10 +39,10 @@ class Wheel:
     def __init__(self, granularity: float = GRANULARITY) -> None:
         self.granularity = granularity
         # Dicts as ordered sets, so that an entry that ends can leave at once.
-        self._slots: dict[int, dict[Timed, None]] = {}
+        self._slots: dict[int, dict[T, None]] = {}
         self._heap: list[int] = []
 
-    def file(self, entry: Timed, *, not_before: int = 0) -> bool:
+    def file(self, entry: T, *, not_before: int = 0) -> bool:
         """See to it that ``entry`` is looked at by its deadline, in slot ``not_before`` or later.
 
         True when this made the wheel's next deadline earlier than it was.
@@ -60,7 +63,7 @@ class Wheel:
         heapq.heappush(self._heap, slot)
         return self._heap[0] == slot
 
-    def remove(self, entry: Timed) -> None:
+    def remove(self, entry: T) -> None:
         """Forget ``entry``, if it is filed."""
         slot, entry.wheel_slot = entry.wheel_slot, None
         if slot is not None:
@@ -70,9 +73,9 @@ class Wheel:
         """When :meth:`due` wants to be called next; None for not before something is filed."""
         return self._heap[0] * self.granularity if self._heap else None
 
-    def due(self, now: float) -> list[Timed]:
+    def due(self, now: float) -> list[T]:
         """Remove and return the entries whose deadline has come."""
-        due: list[Timed] = []
+        due: list[T] = []
         reached = math.floor(now / self.granularity + 1e-9)
         while self._heap and self._heap[0] <= reached:
             slot = heapq.heappop(self._heap)

@@ -14,3 +14,5 @@ number, opens a connection or keeps state between two calls, so all of it can be
 without a server. A bad peer is always a :class:`~sockio.exceptions.PacketError`; a mistake of the
 calling program is always a :class:`~sockio.exceptions.UsageError`.
 """
+
+__all__ = ["dialect", "handshake", "packet", "payload", "strict_json"]

@@ -15,6 +15,8 @@ from typing import NamedTuple
 
 from ..exceptions import PacketError, UsageError
 
+__all__ = ["Handshake", "decode_handshake", "encode_handshake"]
+
 # The client gives these to setTimeout() in milliseconds. That takes 31 bits, more fires at once.
 _LONGEST_TIMEOUT = 2_147_483
 _SHORTEST_TIMEOUT = 0.001

@@ -34,6 +34,19 @@ from typing import Any, Literal, NamedTuple, NoReturn, TypedDict
 from ..exceptions import PacketError, UsageError
 from .strict_json import default_json_dumps, default_json_loads
 
+__all__ = [
+    "ERROR_ADVICES",
+    "ERROR_REASONS",
+    "MSG_TYPES",
+    "JsonDumps",
+    "JsonLoads",
+    "Packet",
+    "PacketType",
+    "decode",
+    "encode",
+    "socketio_packet_attributes",
+]
+
 PacketType = Literal[
     "disconnect", "connect", "heartbeat", "message", "json", "event", "ack", "error", "noop"
 ]

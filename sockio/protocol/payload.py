@@ -15,6 +15,8 @@ from collections.abc import Callable, Sequence
 
 from ..exceptions import PacketError
 
+__all__ = ["MARK", "decode_payload", "encode_payload", "utf16_length"]
+
 MARK = "\ufffd"
 
 _MAX_DIGITS = 10

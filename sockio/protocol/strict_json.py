@@ -11,6 +11,8 @@ import json
 from math import isinf
 from typing import Any, NoReturn
 
+__all__ = ["default_json_dumps", "default_json_loads", "dumps", "loads"]
+
 
 def _finite(literal: str) -> float:
     value = float(literal)

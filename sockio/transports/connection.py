@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import _socket
 import contextlib
-import fcntl
 import io
 import socket as stdlib_socket
 import struct
-import termios
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -30,6 +28,9 @@ __all__ = [
     "watch_for_hangup",
     "with_tls",
 ]
+
+#: The state of a TCP connection whose peer has sent its FIN.
+_CLOSE_WAIT = b"\x08"
 
 #: Seconds in which a client can read the answer to a request whose body is not wanted.
 GRACE = 2.0
@@ -75,11 +76,14 @@ def is_gone(sock: Any) -> bool:
         if sock.fileno() < 0:
             return True
         raw = getattr(sock, "_sock", sock)
-        return not raw.recv(1, stdlib_socket.MSG_PEEK | stdlib_socket.MSG_DONTWAIT)
+        if not raw.recv(1, stdlib_socket.MSG_PEEK | stdlib_socket.MSG_DONTWAIT):
+            return True
     except (BlockingIOError, InterruptedError):
         return False
     except OSError:
         return True
+    # Something can be read, and the end may be behind it: TLS says goodbye before it hangs up.
+    return _tcp_info(sock)[:1] == _CLOSE_WAIT
 
 
 def watch_for_hangup(
@@ -115,14 +119,26 @@ def is_known_unread(sock: Any) -> bool:
         descriptor = sock.fileno()
         if descriptor < 0:
             return False
+        # Not on every system: without them nothing is known.
+        import fcntl
+        import termios
+
         (waiting,) = struct.unpack("i", fcntl.ioctl(descriptor, termios.TIOCOUTQ, b"\0" * 4))
         if not waiting or sock.family not in (stdlib_socket.AF_INET, stdlib_socket.AF_INET6):
             return bool(waiting)
-        # struct tcp_info of linux/tcp.h: the third byte counts retransmissions without an answer.
-        info = sock.getsockopt(stdlib_socket.IPPROTO_TCP, stdlib_socket.TCP_INFO, 8)
-        return bool(info[2] >= 2)
-    except (OSError, AttributeError):
+        return _tcp_info(sock)[2] >= 2
+    except (OSError, AttributeError, ImportError):
         return False
+
+
+def _tcp_info(sock: Any) -> bytes:
+    """The beginning of ``struct tcp_info`` (linux/tcp.h): the state, another byte, how many times
+    in a row data has been sent again without an answer. Zeros where there is none."""
+    try:
+        info: bytes = sock.getsockopt(stdlib_socket.IPPROTO_TCP, stdlib_socket.TCP_INFO, 8)
+        return info
+    except (OSError, AttributeError):
+        return bytes(8)
 
 
 def closes_silently(environ: Mapping[str, Any]) -> bool:

@@ -20,6 +20,9 @@ __all__ = ["ForeignCarrier", "serve_foreign"]
 
 log = logging.getLogger("sockio.websocket")
 
+#: Seconds until a websocket that another one replaced is closed, whether or not its peer reads.
+CLOSE_WAIT = 2.0
+
 
 def serve_foreign(
     websocket: Any, name: str, runtime: Runtime, unknown_session: str, socket: Socket | None
@@ -44,7 +47,18 @@ class ForeignCarrier:
 
     streaming = True
 
-    __slots__ = ("_busy", "_ending", "_go_on", "_paused", "_runtime", "_socket", "_ws", "name")
+    __slots__ = (
+        "_busy",
+        "_closed",
+        "_ending",
+        "_go_on",
+        "_over",
+        "_paused",
+        "_runtime",
+        "_socket",
+        "_ws",
+        "name",
+    )
 
     def __init__(self, name: str, websocket: Any, socket: Socket, runtime: Runtime) -> None:
         self.name = name
@@ -55,6 +69,8 @@ class ForeignCarrier:
         self._ending = False
         self._paused = False
         self._go_on = runtime.signal()
+        self._closed = False
+        self._over = runtime.signal()
 
     def run(self) -> None:
         """Receive until the websocket ends. Blocks the request's task for as long as that takes."""
@@ -74,7 +90,11 @@ class ForeignCarrier:
                 break
             self._socket.receive(message if isinstance(message, str) else bytes(message))
             self._socket.pause_if_busy()
-        self._socket.lost(self, reason)
+        if self._ending:
+            # The connection may go with the request: what is still to be sent is sent before.
+            self._over.wait()
+        else:
+            self._socket.lost(self, reason)
 
     def write(self, packet: Outgoing) -> bool:
         if self._busy or self._ending:
@@ -94,14 +114,14 @@ class ForeignCarrier:
         try:
             while packets or (packets := self._socket.take(self, 65536)):
                 self._ws.send(packets.pop(0).text)
-            if self._ending:
-                self._ws.close()
         except Exception as error:
             log.debug("%s: send() failed: %s", self._socket, error)
             self._socket.lost(self, Reason.TRANSPORT_ERROR)
+            self._ending = True
         finally:
             self._busy = False
         if self._ending:
+            self._close()
             self._socket.lost(self, Reason.SERVER)
 
     def idle(self) -> None:
@@ -112,7 +132,10 @@ class ForeignCarrier:
         self._go_on.set()
         self.ready()
 
-    replaced = finish
+    def replaced(self) -> None:
+        self.finish()
+        # No deadline of the session is ours any more, and the peer may not read.
+        self._runtime.at(self._runtime.now() + CLOSE_WAIT, self._close)
 
     def abort(self) -> None:
         self._ending = True
@@ -120,10 +143,16 @@ class ForeignCarrier:
         self._runtime.run(self._close)
 
     def _close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
         try:
             self._ws.close()
         except Exception as error:
             log.debug("%s: close() failed: %s", self._socket, error)
+        finally:
+            self._go_on.set()
+            self._over.set()
 
     def pause(self) -> None:
         if not self._paused:

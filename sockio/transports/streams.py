@@ -132,6 +132,7 @@ class BlockingStream:
     __slots__ = (
         "_busy",
         "_closed",
+        "_ending",
         "_go_on",
         "_on_data",
         "_on_end",
@@ -149,6 +150,7 @@ class BlockingStream:
         self._on_writable: Callable[[], None] | None = None
         self._busy = False
         self._closed = False
+        self._ending = False
         self._paused = False
         self._go_on = runtime.signal()
 
@@ -163,7 +165,7 @@ class BlockingStream:
                 continue
             try:
                 data = self._sock.recv(CHUNK)
-            except OSError:
+            except (OSError, ValueError):  # ValueError: the TLS layer has been shut down
                 data = b""
             if data and self._on_data is not None:
                 self._on_data(data)
@@ -183,12 +185,16 @@ class BlockingStream:
 
     def _write(self, data: bytes) -> None:
         try:
-            self._sock.sendall(data)
+            if not self._closed:
+                self._sock.sendall(data)
         except OSError:
             self._wake_reader()
             return
         finally:
             self._busy = False
+        if self._ending:
+            with contextlib.suppress(OSError):
+                self._say_end()
         if self._on_writable is not None:
             self._on_writable()
 
@@ -216,8 +222,13 @@ class BlockingStream:
             self._sock.shutdown(stdlib_socket.SHUT_RDWR)
 
     def end_writing(self) -> None:
+        self._ending = True
         if not self._busy:
-            self._sock.shutdown(stdlib_socket.SHUT_WR)
+            self._say_end()
+
+    def _say_end(self) -> None:
+        # Below the TLS layer: its own shutdown ends reading as well, under the task that reads.
+        getattr(self._sock, "_sock", self._sock).shutdown(stdlib_socket.SHUT_WR)
 
     def close(self) -> None:
         self._closed = True

@@ -26,7 +26,7 @@ class Recorded(BaseNamespace, RoomsMixin, BroadcastMixin):
     def recv_connect(self) -> Any:
         self.journal.add("connect", self.ns_name, self)
 
-    def recv_disconnect(self, reason: str) -> None:  # type: ignore[override]
+    def recv_disconnect(self, reason: str) -> None:
         self.journal.add("disconnect", self.ns_name, reason)
 
 

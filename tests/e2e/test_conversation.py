@@ -95,6 +95,16 @@ def test_the_client_connects_over_the_transport_it_wants(chat: Client, transport
     assert chat.transport == transport
 
 
+def test_without_a_path_the_client_is_in_the_global_namespace(
+    start: Start, node: Node, transport: str, journal: Transcript
+) -> None:
+    """Also D-27: its connect is told without a packet of the client's."""
+    client = node.connect(start({"": Chat}).url, transport)
+    journal.next("connect", "")
+    client.next("connect")
+    assert client.ask("echo", 1) == [1]
+
+
 def test_several_namespaces_share_one_connection(
     chat: Client, node: Node, start: Start, journal: Transcript
 ) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sockio.virtsocket import Reason
+from sockio.reasons import Reason
 
 from ..support.node import Client, Node
 from ..support.servers import Served
@@ -115,9 +115,7 @@ def test_a_crashed_browser_is_noticed_by_its_silence_when_polling(
     all_told(journal, server, Reason.CLOSE_TIMEOUT)
 
 
-def test_the_server_stops(
-    node: Node, server: Served, transport: str, journal: Transcript
-) -> None:
+def test_the_server_stops(node: Node, server: Served, transport: str, journal: Transcript) -> None:
     """The client is not told to stay away: it looks for the next server."""
     client = enter(node, server, transport)
     server.stop()

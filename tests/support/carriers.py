@@ -1,8 +1,8 @@
 """Clients without a network: carriers that record what they are given, and what they hang on to.
 
-From the carrier inwards everything is real: socket, outbox, dispatcher, registry, rooms, namespaces.
-What a carrier of flesh and blood meets on a wire (a full kernel buffer, a connection that breaks, an
-answer that is never read) is an attribute or a method here.
+From the carrier inwards everything is real: socket, outbox, dispatcher, registry, rooms and
+namespaces. What a carrier of flesh and blood meets on a wire (a full kernel buffer, a connection
+that breaks, an answer that is never read) is an attribute or a method here.
 """
 
 from __future__ import annotations
@@ -13,11 +13,10 @@ from typing import Any, Literal
 from gevent.event import AsyncResult
 
 from sockio import BaseNamespace, SocketIOMiddleware
-from sockio.outbox import Batch
-from sockio.outbox import Outgoing
+from sockio.outbox import Batch, Outgoing
 from sockio.reasons import Reason
 from sockio.registry import SessionRegistry
-from sockio.virtsocket import Socket
+from sockio.virtsocket import Socket, State
 
 from .clock import ManualRuntime
 from .servers import not_ours
@@ -181,6 +180,9 @@ class Client:
         self.stream.hangs_up()
         self.house.runtime.settle()
 
+    def state(self) -> State:
+        return self.socket.state
+
     def __getitem__(self, endpoint: str) -> Any:
         return self.socket[endpoint]
 
@@ -215,8 +217,8 @@ class House:
         return client
 
     def door(self) -> AsyncResult[Any]:
-        """Something for a handler to ``wait()`` at, until somebody says ``set()``, at the end of the
-        test at the latest. Waiting gives what was set."""
+        """Something for a handler to ``wait()`` at, until somebody says ``set()``: at the end of
+        the test at the latest. Waiting gives what was set."""
         self._doors.append(AsyncResult())
         return self._doors[-1]
 

@@ -6,11 +6,13 @@ import socket
 import ssl
 import struct
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from .transcript import PATIENCE
 
 __all__ = ["Answer", "Connection", "decode_payload", "get", "handshake", "post"]
+
+C = TypeVar("C", bound="Connection")
 
 
 class Answer(NamedTuple):
@@ -40,7 +42,7 @@ class Connection:
             self.sock = tls.wrap_socket(self.sock, server_hostname="127.0.0.1")
         self._unread = b""
 
-    def __enter__(self) -> Connection:
+    def __enter__(self: C) -> C:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -14,16 +14,16 @@ T = TypeVar("T")
 
 def in_a_native_thread(fn: Callable[[], T]) -> T:
     """What ``fn()`` returns or raises in another thread; the hub of this one runs meanwhile."""
+    results: list[T] = []
     failures: list[BaseException] = []
 
-    def run() -> T | None:
+    def run() -> None:
         try:
-            return fn()
+            results.append(fn())
         except BaseException as error:  # gevent would report it as a failure of its own
             failures.append(error)
-            return None
 
-    result: T = gevent.get_hub().threadpool.apply(run)
+    gevent.get_hub().threadpool.apply(run)
     for failure in failures:
         raise failure
-    return result
+    return results[0]

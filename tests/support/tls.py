@@ -20,7 +20,7 @@ class Certificate:
         self.keyfile = folder / "key.pem"
 
     def server_context(self) -> ssl.SSLContext:
-        """For ``ssl_context=``: what gevent makes of ``keyfile=`` and ``certfile=`` is deprecated."""
+        """For ``ssl_context=``. What gevent makes of ``keyfile=``, ``certfile=`` is deprecated."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.certfile, self.keyfile)
         return context
@@ -35,12 +35,8 @@ def make_certificate(folder: Path) -> Certificate:
     if openssl is None:
         pytest.skip("needs the openssl command")
     certificate = Certificate(folder)
-    subprocess.run(
-        [openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
-        + ["-nodes", "-days", "2", "-subj", "/CN=127.0.0.1"]
-        + ["-addext", "subjectAltName=IP:127.0.0.1"]
-        + ["-keyout", str(certificate.keyfile), "-out", str(certificate.certfile)],
-        check=True,
-        capture_output=True,
-    )
+    command = f"{openssl} req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2"
+    named = "-subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1"
+    into = ["-keyout", str(certificate.keyfile), "-out", str(certificate.certfile)]
+    subprocess.run([*command.split(), *named.split(), *into], check=True, capture_output=True)
     return certificate

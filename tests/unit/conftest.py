@@ -1,4 +1,4 @@
-"""What the unit suites share: a house on a manual clock, pulled down and looked through afterwards."""
+"""What the unit suites share: a house on a manual clock, looked through when it is pulled down."""
 
 from __future__ import annotations
 

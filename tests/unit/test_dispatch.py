@@ -1,17 +1,14 @@
-"""From a packet to its handler to its ack: order, answers, and the boundary that errors do not cross."""
+"""From a packet to its handler to its ack: what is answered, what is refused, and how."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import gevent
 import pytest
 
 from sockio import BaseNamespace, EventRefused, allow, on
-from sockio.dispatch import TURN
 
 from ..support.carriers import Client, House
 from .conftest import MakeHouse
@@ -30,12 +27,6 @@ class Chat(BaseNamespace):
     def on_say(self, text: str) -> str:
         self.log.append(text)
         return text.upper()
-
-    def on_wait(self) -> str:
-        self.log.append("waiting")
-        self.session["door"].wait()
-        self.log.append("waited")
-        return "waited"
 
     def on_none(self) -> None: ...
     def on_tuple(self) -> tuple[int, int]:
@@ -102,9 +93,7 @@ def home(house: MakeHouse) -> House:
 
 @pytest.fixture
 def client(home: House) -> Client:
-    client = home.client("/chat", "/acl")
-    client.socket.session["door"] = home.door()
-    return client
+    return home.client("/chat", "/acl")
 
 
 def event(name: str, *args: Any, head: str = "5::/chat") -> str:
@@ -153,7 +142,9 @@ def test_a_packet_and_its_answer(client: Client, packet: str, answer: str) -> No
         pytest.param("3::/chat", "", id="an empty message"),
         pytest.param('4::/chat:{"a":1}', {"a": 1}, id="recv_json"),
         pytest.param("4::/chat:null", None, id="recv_json, with null"),
-        pytest.param("7::/chat:2", ("error", "unauthorized"), id="recv_error, with the whole packet"),
+        pytest.param(
+            "7::/chat:2", ("error", "unauthorized"), id="recv_error, with the whole packet"
+        ),
     ],
 )
 def test_what_is_no_event_has_a_method_of_its_own(client: Client, packet: str, seen: Any) -> None:
@@ -256,9 +247,7 @@ def test_a_receipt_says_that_a_packet_has_come_and_no_more(
         ),
     ],
 )
-def test_d28_what_the_acl_does_not_list_is_denied(
-    client: Client, packet: str, answer: str
-) -> None:
+def test_d28_what_the_acl_does_not_list_is_denied(client: Client, packet: str, answer: str) -> None:
     denied = refusal("method_access_denied", "You may not do that.")
     expected = answer + denied if answer.endswith("+") else answer
     assert client.sends(packet) == [expected]
@@ -307,217 +296,11 @@ def test_d20_an_error_handler_that_fails_is_logged_and_ends_nothing(
 def test_what_is_sent_to_an_unknown_namespace_is_dropped_and_counted(
     client: Client, endpoint: str
 ) -> None:
-    assert client.sends(
-        f"3:1:{endpoint}:x", event("say", "x", head=f"5:2+:{endpoint}"), f"0::{endpoint}"
-    ) == []
+    assert (
+        client.sends(
+            f"3:1:{endpoint}:x", event("say", "x", head=f"5:2+:{endpoint}"), f"0::{endpoint}"
+        )
+        == []
+    )
     assert client.socket.dropped == 3
     assert client.socket.connected
-
-
-# ---- order
-
-
-def test_events_are_handled_one_at_a_time_in_the_order_they_came(client: Client) -> None:
-    client.sends(event("say", "a"), event("wait"), event("say", "b"))
-    client.sends("3::/chat:c", event("say", "d", head="5::"))  # of another namespace: all the same
-    assert client["/chat"].log == ["a", "waiting"]
-    client.socket.session["door"].set()
-    client.hears()
-    assert client["/chat"].log == ["a", "waiting", "waited", "b", "c", "d"]
-
-
-def test_d43_a_slow_handler_delays_neither_receipts_nor_heartbeats_nor_acks(
-    client: Client,
-) -> None:
-    answers: list[Any] = []
-    client["/chat"].emit("question", callback=lambda *args: answers.append(args))
-    assert client.hears() == ['5:1+:/chat:{"name":"question"}']
-    client.sends(event("wait"))
-    assert client.sends("3:7:/chat:x", '6::/chat:1+["yes"]', "2::") == ["6::/chat:7"]
-    assert answers == [("yes",)]
-    assert client.socket.heartbeats == 1
-
-
-def test_a_slow_handler_of_one_client_delays_no_other(home: House, client: Client) -> None:
-    client.sends(event("wait"))
-    other = home.client("/chat")
-    assert other.sends(event("say", "x", head="5:1+:/chat")) == ['6::/chat:1+["X"]']
-
-
-def test_what_a_handler_emits_goes_out_before_its_ack(house: MakeHouse) -> None:
-    class Ns(BaseNamespace):
-        def on_ask(self) -> str:
-            self.emit("first")
-            return "then"
-
-    client = house({"/n": Ns}).client("/n")
-    assert client.sends(event("ask", head="5:1+:/n")) == ['5::/n:{"name":"first"}', '6::/n:1+["then"]']
-
-
-def test_an_idle_client_costs_no_task(home: House, client: Client) -> None:
-    client.sends(event("say", "x"))
-    assert not client.socket.dispatcher._working  # type: ignore[attr-defined]
-
-
-def test_a_client_that_sends_much_gives_the_others_their_turn(
-    house: MakeHouse, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    home = house({"/chat": Chat})
-    busy, other = home.client("/chat"), home.client("/chat")
-    order: list[str] = []
-
-    class Costly(Chat):
-        def on_say(self, text: str) -> str:
-            home.runtime.time += TURN / 4
-            order.append(text)
-            return text
-
-    for client in (busy, other):
-        client.socket.namespaces = {"/costly": Costly}
-        client.sends("1::/costly")
-    busy.stream.brings(*[event("say", "busy", head="5::/costly")] * 20)
-    other.stream.brings(event("say", "other", head="5::/costly"))
-    home.runtime.settle()
-    assert order.index("other") < 10
-    assert len(order) == 21
-
-
-# ---- around a handler
-
-
-def test_a_context_is_opened_around_every_hook_and_event(house: MakeHouse) -> None:
-    story: list[str] = []
-
-    @contextmanager
-    def context(namespace: BaseNamespace) -> Iterator[None]:
-        story.append(f"({namespace.ns_name}")
-        try:
-            yield
-        finally:
-            story.append(")")
-
-    class Ns(BaseNamespace):
-        def recv_connect(self) -> None:
-            story.append("connect")
-
-        def on_say(self) -> None:
-            story.append("say")
-            self.emit("answer", callback=lambda: story.append("ack"))
-
-        def on_fail(self) -> None:
-            story.append("fail")
-            raise RuntimeError
-
-        def recv_disconnect(self) -> None:
-            story.append("disconnect")
-
-    client = house({"/n": Ns}, context=context).client("/n")
-    client.sends(event("say", head="5::/n"), event("fail", head="5::/n"))
-    client.sends("6::/n:1")
-    client.hangs_up()
-    steps = ["connect", "say", "fail", "ack", "disconnect"]
-    assert story == [part for step in steps for part in ("(/n", step, ")")]
-
-
-def test_a_context_that_swallows_exceptions_lets_nobody_in(house: MakeHouse) -> None:
-    @contextmanager
-    def context(namespace: BaseNamespace) -> Iterator[None]:
-        try:
-            yield
-        except RuntimeError:
-            pass
-
-    class Ns(Chat):
-        def recv_connect(self) -> None:
-            raise RuntimeError
-
-    client = house({"/n": Ns}, context=context).client()
-    assert client.sends("1::/n", "3::/n:hello") == ["7::/n:2"]
-    assert "/n" not in client.socket
-
-
-def test_a_context_that_fails_behind_the_gate_closes_it_again(house: MakeHouse) -> None:
-    @contextmanager
-    def context(namespace: BaseNamespace) -> Iterator[None]:
-        yield
-        raise RuntimeError("rollback failed")
-
-    client = house({"/n": Chat}, context=context).client()
-    assert client.sends("1::/n", "3::/n:hello") == ["7::/n:2"]
-    assert "/n" not in client.socket
-
-
-# ---- overriding
-
-
-def test_gs65_packets_arrive_as_mappings_and_what_is_returned_is_the_answer(
-    house: MakeHouse,
-) -> None:
-    seen: list[Any] = []
-
-    class Ns(Chat):
-        def process_packet(self, packet: Any) -> Any:
-            seen.append((packet["type"], packet["endpoint"]))
-            return super().process_packet(packet)
-
-        def process_event(self, packet: Any) -> Any:
-            seen.append((packet["name"], packet["args"], packet.get("id"), packet.get("ack")))
-            return super().process_event(packet)
-
-        def call_method_with_acl(self, method_name: str, packet: Any, *args: Any) -> Any:
-            seen.append((method_name, args))
-            return super().call_method_with_acl(method_name, packet, *args)
-
-        def call_method(self, method_name: str, packet: Any, *args: Any) -> Any:
-            return "<" + super().call_method(method_name, packet, *args) + ">"
-
-    client = house({"/n": Ns}).client("/n")
-    assert client.sends(event("say", "x", head="5:1+:/n")) == ['6::/n:1+["<X>"]']
-    assert seen == [
-        ("event", "/n"),
-        ("say", ["x"], 1, "data"),
-        ("on_say", ("x",)),
-    ]
-
-
-@pytest.mark.parametrize(
-    ("packet", "answer"),
-    [
-        pytest.param('5:1+:/n:{"name":"whatever","args":[1]}', '6::/n:1+["whatever",[1]]', id="any"),
-        pytest.param('5:1+:/n:{"name":"odd:name"}', '6::/n:1+["odd:name",[]]', id="an odd name"),
-        pytest.param('5:1+:/n:{"name":"known"}', '6::/n:1+["known itself"]', id="but not known ones"),
-    ],
-)
-def test_a_catch_all_handles_what_nobody_else_does(
-    house: MakeHouse, packet: str, answer: str
-) -> None:
-    class Ns(BaseNamespace):
-        @on("*")
-        def anything(self, name: str, *args: Any) -> Any:
-            return name, list(args)
-
-        def on_known(self) -> str:
-            return "known itself"
-
-    assert house({"/n": Ns}).client("/n").sends(packet) == [answer]
-
-
-def test_errors_can_be_handled_by_the_application(house: MakeHouse) -> None:
-    handled: list[Any] = []
-
-    class Ns(Chat):
-        def exception_handler_decorator(self, fn: Callable[..., Any]) -> Callable[..., Any]:
-            def wrapper(*args: Any) -> Any:
-                try:
-                    return fn(*args)
-                except Exception as error:
-                    handled.append(type(error).__name__)
-                    return "sorry"
-
-            return wrapper
-
-    client = house({"/n": Ns}).client("/n")
-    assert client.sends(event("fail", head="5:1+:/n")) == ['6::/n:1+["sorry"]']
-    client["/n"].spawn(lambda: 1 / 0)
-    client.hears()
-    assert handled == ["RuntimeError", "ZeroDivisionError"]

@@ -224,7 +224,7 @@ def test_a_polling_client_hears_of_its_refusal(house: MakeHouse) -> None:
 
     client = Client(house({"": Closed}))
     assert client.polls().answer == ["7:::2", "0::"]
-    assert client.socket.state is State.DISCONNECTED
+    assert client.state() is State.DISCONNECTED
 
 
 @pytest.mark.parametrize("endpoint", ["/nowhere", "/s/sub", "s", "/S"])
@@ -309,9 +309,12 @@ def test_an_error_decorator_that_swallows_exceptions_cannot_either(house: MakeHo
 
 def test_d24_an_event_does_not_get_anybody_in(home: House) -> None:
     client = home.client()
-    assert client.sends(
-        '5:1+:/s:{"name":"say","args":["secret"]}', "3:2:/s:x", "4::/s:1", "7::/s:2", "0::/s"
-    ) == []
+    assert (
+        client.sends(
+            '5:1+:/s:{"name":"say","args":["secret"]}', "3:2:/s:x", "4::/s:1", "7::/s:2", "0::/s"
+        )
+        == []
+    )
     assert "/s" not in client.socket
     assert story(client, "/s") == []
 
@@ -346,6 +349,24 @@ def test_what_is_posted_before_the_first_poll_waits_for_the_global_namespace(
     ]
 
 
+def test_or_for_the_session_to_open_where_there_is_no_global_namespace(
+    house: MakeHouse,
+) -> None:
+    client = Client(house({"/s": Story}))
+    client.posts("3:1::nobody's", "1::/s", "1::")
+    assert client.polls().answer == ["1::"]
+    assert client.polls().answer == ["1::/s"]
+
+
+def test_d19_what_waits_for_a_decision_is_bounded_too(house: MakeHouse) -> None:
+    client = house({"/d": Deciding}, max_outbox=(3, 1000)).client()
+    client.socket.session["door"] = client.house.door()
+    client.sends("1::/d")
+    sent = [client["/d"].emit("more") for _ in range(3)]  # behind "early"
+    assert sent == [True, True, False]
+    assert client.socket.close_reason == Reason.OVERFLOW
+
+
 # ---- gone before it is in
 
 
@@ -357,7 +378,9 @@ def test_what_is_posted_before_the_first_poll_waits_for_the_global_namespace(
         pytest.param(lambda c: c.socket.disconnect(), Reason.SERVER, id="thrown out"),
         pytest.param(lambda c: c.sends("0::/d"), Reason.NAMESPACE_CLIENT, id="leaves again"),
         pytest.param(
-            lambda c: c["/d"].disconnect(), Reason.NAMESPACE_SERVER, id="thrown out of the namespace"
+            lambda c: c["/d"].disconnect(),
+            Reason.NAMESPACE_SERVER,
+            id="thrown out of the namespace",
         ),
     ],
 )

@@ -108,7 +108,9 @@ def test_d34_a_hook_that_fails_keeps_no_other_from_being_told(
             self.tell("timing out")
             raise gevent.Timeout(1)
 
-    client = house({"": Story, "/f": Failing, "/t": TimingOut, "/s": Story}).client("/f", "/t", "/s")
+    client = house({"": Story, "/f": Failing, "/t": TimingOut, "/s": Story}).client(
+        "/f", "/t", "/s"
+    )
     end(client)
     client.hears()
     assert story(client) == [reason, "failing", "timing out", reason]
@@ -132,7 +134,9 @@ def test_d34_a_hook_that_fails_keeps_no_other_from_being_told(
             id="both, the other way round",
         ),
         pytest.param(
-            lambda self, timeout=5, reason=None: self.tell(reason), Reason.CLIENT, id="behind others"
+            lambda self, timeout=5, reason=None: self.tell(reason),
+            Reason.CLIENT,
+            id="behind others",
         ),
         pytest.param(lambda self, *args: self.tell(str(args)), "()", id="whatever comes"),
     ],
@@ -202,7 +206,7 @@ def test_d44_leaving_one_namespace_leaves_the_others_and_is_not_answered(client:
     assert story(client) == [Reason.NAMESPACE_CLIENT]
     assert list(client.socket.active_ns) == ["", "/o"]
     assert client.house.middleware.of("/s").sockets() == []
-    assert client.sends("5:1+:/o:{\"name\":\"say\",\"args\":[\"x\"]}") == ["6::/o:1"]
+    assert client.sends('5:1+:/o:{"name":"say","args":["x"]}') == ["6::/o:1"]
 
 
 def test_d44_no_acl_keeps_anybody_in(house: MakeHouse) -> None:
@@ -269,8 +273,8 @@ def test_m51_in_the_hook_the_rooms_are_still_joined_and_the_client_is_beyond_rea
     house: MakeHouse,
 ) -> None:
     class Ns(Story):
-        def recv_disconnect(self) -> None:
-            self.tell(f"{sorted(self.rooms)}")
+        def recv_disconnect(self, reason: str) -> None:
+            self.tell(", ".join(map(str, self.rooms)))
             self.emit_to_room("lobby", "gone", include_self=True)
             self.tell(str(self.emit("unheard")))
             self.join("another room")
@@ -279,7 +283,7 @@ def test_m51_in_the_hook_the_rooms_are_still_joined_and_the_client_is_beyond_rea
     home = house({"/n": Ns})
     client, other = home.client("/n"), home.client("/n")
     assert client.sends("0::/n") == []
-    assert story(client) == ["['lobby']", "False"]
+    assert story(client) == ["lobby", "False"]
     assert other.hears() == ['5::/n:{"name":"gone"}']
 
 
@@ -366,7 +370,9 @@ def test_a_farewell_waits_its_turn_behind_a_handler_that_is_not_slow(client: Cli
 @pytest.mark.parametrize(
     ("leave", "told"),
     [
-        pytest.param(lambda c: c.sends("0::/s"), {"/s": Reason.NAMESPACE_CLIENT}, id="the namespace"),
+        pytest.param(
+            lambda c: c.sends("0::/s"), {"/s": Reason.NAMESPACE_CLIENT}, id="the namespace"
+        ),
         pytest.param(
             lambda c: c.sends("0::/o"), {"/o": Reason.NAMESPACE_CLIENT}, id="another namespace"
         ),
@@ -383,7 +389,7 @@ def test_d43_and_overtakes_one_that_is(
     client.sends(WAIT, SAY % "behind")
     leave(client)
     client.house.runtime.advance(PATIENCE)
-    assert {where: what for where, what in client.socket.session["story"][1:]} == told
+    assert dict(client.socket.session["story"][1:]) == told
     client.socket.session["door"].set()
     client.hears()
     # What still stood behind it is handled where it has somebody to handle it, and else dropped.
@@ -397,7 +403,7 @@ def test_patience_is_counted_from_the_start_of_the_handler(client: Client) -> No
     client.hangs_up()
     client.house.runtime.advance(0)
     assert story(client) == ["waiting", *[Reason.TRANSPORT_CLOSE] * 3]
-    assert client.socket.state is State.DISCONNECTED
+    assert client.state() is State.DISCONNECTED
 
 
 def test_a_queue_that_moves_is_not_overtaken(client: Client) -> None:

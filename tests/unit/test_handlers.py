@@ -299,14 +299,19 @@ def grown_ups(ns: Any) -> bool:
     "make",
     [
         pytest.param(lambda fn: allow(admins)(allow(grown_ups)(fn)), id="directly"),
-        pytest.param(lambda fn: logged(allow(admins)(allow(grown_ups)(fn))), id="below a decorator"),
-        pytest.param(lambda fn: allow(admins)(allow(grown_ups)(logged(fn))), id="above a decorator"),
+        pytest.param(
+            lambda fn: logged(allow(admins)(allow(grown_ups)(fn))), id="below a decorator"
+        ),
+        pytest.param(
+            lambda fn: allow(admins)(allow(grown_ups)(logged(fn))), id="above a decorator"
+        ),
         pytest.param(lambda fn: allow(admins)(on("k")(allow(grown_ups)(fn))), id="around a mark"),
         pytest.param(
             lambda fn: staticmethod(allow(admins)(allow(grown_ups)(fn))), id="in a static method"
         ),
         pytest.param(
-            lambda fn: allow(admins)(allow(grown_ups)(classmethod(fn))), id="around a class method"
+            lambda fn: allow(admins)(allow(grown_ups)(classmethod(fn))),  # type: ignore[type-var]
+            id="around a class method",
         ),
     ],
 )
@@ -334,7 +339,9 @@ def test_a_table_belongs_to_one_class() -> None:
         def on_one(self) -> None:  # type: ignore[override]
             ...
 
-    ours, theirs = (handlers_of(each, BaseNamespace).method("on_one") for each in (Child, Signatures))
+    ours, theirs = (
+        handlers_of(each, BaseNamespace).method("on_one") for each in (Child, Signatures)
+    )
     assert ours is not None
     assert theirs is not None
     assert (ours.most, theirs.most) == (0, 1)

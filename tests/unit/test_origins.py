@@ -16,7 +16,9 @@ from sockio.origins import (
 )
 
 
-def request(scheme: str = "http", host: str | None = "app.example", **headers: str) -> dict[str, Any]:
+def request(
+    scheme: str = "http", host: str | None = "app.example", **headers: str
+) -> dict[str, Any]:
     """An environ; ``Origin="..."`` becomes ``HTTP_ORIGIN``."""
     environ = {"wsgi.url_scheme": scheme, "SERVER_NAME": "inner", "SERVER_PORT": "8080"}
     if host is not None:
@@ -102,7 +104,10 @@ SAME, LISTED, ANYBODY = None, ("https://a.example", "null"), "*"
         pytest.param(SAME, request(Origin="http://app.example:80"), True, id="port spelled out"),
         pytest.param(SAME, request(Origin="HTTP://App.Example"), True, id="in capitals"),
         pytest.param(
-            SAME, request(host="app.example:80", Origin="http://app.example"), True, id="port in Host"
+            SAME,
+            request(host="app.example:80", Origin="http://app.example"),
+            True,
+            id="port in Host",
         ),
         pytest.param(
             SAME, request("https", Origin="https://app.example:443"), True, id="the port of https"
@@ -118,11 +123,17 @@ SAME, LISTED, ANYBODY = None, ("https://a.example", "null"), "*"
         pytest.param(SAME, request(Origin="http://app.example/x"), False, id="a path"),
         pytest.param(SAME, request(Origin="http://app.example:x"), False, id="a port that is none"),
         pytest.param(SAME, request(Origin="http://[app.example"), False, id="not a URL"),
-        pytest.param(SAME, request(Origin="app.example"), True, id="old programs name the host only"),
+        pytest.param(
+            SAME, request(Origin="app.example"), True, id="old programs name the host only"
+        ),
         pytest.param(SAME, request(Origin="evil.example"), False, id="... another host"),
         pytest.param(SAME, request(Origin="pp.example"), False, id="... the end of the host"),
-        pytest.param(SAME, request(Referer="http://app.example/chat"), True, id="a script's Referer"),
-        pytest.param(SAME, request(Referer="http://evil.example/"), False, id="a stranger's Referer"),
+        pytest.param(
+            SAME, request(Referer="http://app.example/chat"), True, id="a script's Referer"
+        ),
+        pytest.param(
+            SAME, request(Referer="http://evil.example/"), False, id="a stranger's Referer"
+        ),
         pytest.param(SAME, request(Sec_Fetch_Site="cross-site"), False, id="hidden, cross-site"),
         pytest.param(
             SAME,
@@ -149,7 +160,9 @@ def test_d60_who_may(policy: Any, environ: dict[str, Any], allowed: bool) -> Non
 @pytest.mark.parametrize(
     ("environ", "asked"),
     [
-        pytest.param(request(Origin="http://app.example"), "http://app.example", id="the same origin"),
+        pytest.param(
+            request(Origin="http://app.example"), "http://app.example", id="the same origin"
+        ),
         pytest.param(request(), None, id="no source"),
     ],
 )
@@ -189,7 +202,9 @@ def test_no_cors_headers_without_an_origin() -> None:
         pytest.param("größe", None, id="not a header's name"),
     ],
 )
-def test_d58_a_preflight_is_granted_what_it_asks_for(asked: str | None, granted: str | None) -> None:
+def test_d58_a_preflight_is_granted_what_it_asks_for(
+    asked: str | None, granted: str | None
+) -> None:
     environ = request(**({} if asked is None else {"Access_Control_Request_Headers": asked}))
     headers = dict(preflight_headers(environ))
     assert headers["Access-Control-Allow-Methods"] == "GET, POST, OPTIONS"

@@ -42,7 +42,7 @@ def bring(house: House, state: State) -> Client:
     if state is State.DISCONNECTED:
         client.stream.reads_again()
     house.runtime.settle()
-    assert client.socket.state is state
+    assert client.state() is state
     return client
 
 
@@ -69,14 +69,12 @@ EVENTS: dict[str, Any] = {
         pytest.param(State.DISCONNECTED, "end", State.DISCONNECTED, id="nothing left to deliver"),
     ],
 )
-def test_the_table_of_states(
-    house: MakeHouse, state: State, event: str, after: State
-) -> None:
+def test_the_table_of_states(house: MakeHouse, state: State, event: str, after: State) -> None:
     home = house({"": Quiet})
     client = bring(home, state)
     EVENTS[event](client)
     home.runtime.settle()
-    assert client.socket.state is after
+    assert client.state() is after
     assert client.socket.connected is (after is State.CONNECTED)
     home.registry.check()
 
@@ -131,10 +129,18 @@ def test_d33_a_session_without_any_namespace_ends_like_any_other(house: MakeHous
     ("end", "reason", "last_words", "carrier_is"),
     [
         pytest.param(
-            lambda s: s.disconnect(), Reason.SERVER, ["3:::queued", "0::"], "finish", id="thrown out"
+            lambda s: s.disconnect(),
+            Reason.SERVER,
+            ["3:::queued", "0::"],
+            "finish",
+            id="thrown out",
         ),
         pytest.param(
-            lambda s: s.disconnect(silent=True), Reason.SERVER, ["3:::queued"], "finish", id="silently"
+            lambda s: s.disconnect(silent=True),
+            Reason.SERVER,
+            ["3:::queued"],
+            "finish",
+            id="silently",
         ),
         pytest.param(
             lambda s: s.receive("0::"), Reason.CLIENT, ["3:::queued", "0::"], "finish", id="goodbye"
@@ -169,10 +175,10 @@ def test_d87_a_polling_client_that_is_thrown_out_hears_of_it_with_its_next_poll(
     client.polls()
     client.socket[""].send("before")
     client.socket.disconnect()
-    assert client.socket.state is State.DISCONNECTING
+    assert client.state() is State.DISCONNECTING
     home.runtime.advance(50)
     assert client.polls().answer == ["3:::before", "0::"]
-    assert client.socket.state is State.DISCONNECTED
+    assert client.state() is State.DISCONNECTED
 
 
 def test_tasks_of_a_session_end_with_it(house: MakeHouse) -> None:
@@ -231,7 +237,7 @@ def test_d40_connected_namespaces_are_found_by_name(house: MakeHouse) -> None:
 
 def test_a_socket_counts_what_passes(house: MakeHouse) -> None:
     client = house({"": Quiet}).client()
-    client.sends("3:::one", "2::", "garbage", "5::/nowhere:{\"name\":\"x\",\"args\":[]}")
+    client.sends("3:::one", "2::", "garbage", '5::/nowhere:{"name":"x","args":[]}')
     client.socket.incr_hits()
     socket = client.socket
     assert (socket.received, socket.bad_packets, socket.heartbeats) == (3, 1, 1)
@@ -274,9 +280,7 @@ def test_nothing_is_sent_to_a_session_that_is_not_open(house: MakeHouse, state: 
         pytest.param("no poll", False, id="between two polls"),
     ],
 )
-def test_a_volatile_packet_goes_now_or_never(
-    house: MakeHouse, carrier: str, arrives: bool
-) -> None:
+def test_a_volatile_packet_goes_now_or_never(house: MakeHouse, carrier: str, arrives: bool) -> None:
     home = house({"": Quiet})
     client = Client(home)
     poll = None
@@ -348,7 +352,9 @@ def test_d19_or_packets_are_dropped_while_it_does(
         pytest.param("9::", ["7::"], id="an unknown type"),
         pytest.param(b"3:::\xff", ["7::"], id="bytes that are no UTF-8"),
         pytest.param("5::/a:{", ["7::/a"], id="d12: an event that is no JSON"),
-        pytest.param('5::/a:{"name":"x","args":7}', ["7::/a"], id="d13: arguments that are no list"),
+        pytest.param(
+            '5::/a:{"name":"x","args":7}', ["7::/a"], id="d13: arguments that are no list"
+        ),
         pytest.param(
             '5:3+:/a:{"args":[]}', [r'6::/a:3+[{"error":"invalid_packet",'], id="an ack is waiting"
         ),

@@ -52,7 +52,7 @@ def test_d57_the_first_poll_is_answered_by_the_connect_packet_and_nothing_else(
 def test_d57_only_a_carrier_opens_the_session_and_only_the_first(home: House) -> None:
     client = Client(home)
     client.posts("3:::early")
-    assert client.socket.state is State.CONNECTING
+    assert client.state() is State.CONNECTING
     assert client.polls().answer == ["1::"]
     waiting = client.polls()
     assert waiting.answer is None
@@ -138,13 +138,16 @@ def test_d55_what_a_dead_poll_carried_goes_first_with_the_next_one(
     assert client.polls().answer == [*again, "3:::c"]
 
 
-def test_d55_a_failure_that_shows_while_the_next_poll_waits_wakes_it(home: House) -> None:
+def test_d55_a_failure_that_shows_when_the_next_poll_has_the_packets_doubles_none(
+    home: House,
+) -> None:
     client = opened_by_poll(home)
     client[""].send("a")
     failing = client.polls("being written")
+    assert client.polls().answer == ["3:::a"]
     assert failing.batch is not None
     client.socket.restore(failing.batch)
-    assert client.polls().answer == ["3:::a"]
+    assert client.polls().answer is None
 
 
 def test_d55_a_poll_whose_client_is_gone_takes_nothing(home: House) -> None:
@@ -156,6 +159,15 @@ def test_d55_a_poll_whose_client_is_gone_takes_nothing(home: House) -> None:
     assert poll.answer is None
     assert client.socket.connected
     assert client.polls().answer == ["3:::a"]
+
+
+def test_d87_a_poll_that_dies_with_the_goodbye_leaves_it_to_the_next_one(home: House) -> None:
+    client = opened_by_poll(home)
+    poll = client.polls()
+    client.socket.disconnect()
+    poll.hangs_up()  # seen before its task could answer
+    home.runtime.settle()
+    assert client.polls().answer == ["0::"]
 
 
 def test_a_replaced_poll_that_is_lost_later_changes_nothing(home: House) -> None:
@@ -256,13 +268,13 @@ def test_a_carrier_that_comes_when_all_is_over_is_sent_away(home: House, state: 
     client.stream.stuck = state is State.DISCONNECTING
     client.socket.disconnect()
     home.runtime.settle()
-    assert client.socket.state is state
+    assert client.state() is state
     late = Stream(client.socket)
     client.socket.attach(late)
     home.runtime.settle()
     assert late.story == ["finish"]
     assert late.packets == (["0::"] if state is State.DISCONNECTING else [])
-    assert client.socket.state is State.DISCONNECTED
+    assert client.state() is State.DISCONNECTED
     assert home.is_empty()
 
 

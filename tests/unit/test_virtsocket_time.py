@@ -50,7 +50,7 @@ def ends_after(client: Client, seconds: float, reason: str) -> None:
 def test_d38_a_session_that_nobody_opens_is_forgotten(home: House) -> None:
     client = Client(home)
     ends_after(client, 60, Reason.UNOPENED)
-    assert client.socket.state is State.DISCONNECTED
+    assert client.state() is State.DISCONNECTED
     assert home.is_empty()
 
 
@@ -250,10 +250,10 @@ def test_a_stream_that_does_not_take_its_last_packets_is_cut(home: House) -> Non
     client.stream.stuck = True
     client.socket.disconnect()
     home.runtime.advance(STREAM_LINGER - 0.01)
-    assert client.socket.state is State.DISCONNECTING
+    assert client.state() is State.DISCONNECTING
     assert lives(client)
     home.runtime.advance(0.01 + LATE)
-    assert client.socket.state is State.DISCONNECTED
+    assert client.state() is State.DISCONNECTED
     assert client.stream.story == ["finish", "abort"]
     assert client.socket.dropped == 1
     assert home.is_empty()
@@ -308,12 +308,12 @@ def test_a_handler_may_take_its_time_to_say_goodbye(house: MakeHouse) -> None:
     door = client.socket.session["door"] = home.door()
     client.hangs_up()
     home.runtime.advance(120)
-    assert client.socket.state is State.DISCONNECTING
+    assert client.state() is State.DISCONNECTING
     assert not lives(client)
     assert not home.is_empty()
     door.set()
     home.runtime.settle()
-    assert client.socket.state is State.DISCONNECTED
+    assert client.state() is State.DISCONNECTED
     assert home.is_empty()
 
 
@@ -361,6 +361,15 @@ def test_deadlines_are_checked_again_whenever_a_request_arrives(home: House) -> 
     home.runtime.time += 61  # the clock went on, and the timer did not fire
     assert home.registry.get_socket(client.socket.sessid) is None
     assert client.socket.close_reason == Reason.UNOPENED
+
+
+def test_a_poll_whose_time_is_over_is_ended_then_too(home: House) -> None:
+    client = opened_by_polls(home, 1)
+    poll = client.polls()
+    home.runtime.time += 21
+    assert home.registry.get_socket(client.socket.sessid) is client.socket
+    home.runtime.settle()
+    assert poll.answer == ["8::"]
 
 
 def test_an_expired_ack_is_a_deadline_too(home: House) -> None:

@@ -20,8 +20,8 @@ class Timed:
         return self.when
 
 
-def filed(*deadlines: float | None) -> tuple[Wheel, list[Timed]]:
-    wheel = Wheel()
+def filed(*deadlines: float | None) -> tuple[Wheel[Timed], list[Timed]]:
+    wheel: Wheel[Timed] = Wheel()
     entries = [Timed(deadline) for deadline in deadlines]
     for entry in entries:
         wheel.file(entry)
@@ -139,7 +139,7 @@ def test_never_early_hardly_late_and_each_once(
 
 @given(st.lists(st.tuples(st.integers(0, 4), times), max_size=30))
 def test_however_deadlines_move_the_last_one_counts(moves: list[tuple[int, float]]) -> None:
-    wheel = Wheel()
+    wheel: Wheel[Timed] = Wheel()
     entries = [Timed(None) for _ in range(5)]
     for index, deadline in moves:
         entries[index].when = deadline

@@ -166,7 +166,7 @@ NO = [
         answering("404 Not Found", attach=False),
         403,
         UNAUTHORIZED,
-        "route /socket.io/1/ (all of /socket.io/*) to your view",
+        "route all of /socket.io/* to your view",
         id="404",
     ),
     pytest.param(
