@@ -84,7 +84,7 @@ class Dispatcher:
         self._rooms = rooms
         self._context = socket.config.context
         self._limit = socket.config.max_inbox
-        # A packet with the note whether its automatic ack was sent already; what was none; a farewell.
+        # A packet with the note whether its automatic ack was sent; what was none; a farewell.
         self._inbox: deque[tuple[Packet, bool] | _Invalid | _Farewell] = deque()
         self._working = False
         #: Since when the present handler runs; None between handlers.

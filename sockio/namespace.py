@@ -92,17 +92,17 @@ class BaseNamespace:
             """The gate. Return False or raise ``ConnectionRefused`` to refuse the client.
 
             Called once, when the client connects to the namespace (the global namespace: when its
-            transport opens). Any other exception refuses too, and is logged. What is emitted in here
-            is delivered right after the client was told that it is connected; a refused client gets
-            none of it. May take the packet: ``def recv_connect(self, packet)``.
+            transport opens). Any other exception refuses too, and is logged. What is emitted in
+            here is delivered right after the client was told that it is connected; a refused
+            client gets none of it. May take the packet: ``def recv_connect(self, packet)``.
             """
 
         def recv_disconnect(self) -> Any:
             """The client is gone, or was thrown out, or left the namespace. Called exactly once.
 
-            Its rooms are still joined, so that the others can be told; nothing reaches the client any
-            more. May take the reason: ``def recv_disconnect(self, reason)``, one of
-            :class:`~sockio.virtsocket.Reason`. The default calls ``self.disconnect(silent=True)``, for
+            Its rooms are still joined, so that the others can be told; nothing reaches the client
+            any more. May take the reason: ``def recv_disconnect(self, reason)``, one of
+            :class:`~sockio.reasons.Reason`. The default calls ``self.disconnect(silent=True)``, for
             applications that keep their clean-up there.
             """
             self.disconnect(silent=True)
