@@ -31,6 +31,9 @@ PATIENCE = 0.5
 #: Seconds of handling without a pause, after which others get their turn.
 TURN = 0.01
 
+#: Refusals and failures that one client can have logged as such.
+LOUD = 10
+
 _DISCONNECT = "disconnect"
 
 #: Whatever else a handler raises is its own failure, also what is no Exception: gevent's Timeout.
@@ -64,6 +67,7 @@ class Dispatcher:
     """Handles what one client sends, and tells its namespaces when it is over."""
 
     __slots__ = (
+        "_complaints",
         "_context",
         "_done",
         "_farewells",
@@ -84,6 +88,7 @@ class Dispatcher:
         self._rooms = rooms
         self._context = socket.config.context
         self._limit = socket.config.max_inbox
+        self._complaints = 0
         # A packet with the note whether its automatic ack was sent; what was none; a farewell.
         self._inbox: deque[tuple[Packet, bool] | _Invalid | _Farewell] = deque()
         self._working = False
@@ -211,22 +216,35 @@ class Dispatcher:
             if wants_answer:
                 self._acknowledge(packet, _as_arguments(result))
         except EventRefused as refused:
-            log.warning("%s %s: %s", socket, endpoint or "(global)", refused)
+            self._complain(logging.WARNING, "%s %s: %s", socket, _shown(endpoint), refused)
             self._refuse(refused.code, refused.message, endpoint, answer_to)
         except AckFailed as failed:
-            log.info("%s %s: %s ended: %s", socket, endpoint or "(global)", kind, failed)
+            self._complain(
+                logging.INFO, "%s %s: %s ended: %s", socket, _shown(endpoint), kind, failed
+            )
             self._refuse("internal_error", "The event was not completed.", endpoint, answer_to)
         except _ENDS_THE_PROCESS:
             raise
         except BaseException:
-            log.exception(
+            self._complain(
+                logging.ERROR,
                 "%s %s: the handler of %s %r failed",
                 socket,
-                endpoint or "(global)",
+                _shown(endpoint),
                 kind,
                 packet.get("name", ""),
+                exc_info=True,
             )
             self._refuse("internal_error", "The server failed to handle this.", endpoint, answer_to)
+
+    def _complain(self, level: int, message: str, *args: Any, exc_info: bool = False) -> None:
+        """Log what a client has caused: it must not be able to fill the log."""
+        self._complaints += 1
+        if self._complaints == LOUD:
+            message += " (what else this client causes is logged at DEBUG)"
+        elif self._complaints > LOUD:
+            level = logging.DEBUG
+        log.log(level, message, *args, exc_info=exc_info)
 
     def _acknowledge(self, packet: Packet, args: list[Any]) -> None:
         self._socket.send_packet(
@@ -262,7 +280,8 @@ class Dispatcher:
         cls = socket.namespaces.get(endpoint)
         if cls is None:
             if endpoint != socket.GLOBAL_NS:
-                log.warning(
+                self._complain(
+                    logging.WARNING,
                     "%s: there is no namespace %r; known: %s",
                     socket,
                     endpoint[:100],
@@ -285,7 +304,9 @@ class Dispatcher:
         except _ENDS_THE_PROCESS:
             raise
         except BaseException as error:
-            log.exception("%s: connecting %r failed", socket, endpoint)
+            self._complain(
+                logging.ERROR, "%s: connecting %s failed", socket, _shown(endpoint), exc_info=True
+            )
             accepted, why = False, f"{type(error).__name__} in recv_connect"
         if accepted:
             self._accept(endpoint)
@@ -293,7 +314,7 @@ class Dispatcher:
                 # The client left while it was let in: what was set up gets its counterpart.
                 self._bid_farewell(namespace, socket.close_reason or Reason.TRANSPORT_CLOSE)
             return
-        log.info("%s: %s refused: %s", socket, endpoint or "the global namespace", why)
+        self._complain(logging.INFO, "%s: %s refused: %s", socket, _shown(endpoint), why)
         socket.active_ns.pop(endpoint, None)
         self._rooms.leave_namespace(socket, endpoint)
         socket.forget_acks(endpoint)
@@ -415,6 +436,10 @@ class Dispatcher:
             self._inbox.clear()
             self._socket.resume()
             done()
+
+
+def _shown(endpoint: str) -> str:
+    return endpoint[:100] or "(global)"
 
 
 _NOTHING: contextlib.AbstractContextManager[Any] = contextlib.nullcontext()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from .exceptions import NotInstalled, UsageError
-from .namespace import BaseNamespace
+from .namespace import BaseNamespace, check_hooks
 from .virtsocket import Socket, State
 
 __all__ = ["Attached", "check_namespaces", "socketio_manage"]
@@ -94,6 +94,7 @@ def check_namespaces(
             raise UsageError(
                 f"namespace {name!r}: {cls!r} is not a subclass of sockio.BaseNamespace."
             )
+        check_hooks(cls)
     return dict(namespaces)
 
 

@@ -96,6 +96,8 @@ class SocketIOMiddleware:
 
         middleware.of("/chat").to("lobby").emit("event", ...)
         """
+        if namespace and not namespace.startswith("/"):
+            raise UsageError(f"of({namespace!r}): namespaces start with a slash: '/{namespace}'.")
         return Emitter(self.registry, namespace)
 
     def close(self, timeout: float = 0) -> None:

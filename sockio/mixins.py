@@ -51,13 +51,17 @@ class RoomsMixin(_InNamespace):
     def join(self, room: Hashable) -> None:
         """Put this client into ``room``, any hashable value. Joining twice is joining once."""
         check_room(room)
-        if not self._told and _is_there(self):
+        if not self.socket.runtime.here():
+            self.socket.runtime.from_thread(self.join, room)
+        elif not self._told and _is_there(self):
             self.socket.server.rooms.join(self.socket, self.ns_name, room)
 
     def leave(self, room: Hashable) -> None:
         """Take this client out of ``room``; nothing happens if it is not in it."""
         check_room(room)
-        if _is_there(self):
+        if not self.socket.runtime.here():
+            self.socket.runtime.from_thread(self.leave, room)
+        elif _is_there(self):
             self.socket.server.rooms.leave(self.socket, self.ns_name, room)
 
     def emit_to_room(

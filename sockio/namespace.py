@@ -25,15 +25,44 @@ from typing import TYPE_CHECKING, Any
 
 from .acks import Waiting
 from .exceptions import AckFailed, AckTimeout, Disconnected, EventRefused, UsageError
-from .handlers import allow, handlers_of, on
+from .handlers import Handler, allow, handlers_of, on
 from .interfaces import Job, Runtime
 from .jobs import Jobs
 from .reasons import Reason
 from .virtsocket import Socket
 
-__all__ = ["BaseNamespace", "allow", "on"]
+__all__ = ["BaseNamespace", "allow", "check_hooks", "on"]
 
 log = logging.getLogger("sockio.namespace")
+
+
+#: The life-cycle hooks, and what each can be given, by parameter name.
+_HOOKS = {"recv_connect": ("packet",), "recv_disconnect": ("packet", "reason")}
+
+
+def _hook_parameters(cls: type, name: str) -> tuple[Handler, list[str]]:
+    """The handler of a life-cycle hook, and what its parameters ask for.
+
+    Raises ``UsageError`` for a hook that could not be called.
+    """
+    offered = _HOOKS[name]
+    handler = handlers_of(cls, BaseNamespace).method(name)
+    if handler is None:
+        raise UsageError(f"{cls.__name__}.{name} must be a method.")
+    wanted = [each for each in handler.names if each in offered]
+    if handler.least > len(wanted):
+        raise UsageError(
+            f"{cls.__name__}.{name}({', '.join(('self', *handler.names))}): it may take "
+            f"{' and '.join(offered)}, by these names, and nothing else."
+        )
+    return handler, wanted
+
+
+def check_hooks(cls: type) -> None:
+    """Raise ``UsageError`` for a namespace class one of whose hooks could not be called, which
+    would show only when a client comes or, worse, goes."""
+    for name in _HOOKS:
+        _hook_parameters(cls, name)
 
 
 class BaseNamespace:
@@ -275,6 +304,9 @@ class BaseNamespace:
         The client is told unless ``silent``. ``recv_disconnect`` is called if it was not already;
         what the client had sent and was not handled yet is dropped.
         """
+        if not self._runtime.here():
+            self._runtime.from_thread(self.disconnect, silent)
+            return
         if self._leaving or self._told:
             return
         if self.ns_name == self.socket.GLOBAL_NS:
@@ -457,15 +489,7 @@ class BaseNamespace:
 
     def _call_hook(self, name: str, **offered: Any) -> Any:
         """Call a life-cycle hook with those of ``offered`` that its parameters ask for."""
-        handler = self._table.method(name)
-        if handler is None:
-            raise UsageError(f"{type(self).__name__}.{name} must be a method.")
-        wanted = [each for each in handler.names if each in offered]
-        if handler.least > len(wanted):
-            raise UsageError(
-                f"{type(self).__name__}.{name}({', '.join(('self', *handler.names))}): it may take "
-                f"{' and '.join(offered)}, by these names, and nothing else."
-            )
+        handler, wanted = _hook_parameters(type(self), name)
         if wanted == list(handler.names[: len(wanted)]):
             # By position: a decorator may hand on nothing else.
             return getattr(self, name)(*[offered[each] for each in wanted])

@@ -1,5 +1,8 @@
-"""What every test shares. Patched first: clients, servers and tests run in one process, as greenlets,
-and a client that blocked would stop the server that it waits for."""
+"""What every test shares.
+
+Patched first: clients, servers and tests run in one process, as greenlets; a client that blocked
+would stop the server that it waits for.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from gevent import monkey
 monkey.patch_all()
 
 from collections.abc import Callable, Iterator  # noqa: E402
+from typing import Any  # noqa: E402
 
 import gevent  # noqa: E402
 import pytest  # noqa: E402
@@ -34,10 +38,10 @@ def runtime() -> ManualRuntime:
 def no_greenlet_died(request: pytest.FixtureRequest) -> Iterator[None]:
     """Fail a test in whose time a greenlet or a callback of the loop raised: nobody else would."""
     failures: list[str] = []
-    hub = gevent.get_hub()
+    hub: Any = gevent.get_hub()
     original = hub.handle_error
 
-    def handle_error(context: object, kind: type, value: object, tb: object) -> None:
+    def handle_error(context: Any, kind: Any, value: Any, tb: Any) -> None:
         if isinstance(value, BaseException) and not issubclass(kind, hub.NOT_ERROR):
             failures.append(f"{context!r}: {kind.__name__}: {value}")
         original(context, kind, value, tb)
@@ -57,4 +61,3 @@ def serve() -> Iterator[Callable[..., Served]]:
     """Start real servers: ``server = serve(app, **settings)``; all are stopped at the end."""
     with serving() as start:
         yield start
-

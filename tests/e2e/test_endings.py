@@ -100,15 +100,16 @@ def test_d64_a_crashed_browser_is_noticed_at_once_on_a_websocket(
     all_told(journal, server, Reason.TRANSPORT_CLOSE)
 
 
+@pytest.mark.parametrize("form", ["mapping"])
 def test_a_crashed_browser_is_noticed_by_its_silence_when_polling(
     doomed_node: Node, start: Start, journal: Transcript
 ) -> None:
     server = start(
         {"": Recorded, "/chat": Chat},
-        close_timeout=0.3,
-        polling_duration=0.2,
-        heartbeat_interval=0.2,
-        heartbeat_timeout=0.3,
+        close_timeout=1,
+        polling_duration=0.5,
+        heartbeat_interval=0.5,
+        heartbeat_timeout=1,
     )
     enter(doomed_node, server, "xhr-polling")
     doomed_node.kill()

@@ -8,14 +8,14 @@ from ..support.node import Node
 from ..support.transcript import Transcript, eventually
 from .conftest import Recorded, Start
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.parametrize("form", ["mapping"])]
 
 #: In seconds. The client counts with what the handshake tells it, so its own timers are as tiny.
 TINY = {
     "heartbeat_interval": 0.1,
-    "heartbeat_timeout": 0.5,
+    "heartbeat_timeout": 1.0,
     "polling_duration": 0.1,
-    "close_timeout": 0.5,
+    "close_timeout": 1.0,
 }
 
 

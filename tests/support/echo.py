@@ -16,7 +16,7 @@ class Echo(BaseNamespace):
     def recv_connect(self) -> None:
         self._hear("connect")
 
-    def recv_disconnect(self, reason: str) -> None:  # type: ignore[override]
+    def recv_disconnect(self, reason: str) -> None:
         self._hear("disconnect", reason)
 
     def recv_message(self, data: str) -> None:

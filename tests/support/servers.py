@@ -28,7 +28,9 @@ class Served:
 
     @property
     def port(self) -> int:
-        return int(self.server.server_port)
+        port = self.server.server_port
+        assert port is not None
+        return port
 
     @property
     def url(self) -> str:

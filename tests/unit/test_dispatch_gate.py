@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable
 from typing import Any
 
 import gevent
 import pytest
 
-from sockio import BaseNamespace, ConnectionRefused, Reason, RoomsMixin
+from sockio import BaseNamespace, ConnectionRefused, Reason, RoomsMixin, UsageError
 from sockio.virtsocket import State
 
 from ..support.carriers import Client, House
@@ -243,12 +244,6 @@ def test_an_unknown_namespace_is_refused(
         pytest.param(
             {"get_initial_acl": lambda self: "on_say"}, "return a list of names", id="the ACL"
         ),
-        pytest.param(
-            {"recv_connect": lambda self, pkt: None},
-            "recv_connect(self, pkt): it may take packet",
-            id="d46b: a parameter of another name",
-        ),
-        pytest.param({"recv_connect": None}, "must be a method", id="no method at all"),
         pytest.param({"__init__": lambda self: None}, "TypeError", id="an __init__ of its own"),
     ],
 )
@@ -265,6 +260,29 @@ def test_d25_a_namespace_that_cannot_be_set_up_lets_nobody_in(
     assert complaint in caplog.text
     assert "/b" not in client.socket
     assert home.middleware.of("/b").sockets() == []
+
+
+@pytest.mark.parametrize(
+    ("broken", "complaint"),
+    [
+        pytest.param(
+            {"recv_connect": lambda self, pkt: None},
+            "Broken.recv_connect(self, pkt): it may take packet",
+            id="a gate with a parameter of another name",
+        ),
+        pytest.param(
+            {"recv_disconnect": lambda self, why: None},
+            "Broken.recv_disconnect(self, why): it may take packet and reason",
+            id="a farewell with a parameter of another name",
+        ),
+        pytest.param({"recv_connect": None}, "recv_connect must be a method", id="no method"),
+    ],
+)
+def test_d46b_a_hook_that_could_not_be_called_is_refused_at_the_start(
+    house: MakeHouse, broken: dict[str, Any], complaint: str
+) -> None:
+    with pytest.raises(UsageError, match=re.escape(complaint)):
+        house({"/b": type("Broken", (Story,), broken)})
 
 
 @pytest.mark.parametrize(

@@ -167,18 +167,6 @@ def test_d45_a_decorated_hook_gets_it_too(house: MakeHouse) -> None:
     assert story(client) == [Reason.CLIENT]
 
 
-def test_d46b_a_hook_that_asks_for_something_else_is_told_what_there_is(
-    house: MakeHouse, caplog: pytest.LogCaptureFixture
-) -> None:
-    class Ns(Story):
-        def recv_disconnect(self, why: str) -> None: ...
-
-    client = house({"/h": Ns}).client("/h")
-    client.sends("0::")
-    assert "recv_disconnect(self, why): it may take packet and reason" in caplog.text
-    assert client.house.is_empty()
-
-
 def test_errors_of_the_hook_can_be_handled_by_the_application(house: MakeHouse) -> None:
     class Ns(Story):
         def recv_disconnect(self, reason: str) -> None:

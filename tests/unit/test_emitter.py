@@ -248,3 +248,8 @@ def test_an_emit_before_the_first_request_reaches_nobody_and_harms_nobody(
     house: MakeHouse,
 ) -> None:
     house().middleware.of("/chat").emit("hello")
+
+
+def test_a_name_without_its_slash_is_told_so(house: MakeHouse) -> None:
+    with pytest.raises(UsageError, match="'/chat'"):
+        house({"/chat": Chat}).middleware.of("chat")

@@ -10,6 +10,7 @@ import pytest
 from sockio import BaseNamespace, BroadcastMixin, RoomsMixin, UsageError
 
 from ..support.carriers import Client, House
+from ..support.threads import in_a_native_thread
 from .conftest import MakeHouse
 
 NEWS = '5::/chat:{"name":"news","args":[1]}'
@@ -188,3 +189,14 @@ def test_gs71_the_mixin_goes_on_either_side_of_the_namespace(house: MakeHouse) -
     client["/b"].join("lobby")
     client["/b"].emit_to_room("lobby", "x", include_self=True)
     assert client.hears() == ['5::/b:{"name":"x"}']
+
+
+def test_rooms_can_be_joined_and_left_from_a_native_thread(house: MakeHouse) -> None:
+    home = house({"/a": Chat})
+    client = home.client("/a")
+    in_a_native_thread(lambda: client.socket["/a"].join("quiet"))
+    home.runtime.settle()
+    assert client.socket["/a"].rooms == {"quiet"}
+    in_a_native_thread(lambda: client.socket["/a"].leave("quiet"))
+    home.runtime.settle()
+    assert client.socket["/a"].rooms == set()

@@ -72,3 +72,9 @@ def requests(server: Served) -> int:
     pool = server.server.pool
     assert pool is not None
     return len(pool)
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time that a peer gets to close its side: endless, so that nothing can rely on its end."""
+    monkeypatch.setattr("sockio.transports.websocket.CLOSE_WAIT", 3600.0)

@@ -134,6 +134,7 @@ def client_is_kicked(websocket: RawWebSocket) -> None:
     websocket.hear()
 
 
+@pytest.mark.usefixtures("patient")
 @pytest.mark.parametrize(
     ("end", "reason"),
     [
@@ -170,7 +171,7 @@ def test_half_open_clients_are_cut_on_the_heartbeat_timeout(
 def test_nothing_is_left(server: Served, journal: Transcript) -> None:
     def alive() -> int:
         gc.collect()
-        return sum(isinstance(o, greenlet.greenlet) and not o.dead for o in gc.get_objects())
+        return sum(issubclass(type(o), greenlet.greenlet) and not o.dead for o in gc.get_objects())
 
     def visit() -> None:
         with open_session(server.port, "/chat") as websocket:

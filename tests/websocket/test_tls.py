@@ -7,6 +7,8 @@ import ssl
 from collections.abc import Callable
 
 import pytest
+from gevent.pywsgi import WSGIHandler
+from geventwebsocket.handler import WebSocketHandler
 
 from sockio.reasons import Reason
 
@@ -56,7 +58,11 @@ def descriptors() -> int:
 # ---- Websockets
 
 
-def test_a_conversation(server: Served, tls: ssl.SSLContext) -> None:
+@pytest.mark.parametrize("handler", [WSGIHandler, WebSocketHandler])
+def test_a_conversation(
+    secure: Callable[..., Served], tls: ssl.SSLContext, handler: type[WSGIHandler]
+) -> None:
+    server = secure(handler_class=handler)
     with open_session(server.port, "/chat", tls=tls) as websocket:
         websocket.say('5:1+:/chat:{"name":"echo","args":["a+b","\u2603"]}')
         assert websocket.hear() == '6::/chat:1+["a+b","\u2603"]'
@@ -67,6 +73,7 @@ def test_a_conversation(server: Served, tls: ssl.SSLContext) -> None:
         websocket.say("0::")
         assert websocket.hear() == "0::"
         assert websocket.closing() == 1000
+    eventually(lambda: requests(server) == 0, "the request has ended")
 
 
 def test_large_messages_both_ways(server: Served, tls: ssl.SSLContext) -> None:
@@ -125,6 +132,7 @@ def server_kicks(websocket: RawWebSocket) -> None:
     assert websocket.closing() == 1000
 
 
+@pytest.mark.usefixtures("patient")
 @pytest.mark.parametrize(
     ("end", "reason"),
     [
