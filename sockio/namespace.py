@@ -100,6 +100,12 @@ class BaseNamespace:
     def __str__(self) -> str:
         return f"{self.socket} {self.ns_name or '(global)'}"
 
+    @property
+    def connected(self) -> bool:
+        """Whether the client is in this namespace: false from the moment its leaving begins, which
+        is before ``recv_disconnect`` runs."""
+        return not self._leaving and self.socket.connected
+
     # ---- what subclasses define
 
     def initialize(self) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import gevent
+from gevent.pool import Pool
 from gevent.pywsgi import WSGIServer
 
 from .config import OPTIONS
@@ -48,6 +49,8 @@ class SocketIOServer(WSGIServer):
         #: The middleware that serves the clients.
         self.middleware = found
         options.setdefault("log", None)
+        # With a pool, unlike without, stop() waits for requests and ends what is left of them.
+        options.setdefault("spawn", Pool())
         super().__init__(listener, app, **options)
 
     @property
@@ -73,7 +76,8 @@ class SocketIOServer(WSGIServer):
     def stop(self, timeout: float | None = None) -> None:
         """Stop accepting, and end every session: what is queued is delivered, websockets are closed
         with code 1001, namespaces are told. Waits ``timeout`` seconds at most for that, and as long
-        again for other requests to end (``stop_timeout``, 1, when None)."""
+        again for other requests and kept connections to end (``stop_timeout``, 1, when None); then
+        those are cut."""
         self.stop_accepting()
         self.middleware.close(self.stop_timeout if timeout is None else timeout)
         super().stop(timeout)

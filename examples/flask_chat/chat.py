@@ -111,7 +111,7 @@ def tidy_name(value: object, longest: int) -> str | None:
 def is_taken(nickname: str, login_id: str | None = None) -> bool:
     """Whether another login is online under this nickname; capitals make no difference."""
     tabs = online.get(nickname.casefold(), set())
-    return any(tab.login_id != login_id for tab in tabs)
+    return any(tab.connected and tab.login_id != login_id for tab in tabs)
 
 
 # --- Flask: login, page, and the door for sockets ------------------------------------------------

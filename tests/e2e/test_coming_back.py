@@ -94,3 +94,5 @@ def test_another_server_takes_over_the_address(
     chat.next("disconnect")
     came_back(chat, news, journal, sid)
     assert chat.sid in successor.registry.sockets
+    # The old server answers a kept connection once more, and closes it.
+    assert len(chat.got("reconnecting")) < 6
