@@ -94,6 +94,23 @@ def _pair(value: Any) -> tuple[int, int]:
     return _count(items[0]), _count(items[1])
 
 
+def _flag(value: Any) -> bool:
+    """A yes or no, also as an ini file says it."""
+    words = {"1": True, "yes": True, "true": True, "on": True}
+    words |= {"": False, "0": False, "no": False, "false": False, "off": False}
+    known = value if isinstance(value, bool) else words.get(str(value).strip().lower())
+    if known is None:
+        raise ValueError("must be true or false")
+    return known
+
+
+def _port(value: Any) -> int:
+    number = int(value)
+    if not 0 <= number <= 65535:
+        raise ValueError("must be a port number")
+    return number
+
+
 def _one_of(*allowed: str) -> Converter:
     def convert(value: Any) -> str:
         if value not in allowed:
@@ -149,6 +166,16 @@ class Settings:
     ack_timeout: float = _option(60.0, _seconds, "seconds a callback waits for its ack")
     context: Callable[..., Any] | None = _option(
         None, _imported, "callable(namespace) giving a context manager around each event"
+    )
+    policy_server: bool = _option(
+        False, _flag, "whether SocketIOServer answers Flash's policy-file requests"
+    )
+    policy_listener_host: str = _option(
+        "", str, "address of the policy server; empty is the server's own"
+    )
+    policy_listener_port: int = _option(10843, _port, "port of the policy server")
+    policy_domains: tuple[str, ...] = _option(
+        (), _words, "domains whose Flash pages may connect; '*' is any"
     )
     error_handler: Callable[..., Any] | None = _option(
         None, _imported, "callable(socket, name, message, endpoint, msg_id, quiet)"

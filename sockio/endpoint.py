@@ -138,16 +138,14 @@ class Endpoint:
             socket.environ = lasting_environ(environ)
             if socket.request is None:
                 socket.request = Request(socket.environ)
+            offered = self._offered(environ)
             self.registry.admit(socket)
         except BaseException:
             # Nobody will come: tasks that the view started for this client end here.
             socket.close(Reason.REFUSED)
             raise
         line = encode_handshake(
-            socket.sessid,
-            self.settings.heartbeat_timeout,
-            self.settings.close_timeout,
-            self.transports,
+            socket.sessid, self.settings.heartbeat_timeout, self.settings.close_timeout, offered
         )
         index = _jsonp_index(request)
         if index is not None:
@@ -157,6 +155,18 @@ class Endpoint:
             response.headerlist.extend(cors_headers(environ))
         response.headerlist.extend(cookies)
         return response
+
+    def _offered(self, environ: dict[str, Any]) -> list[str]:
+        """The transports that this server can do, of those that the settings allow."""
+        offered = [name for name, each in self.transports.items() if each.works_in(environ)]
+        if not offered:
+            raise RequestRefused(
+                "500 Internal Server Error",
+                ERROR,
+                detail=f"none of {', '.join(self.transports)} works under this server; name "
+                "xhr-polling in transports, or serve by gevent.pywsgi (sockio serve)",
+            )
+        return offered
 
     # ---- established sessions
 

@@ -16,6 +16,7 @@ from gevent.pool import Pool
 from gevent.pywsgi import WSGIServer
 
 from .config import OPTIONS
+from .flash_policy import FlashPolicyServer
 from .middleware import SocketIOMiddleware
 from .runtime import warn_if_unpatched
 
@@ -27,7 +28,8 @@ class SocketIOServer(WSGIServer):
 
     ``listener`` is ``(host, port)`` or a listening socket. ``app`` is a WSGI application; one that
     is not wrapped in :class:`~sockio.SocketIOMiddleware` yet is wrapped, with ``namespaces`` and
-    with those keyword arguments that are sockio's settings. All others go to gevent's server.
+    with those keyword arguments that are sockio's settings. All others go to gevent's server, but
+    for ``policy_listener=(host, port)``, short for two settings of the flash policy server.
     """
 
     def __init__(
@@ -37,6 +39,9 @@ class SocketIOServer(WSGIServer):
         namespaces: Mapping[str, Any] | None = None,
         **options: Any,
     ) -> None:
+        if "policy_listener" in options:
+            host, port = options.pop("policy_listener")
+            options.update(policy_listener_host=host, policy_listener_port=port)
         settings = {name: options.pop(name) for name in list(options) if name in OPTIONS}
         found = find_middleware(app)
         if found is None:
@@ -52,6 +57,8 @@ class SocketIOServer(WSGIServer):
         # With a pool, unlike without, stop() waits for requests and ends what is left of them.
         options.setdefault("spawn", Pool())
         super().__init__(listener, app, **options)
+        #: The flash policy server, where the setting ``policy_server`` asks for one.
+        self.policy_server: FlashPolicyServer | None = None
 
     @property
     def sockets(self) -> dict[str, Any]:
@@ -65,6 +72,15 @@ class SocketIOServer(WSGIServer):
     def start_accepting(self) -> None:
         warn_if_unpatched()
         super().start_accepting()
+        settings = self.middleware.settings
+        if settings.policy_server and self.policy_server is None:
+            host = settings.policy_listener_host or self.server_host
+            self.policy_server = FlashPolicyServer(
+                (host, settings.policy_listener_port),
+                settings.policy_domains,
+                ports=str(self.server_port),
+            )
+            self.policy_server.start()
 
     def handle(self, sock: Any, address: Any) -> None:
         # Headers and body leave in two writes; without this the second waits for the client's
@@ -79,6 +95,9 @@ class SocketIOServer(WSGIServer):
         again for other requests and kept connections to end (``stop_timeout``, 1, when None); then
         those are cut."""
         self.stop_accepting()
+        if self.policy_server is not None:
+            self.policy_server.stop()
+            self.policy_server = None
         self.middleware.close(self.stop_timeout if timeout is None else timeout)
         super().stop(timeout)
 

@@ -7,7 +7,7 @@ packet means it leaves to the socket.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar
 
 from webob import Request, Response
@@ -27,6 +27,8 @@ class Transport(ABC):
 
     #: As in the URL and in the handshake's list.
     name: ClassVar[str]
+    #: Whether it is offered when the setting ``transports`` names none.
+    by_default: ClassVar[bool] = True
 
     def __init__(self, settings: Settings, runtime: Runtime, codec: Codec) -> None:
         self.settings = settings
@@ -35,6 +37,11 @@ class Transport(ABC):
         # Said so often that encoding them each time would be waste.
         self.noop = codec.encode(codec.dialect.noop)
         self.unknown_session = codec.encode(codec.dialect.unknown_session)
+
+    @classmethod
+    def works_in(cls, environ: Mapping[str, Any]) -> bool:
+        """Whether the server that made ``environ`` lets this transport work at all."""
+        return True
 
     @abstractmethod
     def respond(self, request: Request, socket: Socket | None) -> Response | WSGIApplication:

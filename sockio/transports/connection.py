@@ -17,6 +17,7 @@ from typing import Any
 from ..interfaces import Cancellable, Runtime
 
 __all__ = [
+    "can_upgrade",
     "closes_silently",
     "connection_of",
     "hang_up_soon",
@@ -61,6 +62,15 @@ def upgradable(environ: Mapping[str, Any]) -> tuple[io.BufferedReader, Any] | No
         return None
     sock = getattr(reader.raw, "_sock", None)
     return (reader, sock) if hasattr(sock, "detach") else None
+
+
+def can_upgrade(environ: Mapping[str, Any]) -> bool:
+    """Whether the server behind a *plain* request would let an upgrade request be answered.
+
+    gevent.pywsgi shows in both: what is the reader itself for an upgrade is wrapped otherwise.
+    """
+    reader = getattr(environ.get("wsgi.input"), "rfile", environ.get("wsgi.input"))
+    return upgradable({"wsgi.input": reader}) is not None
 
 
 def with_tls(sock: Any) -> bool:

@@ -8,6 +8,8 @@ goes out passes through the carrier and nothing in it blocks, so there is one wr
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
+from typing import Any
 
 from webob import Request
 
@@ -17,6 +19,7 @@ from ..outbox import Outgoing
 from ..reasons import Reason
 from ..virtsocket import Socket
 from .base import Transport, WSGIApplication
+from .connection import can_upgrade
 from .foreign import serve_foreign
 from .framing import FrameReader, close_frame, text_frame
 from .streams import Stream
@@ -36,6 +39,10 @@ class WebSocket(Transport):
     """RFC 6455, and the drafts before it that share its framing."""
 
     name = "websocket"
+
+    @classmethod
+    def works_in(cls, environ: Mapping[str, Any]) -> bool:
+        return can_upgrade(environ)
 
     def respond(self, request: Request, socket: Socket | None) -> WSGIApplication:
         if request.method != "GET":

@@ -1,0 +1,79 @@
+"""The flash policy-file server: tells Flash Player which pages may open sockets here.
+
+Flash asks once, on a port of its own, before it opens a socket to another port. Off unless it is
+asked for; the pages that may connect are listed, and a wildcard is served only to those who ask for
+one. See Adobe's "Setting up a socket policy file server".
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from typing import Any
+from xml.sax.saxutils import quoteattr
+
+import gevent
+from gevent.pool import Pool
+from gevent.server import StreamServer
+
+from .exceptions import SettingsError
+
+__all__ = ["FlashPolicyServer", "policy_file"]
+
+log = logging.getLogger("sockio.flash_policy")
+
+_REQUEST = b"<policy-file-request/>\0"
+#: Seconds a client gets for its request and for taking the answer.
+TIMEOUT = 3.0
+#: Connections served at a time; more wait in the kernel's queue.
+CONNECTIONS = 100
+
+
+def policy_file(domains: Iterable[str], ports: str) -> bytes:
+    """The policy file that lets pages of ``domains`` connect to ``ports`` (``"843,8080-8090"``).
+
+    ``"*"`` among the domains allows every page. Ends with the NUL that Flash waits for.
+    """
+    listed = list(domains)
+    if not listed:
+        raise SettingsError(
+            "the flash policy server needs the domains whose pages may connect: "
+            "policy_domains=['www.example.com'] (['*'] for any page)."
+        )
+    lines = [
+        f"  <allow-access-from domain={quoteattr(domain)} to-ports={quoteattr(ports)} />"
+        for domain in listed
+    ]
+    return (
+        '<?xml version="1.0"?>\n<!DOCTYPE cross-domain-policy SYSTEM '
+        '"http://www.macromedia.com/xml/dtds/cross-domain-policy.dtd">\n'
+        "<cross-domain-policy>\n" + "\n".join(lines) + "\n</cross-domain-policy>\0"
+    ).encode()
+
+
+class FlashPolicyServer(StreamServer):
+    """Answers policy-file requests on ``listener``, ``(host, port)`` or a listening socket."""
+
+    def __init__(self, listener: Any, domains: Iterable[str], ports: str = "*") -> None:
+        self.policy = policy_file(domains, ports)
+        super().__init__(listener, spawn=Pool(CONNECTIONS))
+
+    def handle(self, sock: Any, address: Any) -> None:
+        try:
+            with gevent.Timeout(TIMEOUT, TimeoutError("no whole request in time")):
+                self._serve(sock, address)
+        except OSError as error:
+            # A TimeoutError is one too. Half-open connections end here.
+            log.debug("flash policy for %s: %s", address, error)
+
+    def _serve(self, sock: Any, address: Any) -> None:
+        request = b""
+        while len(request) < len(_REQUEST):
+            data = sock.recv(len(_REQUEST) - len(request))
+            if not data:
+                return
+            request += data
+        if request == _REQUEST:
+            sock.sendall(self.policy)
+        else:
+            log.warning("%s asked the flash policy server for something else", address)
