@@ -7,20 +7,22 @@ import logging
 import re
 from collections.abc import Callable
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
 from webob import Request
 
 from sockio import ConnectionRefused
-from sockio.transports import TRANSPORTS
 
 from ..support.clock import ManualRuntime
 from ..support.echo import Echo, heard
+from ..support.servers import Served
 from ..support.wsgi_client import PollingClient
 
 Connect = Callable[..., PollingClient]
 
-ALL = ",".join(TRANSPORTS)
+# What is offered by default, but for websocket: nothing could upgrade these in-process requests.
+ALL = "htmlfile,xhr-polling,jsonp-polling"
 PAGE = "http://localhost"  # what a browser at the server's own site sends as Origin
 CORS = {
     "Access-Control-Allow-Origin": PAGE,
@@ -43,9 +45,14 @@ LINES = [
     pytest.param({"close_timeout": 45.5}, f"60:45.5:{ALL}", id="close timeout"),
     pytest.param({"transports": "xhr-polling"}, "60:60:xhr-polling", id="one transport"),
     pytest.param(
-        {"transports": ["xhr-polling", "websocket"]},
-        "60:60:xhr-polling,websocket",
+        {"transports": ["jsonp-polling", "xhr-polling"]},
+        "60:60:jsonp-polling,xhr-polling",
         id="the order of the setting",
+    ),
+    pytest.param(
+        {"transports": ["websocket", "xhr-polling"]},
+        "60:60:xhr-polling",
+        id="no websocket where the server cannot open one",
     ),
 ]
 
@@ -324,3 +331,17 @@ def test_d38_broadcasts_are_not_kept_for_sessions_that_were_never_opened(
     assert heard(client.socket) == [("", "connect")]
     client.app.of("").emit("news")  # type: ignore[attr-defined]
     assert client.poll().packets == ['5:::{"name":"news"}']
+
+
+def test_a_setting_that_leaves_nothing_says_so(
+    connect: Connect, caplog: pytest.LogCaptureFixture
+) -> None:
+    response = connect(transports="websocket").handshake()
+    assert (response.status_code, response.text) == (500, "handshake error")
+    assert "none of websocket works under this server" in caplog.text
+
+
+def test_a_server_that_can_upgrade_offers_websocket_first(serve: Callable[..., Served]) -> None:
+    with urlopen(serve(namespaces={}).url + "/socket.io/1/") as answer:
+        line = answer.read().decode()
+    assert line.partition(":")[2] == f"60:60:websocket,{ALL}"
