@@ -6,6 +6,7 @@ classifiers in pyproject.toml, the tools from its dependency groups.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shutil
@@ -28,6 +29,8 @@ ROOT = Path(__file__).resolve().parent
 JS = ROOT / "tests" / "js"
 PYPROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
 PYTHONS = nox.project.python_versions(PYPROJECT)
+# What the whole suite needs: the examples are part of it.
+EXTRAS = sorted(PYPROJECT["project"]["optional-dependencies"])
 
 # Built by the first session that asks, and the same one for all the others of this run.
 _wheel: Path | None = None
@@ -45,7 +48,7 @@ def demo(session: nox.Session) -> None:
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
     """Run the whole suite against the built wheel, on every supported Python."""
-    install_sockio(session, "demo", "reload", requirements=group("test"))
+    install_sockio(session, *EXTRAS, requirements=group("test"))
     install_js_client(session)
     pytest(session, *session.posargs)
 
@@ -53,10 +56,8 @@ def tests(session: nox.Session) -> None:
 @nox.session(python=[PYTHONS[0], PYTHONS[-1]])
 def minimums(session: nox.Session) -> None:
     """Run the suite with every dependency at the lower bound that pyproject.toml promises."""
-    extras = PYPROJECT["project"]["optional-dependencies"]
-    promised = [*PYPROJECT["project"]["dependencies"], *extras["demo"], *extras["reload"]]
-    pins = [lowest(requirement) for requirement in promised]
-    install_sockio(session, "demo", "reload", requirements=[*group("test"), *pins])
+    pins = [lowest(requirement) for requirement in promised()]
+    install_sockio(session, *EXTRAS, requirements=[*group("test"), *pins])
     install_js_client(session)
     pytest(session, *session.posargs)
 
@@ -73,7 +74,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def typing(session: nox.Session) -> None:
     """Check the types, strictly: the package, its tests and this file."""
-    session.install(*PYPROJECT["project"]["dependencies"], *group("typing"))
+    session.install(*promised(), *group("typing"))
     session.run("mypy", *session.posargs)
 
 
@@ -91,7 +92,7 @@ def docs(session: nox.Session) -> None:
 @nox.session
 def coverage(session: nox.Session) -> None:
     """Run the suite once and report which lines and branches it never reached."""
-    install_sockio(session, "demo", "reload", requirements=group("coverage"))
+    install_sockio(session, *EXTRAS, requirements=group("coverage"))
     install_js_client(session)
     session.run("coverage", "erase")
     # The script and not `-m pytest`, which would put the source tree in front of the wheel.
@@ -111,7 +112,7 @@ def fuzz(session: nox.Session) -> None:
 @nox.session
 def examples(session: nox.Session) -> None:
     """Start every example and see that it answers."""
-    install_sockio(session, "demo", requirements=group("test"))
+    install_sockio(session, *EXTRAS, requirements=group("test"))
     install_js_client(session)
     pytest(session, "tests/examples", *session.posargs)
 
@@ -119,6 +120,13 @@ def examples(session: nox.Session) -> None:
 def group(name: str) -> tuple[str, ...]:
     """The requirements of one dependency group of pyproject.toml."""
     return nox.project.dependency_groups(PYPROJECT, name)
+
+
+def promised() -> list[str]:
+    """The requirements of the package and of all its extras."""
+    project = PYPROJECT["project"]
+    extras = project["optional-dependencies"].values()
+    return [*project["dependencies"], *itertools.chain.from_iterable(extras)]
 
 
 def lowest(requirement: str) -> str:
