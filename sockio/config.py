@@ -225,6 +225,11 @@ class Settings:
                     f"{name} ({getattr(self, name):g} s) must be shorter than close_timeout "
                     f"({self.close_timeout:g} s): clients expect data within the close timeout."
                 )
+        if self.policy_server and not self.policy_domains:
+            raise SettingsError(
+                "policy_server needs the domains whose pages may connect: "
+                "policy_domains=['www.example.com'] (['*'] for any page)."
+            )
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,8 @@ def policy_file(domains: Iterable[str], ports: str) -> bytes:
 
     ``"*"`` among the domains allows every page. Ends with the NUL that Flash waits for.
     """
-    listed = list(domains)
+    # One domain alone is a mistake that would otherwise list its letters.
+    listed = domains.replace(",", " ").split() if isinstance(domains, str) else list(domains)
     if not listed:
         raise SettingsError(
             "the flash policy server needs the domains whose pages may connect: "

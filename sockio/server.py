@@ -16,6 +16,7 @@ from gevent.pool import Pool
 from gevent.pywsgi import WSGIServer
 
 from .config import OPTIONS
+from .exceptions import SettingsError
 from .flash_policy import FlashPolicyServer
 from .middleware import SocketIOMiddleware
 from .runtime import warn_if_unpatched
@@ -40,7 +41,14 @@ class SocketIOServer(WSGIServer):
         **options: Any,
     ) -> None:
         if "policy_listener" in options:
-            host, port = options.pop("policy_listener")
+            listener_of_policy = options.pop("policy_listener")
+            try:
+                host, port = listener_of_policy
+            except (TypeError, ValueError):
+                raise SettingsError(
+                    f"policy_listener={listener_of_policy!r}: must be (host, port), such as "
+                    "('', 10843)."
+                ) from None
             options.update(policy_listener_host=host, policy_listener_port=port)
         settings = {name: options.pop(name) for name in list(options) if name in OPTIONS}
         found = find_middleware(app)
@@ -75,12 +83,14 @@ class SocketIOServer(WSGIServer):
         settings = self.middleware.settings
         if settings.policy_server and self.policy_server is None:
             host = settings.policy_listener_host or self.server_host
-            self.policy_server = FlashPolicyServer(
+            policy_server = FlashPolicyServer(
                 (host, settings.policy_listener_port),
                 settings.policy_domains,
                 ports=str(self.server_port),
             )
-            self.policy_server.start()
+            # May fail, for a port that is taken; what is not running is not kept.
+            policy_server.start()
+            self.policy_server = policy_server
 
     def handle(self, sock: Any, address: Any) -> None:
         # Headers and body leave in two writes; without this the second waits for the client's
@@ -96,7 +106,7 @@ class SocketIOServer(WSGIServer):
         those are cut."""
         self.stop_accepting()
         if self.policy_server is not None:
-            self.policy_server.stop()
+            self.policy_server.stop(timeout)
             self.policy_server = None
         self.middleware.close(self.stop_timeout if timeout is None else timeout)
         super().stop(timeout)

@@ -20,6 +20,7 @@ __all__ = [
     "can_upgrade",
     "closes_silently",
     "connection_of",
+    "cut",
     "hang_up_soon",
     "is_gone",
     "is_known_unread",
@@ -56,12 +57,19 @@ def upgradable(environ: Mapping[str, Any]) -> tuple[io.BufferedReader, Any] | No
 
     That is gevent.pywsgi's way (see its ``finalize_headers``): the reader holds what
     the client sent right behind its request, and ``start_response("101 ...")`` adds no length.
+    Others hand out such a reader too, for example wsgiref, and then fail over the answer.
     """
     reader = environ.get("wsgi.input")
-    if not isinstance(reader, io.BufferedReader):
+    if not (isinstance(reader, io.BufferedReader) and _is_pywsgi(environ)):
         return None
     sock = getattr(reader.raw, "_sock", None)
     return (reader, sock) if hasattr(sock, "detach") else None
+
+
+def _is_pywsgi(environ: Mapping[str, Any]) -> bool:
+    """Whether gevent.pywsgi serves the request, alone or as a worker of gunicorn."""
+    software: str = environ.get("SERVER_SOFTWARE", "")
+    return software.startswith("gevent")
 
 
 def can_upgrade(environ: Mapping[str, Any]) -> bool:
@@ -70,7 +78,7 @@ def can_upgrade(environ: Mapping[str, Any]) -> bool:
     gevent.pywsgi shows in both: what is the reader itself for an upgrade is wrapped otherwise.
     """
     reader = getattr(environ.get("wsgi.input"), "rfile", environ.get("wsgi.input"))
-    return upgradable({"wsgi.input": reader}) is not None
+    return upgradable({**environ, "wsgi.input": reader}) is not None
 
 
 def with_tls(sock: Any) -> bool:
@@ -157,8 +165,7 @@ def closes_silently(environ: Mapping[str, Any]) -> bool:
     gevent.pywsgi does. To others the header is theirs alone, as PEP 3333 has it, and some of them
     take it from an application for a crash.
     """
-    software: str = environ.get("SERVER_SOFTWARE", "")
-    return software.startswith("gevent")
+    return _is_pywsgi(environ)
 
 
 def hang_up_soon(environ: Mapping[str, Any], runtime: Runtime) -> None:
@@ -171,11 +178,16 @@ def hang_up_soon(environ: Mapping[str, Any], runtime: Runtime) -> None:
     if sock is None:
         return
 
-    def cut() -> None:
-        with contextlib.suppress(OSError):
-            sock.shutdown(stdlib_socket.SHUT_RDWR)
+    runtime.at(runtime.now() + GRACE, lambda: cut(sock))
 
-    runtime.at(runtime.now() + GRACE, cut)
+
+def cut(sock: Any) -> None:
+    """End a connection both ways, under whoever reads from it or is stuck in a write to it."""
+    # The plain socket below gevent's: that one would raise an error of its own in the other task,
+    # which servers log with a traceback, where the kernel's is what any lost connection gives.
+    # AttributeError: it was not found.
+    with contextlib.suppress(OSError, AttributeError):
+        getattr(sock, "_sock", sock).shutdown(stdlib_socket.SHUT_RDWR)
 
 
 def take_over(reader: io.BufferedReader, sock: Any) -> tuple[Any, bytes]:

@@ -18,6 +18,9 @@ from .scripts import callback_index, string_literal
 
 __all__ = ["JSONPPolling"]
 
+#: Fields in a form; the client sends one. A query needs no limit, servers bound the request line.
+MAX_FIELDS = 100
+
 
 class JSONPPolling(PollingTransport):
     """Answers are ``io.j[INDEX]("...");``, bodies are ``d="..."`` as a form."""
@@ -40,9 +43,9 @@ class JSONPPolling(PollingTransport):
     def unwrap(self, body: bytes, request: Request) -> str:
         """The payload is a JSON string, form-encoded: ``+`` is a space, ``%XX`` is UTF-8."""
         try:
-            field = _field(super().unwrap(body, request), "d", errors="strict")
+            field = _field(super().unwrap(body, request), "d", "strict", MAX_FIELDS)
         except (UnicodeDecodeError, ValueError) as error:
-            raise PacketError("the form is not UTF-8") from error
+            raise PacketError("the form cannot be read") from error
         if field is None:
             raise PacketError("the form has no field d")
         try:
@@ -54,9 +57,10 @@ class JSONPPolling(PollingTransport):
         return text
 
 
-def _field(query: str, name: str, errors: str = "replace") -> str | None:
-    """The first value of a field in a form or query."""
-    for key, value in parse_qsl(query, keep_blank_values=True, errors=errors, max_num_fields=100):
+def _field(query: str, name: str, errors: str = "replace", limit: int | None = None) -> str | None:
+    """The first value of a field in a form or query. Raises ``ValueError`` for more fields than
+    ``limit``, and where ``errors`` is strict for what is not UTF-8."""
+    for key, value in parse_qsl(query, keep_blank_values=True, errors=errors, max_num_fields=limit):
         if key == name:
             return value
     return None

@@ -8,10 +8,10 @@ from typing import Any
 
 from webob import Request, Response
 
-from ..interfaces import Runtime
+from ..interfaces import Cancellable, Runtime
 from ..outbox import Batch, Outgoing
 from ..virtsocket import Socket
-from .connection import connection_of, is_gone, is_known_unread, watch_for_hangup
+from .connection import connection_of, cut, is_gone, is_known_unread, watch_for_hangup
 from .http import HTTPTransport
 
 __all__ = ["PollingTransport"]
@@ -47,7 +47,7 @@ class PollingTransport(HTTPTransport):
             batch.unread = _evidence(connection)
         body = self.wrap(self.codec.dialect.encode_payload(batch.texts()), request)
         response = self.answer(request, body)
-        response.app_iter = BatchBody(body, batch, socket)
+        response.app_iter = BatchBody(body, batch, socket, connection)
         response.content_length = len(body)
         return response
 
@@ -99,10 +99,12 @@ class BatchBody:
     any case; so a body that is closed before its end was reached was not written.
     """
 
-    def __init__(self, body: bytes, batch: Batch, socket: Socket) -> None:
+    def __init__(self, body: bytes, batch: Batch, socket: Socket, connection: Any) -> None:
         self._body: bytes | None = body
         self._batch = batch
         self._socket = socket
+        self._connection = connection
+        self._cut: Cancellable | None = None
 
     def __iter__(self) -> Iterator[bytes]:
         return self
@@ -110,12 +112,17 @@ class BatchBody:
     def __next__(self) -> bytes:
         body, self._body = self._body, None
         if body is not None:
+            # Who has not read it by then is given up, and must not keep the request's task.
+            runtime, timeout = self._socket.runtime, self._socket.config.close_timeout
+            self._cut = runtime.at(runtime.now() + timeout, lambda: cut(self._connection))
             return body
         if not self._batch.written:
             self._socket.written(self._batch)
         raise StopIteration
 
     def close(self) -> None:
+        if self._cut is not None:
+            self._cut.cancel()
         if not self._batch.written:
             self._socket.restore(self._batch)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import socket as stdlib_socket
 from abc import abstractmethod
 from collections.abc import Generator, Iterator
 from typing import Any
@@ -11,16 +9,19 @@ from typing import Any
 from webob import Request, Response
 
 from ..exceptions import RequestRefused
+from ..interfaces import Cancellable
 from ..outbox import Outgoing
 from ..reasons import Reason
 from ..virtsocket import Socket
-from .connection import connection_of, is_gone, watch_for_hangup
+from .connection import connection_of, cut, is_gone, watch_for_hangup
 from .http import HTTPTransport
 
 __all__ = ["StreamingTransport"]
 
 #: Bytes of queued packets taken at once.
 TAKE = 65536
+#: Seconds in which a client whose stream was replaced can read what was being written to it.
+CLOSE_WAIT = 2.0
 
 
 class StreamingTransport(HTTPTransport):
@@ -68,6 +69,7 @@ class Stream:
         self._signal = self._runtime.signal()
         self._gone = False
         self._finishing = False
+        self._cut: Cancellable | None = None
         self._chunks = self._generate()
 
     def __iter__(self) -> Iterator[bytes]:
@@ -75,6 +77,9 @@ class Stream:
 
     def close(self) -> None:
         """The server is done with the answer: it came to its end, or a write failed."""
+        if self._cut is not None:
+            # The connection may have its next request already.
+            self._cut.cancel()
         self._chunks.close()
         self._socket.lost(self, Reason.TRANSPORT_CLOSE)
 
@@ -131,14 +136,17 @@ class Stream:
         self._finishing = True
         self._signal.set()
 
-    replaced = finish
+    def replaced(self) -> None:
+        self.finish()
+        # The session goes on without this connection, so its deadlines are not ours: a peer that
+        # does not read what is left would keep it, and its task, for ever.
+        self._cut = self._runtime.at(self._runtime.now() + CLOSE_WAIT, self.abort)
 
     def abort(self) -> None:
         self._gone = True
         self._signal.set()
         # The request's task may be stuck in a write that the peer does not read.
-        with contextlib.suppress(OSError, AttributeError):
-            self._connection.shutdown(stdlib_socket.SHUT_RDWR)
+        cut(self._connection)
 
     def pause(self) -> None:
         """Packets come by POST, which waits by itself."""
