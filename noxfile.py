@@ -53,6 +53,14 @@ def tests(session: nox.Session) -> None:
     pytest(session, *session.posargs)
 
 
+@nox.session
+def e2e(session: nox.Session) -> None:
+    """Drive real pages in a headless Chromium; `-- -k chat` and the like go to pytest."""
+    install_sockio(session, "demo", requirements=group("browser"))
+    install_js_client(session)
+    pytest(session, "tests/browser", *session.posargs, SOCKIO_BROWSER="1")
+
+
 @nox.session(python=[PYTHONS[0], PYTHONS[-1]])
 def minimums(session: nox.Session) -> None:
     """Run the suite with every dependency at the lower bound that pyproject.toml promises."""
@@ -136,10 +144,10 @@ def lowest(requirement: str) -> str:
     return f"{parsed.name}=={bound}"
 
 
-def pytest(session: nox.Session, *args: str) -> None:
+def pytest(session: nox.Session, *args: str, **environ: str) -> None:
     """Run pytest where tests/test_house.py insists that the tested sockio is the wheel's."""
     # The script and not `python -m pytest`, which would put the source tree in front of the wheel.
-    session.run("pytest", *args, env={"SOCKIO_EXPECT_INSTALLED": "1"})
+    session.run("pytest", *args, env={"SOCKIO_EXPECT_INSTALLED": "1", **environ})
 
 
 def install_sockio(

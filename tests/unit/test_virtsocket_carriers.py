@@ -170,6 +170,15 @@ def test_d87_a_poll_that_dies_with_the_goodbye_leaves_it_to_the_next_one(home: H
     assert client.polls().answer == ["0::"]
 
 
+def test_a_client_that_says_goodbye_and_hangs_up_on_the_answer_is_gone(home: House) -> None:
+    """As the page's client does: its goodbye is posted, and the poll aborted at once."""
+    client = opened_by_poll(home)
+    client.polls("write failed")
+    client.posts("0::")
+    home.runtime.settle()
+    assert client.state() is State.DISCONNECTED
+
+
 def test_a_replaced_poll_that_is_lost_later_changes_nothing(home: House) -> None:
     client = opened_by_poll(home)
     older, newer = client.polls(), client.polls()
