@@ -476,6 +476,9 @@ class Socket:
     def restore(self, batch: Batch) -> None:
         """The answer that carried ``batch`` failed: its packets go first with the next one."""
         self._outbox.restore(batch)
+        if self.state is State.DISCONNECTING and self.close_reason in Reason.FROM_THE_CLIENT:
+            # It said goodbye and hung up on the poll that was to answer that: there is no next one.
+            self._deliver_done()
 
     def lost(self, carrier: Carrier, reason: str) -> None:
         """``carrier`` is gone. That ends the session of a stream; a poll leaves its client away."""

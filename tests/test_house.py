@@ -93,7 +93,7 @@ def test_the_javascript_client_is_pinned_and_the_package_private() -> None:
     assert package["dependencies"] == {"socket.io-client": "0.9.17"}
 
 
-@pytest.mark.parametrize("session", ["demo", "tests"])
+@pytest.mark.parametrize("session", ["demo", "tests e2e"])
 def test_the_readme_starts_in_one_line(session: str) -> None:
     command = (
         f"python3 -m venv .venv && .venv/bin/pip install --quiet nox && .venv/bin/nox -s {session}"
