@@ -29,13 +29,14 @@ from .admission import (
 from .config import Settings
 from .exceptions import RequestRefused
 from .namespace import BaseNamespace
-from .origins import cors_headers, preflight_headers
+from .origins import cors_headers
 from .protocol.handshake import encode_handshake
 from .reasons import Reason
 from .registry import SessionRegistry
 from .transports import Transport
 from .transports.base import WSGIApplication
 from .transports.connection import closes_silently, hang_up_soon
+from .transports.http import preflight
 from .transports.scripts import callback_index, string_literal
 
 __all__ = ["Endpoint", "Route", "parse_path"]
@@ -121,9 +122,7 @@ class Endpoint:
         environ = request.environ
         check_origin(self.settings.origins, environ)
         if request.method == "OPTIONS" and "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in environ:
-            response = Response(status="204 No Content", content_type=None)
-            response.headerlist.extend(cors_headers(environ) + preflight_headers(environ))
-            return response
+            return preflight(request, cors_headers(environ))
         address = environ.get("REMOTE_ADDR", "")
         self.registry.check_room_for(address)
         ask_authorize(self.settings.authorize, request)

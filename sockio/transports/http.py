@@ -16,10 +16,17 @@ from ..virtsocket import Socket
 from .base import Transport
 from .body import read_body
 
-__all__ = ["HTTPTransport"]
+__all__ = ["HTTPTransport", "preflight"]
 
 #: Packets of one body that are taken in before other clients get a turn.
 PACKETS_PER_TURN = 250
+
+
+def preflight(request: Request, cors: list[tuple[str, str]]) -> Response:
+    """The answer to a preflight: granted, with the headers ``cors`` for the page's origin."""
+    response = Response(status="204 No Content", content_type=None)
+    response.headerlist.extend(cors + preflight_headers(request.environ))
+    return response
 
 
 class HTTPTransport(Transport):
@@ -47,9 +54,7 @@ class HTTPTransport(Transport):
         if request.method == "POST":
             return self.post(request, socket)
         if request.method == "OPTIONS":
-            response = Response(status="204 No Content", content_type=None)
-            response.headerlist.extend(self._cors(request) + preflight_headers(request.environ))
-            return response
+            return preflight(request, self._cors(request))
         raise RequestRefused(
             "405 Method Not Allowed",
             "Use GET to receive and POST to send.",

@@ -37,7 +37,6 @@ class JSONPPolling(PollingTransport):
     def answer(self, request: Request, body: bytes, content_type: str | None = None) -> Response:
         response = super().answer(request, body, content_type)
         response.headers["X-XSS-Protection"] = "0"
-        response.headers["X-Content-Type-Options"] = "nosniff"
         return response
 
     def unwrap(self, body: bytes, request: Request) -> str:

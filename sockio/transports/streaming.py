@@ -46,7 +46,6 @@ class StreamingTransport(HTTPTransport):
             return self.answer(request, self.preamble() + self.chunk(self.unknown_session))
         response = self.answer(request, b"")
         response.headers["X-Accel-Buffering"] = "no"
-        del response.content_length
         response.app_iter = Stream(self, socket, connection_of(request.environ))
         return response
 
