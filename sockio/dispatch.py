@@ -206,14 +206,17 @@ class Dispatcher:
             # The namespace's connect was still waiting when this arrived.
             self._tell(_Farewell(namespace, Reason.NAMESPACE_CLIENT, 0.0))
             return
-        wants_answer = packet.get("ack") == "data"
-        if packet.get("ack") is True and not acked:
+        ack = packet.get("ack")
+        if ack is True and not acked:
             self._acknowledge(packet, [])
-        answer_to = packet["id"] if wants_answer else None
+        answer_to = packet["id"] if ack == "data" else None
         try:
-            with self._around(namespace):
+            if self._context is None:
                 result = namespace.process_packet(packet)
-            if wants_answer:
+            else:
+                with self._around(namespace):
+                    result = namespace.process_packet(packet)
+            if answer_to is not None:
                 self._acknowledge(packet, _as_arguments(result))
         except EventRefused as refused:
             self._complain(logging.WARNING, "%s %s: %s", socket, _shown(endpoint), refused)

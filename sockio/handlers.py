@@ -21,6 +21,9 @@ EVENT_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_ ]*", re.ASCII)
 
 ANY = "*"
 
+#: Names come from clients: so many that a class does not know are remembered for it.
+KEPT = 1000
+
 
 def on(name: str) -> Callable[[F], F]:
     """Handle the event ``name``, whatever characters are in it: ``@on("user:message")``.
@@ -118,12 +121,13 @@ class Handler:
 class HandlerTable:
     """The handlers of one namespace class: by method name, and by event name for :func:`on`."""
 
-    __slots__ = ("_events", "_methods", "_owner", "initializers", "wraps")
+    __slots__ = ("_events", "_methods", "_owner", "_resolved", "initializers", "wraps")
 
     def __init__(self, owner: type, base: type) -> None:
         self._owner = owner
         self._methods: dict[str, Handler | None] = {}
         self._events: dict[str, str] = {}
+        self._resolved: dict[str, tuple[str | None, bool]] = {}
         for cls in reversed(owner.__mro__):
             for name, value in vars(cls).items():
                 for event in _marks(value, "__sockio_events__"):
@@ -160,13 +164,20 @@ class HandlerTable:
                 and not isinstance(value, (type, functools.partial))
             )
         handler = Handler(name, value, self._owner) if is_method else None
-        if handler is not None or len(self._methods) < 1000:
-            # Names come from clients: what they may add to the cache is bounded.
+        if handler is not None or len(self._methods) < KEPT:
             self._methods[name] = handler
         return handler
 
     def event(self, name: str) -> tuple[str | None, bool]:
         """The method name that handles an event, and whether it is the catch-all one."""
+        found = self._resolved.get(name)
+        if found is None:
+            found = self._resolve(name)
+            if len(self._resolved) < KEPT:
+                self._resolved[name] = found
+        return found
+
+    def _resolve(self, name: str) -> tuple[str | None, bool]:
         marked = self._events.get(name)
         if marked is not None and name != ANY:
             return marked, False

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from .exceptions import PacketError
 from .outbox import Outgoing
 from .protocol.packet import Packet
+from .turn import Turn
 
 __all__ = ["Cancellable", "Carrier", "Job", "PacketSink", "Runtime", "Signal"]
 
@@ -46,6 +47,13 @@ class Runtime(Protocol):
     :class:`sockio.runtime.GeventRuntime` is the real one; ``sockio.testing`` has one whose time
     stands still until told otherwise.
     """
+
+    #: The present turn of the event loop: who writes while it is open may wait for its end.
+    turn: Turn
+
+    def begin_turn(self) -> None:
+        """Input is going to be handled: open the turn, which ends by itself when that was done."""
+        ...
 
     def bind(self) -> None:
         """Make the calling thread the one that sockets live in. Called with every request."""

@@ -62,17 +62,18 @@ class Batch:
 class Outbox:
     """A bounded queue of :class:`Outgoing` in order, with at most one batch in flight."""
 
-    __slots__ = ("_flight", "_max_bytes", "_max_packets", "_queue", "_size")
+    __slots__ = ("_flight", "_max_bytes", "_max_packets", "_size", "waiting")
 
     def __init__(self, max_packets: int, max_bytes: int) -> None:
-        self._queue: deque[Outgoing] = deque()
+        #: What is not under way, in order. To be looked at only.
+        self.waiting: deque[Outgoing] = deque()
         self._size = 0
         self._flight: Batch | None = None
         self._max_packets = max_packets
         self._max_bytes = max_bytes
 
     def __len__(self) -> int:
-        return len(self._queue)
+        return len(self.waiting)
 
     @property
     def size(self) -> int:
@@ -85,7 +86,7 @@ class Outbox:
         A single packet larger than the limit passes into an empty outbox: the limit bounds what
         piles up, not what may be said.
         """
-        held = len(self._queue) + (len(self._flight.packets) if self._flight else 0)
+        held = len(self.waiting) + (len(self._flight.packets) if self._flight else 0)
         if held and (held >= self._max_packets or self._size + len(packet.data) > self._max_bytes):
             return False
         self.force(packet)
@@ -93,13 +94,13 @@ class Outbox:
 
     def force(self, packet: Outgoing) -> None:
         """Queue ``packet`` beyond the limits: for the one packet that ends a session."""
-        self._queue.append(packet)
+        self.waiting.append(packet)
         self._size += len(packet.data)
 
     def take(self, max_bytes: int) -> list[Outgoing]:
         """Remove and return the next packets for good: at least one if there is any, and no more
         than ``max_bytes`` in all unless the first alone is larger."""
-        queue = self._queue
+        queue = self.waiting
         packets: list[Outgoing] = []
         taken = 0
         while queue:
@@ -128,7 +129,7 @@ class Outbox:
         nothing, so a failure reported twice cannot double a message."""
         if self._flight is batch:
             self._flight = None
-            self._queue.extendleft(reversed(batch.packets))
+            self.waiting.extendleft(reversed(batch.packets))
 
     def settle(self) -> None:
         """The client asked again: decide what became of the batch in flight.
@@ -148,8 +149,8 @@ class Outbox:
 
     def clear(self) -> int:
         """Forget everything; returns how many packets were still waiting."""
-        dropped = len(self._queue)
-        self._queue.clear()
+        dropped = len(self.waiting)
+        self.waiting.clear()
         self._flight = None
         self._size = 0
         return dropped

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import socket as stdlib_socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, cast
 
 import gevent
@@ -17,6 +17,8 @@ import gevent.hub
 import gevent.monkey
 
 from .interfaces import Signal
+from .turn import Turn
+from .workers import Workers
 
 __all__ = ["GeventRuntime", "warn_if_unpatched"]
 
@@ -34,9 +36,13 @@ class GeventRuntime:
     Sockets live in one thread, the one whose hub served the first request: see :meth:`bind`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, without: Collection[str] = ()) -> None:
         self._thread: int | None = None
         self._hub: Any = None
+        self._reuse = "workers" not in without
+        self._join = "join" not in without
+        self._workers: Workers | None = None
+        self.turn = Turn()
 
     def bind(self) -> None:
         """Make the calling thread the one that sockets live in. Called with every request."""
@@ -44,6 +50,7 @@ class GeventRuntime:
         if thread != self._thread:
             self._thread = thread
             self._hub = gevent.get_hub()
+            self._workers = None
             warn_if_unpatched()
 
     def task(self) -> object:
@@ -59,7 +66,16 @@ class GeventRuntime:
         return time.monotonic()
 
     def run(self, fn: Callable[..., object], *args: Any) -> None:
-        gevent.spawn_raw(fn, *args)
+        (self._workers or self._hire()).run(fn, args)
+
+    def begin_turn(self) -> None:
+        if self._join and not self.turn.open:
+            self.turn.open = True
+            (self._workers or self._hire()).call()
+
+    def _hire(self) -> Workers:
+        self._workers = Workers(self._hub or gevent.get_hub(), self.turn, reuse=self._reuse)
+        return self._workers
 
     def spawn(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> gevent.Greenlet[..., Any]:
         return gevent.spawn(fn, *args, **kwargs)

@@ -58,6 +58,9 @@ class State(enum.Enum):
     DISCONNECTED = "disconnected"
 
 
+# Looked at with every packet; an attribute of an enum is found slowly.
+_CONNECTED = State.CONNECTED
+
 _MOVES: Mapping[tuple[State, str], State] = {
     (State.NEW, "admit"): State.CONNECTING,
     (State.NEW, "close"): State.DISCONNECTED,
@@ -96,7 +99,6 @@ class Socket:
         "_alarm_at",
         "_all_told",
         "_carrier",
-        "_codec",
         "_delivered",
         "_held",
         "_on_change",
@@ -109,6 +111,7 @@ class Socket:
         "bad_packets",
         "born",
         "close_reason",
+        "codec",
         "config",
         "dispatcher",
         "dropped",
@@ -173,7 +176,9 @@ class Socket:
         self.transport = ""
         self.born = runtime.now()
         self.wheel_slot: int | None = None
-        self._codec = self._shared_codec = codec
+        self._shared_codec = codec
+        #: How its packets are written and read.
+        self.codec = codec
         self.runtime = runtime
         self._on_change = on_change
         self._carrier: Carrier | None = None
@@ -216,10 +221,6 @@ class Socket:
         return self.state is State.CONNECTED
 
     @property
-    def codec(self) -> Codec:
-        return self._codec
-
-    @property
     def outbox_size(self) -> tuple[int, int]:
         """Packets and bytes waiting for this client."""
         return len(self._outbox), self._outbox.size
@@ -232,12 +233,12 @@ class Socket:
         False means that the client is gone, or that a limit or ``volatile`` dropped it. Raises
         ``UsageError`` when the packet cannot be written, for example for values JSON does not know.
         """
-        text = self._codec.encode(packet)
+        text = self.codec.encode(packet)
         return self.deliver(Outgoing(text, packet.get("endpoint", ""), volatile=volatile))
 
     def deliver(self, packet: Outgoing) -> bool:
         """Send one packet that is encoded already, maybe for many. See :meth:`send_packet`."""
-        if self.state is not State.CONNECTED:
+        if self.state is not _CONNECTED:
             return False
         held = self._held
         if held and packet.endpoint in held:
@@ -250,7 +251,7 @@ class Socket:
             kept.append(packet)
             return True
         carrier = self._carrier
-        if carrier is not None and not self._outbox and carrier.write(packet):
+        if carrier is not None and not self._outbox.waiting and carrier.write(packet):
             self.sent += 1
             return True
         if packet.volatile and (carrier is None or carrier.streaming):
@@ -317,16 +318,19 @@ class Socket:
         everything that needs the application is queued for the dispatcher. What is no packet is
         answered with an error and costs nothing but itself.
         """
-        if self.state not in (State.CONNECTED, State.CONNECTING):
+        state = self.state
+        if state is not _CONNECTED and state is not State.CONNECTING:
             return
         try:
-            packet = self._codec.decode(text)
+            packet = self.codec.decode(text)
         except PacketError as error:
             self._bad_packet(error)
             return
         self.received += 1
         kind = packet["type"]
-        if kind == "heartbeat":
+        if kind == "event":
+            self.dispatcher.submit(packet)
+        elif kind == "heartbeat":
             self.heartbeat()
         elif kind == "ack":
             self._acknowledged(packet)
@@ -566,7 +570,7 @@ class Socket:
         flush = say if flush is None else flush
         if flush and (carrier is not None or reason in (Reason.SERVER, Reason.REFUSED)):
             if say:
-                self._outbox.force(Outgoing(self._codec.encode(self._codec.dialect.goodbye)))
+                self._outbox.force(Outgoing(self.codec.encode(self.codec.dialect.goodbye)))
             if carrier is not None:
                 carrier.finish()
         else:
@@ -639,7 +643,7 @@ class Socket:
 
     def _beat(self) -> None:
         self._arm(Alarm.PULSE, self.config.heartbeat_timeout)
-        self.deliver(Outgoing(self._codec.encode(self._codec.dialect.heartbeat)))
+        self.deliver(Outgoing(self.codec.encode(self.codec.dialect.heartbeat)))
 
     def _no_pulse(self) -> None:
         if self._paused:
@@ -667,7 +671,7 @@ class Socket:
         """Use other JSON functions for this socket. Broadcasts are then encoded for it alone."""
         shared = self._shared_codec
         if loads is not None or dumps is not None:
-            self._codec = Codec(
+            self.codec = Codec(
                 shared.dialect,
                 shared.json_loads if loads is None else loads,
                 shared.json_dumps if dumps is None else dumps,

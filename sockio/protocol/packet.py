@@ -180,8 +180,9 @@ def _write_ack(packet: Mapping[str, Any], json_dumps: JsonDumps) -> str:
     if not args:
         return number
     text = _dumps(packet, args, json_dumps)
-    for line_end, substitute in _LINE_ENDS_IN_JSON:
-        text = text.replace(line_end, substitute)
+    if not text.isascii() or "\n" in text or "\r" in text:
+        for line_end, substitute in _LINE_ENDS_IN_JSON:
+            text = text.replace(line_end, substitute)
     return f"{number}+{text}"
 
 
@@ -249,8 +250,12 @@ def decode(text: str | bytes, json_loads: JsonLoads = default_json_loads) -> Pac
     _, number, endpoint, data = fields
     packet: Packet = {"type": kind.name, "endpoint": endpoint}
     if number and number != "+":  # without a number the reference overlooks the plus sign
-        packet["id"] = _read_number(packet, number.removesuffix("+"))
-        packet["ack"] = "data" if number[-1] == "+" else True
+        if number[-1] == "+":
+            packet["id"] = _read_number(packet, number[:-1])
+            packet["ack"] = "data"
+        else:
+            packet["id"] = _read_number(packet, number)
+            packet["ack"] = True
     kind.read(packet, data, json_loads)
     return packet
 
@@ -276,14 +281,15 @@ def encode(packet: Mapping[str, Any], json_dumps: JsonDumps = default_json_dumps
     endpoint = packet.get("endpoint", "")
     if not isinstance(endpoint, str) or ":" in endpoint:
         raise UsageError(f"an endpoint is a str without colons such as '/chat'; got {endpoint!r}")
-    if packet.get("id") is not None:
-        plus = "+" if packet.get("ack") == "data" else ""
-        head = f"{kind.digit}:{_write_number(packet, 'id')}{plus}:{endpoint}"
+    data = kind.write(packet, json_dumps)
+    number = ""
+    if "id" in packet and packet["id"] is not None:
+        number = _write_number(packet, "id")
+        if packet.get("ack") == "data":
+            number += "+"
     elif packet.get("ack"):
         raise UsageError("a packet that asks for an ack needs an 'id' as well")
-    else:
-        head = f"{kind.digit}::{endpoint}"
-    data = kind.write(packet, json_dumps)
+    head = f"{kind.digit}:{number}:{endpoint}"
     return f"{head}:{data}" if data else head
 
 

@@ -8,6 +8,8 @@ Here both directions refuse.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterable
+from json import encoder as json_encoder
 from math import isinf
 from typing import Any, NoReturn
 
@@ -29,6 +31,27 @@ def _no_constant(name: str) -> NoReturn:
 _decoder = json.JSONDecoder(parse_float=_finite, parse_constant=_no_constant)
 _encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
+# What is inside them, for values and texts that are as they should be: it halves the time of a
+# small packet. What these refuse is given to the whole ones, which say why or do it after all.
+_inner_decoder: Any = _decoder
+_scan: Callable[[str, int], tuple[Any, int]] = _inner_decoder.scan_once
+_Encode = Callable[[Any, int], Iterable[str]]
+
+
+def _kept_encode() -> _Encode | None:
+    make: Any = getattr(json_encoder, "c_make_encoder", None)
+    try:
+        # The first argument would be for finding a value that holds itself: without it, that ends
+        # in a RecursionError.
+        text = json_encoder.encode_basestring
+        kept: _Encode = make(None, _encoder.default, text, None, ":", ",", False, False, False)
+        return kept if "".join(kept(["ü", 1.5, None], 0)) == '["ü",1.5,null]' else None
+    except TypeError:  # there is none, or it is made otherwise
+        return None
+
+
+_encode = _kept_encode()
+
 
 def loads(text: str) -> Any:
     """The value that a JSON text stands for.
@@ -38,6 +61,14 @@ def loads(text: str) -> Any:
     unless it was told otherwise), nesting beyond the recursion limit. When an object gives a name
     twice, the last value counts.
     """
+    try:
+        value, end = _scan(text, 0)
+        if end == len(text):
+            return value
+    except (StopIteration, ValueError):
+        pass
+    except RecursionError as error:
+        raise ValueError("the JSON text is nested too deeply") from error
     try:
         return _decoder.decode(text)
     except RecursionError as error:
@@ -52,6 +83,11 @@ def dumps(value: Any) -> str:
     itself, :exc:`RecursionError` for one nested too deeply. A lone surrogate in a string stays what
     it is; whoever makes bytes of the text has to replace it.
     """
+    if _encode is not None:
+        try:
+            return "".join(_encode(value, 0))
+        except (TypeError, ValueError, RecursionError):
+            pass
     return _encoder.encode(value)
 
 

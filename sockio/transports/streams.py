@@ -23,6 +23,9 @@ __all__ = ["BlockingStream", "Stream", "WatchedStream"]
 #: frames has 2700 of them in as many.
 CHUNK = 16384
 
+#: Nothing could be written, or read, without waiting.
+WOULD_WAIT = (BlockingIOError, InterruptedError)
+
 OnData = Callable[[bytes], None]
 OnEnd = Callable[[], None]
 
@@ -34,8 +37,10 @@ class Stream(Protocol):
         """Begin to read. ``on_end`` is called once, when the peer has closed or reset."""
         ...
 
-    def send(self, data: bytes | memoryview) -> int:
-        """Write now what can be written now: the number of bytes. Raises ``OSError``."""
+    @property
+    def send(self) -> Callable[[bytes | memoryview], int]:
+        """Write now what can be written now: the number of bytes. Raises ``OSError``, one of
+        :data:`WOULD_WAIT` among them when it is none."""
         ...
 
     def call_when_writable(self, callback: Callable[[], None] | None) -> None:
@@ -58,10 +63,23 @@ class Stream(Protocol):
 class WatchedStream:
     """A non-blocking socket watched by the event loop."""
 
-    __slots__ = ("_on_data", "_on_end", "_reading", "_runtime", "_sock", "_writing", "on_closed")
+    __slots__ = (
+        "_on_data",
+        "_on_end",
+        "_reading",
+        "_recv",
+        "_runtime",
+        "_sock",
+        "_writing",
+        "on_closed",
+        "send",
+    )
 
     def __init__(self, sock: Any, runtime: Runtime) -> None:
         self._sock = sock
+        # The kernel's, with nothing in between.
+        self._recv: Callable[[int], bytes] = sock.recv
+        self.send: Callable[[bytes | memoryview], int] = sock.send
         self._runtime = runtime
         self._on_data: OnData | None = None
         self._on_end: OnEnd | None = None
@@ -78,24 +96,18 @@ class WatchedStream:
         # One read per turn of the loop: what is left makes the descriptor readable again, after
         # the others had their turn.
         try:
-            data = self._sock.recv(CHUNK)
-        except (BlockingIOError, InterruptedError):
+            data = self._recv(CHUNK)
+        except WOULD_WAIT:
             return
         except OSError:
             data = b""
         if data and self._on_data is not None:
+            self._runtime.begin_turn()
             self._on_data(data)
         elif not data:
             self.pause()
             if self._on_end is not None:
                 self._on_end()
-
-    def send(self, data: bytes | memoryview) -> int:
-        try:
-            sent: int = self._sock.send(data)
-            return sent
-        except (BlockingIOError, InterruptedError):
-            return 0
 
     def call_when_writable(self, callback: Callable[[], None] | None) -> None:
         writing, self._writing = self._writing, None

@@ -17,12 +17,13 @@ from ..exceptions import RequestRefused
 from ..interfaces import Runtime
 from ..outbox import Outgoing
 from ..reasons import Reason
+from ..turn import Sequence
 from ..virtsocket import Socket
 from .base import Transport, WSGIApplication
 from .connection import can_upgrade
 from .foreign import serve_foreign
 from .framing import FrameReader, close_frame, text_frame
-from .streams import Stream
+from .streams import WOULD_WAIT, Stream
 from .upgrades import is_foreign, upgrade
 
 __all__ = ["WebSocket", "WebSocketCarrier"]
@@ -71,13 +72,16 @@ class WebSocketCarrier:
     __slots__ = (
         "_answers",
         "_close_code",
+        "_collected",
         "_reader",
         "_runtime",
         "_said_goodbye",
+        "_send",
         "_socket",
         "_stream",
         "_tail",
         "_transport",
+        "_turn",
         "name",
     )
 
@@ -86,6 +90,10 @@ class WebSocketCarrier:
         self._transport = transport
         self._runtime: Runtime = transport.runtime
         self._stream = stream
+        self._send = stream.send
+        self._turn = self._runtime.turn
+        # What leaves at the end of the present turn, if anything.
+        self._collected: Sequence | None = None
         self._socket = socket
         self._reader = FrameReader(transport.settings.max_payload)
         # What the kernel did not take of the frame (or joined frames) being written.
@@ -146,6 +154,7 @@ class WebSocketCarrier:
             socket.pause_if_busy()
 
     def _hung_up(self) -> None:
+        self._collected = None
         self._stream.close()
         self._tell_lost(Reason.TRANSPORT_CLOSE)
 
@@ -167,8 +176,30 @@ class WebSocketCarrier:
         frame = packet.frame
         if frame is None:
             frame = packet.frame = text_frame(packet.data)
-        self._write(frame)
+        turn = self._turn
+        if not turn.open:
+            self._write(frame)
+            return True
+        collected = self._collected
+        if collected is None:
+            collected = turn.nothing
+            turn.at_end(self)
+        if collected.next_packet is packet:
+            collected = collected.next
+        else:
+            collected = collected.then(packet, frame)
+        self._collected = collected
+        if collected.size >= JOIN:
+            self.flush()
         return True
+
+    def flush(self) -> None:
+        """Write what was collected in this turn."""
+        collected = self._collected
+        if collected is None:
+            return
+        self._collected = None
+        self._write(collected.joined or collected.join())
 
     def ready(self) -> None:
         if self._tail is None:
@@ -176,24 +207,35 @@ class WebSocketCarrier:
 
     def _write(self, data: bytes) -> None:
         """Write now, or behind what is being written."""
+        if self._collected is not None:
+            self.flush()
         if self._tail is not None:
             self._tail = memoryview(bytes(self._tail) + data)
             return
         try:
-            sent = self._stream.send(data)
+            sent = self._send(data)
+            if sent == len(data):
+                return
+        except WOULD_WAIT:
+            sent = 0
         except OSError:
             self._broken()
             return
-        if sent < len(data):
-            self._tail = memoryview(data)[sent:]
-            self._stream.call_when_writable(self._drain)
+        self._tail = memoryview(data)[sent:]
+        self._stream.call_when_writable(self._drain)
 
     def _drain(self) -> None:
-        """Write the tail, then what waits in the outbox, as far as the kernel takes it."""
+        """Write what was collected and the tail, then what waits in the outbox, as far as the
+        kernel takes it."""
+        if self._collected is not None:
+            self.flush()
         tail = self._tail
         try:
             while tail is not None or (tail := self._next()) is not None:
-                sent = self._stream.send(tail)
+                try:
+                    sent = self._send(tail)
+                except WOULD_WAIT:
+                    sent = 0
                 if sent < len(tail):
                     if self._tail is None:
                         self._stream.call_when_writable(self._drain)
@@ -226,7 +268,7 @@ class WebSocketCarrier:
         return memoryview(close_frame(self._close_code))
 
     def _broken(self) -> None:
-        self._tail = None
+        self._tail = self._collected = None
         self._stream.close()
         self._tell_lost(Reason.TRANSPORT_ERROR)
 
@@ -251,6 +293,7 @@ class WebSocketCarrier:
             self._close_code = code
             # Whoever paused the reading is gone; the peer's FIN has to be seen.
             self._stream.resume()
+            self.flush()
             if self._tail is None:
                 self._drain()
 
@@ -272,5 +315,5 @@ class WebSocketCarrier:
 
     def abort(self) -> None:
         self._close_code = 1000
-        self._tail = None
+        self._tail = self._collected = None
         self._stream.close()

@@ -20,8 +20,9 @@ LAYERS = [
     {"exceptions", "reasons", "handlers", "origins"},
     {"config", "protocol"},
     {"outbox"},
+    {"turn"},
     {"interfaces"},
-    {"acks", "wheel", "jobs", "error_handling", "runtime"},
+    {"acks", "wheel", "jobs", "error_handling", "workers", "runtime"},
     {"virtsocket"},
     {"rooms", "backplane", "registry"},
     {"dispatch", "namespace", "emitter", "mixins", "transports"},
@@ -32,7 +33,8 @@ LAYERS = [
 
 #: Which modules (or packages) may import what is not in the standard library.
 THIRD_PARTY = {
-    "gevent": {"runtime", "server", "flash_policy", "cli", "testing", "integrations"},
+    "gevent": {"runtime", "workers", "server", "flash_policy", "cli", "testing", "integrations"},
+    "greenlet": {"workers"},
     "webob": {"transports", "admission", "endpoint"},
     "websockets": {"transports.framing"},
     "watchfiles": {"cli"},
