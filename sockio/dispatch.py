@@ -35,6 +35,8 @@ TURN = 0.01
 LOUD = 10
 
 _DISCONNECT = "disconnect"
+# Looked at with every packet; an attribute of an enum is found slowly.
+_CONNECTED = State.CONNECTED
 
 #: Whatever else a handler raises is its own failure, also what is no Exception: gevent's Timeout.
 _ENDS_THE_PROCESS = (SystemExit, KeyboardInterrupt)
@@ -49,6 +51,15 @@ class _Farewell:
         self.namespace = namespace
         self.reason = reason
         self.since = since
+
+
+class _Receipted:
+    """A packet whose automatic ack went out when it came in."""
+
+    __slots__ = ("packet",)
+
+    def __init__(self, packet: Packet) -> None:
+        self.packet = packet
 
 
 class _Invalid:
@@ -89,8 +100,8 @@ class Dispatcher:
         self._context = socket.config.context
         self._limit = socket.config.max_inbox
         self._complaints = 0
-        # A packet with the note whether its automatic ack was sent; what was none; a farewell.
-        self._inbox: deque[tuple[Packet, bool] | _Invalid | _Farewell] = deque()
+        # Packets, what was none, farewells: in the order in which they came.
+        self._inbox: deque[Packet | _Receipted | _Invalid | _Farewell] = deque()
         self._working = False
         #: Since when the present handler runs; None between handlers.
         self._handling: float | None = None
@@ -110,7 +121,7 @@ class Dispatcher:
         socket = self._socket
         if socket.GLOBAL_NS in socket.namespaces:
             # Before whatever a hasty client posted ahead of its first poll.
-            self._inbox.appendleft(({"type": "connect", "endpoint": "", "qs": ""}, False))
+            self._inbox.appendleft({"type": "connect", "endpoint": "", "qs": ""})
             self._work_soon()
         else:
             self._accept("")
@@ -118,18 +129,19 @@ class Dispatcher:
                 self._work_soon()
 
     def submit(self, packet: Packet) -> None:
-        acked = False
-        if packet.get("ack") is True and packet["endpoint"] in self._socket.active_ns:
-            # An automatic ack goes out at once, before any handler (fact sheet, section 4).
-            self._acknowledge(packet, [])
-            acked = True
+        item: Packet | _Receipted = packet
         if packet["type"] == _DISCONNECT:
             namespace = self._socket.get(packet["endpoint"])
             if namespace is not None and not self._socket.holding(packet["endpoint"]):
                 self._bid_farewell(namespace, Reason.NAMESPACE_CLIENT)
                 return
-        self._inbox.append((packet, acked))
-        if self._socket.state is State.CONNECTED:
+        elif "ack" in packet and packet["ack"] is True:
+            if packet["endpoint"] in self._socket.active_ns:
+                # An automatic ack goes out at once, before any handler (fact sheet, section 4).
+                self._acknowledge(packet, [])
+                item = _Receipted(packet)
+        self._inbox.append(item)
+        if not self._working and self._socket.state is _CONNECTED:
             self._work_soon()
 
     def reject(self, error: PacketError) -> None:
@@ -172,12 +184,14 @@ class Dispatcher:
                     turn_ends = started + TURN
                 if self._farewells:
                     self._watch_for_slowness()
-                if isinstance(item, _Farewell):
+                if isinstance(item, dict):
+                    self._handle(item, receipted=False)
+                elif isinstance(item, _Receipted):
+                    self._handle(item.packet, receipted=True)
+                elif isinstance(item, _Farewell):
                     self._tell(item)
-                elif isinstance(item, _Invalid):
-                    self._refuse("invalid_packet", item.message, item.endpoint, item.ack_id)
                 else:
-                    self._handle(*item)
+                    self._refuse("invalid_packet", item.message, item.endpoint, item.ack_id)
                 self._handling = None
                 if len(inbox) == self._limit // 2:
                     self._socket.resume()
@@ -190,7 +204,7 @@ class Dispatcher:
             else:
                 self._socket.resume()
 
-    def _handle(self, packet: Packet, acked: bool) -> None:
+    def _handle(self, packet: Packet, *, receipted: bool) -> None:
         socket = self._socket
         endpoint = packet["endpoint"]
         kind = packet["type"]
@@ -206,10 +220,12 @@ class Dispatcher:
             # The namespace's connect was still waiting when this arrived.
             self._tell(_Farewell(namespace, Reason.NAMESPACE_CLIENT, 0.0))
             return
-        ack = packet.get("ack")
-        if ack is True and not acked:
-            self._acknowledge(packet, [])
-        answer_to = packet["id"] if ack == "data" else None
+        answer_to = None
+        if "ack" in packet:
+            if packet["ack"] == "data":
+                answer_to = packet["id"]
+            elif not receipted:
+                self._acknowledge(packet, [])
         try:
             if self._context is None:
                 result = namespace.process_packet(packet)

@@ -21,6 +21,9 @@ EVENT_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_ ]*", re.ASCII)
 
 ANY = "*"
 
+#: The methods of a namespace that an event passes through on its way to its handler.
+STEPS = ("call_method_with_acl", "is_method_allowed", "call_method")
+
 #: Names come from clients: so many that a class does not know are remembered for it.
 KEPT = 1000
 
@@ -121,7 +124,15 @@ class Handler:
 class HandlerTable:
     """The handlers of one namespace class: by method name, and by event name for :func:`on`."""
 
-    __slots__ = ("_events", "_methods", "_owner", "_resolved", "initializers", "wraps")
+    __slots__ = (
+        "_events",
+        "_methods",
+        "_owner",
+        "_resolved",
+        "initializers",
+        "plain",
+        "wraps",
+    )
 
     def __init__(self, owner: type, base: type) -> None:
         self._owner = owner
@@ -142,6 +153,28 @@ class HandlerTable:
         self.wraps = getattr(owner, "exception_handler_decorator", None) is not getattr(
             base, "exception_handler_decorator", None
         )
+
+        #: Whether the class leaves the steps between an event and its handler as they are.
+        self.plain = not self.wraps and all(
+            getattr(owner, step, None) is getattr(base, step, None) for step in STEPS
+        )
+
+    def plain_event(self, name: str, count: int) -> Handler | None:
+        """The handler of an event, if it takes ``count`` arguments and nothing else is to be
+        looked at; None leaves it to :meth:`event` and :meth:`method`."""
+        found = self._resolved.get(name)
+        if found is None or found[1] or found[0] is None:
+            return None
+        handler = self._methods.get(found[0])
+        if (
+            handler is None
+            or handler.conditions
+            or handler.wants_packet
+            or count < handler.least
+            or (handler.most is not None and count > handler.most)
+        ):
+            return None
+        return handler
 
     def method(self, name: str) -> Handler | None:
         """The handler with that method name; None when the class has no such *method*.

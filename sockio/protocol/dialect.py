@@ -73,7 +73,7 @@ class Codec:
     codec per dialect unless ``socketio_manage(json_dumps=...)`` asks for another.
     """
 
-    __slots__ = ("dialect", "json_dumps", "json_loads")
+    __slots__ = ("decode", "dialect", "encode", "json_dumps", "json_loads")
 
     def __init__(
         self,
@@ -84,14 +84,13 @@ class Codec:
         self.dialect = dialect
         self.json_loads = default_json_loads if json_loads is None else json_loads
         self.json_dumps = default_json_dumps if json_dumps is None else json_dumps
-
-    def encode(self, packet: Mapping[str, Any]) -> str:
-        """Wire text of ``packet``. Raises ``UsageError`` when it cannot be written."""
-        return self.dialect.encode(packet, self.json_dumps)
-
-    def decode(self, text: str | bytes) -> Packet:
-        """The packet in ``text``. Raises ``PacketError`` for anything that is none."""
-        return self.dialect.decode(text, self.json_loads)
+        # Closures: called for every packet, they cost less than methods that look all this up.
+        read, loads = dialect.decode, self.json_loads
+        write, dumps = dialect.encode, self.json_dumps
+        #: The packet in a text. Raises ``PacketError`` for anything that is none.
+        self.decode: Callable[[str | bytes], Packet] = lambda text: read(text, loads)
+        #: Wire text of a packet. Raises ``UsageError`` when it cannot be written.
+        self.encode: Callable[[Mapping[str, Any]], str] = lambda packet: write(packet, dumps)
 
     def copy(self, packet: Mapping[str, Any]) -> Packet:
         """The packet as its reader will see it: plain values that nobody else can change.

@@ -145,7 +145,10 @@ def _write_json(packet: Mapping[str, Any], json_dumps: JsonDumps) -> str:
 
 
 def _read_event(packet: Packet, data: str, json_loads: JsonLoads) -> None:
-    event = _loads(packet, data, json_loads)
+    try:
+        event = json_loads(data)
+    except Exception as error:  # a codec of the user's may raise anything
+        _refuse_json(packet, data, error)
     name = event.get("name") if isinstance(event, dict) else None
     if not isinstance(name, str):
         _refuse(packet, "an event has to be a JSON object with a name", data)
@@ -198,12 +201,15 @@ def _write_error(packet: Mapping[str, Any], json_dumps: JsonDumps) -> str:
     return f"{reason}+{advice}" if advice else reason
 
 
+_Write = Callable[[Mapping[str, Any], JsonDumps], str]
+
+
 class _Kind(NamedTuple):
     digit: int
     name: PacketType
     needs_data: bool  # if not, a packet cut short before its colons is complete all the same
     read: Callable[[Packet, str, JsonLoads], None]
-    write: Callable[[Mapping[str, Any], JsonDumps], str]
+    write: _Write
 
 
 _KINDS = (
@@ -217,8 +223,8 @@ _KINDS = (
     _Kind(7, "error", True, _read_error, _write_error),
     _Kind(8, "noop", False, _read_nothing, _write_nothing),
 )
-_KIND_BY_DIGIT = {str(kind.digit): kind for kind in _KINDS}
-_KIND_BY_NAME: dict[str, _Kind] = {kind.name: kind for kind in _KINDS}
+_READERS = {str(kind.digit): (kind.name, kind.read, kind.needs_data) for kind in _KINDS}
+_WRITERS: dict[str, tuple[int, _Write]] = {kind.name: (kind.digit, kind.write) for kind in _KINDS}
 
 MSG_TYPES: dict[PacketType, int] = {kind.name: kind.digit for kind in _KINDS}
 
@@ -240,15 +246,18 @@ def decode(text: str | bytes, json_loads: JsonLoads = default_json_loads) -> Pac
         except UnicodeDecodeError as error:
             raise PacketError(f"the packet is not UTF-8: {text[:_MAX_ECHO]!a}") from error
     fields = text.split(":", 3)
-    kind = _KIND_BY_DIGIT.get(fields[0])
-    if kind is None:
-        raise PacketError(f"the packet does not start with a type from 0 to 8: {_echo(text)}")
+    try:
+        name, read, needs_data = _READERS[fields[0]]
+    except KeyError:
+        raise PacketError(
+            f"the packet does not start with a type from 0 to 8: {_echo(text)}"
+        ) from None
     if len(fields) < 4:
-        if kind.needs_data and len(fields) < 3:
-            raise PacketError(f"the {kind.name} packet ends too early: {_echo(text)}")
+        if needs_data and len(fields) < 3:
+            raise PacketError(f"the {name} packet ends too early: {_echo(text)}")
         fields += [""] * (4 - len(fields))
     _, number, endpoint, data = fields
-    packet: Packet = {"type": kind.name, "endpoint": endpoint}
+    packet: Packet = {"type": name, "endpoint": endpoint}
     if number and number != "+":  # without a number the reference overlooks the plus sign
         if number[-1] == "+":
             packet["id"] = _read_number(packet, number[:-1])
@@ -256,7 +265,7 @@ def decode(text: str | bytes, json_loads: JsonLoads = default_json_loads) -> Pac
         else:
             packet["id"] = _read_number(packet, number)
             packet["ack"] = True
-    kind.read(packet, data, json_loads)
+    read(packet, data, json_loads)
     return packet
 
 
@@ -272,7 +281,7 @@ def encode(packet: Mapping[str, Any], json_dumps: JsonDumps = default_json_dumps
     `json_dumps` had for it.
     """
     try:
-        kind = _KIND_BY_NAME[packet["type"]]
+        digit, write = _WRITERS[packet["type"]]
     except (KeyError, TypeError):
         known = ", ".join(MSG_TYPES)
         raise UsageError(
@@ -281,7 +290,7 @@ def encode(packet: Mapping[str, Any], json_dumps: JsonDumps = default_json_dumps
     endpoint = packet.get("endpoint", "")
     if not isinstance(endpoint, str) or ":" in endpoint:
         raise UsageError(f"an endpoint is a str without colons such as '/chat'; got {endpoint!r}")
-    data = kind.write(packet, json_dumps)
+    data = write(packet, json_dumps)
     number = ""
     if "id" in packet and packet["id"] is not None:
         number = _write_number(packet, "id")
@@ -289,8 +298,7 @@ def encode(packet: Mapping[str, Any], json_dumps: JsonDumps = default_json_dumps
             number += "+"
     elif packet.get("ack"):
         raise UsageError("a packet that asks for an ack needs an 'id' as well")
-    head = f"{kind.digit}:{number}:{endpoint}"
-    return f"{head}:{data}" if data else head
+    return f"{digit}:{number}:{endpoint}:{data}" if data else f"{digit}:{number}:{endpoint}"
 
 
 # The pieces that several kinds share.
@@ -340,7 +348,11 @@ def _loads(packet: Packet, text: str, json_loads: JsonLoads) -> Any:
     try:
         return json_loads(text)
     except Exception as error:  # a codec of the user's may raise anything
-        _refuse(packet, "bad JSON", text, error)
+        _refuse_json(packet, text, error)
+
+
+def _refuse_json(packet: Packet, text: str, error: Exception) -> NoReturn:
+    _refuse(packet, "bad JSON", text, error)
 
 
 def _dumps(packet: Mapping[str, Any], value: Any, json_dumps: JsonDumps) -> str:

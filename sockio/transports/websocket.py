@@ -17,7 +17,6 @@ from ..exceptions import RequestRefused
 from ..interfaces import Runtime
 from ..outbox import Outgoing
 from ..reasons import Reason
-from ..turn import Sequence
 from ..virtsocket import Socket
 from .base import Transport, WSGIApplication
 from .connection import can_upgrade
@@ -32,6 +31,9 @@ log = logging.getLogger("sockio.websocket")
 
 #: Bytes of queued packets that are joined into one write.
 JOIN = 65536
+#: Frames of one turn that are joined into one write, and the size in bytes from which one is not
+#: worth joining.
+COLLECT, LARGE = 64, 16384
 #: Seconds the peer gets to close its side after we closed ours.
 CLOSE_WAIT = 2.0
 
@@ -93,7 +95,7 @@ class WebSocketCarrier:
         self._send = stream.send
         self._turn = self._runtime.turn
         # What leaves at the end of the present turn, if anything.
-        self._collected: Sequence | None = None
+        self._collected: list[bytes] | None = None
         self._socket = socket
         self._reader = FrameReader(transport.settings.max_payload)
         # What the kernel did not take of the frame (or joined frames) being written.
@@ -176,30 +178,24 @@ class WebSocketCarrier:
         frame = packet.frame
         if frame is None:
             frame = packet.frame = text_frame(packet.data)
-        turn = self._turn
-        if not turn.open:
-            self._write(frame)
-            return True
         collected = self._collected
-        if collected is None:
-            collected = turn.nothing
-            turn.at_end(self)
-        if collected.next_packet is packet:
-            collected = collected.next
+        if collected is not None:
+            collected.append(frame)
+            if len(collected) == COLLECT or len(frame) > LARGE:
+                self.flush()
+        elif self._turn.open:
+            self._collected = [frame]
+            self._turn.at_end(self)
         else:
-            collected = collected.then(packet, frame)
-        self._collected = collected
-        if collected.size >= JOIN:
-            self.flush()
+            self._write(frame)
         return True
 
     def flush(self) -> None:
         """Write what was collected in this turn."""
         collected = self._collected
-        if collected is None:
-            return
-        self._collected = None
-        self._write(collected.joined or collected.join())
+        if collected is not None:
+            self._collected = None
+            self._write(collected[0] if len(collected) == 1 else b"".join(collected))
 
     def ready(self) -> None:
         if self._tail is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import pytest
@@ -45,7 +46,7 @@ def read(chunks: list[bytes], *, short_way: bool) -> Reading:
 
 def cut(data: bytes, points: list[int]) -> list[bytes]:
     edges = [0, *sorted({point % (len(data) + 1) for point in points}), len(data)]
-    return [data[a:b] for a, b in zip(edges, edges[1:], strict=False) if a < b]
+    return [data[a:b] for a, b in itertools.pairwise(edges) if a < b]
 
 
 FRAMES = st.one_of(
