@@ -30,17 +30,19 @@ _FORBIDDEN = "403 Forbidden"
 _FAILED = "500 Internal Server Error"
 
 #: Objects that belong to the server or to the request and must not outlive it.
-_FLEETING = (
-    "wsgi.input",
-    "wsgi.errors",
-    "wsgi.file_wrapper",
-    "wsgi.websocket",
-    "gunicorn.socket",
-    "gunicorn.sock",
-    "werkzeug.socket",
-    "werkzeug.server.shutdown",
-    "webob.adhoc_attrs",
-    "sockio.attached",
+_FLEETING = frozenset(
+    (
+        "wsgi.input",
+        "wsgi.errors",
+        "wsgi.file_wrapper",
+        "wsgi.websocket",
+        "gunicorn.socket",
+        "gunicorn.sock",
+        "werkzeug.socket",
+        "werkzeug.server.shutdown",
+        "webob.adhoc_attrs",
+        "sockio.attached",
+    )
 )
 
 
@@ -58,10 +60,8 @@ def check_origin(policy: Any, environ: Mapping[str, Any]) -> None:
     )
 
 
-def ask_authorize(authorize: Callable[[Request], Any] | None, request: Request) -> None:
+def ask_authorize(authorize: Callable[[Request], Any], request: Request) -> None:
     """Ask the ``authorize`` setting. Raises ``RequestRefused``: 403 for no, 500 if it failed."""
-    if authorize is None:
-        return
     try:
         allowed = authorize(request)
     except ConnectionRefused as refused:

@@ -17,7 +17,7 @@ from typing import Any
 
 from .exceptions import SettingsError
 
-__all__ = ["OPTIONS", "Option", "Settings"]
+__all__ = ["FAST_PATHS", "OPTIONS", "Option", "Settings"]
 
 Converter = Callable[[Any], Any]
 
@@ -120,6 +120,20 @@ def _one_of(*allowed: str) -> Converter:
     return convert
 
 
+#: What can be left out, each a way that is faster where it is possible at all: answering requests
+#: without the WSGI server, taking a websocket out of its request, joining what leaves in one turn,
+#: keeping tasks for handlers, and faster JSON functions that happen to be installed.
+FAST_PATHS = ("http", "detach", "join", "workers", "json")
+
+
+def _fast_paths(value: Any) -> tuple[str, ...]:
+    names = _words(value or ())
+    for name in names:
+        if name not in FAST_PATHS:
+            raise ValueError(f"there is no fast path {name!r}; known: {', '.join(FAST_PATHS)}")
+    return names
+
+
 def _option(default: Any, convert: Converter, doc: str) -> Any:
     return field(default=default, metadata={"convert": convert, "doc": doc})
 
@@ -185,6 +199,9 @@ class Settings:
     )
     json_dumps: Callable[[Any], str] | None = _option(
         None, _imported, "JSON encoder in place of the strict one of the standard library"
+    )
+    without: tuple[str, ...] = _option(
+        (), _fast_paths, f"fast paths to leave out, of {', '.join(FAST_PATHS)}"
     )
 
     @classmethod

@@ -15,11 +15,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import parse_qsl
 
-from webob import Request, Response
+import webob
 
 from .admission import (
+    BAD_ORIGIN,
     ERROR,
     ask_authorize,
     ask_view,
@@ -34,14 +34,19 @@ from .protocol.handshake import encode_handshake
 from .reasons import Reason
 from .registry import SessionRegistry
 from .transports import Transport
+from .transports.answers import Answer, Head, Header
 from .transports.base import WSGIApplication
 from .transports.connection import closes_silently, hang_up_soon
 from .transports.http import preflight
+from .transports.request import Request, WouldBlock
 from .transports.scripts import callback_index, string_literal
 
 __all__ = ["Endpoint", "Route", "parse_path"]
 
 log = logging.getLogger("sockio.handshake")
+
+_TEXT = Head("200 OK", "text/plain; charset=UTF-8")
+_SCRIPT = Head("200 OK", "application/javascript")
 
 
 class Route:
@@ -88,46 +93,52 @@ class Endpoint:
         codec = registry.codec
         self.unknown_transport = codec.encode(codec.dialect.unknown_transport)
 
-    def respond(self, route: Route, environ: dict[str, Any]) -> Response | WSGIApplication:
-        """The answer to one request: a WSGI application. May block the request's task."""
-        answer = self._respond(route, environ)
-        if isinstance(answer, Response):
-            # Session ids and messages: for nobody else, and nothing to guess the type of.
-            answer.headers["Cache-Control"] = "no-store"
-            answer.headers["X-Content-Type-Options"] = "nosniff"
-        return answer
+    def respond(self, route: Route, request: Request) -> WSGIApplication:
+        """The answer to one request: a WSGI application.
 
-    def _respond(self, route: Route, environ: dict[str, Any]) -> Response | WSGIApplication:
-        request = Request(environ)
+        May block the request's task; raises ``WouldBlock`` where that may not be (see
+        :class:`~sockio.transports.request.Request`).
+        """
         try:
+            if not request.may_block and callable(self.settings.origins):
+                raise WouldBlock
             if not route.version:
-                return Response("Welcome to socket.io.", content_type="text/plain")
+                return Answer(_TEXT, b"Welcome to socket.io.")
             if route.version != "1":
                 raise RequestRefused("500 Internal Server Error", "Protocol version not supported.")
             if not route.sid:
                 return self._handshake(request)
-            check_origin(self.settings.origins, environ)
+            check_origin(self.settings.origins, request.environ)
             return self._session(route, request)
+        except WouldBlock:
+            raise
         except RequestRefused as refused:
-            return self._refuse(request, refused)
+            return self.refuse(request, refused)
         except Exception as error:
+            if not request.may_block:
+                raise WouldBlock from error
             log.exception("a request under /%s could not be answered", self.settings.resource)
-            return self._refuse(
+            return self.refuse(
                 request, RequestRefused("500 Internal Server Error", ERROR, detail=repr(error))
             )
 
     # ---- handshake
 
-    def _handshake(self, request: Request) -> Response:
+    def _handshake(self, request: Request) -> Answer:
         environ = request.environ
+        authorize = self.settings.authorize
+        if not request.may_block and (authorize is not None or self.namespaces is None):
+            # The application is asked.
+            raise WouldBlock
         check_origin(self.settings.origins, environ)
         if request.method == "OPTIONS" and "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in environ:
             return preflight(request, cors_headers(environ))
         address = environ.get("REMOTE_ADDR", "")
         self.registry.check_room_for(address)
-        ask_authorize(self.settings.authorize, request)
+        if authorize is not None:
+            ask_authorize(authorize, webob.Request(environ))
         socket = self.registry.create(address)
-        cookies: list[tuple[str, str]] = []
+        cookies: list[Header] = []
         environ["socketio"] = socket
         try:
             if self.namespaces is not None:
@@ -136,7 +147,7 @@ class Endpoint:
                 cookies = ask_view(self.app, environ, socket)
             socket.environ = lasting_environ(environ)
             if socket.request is None:
-                socket.request = Request(socket.environ)
+                socket.request = webob.Request(socket.environ)
             offered = self._offered(environ)
             self.registry.admit(socket)
         except BaseException:
@@ -148,12 +159,8 @@ class Endpoint:
         )
         index = _jsonp_index(request)
         if index is not None:
-            response = _jsonp(index, string_literal(line))
-        else:
-            response = Response(line, content_type="text/plain", charset="UTF-8")
-            response.headerlist.extend(cors_headers(environ))
-        response.headerlist.extend(cookies)
-        return response
+            return _jsonp(index, string_literal(line), cookies)
+        return Answer(_TEXT, line.encode(), cors_headers(environ) + cookies)
 
     def _offered(self, environ: dict[str, Any]) -> list[str]:
         """The transports that this server can do, of those that the settings allow."""
@@ -169,17 +176,15 @@ class Endpoint:
 
     # ---- established sessions
 
-    def _session(self, route: Route, request: Request) -> Response | WSGIApplication:
+    def _session(self, route: Route, request: Request) -> WSGIApplication:
         socket = self.registry.get_socket(route.sid)
         if socket is not None:
             socket.incr_hits()
-        if "disconnect" in _query(request):
+        if request.field("disconnect") is not None:
             # The sid is the credential, so whoever knows it may end the session.
             if socket is not None:
                 socket.close(Reason.CLIENT)
-            response = Response(b"", content_type="text/plain", charset="UTF-8")
-            response.headerlist.extend(cors_headers(request.environ))
-            return response
+            return Answer(_TEXT, more=cors_headers(request.environ))
         transport = self.transports.get(route.transport)
         if transport is None:
             raise RequestRefused(
@@ -191,8 +196,11 @@ class Endpoint:
 
     # ---- refusals
 
-    def _refuse(self, request: Request, refused: RequestRefused) -> Response:
+    def refuse(self, request: Request, refused: RequestRefused) -> Answer:
         """A refusal, in plain form, or in the JSONP form where a handshake asks for that."""
+        if not request.may_block:
+            # It is logged, and a log handler may block.
+            raise WouldBlock from refused
         log.warning(
             "refused %s %s from %s: %s%s",
             request.method,
@@ -204,34 +212,26 @@ class Endpoint:
         index = _jsonp_index(request)
         if index is not None and refused.body.startswith("handshake"):
             # A script's status cannot be read by the page: 200, and the error inside.
-            response = _jsonp(index, f"new Error({string_literal(refused.body)})")
-        else:
-            response = Response(
-                refused.body, status=refused.status, content_type="text/plain", charset="UTF-8"
+            return _jsonp(
+                index, f"new Error({string_literal(refused.body)})", list(refused.headers)
             )
-            if refused.status[:3] != "403" or refused.body != "handshake bad origin":
-                response.headerlist.extend(cors_headers(request.environ))
-            if refused.close:
-                if closes_silently(request.environ):
-                    response.headers["Connection"] = "close"
-                hang_up_soon(request.environ, self.registry.runtime)
-        response.headerlist.extend(refused.headers)
-        return response
+        more: list[Header] = []
+        if refused.body != BAD_ORIGIN:
+            more += cors_headers(request.environ)
+        if refused.close:
+            if closes_silently(request.environ):
+                more.append(("Connection", "close"))
+            hang_up_soon(request.environ, self.registry.runtime)
+        head = Head(refused.status, "text/plain; charset=UTF-8")
+        return Answer(head, refused.body.encode(), [*more, *refused.headers])
 
 
 def _jsonp_index(request: Request) -> str | None:
-    return callback_index(_query(request).get("jsonp"))
+    return callback_index(request.field("jsonp"))
 
 
-def _query(request: Request) -> dict[str, str]:
-    # Not WebOb's: that raises on escapes that are no UTF-8, and every error here has to be ours.
-    return dict(parse_qsl(request.query_string, keep_blank_values=True))
-
-
-def _jsonp(index: str, argument: str) -> Response:
-    script = f"io.j[{index}]({argument});"
-    response = Response(script.encode(), content_type="application/javascript")
-    return response
+def _jsonp(index: str, argument: str, more: list[Header]) -> Answer:
+    return Answer(_SCRIPT, f"io.j[{index}]({argument});".encode(), more)
 
 
 def _without_sid(path: str) -> str:

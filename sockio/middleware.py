@@ -20,7 +20,8 @@ from .registry import SessionRegistry
 from .rooms import Rooms
 from .runtime import GeventRuntime
 from .transports import make_transports
-from .transports.connection import closes_silently
+from .transports.connection import closes_silently, no_delay
+from .transports.request import Request
 from .virtsocket import Socket
 
 __all__ = ["SocketIOMiddleware"]
@@ -87,7 +88,8 @@ class SocketIOMiddleware:
                 if "socketio" in environ:
                     return self._inside_another(environ)
                 self._runtime.bind()
-                answer = self._endpoint.respond(route, environ)
+                no_delay(environ)
+                answer = self._endpoint.respond(route, Request(environ))
                 return answer(environ, _say_close(environ, start_response))
         return self.app(environ, start_response)
 

@@ -10,6 +10,7 @@ them carry somebody else's cookies.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -41,6 +42,13 @@ def source_of(environ: Mapping[str, Any]) -> str | None:
     return None
 
 
+#: Origins, and requests by their headers, of which a decision is remembered: pages ask again and
+#: again, and taking URLs apart costs more than all the rest of a poll. What is longer than any
+#: browser would send is not kept.
+_REMEMBERED = 1024
+_LONGEST = 300
+
+
 def _normal(origin: str) -> tuple[str, str, int | None] | None:
     """Scheme, host and port of an origin, or None for what is none."""
     try:
@@ -60,18 +68,30 @@ def own_origins(environ: Mapping[str, Any]) -> list[str]:
     ``X-Forwarded-Proto`` and ``X-Forwarded-Host`` count too. A page of a stranger cannot set either
     without a preflight, which is refused; a program could, but a program can set Origin as well.
     """
-    scheme = environ.get("wsgi.url_scheme", "http")
-    host = environ.get("HTTP_HOST")
-    if not host:
-        host = f"{environ.get('SERVER_NAME', '')}:{environ.get('SERVER_PORT', '')}"
+    return _own(*_claimed(environ))
+
+
+def _claimed(environ: Mapping[str, Any]) -> tuple[str, str, str, str]:
+    """What the request says about the server: scheme, host, and both as a proxy was asked."""
+    get = environ.get
+    host = get("HTTP_HOST") or f"{get('SERVER_NAME', '')}:{get('SERVER_PORT', '')}"
+    return (
+        get("wsgi.url_scheme", "http"),
+        host,
+        get("HTTP_X_FORWARDED_PROTO", ""),
+        get("HTTP_X_FORWARDED_HOST", ""),
+    )
+
+
+def _own(scheme: str, host: str, proto: str, forwarded_host: str) -> list[str]:
     # The default port is that of the scheme here, not of the one in front of the proxy.
     host = host.removesuffix(f":{_DEFAULT_PORTS.get(scheme)}")
     schemes = [scheme]
-    forwarded = environ.get("HTTP_X_FORWARDED_PROTO", "").split(",")[0].strip().lower()
+    forwarded = proto.split(",")[0].strip().lower()
     if forwarded in ("http", "https") and forwarded != scheme:
         schemes.append(forwarded)
     hosts = [host]
-    forwarded_host = environ.get("HTTP_X_FORWARDED_HOST", "").split(",")[0].strip()
+    forwarded_host = forwarded_host.split(",")[0].strip()
     if forwarded_host:
         hosts.append(forwarded_host)
     return [f"{each}://{name}" for each in schemes for name in hosts]
@@ -90,6 +110,13 @@ def is_allowed(policy: Any, environ: Mapping[str, Any]) -> bool:
         return bool(decide(source, environ))
     if source is None or policy == "*":
         return True
+    own = _claimed(environ)
+    if len(source) + sum(map(len, own)) > _LONGEST:
+        return _decide(policy, source, own)
+    return _decide_again(policy, source, own)
+
+
+def _decide(policy: tuple[str, ...] | None, source: str, own: tuple[str, str, str, str]) -> bool:
     if policy and source.lower() in policy:
         return True
     if source == "null":
@@ -97,13 +124,16 @@ def is_allowed(policy: Any, environ: Mapping[str, Any]) -> bool:
     if "://" not in source:
         # No browser names an origin without a scheme, some programs do (node's ws 0.4 sends
         # "host:port"): there is only the host to compare.
-        source = f"{environ.get('wsgi.url_scheme', 'http')}://{source}"
+        source = f"{own[0]}://{source}"
     wanted = _normal(source)
     if wanted is None:
         return False
     if policy and any(_normal(each) == wanted for each in policy):
         return True
-    return any(_normal(each) == wanted for each in own_origins(environ))
+    return any(_normal(each) == wanted for each in _own(*own))
+
+
+_decide_again = lru_cache(_REMEMBERED)(_decide)
 
 
 def cors_headers(environ: Mapping[str, Any]) -> list[tuple[str, str]]:

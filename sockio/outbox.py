@@ -45,7 +45,7 @@ class Outgoing:
 class Batch:
     """Packets that one carrier took in one go, until it is known what became of them."""
 
-    __slots__ = ("packets", "unread", "written")
+    __slots__ = ("abandon", "packets", "unread", "written")
 
     def __init__(self, packets: list[Outgoing]) -> None:
         self.packets = packets
@@ -53,7 +53,9 @@ class Batch:
         self.written = False
         #: Asked when the client's next request arrives: is it *known* that the client never read
         #: the written answer?
-        self.unread: Callable[[], bool] = lambda: False
+        self.unread: Callable[[], bool] = _not_known
+        #: Called when it is given up half written: ends whatever still writes the answer.
+        self.abandon: Callable[[], object] | None = None
 
     def texts(self) -> list[str]:
         return [packet.text for packet in self.packets]
@@ -143,6 +145,7 @@ class Outbox:
             return
         if not batch.written or batch.unread():
             self.restore(batch)
+            _abandon(batch)
         else:
             self._flight = None
             self._size -= _size(batch.packets)
@@ -151,9 +154,20 @@ class Outbox:
         """Forget everything; returns how many packets were still waiting."""
         dropped = len(self.waiting)
         self.waiting.clear()
-        self._flight = None
+        batch, self._flight = self._flight, None
         self._size = 0
+        if batch is not None:
+            _abandon(batch)
         return dropped
+
+
+def _abandon(batch: Batch) -> None:
+    if not batch.written and batch.abandon is not None:
+        batch.abandon()
+
+
+def _not_known() -> bool:
+    return False
 
 
 def _size(packets: Iterable[Outgoing]) -> int:

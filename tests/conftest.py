@@ -17,6 +17,8 @@ import gevent  # noqa: E402
 import pytest  # noqa: E402
 from hypothesis import HealthCheck, settings  # noqa: E402
 
+from sockio.config import Settings  # noqa: E402
+
 from .support.clock import ManualRuntime  # noqa: E402
 from .support.servers import Served, serving  # noqa: E402
 
@@ -26,6 +28,22 @@ settings.register_profile(
     "fuzz", max_examples=5_000, deadline=None, suppress_health_check=list(HealthCheck)
 )
 settings.load_profile("default")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--without",
+        metavar="NAME[,NAME]",
+        default="",
+        help="run everything with these fast paths left out (the setting of that name)",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    left_out = Settings.make(without=config.getoption("--without")).without
+    # The default itself, for the settings that tests make for themselves.
+    defaults: Any = Settings.__init__.__kwdefaults__
+    defaults["without"] = left_out
 
 
 @pytest.fixture

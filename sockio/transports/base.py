@@ -10,12 +10,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar
 
-from webob import Request, Response
-
 from ..config import Settings
 from ..interfaces import Runtime
 from ..protocol.dialect import Codec
 from ..virtsocket import Socket
+from .request import Request
 
 __all__ = ["Transport", "WSGIApplication"]
 
@@ -44,8 +43,10 @@ class Transport(ABC):
         return True
 
     @abstractmethod
-    def respond(self, request: Request, socket: Socket | None) -> Response | WSGIApplication:
+    def respond(self, request: Request, socket: Socket | None) -> WSGIApplication:
         """Answer one request of an established session; ``socket`` is None for an unknown one.
 
-        May block the request's task. Raises ``RequestRefused`` for requests that make no sense.
+        Raises ``RequestRefused`` for requests that make no sense. May block the request's task, but
+        not where ``request.may_block`` is false: there it raises ``WouldBlock``, before it changes
+        anything. The WSGI application that it returns may block in any case.
         """

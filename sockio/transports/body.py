@@ -8,17 +8,21 @@ from typing import Any
 from ..config import Settings
 from ..exceptions import RequestRefused
 from ..interfaces import Runtime
+from .request import Request
 
 __all__ = ["read_body"]
 
 
-def read_body(environ: Mapping[str, Any], settings: Settings, runtime: Runtime) -> bytes:
+def read_body(request: Request, settings: Settings, runtime: Runtime) -> bytes:
     """The whole body of a POST, as bytes.
 
     Raises ``RequestRefused``: 413 for a body over ``max_payload``, from its header alone where it
     has one; 408 when it does not arrive within ``close_timeout``; 400 when it ends early, so that a
     truncated body is never handled in part.
     """
+    if request.body is not None:
+        return request.body
+    environ = request.environ
     limit = settings.max_payload
     length = _content_length(environ)
     if length is not None and length > limit:

@@ -24,6 +24,7 @@ __all__ = [
     "hang_up_soon",
     "is_gone",
     "is_known_unread",
+    "no_delay",
     "read_early",
     "take_over",
     "upgradable",
@@ -166,6 +167,20 @@ def closes_silently(environ: Mapping[str, Any]) -> bool:
     take it from an application for a crash.
     """
     return _is_pywsgi(environ)
+
+
+def no_delay(environ: Mapping[str, Any]) -> None:
+    """Let what is written to the request's connection leave at once.
+
+    gevent.pywsgi writes the headers and the body of an answer one after the other; without this the
+    second waits for the client's delayed acknowledgement of the first, 40 ms on a kept connection.
+    """
+    if _is_pywsgi(environ):
+        # AttributeError, TypeError: not found, or not a socket of the kernel's own.
+        with contextlib.suppress(OSError, AttributeError, TypeError):
+            connection_of(environ).setsockopt(
+                stdlib_socket.IPPROTO_TCP, stdlib_socket.TCP_NODELAY, 1
+            )
 
 
 def hang_up_soon(environ: Mapping[str, Any], runtime: Runtime) -> None:

@@ -17,7 +17,7 @@ class HTMLFile(StreamingTransport):
     """Chunks are ``<script>_("...");</script>``; POSTs are as for xhr-polling."""
 
     name = "htmlfile"
-    content_type = "text/html"
+    content_type = "text/html; charset=UTF-8"
     # The frame belongs to the server's own origin, and its scripts reach their parent directly.
     cors = False
 

@@ -8,13 +8,16 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import ClassVar
 
-from webob import Request, Response
-
+from ..config import Settings
 from ..exceptions import PacketError, RequestRefused
+from ..interfaces import Runtime
 from ..origins import cors_headers, preflight_headers
+from ..protocol.dialect import Codec
 from ..virtsocket import Socket
-from .base import Transport
+from .answers import Answer, Head, Header
+from .base import Transport, WSGIApplication
 from .body import read_body
+from .request import Request, WouldBlock
 
 __all__ = ["HTTPTransport", "preflight"]
 
@@ -22,11 +25,14 @@ __all__ = ["HTTPTransport", "preflight"]
 PACKETS_PER_TURN = 250
 
 
-def preflight(request: Request, cors: list[tuple[str, str]]) -> Response:
+_NO_CONTENT = Head("204 No Content", None)
+#: The answer to a POST, which browsers may take for a page of their own.
+_NO_FILTER = ("X-XSS-Protection", "0")
+
+
+def preflight(request: Request, cors: list[Header]) -> Answer:
     """The answer to a preflight: granted, with the headers ``cors`` for the page's origin."""
-    response = Response(status="204 No Content", content_type=None)
-    response.headerlist.extend(cors + preflight_headers(request.environ))
-    return response
+    return Answer(_NO_CONTENT, more=cors + preflight_headers(request.environ))
 
 
 class HTTPTransport(Transport):
@@ -35,11 +41,20 @@ class HTTPTransport(Transport):
     #: Whether pages of other origins read the answers (and so need CORS headers).
     cors: ClassVar[bool] = True
     #: The content type of the answer to a GET.
-    content_type: ClassVar[str] = "text/plain"
+    content_type: ClassVar[str] = "text/plain; charset=UTF-8"
+    #: Headers of all answers.
+    headers: ClassVar[tuple[Header, ...]] = ()
+    #: What a POST is answered with.
+    taken: ClassVar[bytes] = b"1"
+
+    def __init__(self, settings: Settings, runtime: Runtime, codec: Codec) -> None:
+        super().__init__(settings, runtime, codec)
+        self._got = Head("200 OK", self.content_type, self.headers)
+        self._posted = Head("200 OK", "text/plain; charset=UTF-8", self.headers)
 
     @abstractmethod
-    def get(self, request: Request, socket: Socket | None) -> Response:
-        """Answer a GET, which is what carries packets to the client. May block."""
+    def get(self, request: Request, socket: Socket | None) -> WSGIApplication:
+        """Answer a GET, which is what carries packets to the client."""
 
     def unwrap(self, body: bytes, request: Request) -> str:
         """The payload in the body of a POST. Raises ``PacketError``."""
@@ -48,7 +63,7 @@ class HTTPTransport(Transport):
         except UnicodeDecodeError as error:
             raise PacketError(f"the body is not UTF-8 (at byte {error.start})") from None
 
-    def respond(self, request: Request, socket: Socket | None) -> Response:
+    def respond(self, request: Request, socket: Socket | None) -> WSGIApplication:
         if request.method == "GET":
             return self.get(request, socket)
         if request.method == "POST":
@@ -61,19 +76,17 @@ class HTTPTransport(Transport):
             headers=[("Allow", "GET, POST, OPTIONS")],
         )
 
-    def post(self, request: Request, socket: Socket | None) -> Response:
+    def post(self, request: Request, socket: Socket | None) -> Answer:
         """Take in the packets of one body, all of them or none.
 
         Answered before they are handled, whatever they are, and for an unknown session too (fact
         sheet, section 6).
         """
-        body = read_body(request.environ, self.settings, self.runtime)
+        body = read_body(request, self.settings, self.runtime)
         if socket is not None:
             self._receive(request, socket, body)
-        response = self.answer(request, b"1", "text/plain")
-        if self.cors and request.environ.get("HTTP_ORIGIN"):
-            response.headers["X-XSS-Protection"] = "0"
-        return response
+        cors = self._cors(request)
+        return Answer(self._posted, self.taken, [*cors, _NO_FILTER] if cors else ())
 
     def _receive(self, request: Request, socket: Socket, body: bytes) -> None:
         try:
@@ -83,6 +96,8 @@ class HTTPTransport(Transport):
         except PacketError as error:
             # Whole or nothing: of a body that cannot be trusted no packet counts.
             raise RequestRefused("400 Bad Request", f"bad payload: {error}") from None
+        if not request.may_block and (socket.busy or len(packets) > PACKETS_PER_TURN):
+            raise WouldBlock
         if not socket.wait_for_room(self.settings.close_timeout):
             raise RequestRefused(
                 "503 Service Unavailable",
@@ -94,13 +109,9 @@ class HTTPTransport(Transport):
             if number % PACKETS_PER_TURN == 0:
                 self.runtime.breathe()
 
-    def answer(self, request: Request, body: bytes, content_type: str | None = None) -> Response:
-        """A complete answer with the headers that all of them have."""
-        response = Response(
-            body=body, content_type=content_type or self.content_type, charset="UTF-8"
-        )
-        response.headerlist.extend(self._cors(request))
-        return response
+    def answer(self, request: Request, body: bytes) -> Answer:
+        """A complete answer to a GET."""
+        return Answer(self._got, body, self._cors(request))
 
-    def _cors(self, request: Request) -> list[tuple[str, str]]:
+    def _cors(self, request: Request) -> list[Header]:
         return cors_headers(request.environ) if self.cors else []

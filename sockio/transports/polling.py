@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from webob import Request, Response
-
-from ..interfaces import Cancellable, Runtime
 from ..outbox import Batch, Outgoing
 from ..virtsocket import Socket
+from .answers import Answer
+from .base import WSGIApplication
 from .connection import connection_of, cut, is_gone, is_known_unread, watch_for_hangup
 from .http import HTTPTransport
+from .request import Request
 
-__all__ = ["PollingTransport"]
+__all__ = ["Poll", "PollingTransport"]
 
 
 class PollingTransport(HTTPTransport):
@@ -24,66 +24,98 @@ class PollingTransport(HTTPTransport):
         """The body of the answer to a poll."""
         return text.encode()
 
-    def get(self, request: Request, socket: Socket | None) -> Response:
+    def get(self, request: Request, socket: Socket | None) -> WSGIApplication:
         if socket is None:
-            return self._say(request, self.unknown_session)
-        connection = connection_of(request.environ)
-        poll = Poll(self.name, self.runtime)
-        watch = watch_for_hangup(self.runtime, connection, poll.hang_up)
-        try:
-            socket.attach(poll)
-            poll.wait()
-        finally:
-            if watch is not None:
-                watch.cancel()
-        if poll.hung_up or is_gone(connection):
-            # Nobody is there to read an answer: the packets wait for the next poll.
-            socket.lost(poll, "")
-            return self._say(request, self.noop)
-        batch = socket.take_batch(poll)
-        if batch is None or not batch.packets:
-            return self._say(request, self.noop)
-        if connection is not None:
-            batch.unread = _evidence(connection)
-        body = self.wrap(self.codec.dialect.encode_payload(batch.texts()), request)
-        response = self.answer(request, body)
-        response.app_iter = BatchBody(body, batch, socket, connection)
-        response.content_length = len(body)
-        return response
+            return self.say(request, self.unknown_session)
+        return Poll(self, request, socket)
 
-    def _say(self, request: Request, text: str) -> Response:
+    def say(self, request: Request, text: str) -> Answer:
+        """An answer that carries this packet or payload."""
         return self.answer(request, self.wrap(text, request))
 
 
 class Poll:
-    """A waiting GET: a carrier for one answer."""
+    """A waiting GET: a carrier for one answer, and the WSGI application that gives it.
+
+    Who waits for the reason to answer differs: a task of the request's own (the WSGI application),
+    or nobody, where the server calls :meth:`begin` and :meth:`conclude` from its event loop.
+    """
 
     streaming = False
 
-    __slots__ = ("_signal", "hung_up", "name")
+    __slots__ = ("_request", "_socket", "_transport", "_wake", "hung_up", "name")
 
-    def __init__(self, name: str, runtime: Runtime) -> None:
-        self.name = name
+    def __init__(self, transport: PollingTransport, request: Request, socket: Socket) -> None:
+        self.name = transport.name
+        self._transport = transport
+        self._request = request
+        self._socket = socket
+        self._wake: Callable[[], object]
         #: The client hung up while it waited.
         self.hung_up = False
-        self._signal = runtime.signal()
 
-    def wait(self) -> None:
-        """Block the request's task until there is a reason to answer."""
-        self._signal.wait()
+    def begin(self, wake: Callable[[], object]) -> None:
+        """Take over the session. ``wake`` is called when there is a reason to answer: at once,
+        maybe, and maybe again. It must not block."""
+        self._wake = wake
+        self._socket.attach(self)
+
+    def conclude(self, *, gone: bool) -> tuple[Answer, Batch | None]:
+        """The answer, with the batch in it, if any. Then the poll is over.
+
+        With ``gone`` there is nobody to read it. What becomes of the batch has to be told to the
+        socket (``socket.written``, ``socket.restore``).
+        """
+        transport, request, socket = self._transport, self._request, self._socket
+        if gone or self.hung_up:
+            # The packets wait for the next poll.
+            socket.lost(self, "")
+            return transport.say(request, transport.noop), None
+        batch = socket.take_batch(self)
+        if batch is None or not batch.packets:
+            return transport.say(request, transport.noop), None
+        text = transport.codec.dialect.encode_payload(batch.texts())
+        return transport.say(request, text), batch
+
+    @property
+    def socket(self) -> Socket:
+        return self._socket
+
+    def __call__(
+        self, environ: dict[str, Any], start_response: Callable[..., Any]
+    ) -> Iterable[bytes]:
+        runtime = self._transport.runtime
+        connection = connection_of(environ)
+        signal = runtime.signal()
+        watch = watch_for_hangup(runtime, connection, self.hang_up)
+        try:
+            self.begin(signal.set)
+            signal.wait()
+        finally:
+            if watch is not None:
+                watch.cancel()
+        answer, batch = self.conclude(gone=is_gone(connection))
+        if batch is None:
+            return answer(environ, start_response)
+        if connection is not None:
+            know_fate(batch, connection)
+        start_response(answer.head.status, answer.headers())
+        return BatchBody(answer.body, batch, self._socket)
+
+    # ---- what the socket calls
 
     def write(self, packet: Outgoing) -> bool:
-        # Never one at a time: by the time the task wakes there may be more for the same answer.
+        # Never one at a time: by the time it is answered there may be more for the same answer.
         return False
 
     def ready(self) -> None:
-        self._signal.set()
+        self._wake()
 
     idle = replaced = finish = abort = ready
 
     def hang_up(self) -> None:
         self.hung_up = True
-        self._signal.set()
+        self._wake()
 
     def pause(self) -> None:
         """A poll reads nothing."""
@@ -99,12 +131,10 @@ class BatchBody:
     any case; so a body that is closed before its end was reached was not written.
     """
 
-    def __init__(self, body: bytes, batch: Batch, socket: Socket, connection: Any) -> None:
+    def __init__(self, body: bytes, batch: Batch, socket: Socket) -> None:
         self._body: bytes | None = body
         self._batch = batch
         self._socket = socket
-        self._connection = connection
-        self._cut: Cancellable | None = None
 
     def __iter__(self) -> Iterator[bytes]:
         return self
@@ -112,28 +142,33 @@ class BatchBody:
     def __next__(self) -> bytes:
         body, self._body = self._body, None
         if body is not None:
-            # Who has not read it by then is given up, and must not keep the request's task.
-            runtime, timeout = self._socket.runtime, self._socket.config.close_timeout
-            self._cut = runtime.at(runtime.now() + timeout, lambda: cut(self._connection))
             return body
         if not self._batch.written:
             self._socket.written(self._batch)
         raise StopIteration
 
     def close(self) -> None:
-        if self._cut is not None:
-            self._cut.cancel()
         if not self._batch.written:
             self._socket.restore(self._batch)
 
 
-def _evidence(connection: Any) -> Callable[[], bool]:
-    """Whether the answer is known to be unread when the client asks again, over another connection:
-    a request over the same one would have acknowledged it."""
+def know_fate(batch: Batch, connection: Any) -> None:
+    """Let ``batch`` tell from its connection whether it was read, and end that connection with it.
+
+    Known to be unread is an answer when the client asks again over another connection: a request
+    over the same one would have acknowledged it.
+    """
     reference = weakref.ref(connection)
 
     def unread() -> bool:
         known = reference()
         return known is not None and is_known_unread(known)
 
-    return unread
+    def abandon() -> None:
+        # Who has not read it by then is given up, and must not keep the request's task.
+        known = reference()
+        if known is not None:
+            cut(known)
+
+    batch.unread = unread
+    batch.abandon = abandon

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Any
-
-from webob import Request, Response
 
 from ..exceptions import RequestRefused
 from ..interfaces import Cancellable
 from ..outbox import Outgoing
 from ..reasons import Reason
 from ..virtsocket import Socket
+from .answers import Answer
+from .base import WSGIApplication
 from .connection import connection_of, cut, is_gone, watch_for_hangup
 from .http import HTTPTransport
+from .request import Request
 
 __all__ = ["StreamingTransport"]
 
@@ -35,7 +36,7 @@ class StreamingTransport(HTTPTransport):
     def chunk(self, text: str) -> bytes:
         """The chunk that carries one packet (or, at the beginning, one payload)."""
 
-    def get(self, request: Request, socket: Socket | None) -> Response:
+    def get(self, request: Request, socket: Socket | None) -> WSGIApplication:
         if request.environ.get("SERVER_PROTOCOL") == "HTTP/1.0":
             # Without chunks the end of the answer could not be told from a broken connection.
             raise RequestRefused(
@@ -44,14 +45,12 @@ class StreamingTransport(HTTPTransport):
             )
         if socket is None:
             return self.answer(request, self.preamble() + self.chunk(self.unknown_session))
-        response = self.answer(request, b"")
-        response.headers["X-Accel-Buffering"] = "no"
-        response.app_iter = Stream(self, socket, connection_of(request.environ))
-        return response
+        return Stream(self, socket, self.answer(request, b""), connection_of(request.environ))
 
 
 class Stream:
-    """One open stream: a carrier, and the iterable that the server writes from.
+    """One open stream: a carrier, the WSGI application that answers with it, and the iterable that
+    the server writes from.
 
     The server asks for the next chunk when it has written the one before, in the request's task,
     which waits here while there is nothing to send.
@@ -59,8 +58,11 @@ class Stream:
 
     streaming = True
 
-    def __init__(self, transport: StreamingTransport, socket: Socket, connection: Any) -> None:
+    def __init__(
+        self, transport: StreamingTransport, socket: Socket, answer: Answer, connection: Any
+    ) -> None:
         self.name = transport.name
+        self._answer = answer
         self._transport = transport
         self._socket = socket
         self._connection = connection
@@ -70,6 +72,14 @@ class Stream:
         self._finishing = False
         self._cut: Cancellable | None = None
         self._chunks = self._generate()
+
+    def __call__(
+        self, environ: dict[str, Any], start_response: Callable[..., Any]
+    ) -> Iterable[bytes]:
+        # Without a length, and a proxy must not wait for the end of it.
+        headers = [each for each in self._answer.headers() if each[0] != "Content-Length"]
+        start_response(self._answer.head.status, [*headers, ("X-Accel-Buffering", "no")])
+        return self
 
     def __iter__(self) -> Iterator[bytes]:
         return self._chunks

@@ -11,8 +11,6 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from webob import Request
-
 from ..exceptions import RequestRefused
 from ..interfaces import Runtime
 from ..outbox import Outgoing
@@ -22,6 +20,7 @@ from .base import Transport, WSGIApplication
 from .connection import can_upgrade
 from .foreign import serve_foreign
 from .framing import FrameReader, close_frame, text_frame
+from .request import Request
 from .streams import WOULD_WAIT, Stream
 from .upgrades import is_foreign, upgrade
 

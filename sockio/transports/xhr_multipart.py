@@ -8,10 +8,8 @@ from __future__ import annotations
 
 from urllib.parse import parse_qs
 
-from webob import Request, Response
-
 from ..exceptions import PacketError
-from ..virtsocket import Socket
+from .request import Request
 from .streaming import StreamingTransport
 
 __all__ = ["XHRMultipart"]
@@ -23,6 +21,7 @@ class XHRMultipart(StreamingTransport):
     name = "xhr-multipart"
     by_default = False
     content_type = 'multipart/x-mixed-replace;boundary="socketio"'
+    taken = b"ok"
 
     def preamble(self) -> bytes:
         return b"--socketio\n"
@@ -39,8 +38,3 @@ class XHRMultipart(StreamingTransport):
         if "data" not in values:
             raise PacketError("the form has no field data")
         return values["data"][0]
-
-    def post(self, request: Request, socket: Socket | None) -> Response:
-        response = super().post(request, socket)
-        response.body = b"ok"
-        return response

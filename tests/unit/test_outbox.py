@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -41,6 +42,30 @@ def test_a_packet_can_always_be_written_as_utf8(text: str, repaired: str) -> Non
     packet = Outgoing(text)
     assert packet.text == repaired
     assert packet.data == repaired.encode()
+
+
+# ---- answers that nobody reads
+
+
+@pytest.mark.parametrize("end", [Outbox.settle, Outbox.clear], ids=["asked again", "given up"])
+@pytest.mark.parametrize(
+    ("written", "abandoned"),
+    [
+        pytest.param(False, 1, id="half written: whoever writes it is told to stop"),
+        pytest.param(True, 0, id="written: there is nobody to tell"),
+    ],
+)
+def test_what_is_still_being_written_is_abandoned_once(
+    end: Callable[[Outbox], object], written: bool, abandoned: int
+) -> None:
+    box = outbox(queued="ab")
+    batch = box.take_batch(ANY_AMOUNT)
+    told: list[str] = []
+    batch.abandon = lambda: told.append("stop")
+    batch.written = written
+    end(box)
+    end(box)
+    assert len(told) == abandoned
 
 
 # ---- limits

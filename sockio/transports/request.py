@@ -1,0 +1,59 @@
+"""One request under the resource, as transports see it."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import parse_qsl, quote
+
+__all__ = ["Request", "WouldBlock"]
+
+#: Characters that a path may show as they are (RFC 3986).
+_PATH_SAFE = "/~!$&'()*+,;=:@"
+
+
+class WouldBlock(Exception):
+    """The request has to be answered in a task of its own: what it needs may block.
+
+    Raised for requests with ``may_block`` false only, and before anything was changed, so that the
+    same request can be answered from the beginning.
+    """
+
+
+class Request:
+    """The WSGI environ, and what is asked of it for every request.
+
+    Users get a ``webob.Request``; this one costs next to nothing to make.
+    """
+
+    __slots__ = ("_fields", "body", "environ", "may_block", "method", "query_string")
+
+    def __init__(
+        self, environ: dict[str, Any], body: bytes | None = None, *, may_block: bool = True
+    ) -> None:
+        self.environ = environ
+        self.method: str = environ["REQUEST_METHOD"]
+        self.query_string: str = environ.get("QUERY_STRING", "")
+        #: The whole body, where the server has read it; else it is in ``environ["wsgi.input"]``.
+        self.body = body
+        #: Whether this is a task of its own, which may wait. What is answered in the event loop
+        #: raises :class:`WouldBlock` instead.
+        self.may_block = may_block
+        self._fields: dict[str, str] | None = None
+
+    def field(self, name: str) -> str | None:
+        """The first value of a field of the query, or None."""
+        query = self.query_string
+        # Taking a query apart costs more than all else here, and most lack the field.
+        if name not in query and "%" not in query:
+            return None
+        if self._fields is None:
+            # Not WebOb's: that raises on escapes that are no UTF-8. The first of two values wins.
+            self._fields = dict(reversed(parse_qsl(query, keep_blank_values=True)))
+        return self._fields.get(name)
+
+    @property
+    def path(self) -> str:
+        """The path of the URL, quoted: for the log."""
+        environ = self.environ
+        path: str = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
+        return quote(path.encode("latin-1", "replace"), safe=_PATH_SAFE)
