@@ -122,8 +122,8 @@ def _one_of(*allowed: str) -> Converter:
 
 #: What can be left out, each a way that is faster where it is possible at all: answering requests
 #: without the WSGI server, taking a websocket out of its request, joining what leaves in one turn,
-#: keeping tasks for handlers, and faster JSON functions that happen to be installed.
-FAST_PATHS = ("http", "detach", "join", "workers", "json")
+#: keeping tasks for handlers, and reading whole text frames without the WebSocket library.
+FAST_PATHS = ("http", "detach", "join", "workers", "frames")
 
 
 def _fast_paths(value: Any) -> tuple[str, ...]:

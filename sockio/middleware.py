@@ -60,7 +60,7 @@ class SocketIOMiddleware:
         self.app = app
         self.settings = Settings.make(settings)
         self.namespaces = None if namespaces is None else check_namespaces(namespaces)
-        self._runtime: Runtime = runtime or GeventRuntime()
+        self._runtime: Runtime = runtime or GeventRuntime(self.settings.without)
         codec = Codec(V09, self.settings.json_loads, self.settings.json_dumps)
         rooms: Rooms[Socket] = Rooms()
         #: The living sessions: ``registry.sockets``, ``registry.get_socket(sessid)``.

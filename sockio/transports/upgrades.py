@@ -43,11 +43,14 @@ def is_foreign(websocket: Any) -> bool:
     return not (hasattr(handler, "rfile") and hasattr(getattr(handler, "socket", None), "recv"))
 
 
-def upgrade(environ: dict[str, Any], runtime: Runtime, connected: Connected) -> WSGIApplication:
+def upgrade(
+    environ: dict[str, Any], runtime: Runtime, connected: Connected, *, detach: bool = True
+) -> WSGIApplication:
     """The WSGI application that turns this request into a websocket.
 
-    ``connected(stream, early)`` is called with the open connection. Raises ``RequestRefused``
-    before anything was answered, when there is nothing to upgrade or nobody who can.
+    ``connected(stream, early)`` is called with the open connection. Without ``detach`` the request
+    goes on until the websocket ends, also where it need not. Raises ``RequestRefused`` before
+    anything was answered, when there is nothing to upgrade or nobody who can.
     """
     ready_made = environ.get("wsgi.websocket")
     if ready_made is not None:
@@ -71,7 +74,7 @@ def upgrade(environ: dict[str, Any], runtime: Runtime, connected: Connected) -> 
 
     def accept(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         start_response(answer.status, answer.headers)(b"")
-        if with_tls(sock):
+        if with_tls(sock) or not detach:
             early = read_early(reader, sock)
             _run_blocking(sock, early, runtime, connected)
             reader.close()

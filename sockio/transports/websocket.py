@@ -11,9 +11,11 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
+from ..config import Settings
 from ..exceptions import RequestRefused
 from ..interfaces import Runtime
 from ..outbox import Outgoing
+from ..protocol.dialect import Codec
 from ..reasons import Reason
 from ..virtsocket import Socket
 from .base import Transport, WSGIApplication
@@ -42,6 +44,10 @@ class WebSocket(Transport):
 
     name = "websocket"
 
+    def __init__(self, settings: Settings, runtime: Runtime, codec: Codec) -> None:
+        super().__init__(settings, runtime, codec)
+        self.reads_frames_shortly = "frames" not in settings.without
+
     @classmethod
     def works_in(cls, environ: Mapping[str, Any]) -> bool:
         return can_upgrade(environ)
@@ -62,7 +68,8 @@ class WebSocket(Transport):
             carrier = WebSocketCarrier(self, stream, socket)
             carrier.start(early)
 
-        return upgrade(request.environ, self.runtime, connected)
+        detach = "detach" not in self.settings.without
+        return upgrade(request.environ, self.runtime, connected, detach=detach)
 
 
 class WebSocketCarrier:
@@ -96,7 +103,9 @@ class WebSocketCarrier:
         # What leaves at the end of the present turn, if anything.
         self._collected: list[bytes] | None = None
         self._socket = socket
-        self._reader = FrameReader(transport.settings.max_payload)
+        self._reader = FrameReader(
+            transport.settings.max_payload, short_way=transport.reads_frames_shortly
+        )
         # What the kernel did not take of the frame (or joined frames) being written.
         self._tail: memoryview | None = None
         # Pongs that come behind the tail.
