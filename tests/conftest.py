@@ -46,6 +46,13 @@ def pytest_configure(config: pytest.Config) -> None:
     defaults["without"] = left_out
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    left_out = Settings.make(without=item.config.getoption("--without")).without
+    for mark in item.iter_markers("fast_path"):
+        if mark.args[0] in left_out:
+            pytest.skip(f"is about the fast path {mark.args[0]!r}, which is left out")
+
+
 @pytest.fixture
 def runtime() -> ManualRuntime:
     """A runtime whose clock stands still until ``runtime.advance(seconds)``."""

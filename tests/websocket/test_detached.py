@@ -33,6 +33,7 @@ def descriptors() -> int:
     return len(os.listdir("/proc/self/fd"))
 
 
+@pytest.mark.fast_path("detach")
 def test_an_idle_client_occupies_no_greenlet_and_one_descriptor(server: Served) -> None:
     """The request that brought it has ended too."""
     with open_session(server.port, "/chat"):
@@ -51,6 +52,7 @@ def test_an_idle_client_occupies_no_greenlet_and_one_descriptor(server: Served) 
     eventually(lambda: not server.registry.sockets, "every session is forgotten")
 
 
+@pytest.mark.fast_path("detach")
 def test_a_busy_client_leaves_no_greenlet_behind(server: Served) -> None:
     with open_session(server.port, "/chat") as websocket:
         eventually(lambda: requests(server) == 0, "the request has ended")
@@ -201,6 +203,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sockio.transports.websocket.CLOSE_WAIT", 0.1)
 
 
+@pytest.mark.fast_path("detach")  # else nothing is in the kernel before the sender waits
 @pytest.mark.usefixtures("impatient")
 def test_a_replaced_websocket_that_does_not_read_is_closed_all_the_same(server: Served) -> None:
     before = descriptors()

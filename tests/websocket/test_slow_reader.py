@@ -62,6 +62,7 @@ def test_who_never_reads_is_closed_at_the_limit(
         eventually(lambda: memory() < 1_000_000, "its memory is given back")
 
 
+@pytest.mark.fast_path("detach")  # else nothing is in the kernel before the sender waits
 def test_who_never_reads_loses_messages_where_that_is_the_setting(
     start: Callable[..., Served],
 ) -> None:
