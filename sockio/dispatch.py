@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -101,7 +100,8 @@ class Dispatcher:
         self._limit = socket.config.max_inbox
         self._complaints = 0
         # Packets, what was none, farewells: in the order in which they came.
-        self._inbox: deque[Packet | _Receipted | _Invalid | _Farewell] = deque()
+        # A list: it is short, and an empty deque would be a large part of an idle client.
+        self._inbox: list[Packet | _Receipted | _Invalid | _Farewell] = []
         self._working = False
         #: Since when the present handler runs; None between handlers.
         self._handling: float | None = None
@@ -121,7 +121,7 @@ class Dispatcher:
         socket = self._socket
         if socket.GLOBAL_NS in socket.namespaces:
             # Before whatever a hasty client posted ahead of its first poll.
-            self._inbox.appendleft({"type": "connect", "endpoint": "", "qs": ""})
+            self._inbox.insert(0, {"type": "connect", "endpoint": "", "qs": ""})
             self._work_soon()
         else:
             self._accept("")
@@ -176,7 +176,7 @@ class Dispatcher:
         turn_ends = now() + TURN
         try:
             while inbox:
-                item = inbox.popleft()
+                item = inbox.pop(0)
                 self._handling = started = now()
                 if started > turn_ends:
                     self._runtime.breathe()
@@ -404,8 +404,7 @@ class Dispatcher:
             # The whole session is over: what waits behind the slow handler is not handled.
             kept = [item for item in self._inbox if isinstance(item, _Farewell)]
             self._socket.dropped += len(self._inbox) - len(kept)
-            self._inbox.clear()
-            self._inbox.extend(kept)
+            self._inbox[:] = kept
         for farewell in waiting:
             self._tell(farewell)
 

@@ -23,13 +23,14 @@ class Jobs:
         self._owner = owner
         self._runtime = runtime
         self._over = False
-        self._running: set[Job] = set()
+        # Made for the first task: most owners have none.
+        self._running: set[Job] | None = None
 
     def __len__(self) -> int:
-        return len(self._running)
+        return len(self._running or ())
 
     def __iter__(self) -> Iterator[Job]:
-        return iter(list(self._running))
+        return iter(list(self._running or ()))
 
     def spawn(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Job:
         """Start ``fn(*args, **kwargs)`` in a task of its own, and return the task."""
@@ -41,10 +42,13 @@ class Jobs:
             except Exception:
                 log.exception("%s: a spawned task failed", self._owner)
             finally:
-                self._running.discard(started[0])
+                if self._running is not None:
+                    self._running.discard(started[0])
 
         job = self._runtime.spawn(run)
         started.append(job)
+        if self._running is None:
+            self._running = set()
         self._running.add(job)
         if self._over:
             self.kill()
@@ -52,8 +56,8 @@ class Jobs:
 
     def kill(self) -> None:
         """End all of them, without waiting for it."""
-        running, self._running = self._running, set()
-        for job in running:
+        running, self._running = self._running, None
+        for job in running or ():
             job.kill(block=False)
 
     def end(self) -> None:

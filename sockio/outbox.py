@@ -7,7 +7,6 @@ carrier is known to have failed. A carrier that streams takes packets for good.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable
 
 __all__ = ["Batch", "Outbox", "Outgoing"]
@@ -68,7 +67,8 @@ class Outbox:
 
     def __init__(self, max_packets: int, max_bytes: int) -> None:
         #: What is not under way, in order. To be looked at only.
-        self.waiting: deque[Outgoing] = deque()
+        # A list: an empty deque would be the largest part of an idle client.
+        self.waiting: list[Outgoing] = []
         self._size = 0
         self._flight: Batch | None = None
         self._max_packets = max_packets
@@ -102,18 +102,17 @@ class Outbox:
     def take(self, max_bytes: int) -> list[Outgoing]:
         """Remove and return the next packets for good: at least one if there is any, and no more
         than ``max_bytes`` in all unless the first alone is larger."""
-        queue = self.waiting
-        packets: list[Outgoing] = []
-        taken = 0
-        while queue:
-            packet = queue[0]
-            taken += len(packet.data)
-            if packets and (taken > max_bytes or packet.alone):
-                taken -= len(packet.data)
+        count = taken = 0
+        for packet in self.waiting:
+            size = len(packet.data)
+            if count and (taken + size > max_bytes or packet.alone):
                 break
-            packets.append(queue.popleft())
+            count += 1
+            taken += size
             if packet.alone:
                 break
+        packets = self.waiting[:count]
+        del self.waiting[:count]
         self._size -= taken
         return packets
 
@@ -131,7 +130,7 @@ class Outbox:
         nothing, so a failure reported twice cannot double a message."""
         if self._flight is batch:
             self._flight = None
-            self.waiting.extendleft(reversed(batch.packets))
+            self.waiting[:0] = batch.packets
 
     def settle(self) -> None:
         """The client asked again: decide what became of the batch in flight.

@@ -115,8 +115,8 @@ class FrameReader:
     )
 
     def __init__(self, max_size: int, *, short_way: bool = True) -> None:
-        # The library counts fragments of one message together against max_size as they arrive.
-        self._protocol = ServerProtocol(state=OPEN, max_size=max_size, logger=_quiet)
+        # Made when it is needed: it is larger than all else that an idle client takes.
+        self._protocol: ServerProtocol | None = None
         self._parts: bytearray | None = None
         self._limit = max_size
         self._short_way = short_way
@@ -194,6 +194,10 @@ class FrameReader:
 
     def _by_library(self, data: bytes, messages: list[str]) -> None:
         protocol = self._protocol
+        if protocol is None:
+            # It counts fragments of one message together against max_size as they arrive.
+            protocol = ServerProtocol(state=OPEN, max_size=self._limit, logger=_quiet)
+            self._protocol = protocol
         protocol.receive_data(data)
         for frame in protocol.events_received():
             if not isinstance(frame, Frame):
@@ -227,10 +231,12 @@ class FrameReader:
 
     def answers(self) -> bytes:
         """Control frames to send, in order; empty most of the time."""
-        return b"".join(self._protocol.data_to_send())
+        return b"" if self._protocol is None else b"".join(self._protocol.data_to_send())
 
     @property
     def failed(self) -> bool:
         """Whether the connection ends because the client broke the protocol."""
-        sent, received = self._protocol.close_sent, self._protocol.close_rcvd
-        return sent is not None and received is None and self._protocol.state is not State.OPEN
+        protocol = self._protocol
+        if protocol is None or protocol.state is State.OPEN:
+            return False
+        return protocol.close_sent is not None and protocol.close_rcvd is None
