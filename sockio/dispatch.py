@@ -135,11 +135,10 @@ class Dispatcher:
             if namespace is not None and not self._socket.holding(packet["endpoint"]):
                 self._bid_farewell(namespace, Reason.NAMESPACE_CLIENT)
                 return
-        elif "ack" in packet and packet["ack"] is True:
-            if packet["endpoint"] in self._socket.active_ns:
-                # An automatic ack goes out at once, before any handler (fact sheet, section 4).
-                self._acknowledge(packet, [])
-                item = _Receipted(packet)
+        elif packet.get("ack") is True and packet["endpoint"] in self._socket.active_ns:
+            # An automatic ack goes out at once, before any handler (fact sheet, section 4).
+            self._acknowledge(packet, [])
+            item = _Receipted(packet)
         self._inbox.append(item)
         if not self._working and self._socket.state is _CONNECTED:
             self._work_soon()

@@ -35,7 +35,8 @@ from .error_handling import default_error_handler
 from .exceptions import PacketError
 from .interfaces import Carrier, Job, PacketSink, Runtime, Signal
 from .jobs import Jobs
-from .outbox import Batch, Outbox, Outgoing
+from .outbox import Batch, Outgoing
+from .outlet import Outlet
 from .protocol.dialect import Codec
 from .protocol.packet import Packet
 from .reasons import Reason
@@ -82,7 +83,7 @@ class Alarm(enum.Enum):
     LINGER = enum.auto()
 
 
-class Socket:
+class Socket(Outlet):
     """One client. Handlers reach it as ``self.socket``; it is made by the registry only.
 
     No method blocks, and each must be called from the thread the server runs in (the middleware's
@@ -98,11 +99,8 @@ class Socket:
         "_alarm",
         "_alarm_at",
         "_all_told",
-        "_carrier",
         "_delivered",
-        "_held",
         "_on_change",
-        "_outbox",
         "_paused",
         "_room",
         "_shared_codec",
@@ -111,10 +109,7 @@ class Socket:
         "bad_packets",
         "born",
         "close_reason",
-        "codec",
-        "config",
         "dispatcher",
-        "dropped",
         "environ",
         "error_handler",
         "heartbeats",
@@ -124,7 +119,6 @@ class Socket:
         "received",
         "request",
         "runtime",
-        "sent",
         "server",
         "sessid",
         "session",
@@ -146,7 +140,7 @@ class Socket:
         self.sessid = sessid
         #: The registry: ``socket.server.sockets``, ``socket.server.get_socket(sessid)``.
         self.server = server
-        self.config = settings
+        super().__init__(settings, codec)
         self.state = State.NEW
         #: Why the session ended: a :class:`Reason`, or None while it lives.
         self.close_reason: str | None = None
@@ -165,27 +159,19 @@ class Socket:
         #: Tasks started by :meth:`spawn` that are still running; killed at the end.
         self.jobs = Jobs(self, runtime)
         #: Counters: requests seen, heartbeats answered, packets handled and sent, packets that
-        #: could not be decoded, packets dropped by a limit.
+        #: could not be decoded.
         self.hits = 0
         self.heartbeats = 0
         self.received = 0
-        self.sent = 0
         self.bad_packets = 0
-        self.dropped = 0
         #: The transport in use, or last used; "" before the first.
         self.transport = ""
         self.born = runtime.now()
         self.wheel_slot: int | None = None
         self._shared_codec = codec
-        #: How its packets are written and read.
-        self.codec = codec
         self.runtime = runtime
         self._on_change = on_change
-        self._carrier: Carrier | None = None
-        self._outbox = Outbox(*settings.max_outbox)
         self._acks = PendingAcks(settings.max_acks)
-        # Namespaces with a door that is not open: what waits at it, or None when it is locked.
-        self._held: dict[str, list[Outgoing] | None] | None = None
         self._alarm: Alarm | None = None
         self._alarm_at = 0.0
         self._paused = False
@@ -220,51 +206,7 @@ class Socket:
         """Whether the session is open: a transport has been there, and nothing has ended it."""
         return self.state is State.CONNECTED
 
-    @property
-    def outbox_size(self) -> tuple[int, int]:
-        """Packets and bytes waiting for this client."""
-        return len(self._outbox), self._outbox.size
-
-    # ---- sending
-
-    def send_packet(self, packet: Mapping[str, Any], *, volatile: bool = False) -> bool:
-        """Send one packet mapping; whether it was written or queued.
-
-        False means that the client is gone, or that a limit or ``volatile`` dropped it. Raises
-        ``UsageError`` when the packet cannot be written, for example for values JSON does not know.
-        """
-        text = self.codec.encode(packet)
-        return self.deliver(Outgoing(text, packet.get("endpoint", ""), volatile=volatile))
-
-    def deliver(self, packet: Outgoing) -> bool:
-        """Send one packet that is encoded already, maybe for many. See :meth:`send_packet`."""
-        if self.state is not _CONNECTED:
-            return False
-        held = self._held
-        if held and packet.endpoint in held:
-            kept = held[packet.endpoint]
-            if kept is None:
-                return False
-            # The namespace's connect is being decided; its answer has to go out first.
-            if len(kept) >= self.config.max_outbox[0]:
-                return self._overflow()
-            kept.append(packet)
-            return True
-        carrier = self._carrier
-        if carrier is not None and not self._outbox.waiting and carrier.write(packet):
-            self.sent += 1
-            return True
-        if packet.volatile and (carrier is None or carrier.streaming):
-            return False
-        if not self._outbox.put(packet):
-            return self._overflow()
-        self.sent += 1
-        if carrier is not None:
-            carrier.ready()
-        return True
-
-    def _overflow(self) -> bool:
-        self.dropped += 1
+    def _overflowed(self) -> None:
         if self.config.overflow == "drop":
             if self.dropped == 1:
                 self._report(
@@ -274,7 +216,7 @@ class Socket:
                     self,
                     *self.outbox_size,
                 )
-            return False
+            return
         self._report(
             logging.WARNING,
             "%s: outbox full (%d packets, %d bytes): closed. The client reads too slowly; raise "
@@ -285,7 +227,8 @@ class Socket:
         # Without a goodbye packet: the client takes the lost connection for what it is and
         # reconnects, where a goodbye would mean "booted" and keep it away.
         self.close(Reason.OVERFLOW, say=False)
-        return False
+
+    # ---- acks and errors
 
     def expect_ack(self, endpoint: str, waiting: Waiting) -> int:
         """Register a callback and return the ack id to send with the packet."""
@@ -294,6 +237,10 @@ class Socket:
             self._fail([dropped], "too many callbacks wait for an ack (max_acks)")
         self._on_change(self)
         return ack_id
+
+    def forget_acks(self, endpoint: str) -> None:
+        """A namespace was left: nobody will acknowledge to it any more."""
+        self._fail(self._acks.leave(endpoint), "the namespace was disconnected")
 
     def error(
         self,
@@ -375,44 +322,6 @@ class Socket:
             if waiting.failed is not None:
                 waiting.failed(reason)
 
-    # ---- a namespace is being entered or left
-
-    def hold(self, endpoint: str) -> None:
-        """Keep back what is sent to ``endpoint`` until :meth:`release`: its connect is being
-        decided."""
-        if self._held is None:
-            self._held = {}
-        self._held[endpoint] = []
-
-    def release(self, endpoint: str, answer: Outgoing, *, deliver: bool) -> None:
-        """End :meth:`hold` (if there was one): send ``answer``, then deliver what was kept back, in
-        order, or forget it."""
-        kept = self._held.pop(endpoint, None) if self._held else None
-        self.deliver(answer)
-        if deliver:
-            for packet in kept or ():
-                self.deliver(packet)
-
-    def holding(self, endpoint: str) -> bool:
-        """Whether the connect of ``endpoint`` is being decided."""
-        return self._held is not None and self._held.get(endpoint) is not None
-
-    def seal(self, endpoint: str) -> None:
-        """Drop what is sent to ``endpoint``, until :meth:`unseal`: the client is on its way out,
-        and in its rooms still."""
-        if self._held is None:
-            self._held = {}
-        self._held[endpoint] = None
-
-    def unseal(self, endpoint: str) -> None:
-        """The client has left ``endpoint``."""
-        if self._held is not None:
-            self._held.pop(endpoint, None)
-
-    def forget_acks(self, endpoint: str) -> None:
-        """A namespace was left: nobody will acknowledge to it any more."""
-        self._fail(self._acks.leave(endpoint), "the namespace was disconnected")
-
     # ---- carriers
 
     def attach(self, carrier: Carrier) -> None:
@@ -424,7 +333,7 @@ class Socket:
             # An upgrade takes a moment, in which a session may end.
             carrier.finish()
             return
-        before, self._carrier = self._carrier, carrier
+        before = self._carry_by(carrier)
         self._paused = False
         if before is not None:
             before.replaced()
@@ -451,16 +360,12 @@ class Socket:
         else:
             self._arm(Alarm.POLL, self.config.polling_duration)
 
-    def take(self, carrier: Carrier, max_bytes: int) -> list[Outgoing]:
-        """The next packets, for a carrier that stays (a stream)."""
-        return self._outbox.take(max_bytes) if carrier is self._carrier else []
-
     def take_batch(self, carrier: Carrier) -> Batch | None:
         """The packets that answer a poll, which is over with this; None for a replaced poll."""
         if carrier is not self._carrier:
             return None
         batch = self._outbox.take_batch(self.config.max_payload)
-        self._carrier = None
+        self._carry_by(None)
         if self.state is State.CONNECTED:
             self._set_carrier_alarm()
         elif not batch.packets:
@@ -479,6 +384,7 @@ class Socket:
 
     def restore(self, batch: Batch) -> None:
         """The answer that carried ``batch`` failed: its packets go first with the next one."""
+        self._direct = None
         self._outbox.restore(batch)
         if self.state is State.DISCONNECTING and self.close_reason in Reason.FROM_THE_CLIENT:
             # It said goodbye and hung up on the poll that was to answer that: there is no next one.
@@ -488,7 +394,7 @@ class Socket:
         """``carrier`` is gone. That ends the session of a stream; a poll leaves its client away."""
         if carrier is not self._carrier:
             return
-        self._carrier = None
+        self._carry_by(None)
         if self.state is State.DISCONNECTING:
             if carrier.streaming or self.close_reason in Reason.FROM_THE_CLIENT:
                 self._deliver_done()
@@ -575,7 +481,7 @@ class Socket:
                 carrier.finish()
         else:
             self.dropped += self._outbox.clear()
-            self._carrier = None
+            self._carry_by(None)
             if carrier is not None:
                 carrier.abort()
             self._delivered = True
@@ -590,7 +496,7 @@ class Socket:
     def _deliver_done(self) -> None:
         if not self._delivered:
             self._delivered = True
-            self._carrier = None
+            self._carry_by(None)
             self._end_if_over()
 
     def _end_if_over(self) -> None:
@@ -654,7 +560,7 @@ class Socket:
 
     def _linger_is_over(self) -> None:
         self.dropped += self._outbox.clear()
-        carrier, self._carrier = self._carrier, None
+        carrier = self._carry_by(None)
         if carrier is not None:
             carrier.abort()
         self._deliver_done()
@@ -684,6 +590,8 @@ class Socket:
 
     def _move(self, event: str) -> State:
         self.state = _MOVES[self.state, event]
+        self._accepting = self.state is _CONNECTED
+        self._direct = None
         return self.state
 
     def _report(self, level: int, message: str, *args: Any) -> None:

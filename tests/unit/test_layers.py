@@ -22,7 +22,7 @@ LAYERS = [
     {"outbox"},
     {"turn"},
     {"interfaces"},
-    {"acks", "wheel", "jobs", "error_handling", "workers", "runtime"},
+    {"acks", "wheel", "jobs", "error_handling", "outlet", "workers", "runtime"},
     {"virtsocket"},
     {"rooms", "backplane", "registry"},
     {"dispatch", "namespace", "emitter", "mixins", "transports"},
