@@ -16,6 +16,7 @@ from webob import Request
 
 from .exceptions import ConnectionRefused, RequestRefused, UsageError
 from .origins import is_allowed, own_origins, source_of
+from .transports.connection import FAST
 from .virtsocket import Socket
 
 __all__ = ["ask_authorize", "ask_view", "check_origin", "lasting_environ"]
@@ -42,6 +43,7 @@ _FLEETING = frozenset(
         "werkzeug.server.shutdown",
         "webob.adhoc_attrs",
         "sockio.attached",
+        FAST,
     )
 )
 

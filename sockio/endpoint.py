@@ -40,6 +40,7 @@ from .transports.connection import closes_silently, hang_up_soon
 from .transports.http import preflight
 from .transports.request import Request, WouldBlock
 from .transports.scripts import callback_index, string_literal
+from .virtsocket import Socket
 
 __all__ = ["Endpoint", "Route", "parse_path"]
 
@@ -176,10 +177,16 @@ class Endpoint:
 
     # ---- established sessions
 
-    def _session(self, route: Route, request: Request) -> WSGIApplication:
+    def count(self, route: Route, request: Request) -> Socket | None:
+        """The session that the request belongs to, which counts it."""
         socket = self.registry.get_socket(route.sid)
-        if socket is not None:
+        if socket is not None and not request.counted:
+            request.counted = True
             socket.incr_hits()
+        return socket
+
+    def _session(self, route: Route, request: Request) -> WSGIApplication:
+        socket = self.count(route, request)
         if request.field("disconnect") is not None:
             # The sid is the credential, so whoever knows it may end the session.
             if socket is not None:

@@ -60,20 +60,20 @@ class SocketIOMiddleware:
         self.app = app
         self.settings = Settings.make(settings)
         self.namespaces = None if namespaces is None else check_namespaces(namespaces)
-        self._runtime: Runtime = runtime or GeventRuntime(self.settings.without)
+        self.runtime: Runtime = runtime or GeventRuntime(self.settings.without)
         codec = Codec(V09, self.settings.json_loads, self.settings.json_dumps)
         rooms: Rooms[Socket] = Rooms()
         #: The living sessions: ``registry.sockets``, ``registry.get_socket(sessid)``.
         self.registry = SessionRegistry(
             self.settings,
-            self._runtime,
+            self.runtime,
             codec,
             rooms,
             LocalBackplane(rooms),
-            lambda socket: Dispatcher(socket, self._runtime, rooms),
+            lambda socket: Dispatcher(socket, self.runtime, rooms),
         )
-        transports = make_transports(self.settings, self._runtime, codec)
-        self._endpoint = Endpoint(self.settings, self.registry, transports, app, self.namespaces)
+        transports = make_transports(self.settings, self.runtime, codec)
+        self.endpoint = Endpoint(self.settings, self.registry, transports, app, self.namespaces)
         self._mount = "/" + self.settings.resource
         self._below = self._mount + "/"
 
@@ -87,9 +87,9 @@ class SocketIOMiddleware:
             if route is not None:
                 if "socketio" in environ:
                     return self._inside_another(environ)
-                self._runtime.bind()
+                self.runtime.bind()
                 no_delay(environ)
-                answer = self._endpoint.respond(route, Request(environ))
+                answer = self.endpoint.respond(route, Request(environ))
                 return answer(environ, _say_close(environ, start_response))
         return self.app(environ, start_response)
 

@@ -5,6 +5,8 @@ Any server that can run the middleware will do; this one comes with its settings
 
 from __future__ import annotations
 
+import _socket
+import io
 import signal
 import socket as stdlib_socket
 import sys
@@ -12,14 +14,23 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import gevent
+import gevent.socket
 from gevent.pool import Pool
-from gevent.pywsgi import WSGIServer
+from gevent.pywsgi import WSGIHandler, WSGIServer
 
 from .config import OPTIONS
 from .exceptions import SettingsError
 from .flash_policy import FlashPolicyServer
 from .middleware import SocketIOMiddleware
 from .runtime import warn_if_unpatched
+
+try:
+    from .fast_http.service import Service
+except ImportError:
+    # Without httptools every connection is gevent.pywsgi's from the beginning.
+    _HAS_PARSER = False
+else:
+    _HAS_PARSER = True
 
 __all__ = ["SocketIOServer", "find_middleware", "serve"]
 
@@ -62,11 +73,43 @@ class SocketIOServer(WSGIServer):
         #: The middleware that serves the clients.
         self.middleware = found
         options.setdefault("log", None)
+        self._fast_allowed = options["log"] is None and "spawn" not in options
         # With a pool, unlike without, stop() waits for requests and ends what is left of them.
         options.setdefault("spawn", Pool())
         super().__init__(listener, app, **options)
         #: The flash policy server, where the setting ``policy_server`` asks for one.
         self.policy_server: FlashPolicyServer | None = None
+        #: The connections that are answered from the event loop; None where that cannot be.
+        self.fast: Service | None = None
+
+    def _make_fast(self) -> Service | None:
+        middleware = self.middleware
+        if (
+            not self._fast_allowed
+            or not _HAS_PARSER
+            or self.pool is None
+            or "http" in middleware.settings.without
+            or self.ssl_enabled
+            or self.handler_class is not WSGIHandler
+            or type(self).handle is not SocketIOServer.handle
+        ):
+            return None
+        middleware.runtime.bind()
+        return Service(
+            middleware.endpoint,
+            middleware.runtime,
+            self.loop,
+            make_environ=self._make_environ,
+            run=self.pool.spawn,
+            hand_over=self._hand_over,
+        )
+
+    def _make_environ(self) -> dict[str, Any]:
+        environ: dict[str, Any] = self.get_environ()
+        environ["SCRIPT_NAME"] = ""
+        environ["SERVER_PROTOCOL"] = "HTTP/1.1"
+        environ["wsgi.input_terminated"] = True
+        return environ
 
     @property
     def sockets(self) -> dict[str, Any]:
@@ -79,6 +122,8 @@ class SocketIOServer(WSGIServer):
 
     def start_accepting(self) -> None:
         warn_if_unpatched()
+        if self.fast is None:
+            self.fast = self._make_fast()
         super().start_accepting()
         settings = self.middleware.settings
         if settings.policy_server and self.policy_server is None:
@@ -92,12 +137,41 @@ class SocketIOServer(WSGIServer):
             policy_server.start()
             self.policy_server = policy_server
 
-    def handle(self, sock: Any, address: Any) -> None:
+    def do_read(self) -> Any:
+        if self.fast is None:
+            return super().do_read()
+        listener: Any = self.socket
+        try:
+            descriptor, address = listener._accept()
+        except BlockingIOError:
+            return None
+        sock = _socket.socket(listener.family, listener.type, listener.proto, descriptor)
+        sock.setblocking(False)
+        return sock, address
+
+    def do_handle(self, sock: Any, address: Any, *early: bytes) -> None:
+        if self.fast is not None and not early:
+            _no_delay(sock)
+            self.fast.accept(sock, address)
+        else:
+            super().do_handle(sock, address, *early)
+
+    def _hand_over(self, sock: Any, address: Any, early: bytes) -> None:
+        """Let pywsgi go on with a connection of which ``early`` has been read."""
+        family, kind, proto = sock.family, sock.type, sock.proto
+        self.do_handle(
+            gevent.socket.socket(family, kind, proto, fileno=sock.detach()), address, early
+        )
+
+    def handle(self, sock: Any, address: Any, early: bytes = b"") -> None:
         # Headers and body leave in two writes; without this the second waits for the client's
         # delayed acknowledgement of the first, some 40 ms on a kept connection.
-        if sock.family != getattr(stdlib_socket, "AF_UNIX", None):
-            sock.setsockopt(stdlib_socket.IPPROTO_TCP, stdlib_socket.TCP_NODELAY, 1)
-        super().handle(sock, address)
+        _no_delay(sock)
+        if early:
+            handler_class: Any = self.handler_class
+            handler_class(sock, address, self, io.BufferedReader(_Begun(sock, early))).handle()
+        else:
+            super().handle(sock, address)
 
     def stop(self, timeout: float | None = None) -> None:
         """Stop accepting, and end every session: what is queued is delivered, websockets are closed
@@ -109,7 +183,33 @@ class SocketIOServer(WSGIServer):
             self.policy_server.stop(timeout)
             self.policy_server = None
         self.middleware.close(self.stop_timeout if timeout is None else timeout)
+        if self.fast is not None:
+            self.fast.stop()
         super().stop(timeout)
+        if self.fast is not None:
+            self.fast.close()
+
+
+def _no_delay(sock: Any) -> None:
+    if sock.family != getattr(stdlib_socket, "AF_UNIX", None):
+        sock.setsockopt(stdlib_socket.IPPROTO_TCP, stdlib_socket.TCP_NODELAY, 1)
+
+
+class _Begun(stdlib_socket.SocketIO):
+    """Reads from a socket, but first what somebody else has read from it."""
+
+    def __init__(self, sock: Any, early: bytes) -> None:
+        super().__init__(sock, "r")
+        self._early = memoryview(early)
+
+    def readinto(self, buffer: Any) -> int | None:
+        early = self._early
+        if not early:
+            return super().readinto(buffer)
+        size = min(len(early), len(buffer))
+        buffer[:size] = early[:size]
+        self._early = early[size:]
+        return size
 
 
 def find_middleware(app: Any) -> SocketIOMiddleware | None:

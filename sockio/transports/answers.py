@@ -19,7 +19,7 @@ _ALWAYS = (("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff"))
 class Head:
     """A status and those headers that never change, shared by all answers of one kind."""
 
-    __slots__ = ("has_body", "headers", "status")
+    __slots__ = ("has_body", "headers", "status", "wire")
 
     def __init__(self, status: str, content_type: str | None, more: Iterable[Header] = ()) -> None:
         self.status = status
@@ -27,6 +27,16 @@ class Head:
         self.has_body = status[:3] not in ("204", "304")
         typed = [("Content-Type", content_type)] if content_type is not None else []
         self.headers: tuple[Header, ...] = (*typed, *_ALWAYS, *more)
+        #: The beginning of the answer, for a server that writes it as it is.
+        self.wire = f"HTTP/1.1 {status}\r\n".encode("latin-1") + _lines(self.headers)
+
+
+def _lines(headers: Iterable[Header]) -> bytes:
+    lines = "".join([f"{name}: {value}\r\n" for name, value in headers])
+    # Each header is one line, whatever it is made of.
+    if lines.count("\n") != len(list(headers)) or lines.count("\r") != lines.count("\n"):
+        raise ValueError(f"a header with a line break in it: {lines!r}")
+    return lines.encode("latin-1")
 
 
 class Answer:
@@ -47,6 +57,28 @@ class Answer:
             headers.append(("Content-Length", str(len(self.body))))
         headers += self.more
         return headers
+
+    @property
+    def closes(self) -> bool:
+        """Whether the answer says that the connection is closed after it."""
+        return any(name == "Connection" for name, _ in self.more)
+
+    def wire(self, end_of_head: bytes, closing: bool) -> bytes:
+        """The whole answer as bytes. ``end_of_head`` are headers, and the empty line after them."""
+        head = self.head
+        more = _lines(self.more) if self.more else b""
+        if closing and not self.closes:
+            more += b"Connection: close\r\n"
+        if not head.has_body:
+            return b"%b%b%b" % (head.wire, more, end_of_head)
+        body = self.body
+        return b"%bContent-Length: %d\r\n%b%b%b" % (
+            head.wire,
+            len(body),
+            more,
+            end_of_head,
+            body,
+        )
 
     def __call__(
         self, environ: dict[str, Any], start_response: Callable[..., Any]

@@ -28,6 +28,8 @@ class Transport(ABC):
     name: ClassVar[str]
     #: Whether it is offered when the setting ``transports`` names none.
     by_default: ClassVar[bool] = True
+    #: Whether its GETs can be answered from an event loop, without a task that waits.
+    evented: ClassVar[bool] = False
 
     def __init__(self, settings: Settings, runtime: Runtime, codec: Codec) -> None:
         self.settings = settings

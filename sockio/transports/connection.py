@@ -17,6 +17,7 @@ from typing import Any
 from ..interfaces import Cancellable, Runtime
 
 __all__ = [
+    "FAST",
     "can_upgrade",
     "closes_silently",
     "connection_of",
@@ -31,6 +32,9 @@ __all__ = [
     "watch_for_hangup",
     "with_tls",
 ]
+
+#: Where the environ has the connection of a request that no WSGI server has read.
+FAST = "sockio.connection"
 
 #: The state of a TCP connection whose peer has sent its FIN.
 _CLOSE_WAIT = b"\x08"
@@ -78,6 +82,8 @@ def can_upgrade(environ: Mapping[str, Any]) -> bool:
 
     gevent.pywsgi shows in both: what is the reader itself for an upgrade is wrapped otherwise.
     """
+    if FAST in environ:
+        return True
     reader = getattr(environ.get("wsgi.input"), "rfile", environ.get("wsgi.input"))
     return upgradable({**environ, "wsgi.input": reader}) is not None
 

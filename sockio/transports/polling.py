@@ -20,6 +20,8 @@ __all__ = ["Poll", "PollingTransport"]
 class PollingTransport(HTTPTransport):
     """Subclasses say how packets are wrapped in the answer."""
 
+    evented = True
+
     def wrap(self, text: str, request: Request) -> bytes:
         """The body of the answer to a poll."""
         return text.encode()

@@ -25,7 +25,7 @@ class Request:
     Users get a ``webob.Request``; this one costs next to nothing to make.
     """
 
-    __slots__ = ("_fields", "body", "environ", "may_block", "method", "query_string")
+    __slots__ = ("_fields", "body", "counted", "environ", "may_block", "method", "query_string")
 
     def __init__(
         self, environ: dict[str, Any], body: bytes | None = None, *, may_block: bool = True
@@ -38,6 +38,8 @@ class Request:
         #: Whether this is a task of its own, which may wait. What is answered in the event loop
         #: raises :class:`WouldBlock` instead.
         self.may_block = may_block
+        #: Whether the session has counted it, which it does once.
+        self.counted = False
         self._fields: dict[str, str] | None = None
 
     def field(self, name: str) -> str | None:

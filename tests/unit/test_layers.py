@@ -27,6 +27,7 @@ LAYERS = [
     {"rooms", "backplane", "registry"},
     {"dispatch", "namespace", "emitter", "mixins", "transports"},
     {"manage", "admission", "endpoint", "middleware"},
+    {"fast_http"},
     {"server", "flash_policy", "integrations", "testing"},
     {"cli", "", "__main__"},
 ]
@@ -35,7 +36,8 @@ LAYERS = [
 THIRD_PARTY = {
     "gevent": {"runtime", "workers", "server", "flash_policy", "cli", "testing", "integrations"},
     "greenlet": {"workers"},
-    "webob": {"transports", "admission", "endpoint"},
+    "httptools": {"fast_http.reader"},
+    "webob": {"admission", "endpoint"},
     "websockets": {"transports.framing"},
     "watchfiles": {"cli"},
 }

@@ -1,0 +1,501 @@
+"""One connection that is answered from the event loop.
+
+What it does at any time is one of these, and what arrives meanwhile waits::
+
+    READING     for the next request, or the rest of one
+    POLLING     a poll waits for packets; nobody waits with it
+    BUSY        a request that may block is answered by a task
+    WRITING     the peer does not read as fast as it is answered
+    LEAVING     the last answer is written; what still comes is read away
+    GONE        closed, handed over, or a websocket now
+
+Requests of a connection are answered in their order, the next one when the answer to the one before
+is written. Whatever is not plainly a request for us is handed over at the border between two
+requests, before anything of it was answered.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import enum
+import io
+import logging
+import socket as stdlib_socket
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from ..endpoint import Endpoint, Route
+from ..exceptions import RequestRefused
+from ..interfaces import Cancellable, Runtime
+from ..outbox import Batch
+from ..transports.answers import Answer
+from ..transports.connection import FAST, GRACE, cut, is_gone, is_known_unread
+from ..transports.polling import Poll
+from ..transports.request import Request, WouldBlock
+from ..virtsocket import Socket
+from .reader import RequestReader, Strange
+
+__all__ = ["FastConnection", "State"]
+
+log = logging.getLogger("sockio.http")
+
+#: Bytes read in one go, and answered before anybody else gets a turn.
+CHUNK = 16384
+#: Bytes of further requests that are kept while one is being answered.
+AHEAD = 65536
+
+
+class State(enum.Enum):
+    """What a connection does. The table is in the module's docstring."""
+
+    READING = "reading"
+    POLLING = "polling"
+    BUSY = "busy"
+    WRITING = "writing"
+    LEAVING = "leaving"
+    GONE = "gone"
+
+
+_READING, _POLLING, _BUSY = State.READING, State.POLLING, State.BUSY
+_WRITING, _LEAVING, _GONE = State.WRITING, State.LEAVING, State.GONE
+
+#: An error of the parser that names one of these is about the end of the request.
+_FRAMING = ("Content-Length", "Transfer-Encoding")
+_GARBLED = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-length: 0\r\n\r\n"
+
+
+class Service(Protocol):
+    """What a connection asks of its server: :class:`sockio.fast_http.service.Service`."""
+
+    endpoint: Endpoint
+    runtime: Runtime
+    loop: Any
+    patience: float
+    connections: set[FastConnection]
+    answered: int
+    handed_over: int
+    stopping: bool
+
+    def make_environ(self) -> dict[str, Any]: ...
+
+    def route_of(self, reader: RequestReader) -> Route | None: ...
+
+    def wire(self, answer: Answer, closing: bool) -> bytes: ...
+
+    def run(self, fn: Callable[..., object], *args: Any) -> object: ...
+
+    def hand_over(self, sock: Any, address: Any, early: bytes) -> object: ...
+
+
+class FastConnection:
+    """A connection, from its accept to its end or until it is handed over."""
+
+    __slots__ = (
+        "_advancing",
+        "_batch",
+        "_closing",
+        "_ended",
+        "_parked",
+        "_paused",
+        "_poll",
+        "_reader",
+        "_reading",
+        "_request",
+        "_route",
+        "_service",
+        "_sock",
+        "_socket",
+        "_tail",
+        "_timer",
+        "_woken",
+        "_writing",
+        "address",
+        "state",
+    )
+
+    def __init__(self, service: Service, sock: Any, address: Any) -> None:
+        self._service = service
+        #: The kernel's own socket, not blocking.
+        self._sock = sock
+        self.address = address
+        self.state = _READING
+        self._reader = RequestReader(self._make_environ)
+        # The request whose body is being read.
+        self._route: Route | None = None
+        self._request: Request | None = None
+        self._poll: Poll | None = None
+        # There is a reason to answer the poll; nobody is about to look for one.
+        self._woken = self._parked = False
+        # What the kernel did not take yet, and the packets in it.
+        self._tail: memoryview | None = None
+        self._batch: Batch | None = None
+        self._socket: Socket | None = None
+        #: The peer has ended its side.
+        self._ended = False
+        #: This answer is the last one.
+        self._closing = False
+        self._advancing = False
+        #: What the peer sends is left in the kernel.
+        self._paused = False
+        self._timer: Cancellable | None = None
+        self._writing: Cancellable | None = None
+        self._reading = service.loop.io(sock.fileno(), 1)
+        self._reading.start(self._readable)
+
+    def _make_environ(self) -> dict[str, Any]:
+        environ = self._service.make_environ()
+        address = self.address
+        if isinstance(address, tuple):
+            environ["REMOTE_ADDR"] = str(address[0])
+            environ["REMOTE_PORT"] = str(address[1])
+        environ[FAST] = self
+        return environ
+
+    # ---- reading
+
+    def _readable(self) -> None:
+        try:
+            data = self._sock.recv(CHUNK)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            data = b""
+        state = self.state
+        if state is _LEAVING:
+            if not data:
+                self.close()
+        elif not data:
+            self._peer_ended()
+        else:
+            self._reader.feed(data)
+            if state is _READING:
+                self._advance()
+            elif self._reader.waiting > AHEAD:
+                self._pause()
+
+    def _peer_ended(self) -> None:
+        self._ended = True
+        self._reading.stop()
+        state = self.state
+        if state is _POLLING and self._poll is not None:
+            self._poll.hang_up()
+        elif state is _READING:
+            request = self._request
+            if request is not None:
+                self._refuse(RequestRefused("400 Bad Request", "the request body ended early"))
+            else:
+                self.close()
+
+    def _advance(self) -> None:
+        """Answer what has arrived, one request after the other, as far as that goes."""
+        if self._advancing:
+            return
+        self._advancing = True
+        try:
+            while self.state is _READING and self._step():
+                pass
+        except Exception:
+            # In the event loop nobody else would see to it that the connection ends.
+            self._service.runtime.run(log.exception, "a connection failed")
+            self.close()
+        finally:
+            self._advancing = False
+
+    def _step(self) -> bool:
+        """Do one thing; whether there may be more."""
+        reader, service = self._reader, self._service
+        request, route = self._request, self._route
+        if request is None or route is None:
+            if not reader.waiting:
+                if self._ended:
+                    self.close()
+                return False
+            try:
+                if not reader.head():
+                    self._wait_for_more(self._no_head)
+                    return False
+            except Strange as strange:
+                self._hand_over(strange)
+                return False
+            route = service.route_of(reader)
+            if route is None:
+                self._hand_over()
+                return False
+            request = Request(reader.environ, may_block=False)
+        try:
+            body = reader.take()
+        except Strange:
+            self.close()
+            return False
+        if body is None:
+            if self._request is None:
+                self._request, self._route = request, route
+                service.endpoint.count(route, request)
+            self._wait_for_more(self._no_body)
+            return False
+        self._request = self._route = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        request.body = body
+        self._answer(request, route)
+        return True
+
+    def _wait_for_more(self, otherwise: Any) -> None:
+        if self._ended:
+            self._peer_ended()
+        elif self._timer is None:
+            service = self._service
+            self._timer = service.runtime.at(service.runtime.now() + service.patience, otherwise)
+
+    def _no_head(self) -> None:
+        if self.state is _READING:
+            self.close()
+
+    def _no_body(self) -> None:
+        if self._request is not None and self.state is _READING:
+            self._refuse(
+                RequestRefused("408 Request Timeout", "the request body did not arrive in time")
+            )
+
+    # ---- answering
+
+    def _answer(self, request: Request, route: Route) -> None:
+        service = self._service
+        service.answered += 1
+        self._closing = request.environ.get("HTTP_CONNECTION", "").lower() == "close"
+        try:
+            answer = service.endpoint.respond(route, request)
+        except WouldBlock:
+            self.state = _BUSY
+            service.run(self._answer_in_task, request, route)
+            return
+        self._give(answer, request)
+
+    def _answer_in_task(self, request: Request, route: Route) -> None:
+        request.may_block = True
+        request.environ["wsgi.input"] = io.BytesIO(request.body or b"")
+        try:
+            answer = self._service.endpoint.respond(route, request)
+        except BaseException:
+            # The task was killed: the server stops.
+            self.close()
+            raise
+        self._give_later(answer, request)
+
+    def _refuse(self, refused: RequestRefused) -> None:
+        """The body will not come: nothing of the request is handled."""
+        request, self._request, self._route = self._request, None, None
+        assert request is not None
+        self.state = _BUSY
+        self._closing = refused.close = True
+        self._service.run(self._refuse_in_task, request, refused)
+
+    def _refuse_in_task(self, request: Request, refused: RequestRefused) -> None:
+        request.may_block = True
+        self._give_later(self._service.endpoint.refuse(request, refused), request)
+
+    def _give_later(self, answer: Any, request: Request) -> None:
+        if self.state is _BUSY:
+            self._give(answer, request)
+            self._advance()
+
+    def _give(self, answer: Any, request: Request) -> None:
+        kind = type(answer)
+        if kind is Answer:
+            self._send(answer)
+        elif kind is Poll:
+            self.state = _POLLING
+            self._poll = answer
+            self._woken = self._parked = False
+            answer.begin(self._wake)
+            if self._woken or self._ended:
+                self._conclude(answer)
+            else:
+                self._parked = True
+        else:
+            raise TypeError(f"{answer!r} cannot be given from the event loop")
+
+    # ---- a poll that waits
+
+    def _wake(self) -> None:
+        if self._woken:
+            return
+        self._woken = True
+        if self._parked:
+            # At the end of this turn: what one handler sends leaves in one answer.
+            self._service.loop.run_callback(self._conclude, self._poll)
+
+    def _conclude(self, poll: Poll) -> None:
+        if poll is not self._poll:
+            return
+        self._poll = None
+        answer, batch = poll.conclude(gone=self._ended or is_gone(self._sock))
+        if batch is not None:
+            batch.unread = self._is_unread
+            self._send(answer, batch, poll.socket)
+        elif self._ended:
+            self.close()
+        else:
+            self._send(answer)
+        self._advance()
+
+    def _is_unread(self) -> bool:
+        return is_known_unread(self._sock)
+
+    # ---- writing
+
+    def _send(
+        self, answer: Answer, batch: Batch | None = None, socket: Socket | None = None
+    ) -> None:
+        data = self._service.wire(answer, self._closing)
+        if answer.closes:
+            self._closing = True
+        try:
+            sent = self._sock.send(data)
+        except (BlockingIOError, InterruptedError):
+            sent = 0
+        except OSError:
+            self._write_failed(batch, socket)
+            return
+        if sent < len(data):
+            self._tail = memoryview(data)[sent:]
+            self._batch, self._socket = batch, socket
+            self._write_on()
+            return
+        if batch is not None and socket is not None:
+            socket.written(batch)
+        self._sent()
+
+    def _write_on(self) -> None:
+        """The kernel is full: go on when the peer has read, which it has to do in time."""
+        self.state = _WRITING
+        # Who does not read the answers is asked no further questions.
+        self._pause()
+        service = self._service
+        if self._batch is not None:
+            self._batch.abandon = self.cut
+        self._writing = service.runtime.watch(self._sock, self._writable, write=True)
+        self._timer = service.runtime.at(service.runtime.now() + service.patience, self.cut)
+
+    def _writable(self) -> None:
+        tail = self._tail
+        if tail is None:
+            return
+        try:
+            sent = self._sock.send(tail)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            self._end_writing()
+            batch, self._batch = self._batch, None
+            self._write_failed(batch, self._socket)
+            return
+        if sent < len(tail):
+            self._tail = tail[sent:]
+            return
+        self._end_writing()
+        batch, self._batch = self._batch, None
+        if batch is not None and self._socket is not None:
+            self._socket.written(batch)
+        self._sent()
+        self._advance()
+
+    def _end_writing(self) -> None:
+        self._tail = None
+        for each in (self._writing, self._timer):
+            if each is not None:
+                each.cancel()
+        self._writing = self._timer = None
+
+    def _write_failed(self, batch: Batch | None, socket: Socket | None) -> None:
+        if batch is not None and socket is not None:
+            socket.restore(batch)
+        self.close()
+
+    def _sent(self) -> None:
+        """The answer is in the kernel's hands: on to the next request, or away."""
+        if self._closing or self._service.stopping:
+            self._leave()
+        else:
+            self.state = _READING
+            if self._paused:
+                self._resume()
+
+    def _pause(self) -> None:
+        if not self._paused:
+            self._paused = True
+            self._reading.stop()
+
+    def _resume(self) -> None:
+        if self._paused and not self._ended:
+            self._paused = False
+            self._reading.start(self._readable)
+
+    # ---- the end
+
+    def _hand_over(self, strange: Strange | None = None) -> None:
+        """Let the WSGI server have the connection, with all that it has not seen."""
+        if strange is not None and any(name in str(strange) for name in _FRAMING):
+            # Where such a request ends depends on who reads it: nobody shall.
+            with contextlib.suppress(OSError):
+                self._sock.send(_GARBLED)
+            self._leave()
+            return
+        early = self._reader.rest()
+        sock, service = self._sock, self._service
+        self._let_go()
+        service.handed_over += 1
+        service.hand_over(sock, self.address, early)
+
+    def _leave(self) -> None:
+        """Close so that the last answer is not lost: a reset would overtake it if something was
+        still unread."""
+        unread = b""
+        if not self._ended:
+            # OSError: nothing there, or nobody.
+            with contextlib.suppress(OSError):
+                unread = self._sock.recv(CHUNK)
+        if not unread and not self._reader.unfinished:
+            self.close()
+            return
+        self.state = _LEAVING
+        with contextlib.suppress(OSError):
+            self._sock.shutdown(stdlib_socket.SHUT_WR)
+        self._resume()
+        runtime = self._service.runtime
+        self._timer = runtime.at(runtime.now() + GRACE, self.close)
+
+    def stop(self) -> None:
+        """The server stops: close when what is under way has been answered."""
+        if self.state is _READING and self._request is None:
+            self.close()
+
+    def cut(self) -> None:
+        """Give the peer up: it does not read its answer."""
+        self._end_writing()
+        batch, self._batch = self._batch, None
+        cut(self._sock)
+        self._write_failed(batch, self._socket)
+
+    def _let_go(self) -> None:
+        self.state = _GONE
+        self._reading.stop()
+        self._reading.close()
+        self._end_writing()
+        self._request = self._route = None
+        self._reader.close()
+        self._service.connections.discard(self)
+
+    def close(self) -> None:
+        """Close the connection. Twice is once."""
+        if self.state is _GONE:
+            return
+        self._let_go()
+        self._sock.close()
+        poll, self._poll = self._poll, None
+        if poll is not None:
+            poll.conclude(gone=True)
+        batch, self._batch = self._batch, None
+        if batch is not None and self._socket is not None:
+            self._socket.restore(batch)

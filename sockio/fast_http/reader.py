@@ -1,0 +1,235 @@
+"""Requests out of bytes, one at a time: httptools reads HTTP, this only keeps the books.
+
+Nothing is given to the parser beyond the end of the present head, or of its body: so it is known to
+the byte where a request ends, and until :meth:`RequestReader.take` everything of the present
+request is still there to be handed to somebody else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import httptools
+
+__all__ = ["MAX_HEAD", "RequestReader", "Strange"]
+
+#: Bytes of a request line and its headers; gevent.pywsgi takes longer ones.
+MAX_HEAD = 16384
+
+_END_OF_HEAD = b"\r\n\r\n"
+
+#: Header names of any case to keys of the environ; "" for a header that is left out.
+_KEYS: dict[bytes, str] = {}
+#: Clients choose the names, so what is remembered is bounded.
+_MAX_KEYS = 500
+_LONGEST_KEY = 60
+
+#: Headers that decide how a request is read: told twice, they are not for us.
+_ONCE = frozenset(
+    (
+        "CONTENT_LENGTH",
+        "CONTENT_TYPE",
+        "HTTP_CONNECTION",
+        "HTTP_EXPECT",
+        "HTTP_HOST",
+        "HTTP_TRANSFER_ENCODING",
+        "HTTP_UPGRADE",
+    )
+)
+
+
+class Strange(Exception):
+    """This is no request that is plainly right; nothing of it has been taken."""
+
+
+def _key_of(name: bytes) -> str:
+    """The environ's key, as gevent.pywsgi makes it: names with an underscore, which would take the
+    place of their twins with a dash, are left out."""
+    text = name.decode("latin-1")
+    key = "" if "_" in text else text.replace("-", "_").upper()
+    if key and key not in ("CONTENT_TYPE", "CONTENT_LENGTH"):
+        key = "HTTP_" + key
+    if len(_KEYS) < _MAX_KEYS and len(key) <= _LONGEST_KEY:
+        _KEYS[name] = key
+    return key
+
+
+class RequestReader:
+    """The requests of one connection.
+
+    ``make_environ`` gives the environ of a new request, with everything that the server knows
+    without reading it; the headers are added. :meth:`feed`, then :meth:`head`; when that is true,
+    either :meth:`rest` (and nothing more), or :meth:`take` until it gives the body.
+    """
+
+    __slots__ = (
+        "_body",
+        "_buffer",
+        "_complete",
+        "_fed",
+        "_headed",
+        "_make_environ",
+        "_parser",
+        "_twice",
+        "_url",
+        "_wanted",
+        "environ",
+        "upgrade",
+    )
+
+    def __init__(self, make_environ: Callable[[], dict[str, Any]]) -> None:
+        self._make_environ = make_environ
+        #: The environ of the present request.
+        self.environ: dict[str, Any] = {}
+        #: Whether the present request asks for another protocol.
+        self.upgrade = False
+        # From the beginning of the present request, or what came behind its head once it is taken.
+        self._buffer = b""
+        self._fed = 0
+        self._url = b""
+        self._headed = False
+        self._complete = False
+        self._twice = False
+        self._body: bytearray | None = None
+        self._wanted = 0
+        self._parser: Any = httptools.HttpRequestParser(self)
+
+    # ---- what the parser calls
+
+    def on_url(self, url: bytes) -> None:
+        self._url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        key = _KEYS.get(name)
+        if key is None:
+            key = _key_of(name)
+        if not key:
+            return
+        environ = self.environ
+        text = value.decode("latin-1").strip()
+        if key not in environ:
+            environ[key] = text
+        elif key in _ONCE:
+            self._twice = True
+        else:
+            environ[key] += ("; " if "COOKIE" in key else ",") + text
+
+    def on_headers_complete(self) -> None:
+        self._headed = True
+
+    def on_message_complete(self) -> None:
+        self._complete = True
+
+    # ---- what the connection calls
+
+    def feed(self, data: bytes) -> None:
+        """Add what has arrived."""
+        self._buffer = self._buffer + data if self._buffer else data
+
+    @property
+    def waiting(self) -> int:
+        """Bytes that have arrived and are not taken."""
+        return len(self._buffer)
+
+    def head(self) -> bool:
+        """Read on; whether the head of the present request is complete.
+
+        Raises :class:`Strange` for what is not, or can no longer become, a request for us.
+        """
+        if self._head_is_complete():
+            return True
+        buffer, fed = self._buffer, self._fed
+        if fed == 0:
+            self.environ = self._make_environ()
+        end = buffer.find(_END_OF_HEAD, fed - 3 if fed > 3 else 0)
+        stop = len(buffer) if end < 0 else end + 4
+        self._fed = stop
+        try:
+            self._parser.feed_data(buffer if fed == 0 and stop == len(buffer) else buffer[fed:stop])
+        except httptools.HttpParserUpgrade:
+            self.upgrade = True
+        except httptools.HttpParserError as error:
+            raise Strange(str(error)) from None
+        if end < 0:
+            if self._head_is_complete() or stop > MAX_HEAD:
+                raise Strange("the head does not end as it should")
+            return False
+        if not self._head_is_complete() or self._twice or self._parser.get_http_version() != "1.1":
+            raise Strange("the head is not that of a request of HTTP/1.1")
+        self._set_target()
+        return True
+
+    def _head_is_complete(self) -> bool:
+        # Asked by a method, because the parser changes it behind the back of whoever reads this.
+        return self._headed
+
+    def _set_target(self) -> None:
+        environ = self.environ
+        environ["REQUEST_METHOD"] = self._parser.get_method().decode("latin-1")
+        target = self._url.decode("latin-1")
+        # As gevent.pywsgi takes it apart, but for escapes, which no path of ours has.
+        environ["PATH_INFO"], _, environ["QUERY_STRING"] = target.partition("?")
+
+    def rest(self) -> bytes:
+        """Everything from the beginning of the present request, whose body was not taken."""
+        return self._buffer
+
+    def take(self) -> bytes | None:
+        """Take the present request: its body, once that is complete, and None before.
+
+        For requests without a body, or with one whose length is told. Raises :class:`Strange` when
+        the bytes cannot be trusted any more.
+        """
+        body = self._body
+        if body is None:
+            stop = self._fed
+            buffer = self._buffer
+            length = 0 if self._complete else int(self.environ["CONTENT_LENGTH"])
+            if length == 0:
+                self._buffer = buffer[stop:] if len(buffer) > stop else b""
+                self._next()
+                return b""
+            end = stop + length
+            part = buffer[stop:end]
+            self._buffer = buffer[end:] if len(buffer) > end else b""
+            self._parser.feed_data(part)
+            if len(part) == length:
+                self._next()
+                return part
+            self._body = bytearray(part)
+            self._wanted = length
+            return None
+        missing = self._wanted - len(body)
+        part = self._buffer[:missing]
+        self._buffer = self._buffer[missing:]
+        self._parser.feed_data(part)
+        body += part
+        if len(body) < self._wanted:
+            return None
+        self._next()
+        return bytes(body)
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether a body was begun to be taken and is not complete."""
+        return self._body is not None
+
+    def _next(self) -> None:
+        if not self._complete:
+            raise Strange("the parser and the books disagree about the end of a request")
+        self._fed = 0
+        self._url = b""
+        self._headed = self._complete = False
+        self._body = None
+        if self.upgrade:
+            # Refused: HTTP goes on, and the old parser is no longer about HTTP.
+            self.upgrade = False
+            self._parser = httptools.HttpRequestParser(self)
+
+    def close(self) -> None:
+        """Forget everything."""
+        # The parser has methods of ours: without this both would wait for the garbage collector.
+        self._parser = None
+        self._buffer = b""
+        self.environ = {}

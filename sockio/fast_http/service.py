@@ -1,0 +1,119 @@
+"""What the fast connections of one server share: which requests are theirs, and everything else
+that a connection asks of its server."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from email.utils import formatdate
+from typing import Any
+
+from ..endpoint import Endpoint, Route, parse_path
+from ..interfaces import Runtime
+from ..transports.answers import Answer
+from .connection import FastConnection
+from .reader import RequestReader
+
+__all__ = ["Service"]
+
+
+class Service:
+    """The fast connections of one server.
+
+    ``make_environ`` gives what every environ begins with, ``run`` starts a task that the server
+    waits for when it stops, and ``hand_over(sock, address, early)`` lets the WSGI server go on with
+    a connection of which the bytes ``early`` have been read.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        runtime: Runtime,
+        loop: Any,
+        *,
+        make_environ: Callable[[], dict[str, Any]],
+        run: Callable[..., object],
+        hand_over: Callable[[Any, Any, bytes], object],
+    ) -> None:
+        self.endpoint = endpoint
+        self.runtime = runtime
+        self.loop = loop
+        self._make_environ = make_environ
+        self._run = run
+        self._hand_over = hand_over
+        settings = endpoint.settings
+        #: Seconds in which a request has to arrive that has begun to, and an answer to be read.
+        self.patience = settings.close_timeout
+        self.connections: set[FastConnection] = set()
+        #: Requests answered here, connections handed over, and websockets that began here.
+        self.answered = 0
+        self.handed_over = 0
+        self.upgraded = 0
+        self.stopping = False
+        self._max_payload = settings.max_payload
+        self._below = f"/{settings.resource}/"
+        self._second = 0
+        self._date = b""
+
+    def make_environ(self) -> dict[str, Any]:
+        """What every environ begins with."""
+        return self._make_environ()
+
+    def run(self, fn: Callable[..., object], *args: Any) -> object:
+        """Start a task that the server waits for when it stops."""
+        return self._run(fn, *args)
+
+    def hand_over(self, sock: Any, address: Any, early: bytes) -> object:
+        """Let the WSGI server go on with a connection of which ``early`` has been read."""
+        return self._hand_over(sock, address, early)
+
+    def accept(self, sock: Any, address: Any) -> None:
+        """Begin a connection on the kernel's own socket, which must not block."""
+        self.connections.add(FastConnection(self, sock, address))
+
+    def route_of(self, reader: RequestReader) -> Route | None:
+        """What the request asks for; None when it is not for us, or not plainly enough."""
+        environ = reader.environ
+        path: str = environ["PATH_INFO"]
+        if not path.startswith(self._below) or "%" in path or "#" in path:
+            return None
+        if (
+            reader.upgrade
+            or "HTTP_UPGRADE" in environ
+            or "HTTP_EXPECT" in environ
+            or "HTTP_TRANSFER_ENCODING" in environ
+        ):
+            return None
+        connection = environ.get("HTTP_CONNECTION")
+        if connection is not None and connection.lower() not in ("keep-alive", "close"):
+            return None
+        route = parse_path(path[len(self._below) :])
+        if route is None:
+            return None
+        method = environ["REQUEST_METHOD"]
+        length = environ.get("CONTENT_LENGTH")
+        if method == "GET" and length is None:
+            transport = self.endpoint.transports.get(route.transport) if route.sid else None
+            return route if transport is None or transport.evented else None
+        if method == "POST" and length is not None and route.sid:
+            return route if int(length) <= self._max_payload else None
+        return None
+
+    def wire(self, answer: Answer, closing: bool) -> bytes:
+        """The answer as it goes over the wire, in the order that gevent.pywsgi gives it."""
+        second = int(time.time())
+        if second != self._second:
+            self._second = second
+            self._date = b"Date: %b\r\n\r\n" % formatdate(second, usegmt=True).encode()
+        return answer.wire(self._date, closing)
+
+    def stop(self) -> None:
+        """Close what is idle; what is under way is closed when it has been answered."""
+        self.stopping = True
+        for connection in list(self.connections):
+            connection.stop()
+
+    def close(self) -> None:
+        """Close what is left."""
+        for connection in list(self.connections):
+            connection.close()
