@@ -32,6 +32,7 @@ from ..transports.answers import Answer
 from ..transports.connection import FAST, GRACE, cut, is_gone, is_known_unread
 from ..transports.polling import Poll
 from ..transports.request import Request, WouldBlock
+from ..transports.upgrades import Upgraded
 from ..virtsocket import Socket
 from .reader import RequestReader, Strange
 
@@ -74,6 +75,7 @@ class Service(Protocol):
     connections: set[FastConnection]
     answered: int
     handed_over: int
+    upgraded: int
     stopping: bool
 
     def make_environ(self) -> dict[str, Any]: ...
@@ -167,6 +169,7 @@ class FastConnection:
         elif not data:
             self._peer_ended()
         else:
+            self._service.runtime.begin_turn()
             self._reader.feed(data)
             if state is _READING:
                 self._advance()
@@ -313,8 +316,27 @@ class FastConnection:
                 self._conclude(answer)
             else:
                 self._parked = True
+        elif kind is Upgraded:
+            self._switch(answer)
         else:
             raise TypeError(f"{answer!r} cannot be given from the event loop")
+
+    def _switch(self, upgraded: Upgraded) -> None:
+        """Answer, and be a websocket from then on."""
+        data = self._service.wire(upgraded.answer, False)
+        try:
+            # The first bytes on a connection that has read its request: there is room for them.
+            written = self._sock.send(data) == len(data)
+        except OSError:
+            written = False
+        if not written or self._ended:
+            self.close()
+            return
+        early = self._reader.rest()
+        sock, service = self._sock, self._service
+        self._let_go()
+        service.upgraded += 1
+        upgraded.open(sock, early)
 
     # ---- a poll that waits
 
@@ -324,7 +346,16 @@ class FastConnection:
         self._woken = True
         if self._parked:
             # At the end of this turn: what one handler sends leaves in one answer.
-            self._service.loop.run_callback(self._conclude, self._poll)
+            turn = self._service.runtime.turn
+            if turn.open:
+                turn.at_end(self)
+            else:
+                self._service.loop.run_callback(self.flush)
+
+    def flush(self) -> None:
+        """Answer the poll that there is a reason to answer."""
+        if self._poll is not None and self._woken and self._parked:
+            self._conclude(self._poll)
 
     def _conclude(self, poll: Poll) -> None:
         if poll is not self._poll:

@@ -10,6 +10,7 @@ from typing import Any
 
 from ..endpoint import Endpoint, Route, parse_path
 from ..interfaces import Runtime
+from ..transports import WebSocket
 from ..transports.answers import Answer
 from .connection import FastConnection
 from .reader import RequestReader
@@ -50,6 +51,7 @@ class Service:
         self.handed_over = 0
         self.upgraded = 0
         self.stopping = False
+        self._detach = "detach" not in settings.without
         self._max_payload = settings.max_payload
         self._below = f"/{settings.resource}/"
         self._second = 0
@@ -77,18 +79,15 @@ class Service:
         path: str = environ["PATH_INFO"]
         if not path.startswith(self._below) or "%" in path or "#" in path:
             return None
-        if (
-            reader.upgrade
-            or "HTTP_UPGRADE" in environ
-            or "HTTP_EXPECT" in environ
-            or "HTTP_TRANSFER_ENCODING" in environ
-        ):
-            return None
-        connection = environ.get("HTTP_CONNECTION")
-        if connection is not None and connection.lower() not in ("keep-alive", "close"):
+        if "HTTP_EXPECT" in environ or "HTTP_TRANSFER_ENCODING" in environ:
             return None
         route = parse_path(path[len(self._below) :])
         if route is None:
+            return None
+        if reader.upgrade or "HTTP_UPGRADE" in environ:
+            return route if self._opens_websocket(route, reader) else None
+        connection = environ.get("HTTP_CONNECTION")
+        if connection is not None and connection.lower() not in ("keep-alive", "close"):
             return None
         method = environ["REQUEST_METHOD"]
         length = environ.get("CONTENT_LENGTH")
@@ -98,6 +97,18 @@ class Service:
         if method == "POST" and length is not None and route.sid:
             return route if int(length) <= self._max_payload else None
         return None
+
+    def _opens_websocket(self, route: Route, reader: RequestReader) -> bool:
+        environ = reader.environ
+        return (
+            self._detach
+            and reader.upgrade
+            and environ["REQUEST_METHOD"] == "GET"
+            and "CONTENT_LENGTH" not in environ
+            and environ.get("HTTP_UPGRADE", "").lower() == "websocket"
+            and bool(route.sid)
+            and isinstance(self.endpoint.transports.get(route.transport), WebSocket)
+        )
 
     def wire(self, answer: Answer, closing: bool) -> bytes:
         """The answer as it goes over the wire, in the order that gevent.pywsgi gives it."""

@@ -22,11 +22,21 @@ class Head:
     __slots__ = ("has_body", "headers", "status", "wire")
 
     def __init__(self, status: str, content_type: str | None, more: Iterable[Header] = ()) -> None:
+        typed = [("Content-Type", content_type)] if content_type is not None else []
+        self._set(status, (*typed, *_ALWAYS, *more))
+
+    @classmethod
+    def bare(cls, status: str, headers: Iterable[Header]) -> Head:
+        """A head with these headers and no others."""
+        head = cls.__new__(cls)
+        head._set(status, tuple(headers))
+        return head
+
+    def _set(self, status: str, headers: tuple[Header, ...]) -> None:
         self.status = status
         #: False for a status that is the whole answer.
-        self.has_body = status[:3] not in ("204", "304")
-        typed = [("Content-Type", content_type)] if content_type is not None else []
-        self.headers: tuple[Header, ...] = (*typed, *_ALWAYS, *more)
+        self.has_body = status[:3] not in ("101", "204", "304")
+        self.headers = headers
         #: The beginning of the answer, for a server that writes it as it is.
         self.wire = f"HTTP/1.1 {status}\r\n".encode("latin-1") + _lines(self.headers)
 

@@ -7,6 +7,7 @@ its callers is joining fragments and checking that text is UTF-8.
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -15,6 +16,7 @@ from websockets.frames import Frame, Opcode
 from websockets.http11 import Request
 from websockets.protocol import OPEN, State
 from websockets.server import ServerProtocol
+from websockets.utils import accept_key
 
 __all__ = ["FrameReader", "Upgrade", "close_frame", "negotiate", "text_frame"]
 
@@ -60,6 +62,9 @@ def negotiate(environ: Mapping[str, Any]) -> Upgrade:
 
     The drafts 7 and 8, spoken by browsers of 2011, have the framing of the final version 13.
     """
+    accepted = _accept_plainly(environ)
+    if accepted is not None:
+        return accepted
     headers = Headers()
     for key, value in environ.items():
         if key.startswith("HTTP_"):
@@ -77,6 +82,34 @@ def negotiate(environ: Mapping[str, Any]) -> Upgrade:
         [(k, v) for k, v in response.headers.raw_items() if k.lower() not in left_to_the_server],
         bytes(response.body or b""),
     )
+
+
+#: A key that is 16 bytes in base64, and how the clients of today write the other two headers.
+_KEY = re.compile(r"[A-Za-z0-9+/]{21}[AQgw]==", re.ASCII)
+_PLAIN_CONNECTION = frozenset(("upgrade", "keep-alive, upgrade"))
+
+
+def _accept_plainly(environ: Mapping[str, Any]) -> Upgrade | None:
+    """The answer to a request of which nothing needs to be judged, in a fiftieth of the time that
+    the library takes for it; None for any other."""
+    get = environ.get
+    key = get("HTTP_SEC_WEBSOCKET_KEY", "")
+    if (
+        get("HTTP_SEC_WEBSOCKET_VERSION") == "13"
+        and get("HTTP_UPGRADE", "").lower() == "websocket"
+        and get("HTTP_CONNECTION", "").lower() in _PLAIN_CONNECTION
+        and _KEY.fullmatch(key)
+    ):
+        return Upgrade("101 Switching Protocols", _switched(key), b"")
+    return None
+
+
+def _switched(key: str) -> list[tuple[str, str]]:
+    return [
+        ("Upgrade", "websocket"),
+        ("Connection", "Upgrade"),
+        ("Sec-WebSocket-Accept", accept_key(key)),
+    ]
 
 
 def text_frame(data: bytes) -> bytes:

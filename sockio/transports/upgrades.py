@@ -16,14 +16,15 @@ import contextlib
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from ..exceptions import RequestRefused
+from ..exceptions import RequestRefused, UsageError
 from ..interfaces import Runtime
+from .answers import Answer, Head
 from .base import WSGIApplication
-from .connection import read_early, take_over, upgradable, with_tls
+from .connection import FAST, read_early, take_over, upgradable, with_tls
 from .framing import negotiate
 from .streams import BlockingStream, Stream, WatchedStream
 
-__all__ = ["is_foreign", "upgrade"]
+__all__ = ["Upgraded", "is_foreign", "upgrade"]
 
 Connected = Callable[[Stream, bytes], None]
 
@@ -35,6 +36,28 @@ _NO_SERVER = (
     "This server cannot open websockets. Run the application under gevent.pywsgi "
     "(sockio.server.SocketIOServer) or gunicorn -k gevent_pywsgi."
 )
+
+
+class Upgraded:
+    """The answer to an upgrade request that no WSGI server has read: ``answer``, and then
+    :meth:`open`."""
+
+    __slots__ = ("_connected", "_runtime", "answer")
+
+    def __init__(self, answer: Answer, runtime: Runtime, connected: Connected) -> None:
+        self.answer = answer
+        self._runtime = runtime
+        self._connected = connected
+
+    def __call__(
+        self, environ: dict[str, Any], start_response: Callable[..., Any]
+    ) -> Iterable[bytes]:
+        raise UsageError("this request has to be answered by the server that made its environ")
+
+    def open(self, sock: Any, early: bytes) -> None:
+        """Go on as a websocket over ``sock``, which does not block; ``early`` was read behind the
+        request."""
+        self._connected(WatchedStream(sock, self._runtime), early)
 
 
 def is_foreign(websocket: Any) -> bool:
@@ -58,18 +81,14 @@ def upgrade(
     asked = environ.get("HTTP_UPGRADE", "").strip().lower() == "websocket"
     if not asked or "upgrade" not in environ.get("HTTP_CONNECTION", "").lower():
         raise RequestRefused("400 Bad Request", _NO_UPGRADE)
-    native = upgradable(environ)
-    if native is None:
+    fast = FAST in environ
+    native = None if fast else upgradable(environ)
+    if native is None and not fast:
         raise RequestRefused("501 Not Implemented", _NO_SERVER, detail=_NO_SERVER)
     answer = negotiate(environ)
-    if not answer.accepted:
-
-        def refuse(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-            headers = [*answer.headers, ("Content-Length", str(len(answer.body)))]
-            start_response(answer.status, headers)
-            return [answer.body]
-
-        return refuse
+    if native is None or not answer.accepted:
+        given = Answer(Head.bare(answer.status, answer.headers), answer.body)
+        return Upgraded(given, runtime, connected) if answer.accepted else given
     reader, sock = native
 
     def accept(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
