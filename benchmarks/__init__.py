@@ -1,0 +1,1 @@
+"""What sockio costs beside its peers; ``python -m benchmarks --help``, README.md says more."""
