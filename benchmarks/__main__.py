@@ -6,11 +6,11 @@ import argparse
 import sys
 from pathlib import Path
 
-from .environments import Environments, default_cache
+from .environments import default_cache
 from .field import SERVERS, chosen
-from .generator import BenchmarkError, load_generator
+from .generator import BenchmarkError
 from .results import Sample, figures_of
-from .runner import Plan, measure
+from .runner import Plan, Runner
 from .workloads import ROWS, needed
 
 
@@ -23,13 +23,12 @@ def main() -> int:
         sys.stderr.write(f"benchmarks: {error}\n")
         return 2
     plan = Plan(servers, workloads, options.rounds, options.seconds, options.warmup)
-    environments = Environments(options.cache)
-    program = load_generator(options.cache)
+    runner = Runner(plan, options.cache)
     samples: list[Sample] = []
     failures = 0
     for job in plan.jobs():
         try:
-            got, _ = measure(job, plan, environments, program)
+            got = runner.do(job)
         except BenchmarkError as error:
             failures += 1
             print(f"{job.workload.name:10} {job.server.name:14} FAILED: {error}", flush=True)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-from .generator import BenchmarkError
+from .generator import BenchmarkError, compile_c
 
 __all__ = ["Environments", "default_cache"]
 
@@ -28,11 +30,25 @@ class Environments:
     def __init__(self, cache: Path) -> None:
         self.cache = cache
 
+    def program(self, source: Path) -> Path:
+        """The program that a C file is."""
+        return compile_c([source], source.stem, self.cache)
+
     def python(self, name: str) -> Path:
-        """The Python of an environment: "here" is the one that runs this."""
-        if name != "here":
-            raise BenchmarkError(f"there is no environment {name!r}")
-        return Path(sys.executable)
+        """The Python of an environment: "here" is the one that runs this, others are groups."""
+        if name == "here":
+            return Path(sys.executable)
+        pins = _group(name)
+        label = "\n".join((sys.version, *pins)).encode()
+        folder = self.cache / f"{name}-{hashlib.sha256(label).hexdigest()[:16]}"
+        python = folder / "bin" / "python"
+        if not (folder / "complete").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            _run([sys.executable, "-m", "venv", str(folder)], f"make an environment for {name}")
+            quietly = ("--quiet", "--disable-pip-version-check")
+            _run([str(python), "-m", "pip", "install", *quietly, *pins], f"install {name}")
+            (folder / "complete").touch()
+        return python
 
     def node(self) -> str:
         """The path of Node."""
@@ -46,19 +62,31 @@ class Environments:
         folder = self.cache / "node"
         folder.mkdir(parents=True, exist_ok=True)
         wanted = (NODE_PEERS / "package.json").read_text()
-        stamp = folder / "package.json"
-        if not (folder / "complete").exists() or stamp.read_text() != wanted:
-            (folder / "complete").unlink(missing_ok=True)
+        stamp, complete = folder / "package.json", folder / "complete"
+        if not complete.exists() or stamp.read_text() != wanted:
+            complete.unlink(missing_ok=True)
             stamp.write_text(wanted)
             npm = shutil.which("npm")
             if npm is None:
                 raise BenchmarkError("npm is not on PATH: it installs the Node servers.")
+            # No scripts: 0.9's client wants to compile native modules, and its server has no use
+            # for them. No lock file: the pins are exact, and the cache is nobody's checkout.
             quietly = ("--ignore-scripts", "--no-audit", "--no-fund", "--no-package-lock")
-            done = subprocess.run(
-                [npm, "install", *quietly], cwd=folder, capture_output=True, text=True, check=False
-            )
-            if done.returncode:
-                raise BenchmarkError(f"npm could not install the Node servers:\n{done.stderr}")
-            (folder / "complete").touch()
+            _run([npm, "install", *quietly], "install the Node servers", folder)
+            complete.touch()
         # Node looks for packages beside the script, wherever it is started.
         return Path(shutil.copy(script, folder))
+
+
+def _group(name: str) -> list[str]:
+    import tomli  # only the peers need it
+
+    pyproject = tomli.loads((HERE.parent / "pyproject.toml").read_text(encoding="utf-8"))
+    pins: list[str] = pyproject["dependency-groups"][name]
+    return pins
+
+
+def _run(command: Sequence[str], purpose: str, folder: Path | None = None) -> None:
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise BenchmarkError(f"could not {purpose}:\n{done.stdout}{done.stderr}".rstrip())

@@ -2,26 +2,41 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from .environments import Environments
+from .workloads import ROWS
 
-__all__ = ["SERVERS", "Server", "chosen", "variant"]
+__all__ = ["QUICK", "REFERENCE", "SERVERS", "Server", "chosen", "variant"]
 
 HERE = Path(__file__).resolve().parent
-POLLING = frozenset({"W5", "W5w1"})
+
+#: The server that tables give ratios to.
+REFERENCE = "node09"
+QUICK = ("sockio", "sockio-plain", REFERENCE)
+
+ALL = frozenset(ROWS)
+# Only sockio itself has these.
+OWN = frozenset({"W7", "import"})
+PEER = ALL - OWN
+# Pure websocket, and no more of a server than these need.
+FLOOR = frozenset(
+    {"W1-100", "W1-1000", "W1-4000", "W1-1000w1", "W1-1000s4", "W2", "W2w1", "W3", "W6", "W6-100"}
+)
 
 
 @dataclass(frozen=True)
 class Server:
     """One server in the field.
 
-    ``runs_in`` names the environment that it needs: "here" (this Python), "node", or a dependency
-    group of pyproject.toml.
+    ``runs_in`` names the environment that it needs: "here" is this Python, "node" and "c" are what
+    they say, anything else is a dependency group of pyproject.toml, which gets a virtual
+    environment of its own.
     """
 
     name: str
@@ -30,42 +45,89 @@ class Server:
     runs_in: str = "here"
     dialect: str = "v09"
     arguments: tuple[str, ...] = ()
-    #: Rows it cannot have, such as those of long-polling.
-    without: frozenset[str] = frozenset()
-    environ: Mapping[str, str] = field(default_factory=dict)
+    rows: frozenset[str] = PEER
 
     def command(self, environments: Environments) -> list[str]:
-        """What to run, with the environment made if it is not there yet."""
+        """What to run; makes the environment, which may take a minute, if it is not there yet."""
         script = HERE / self.script
+        if self.runs_in == "c":
+            return [str(environments.program(script)), *self.arguments]
         if self.runs_in == "node":
-            return [environments.node(), str(environments.node_script(script))]
+            return [environments.node(), str(environments.node_script(script)), *self.arguments]
         return [str(environments.python(self.runs_in)), str(script), *self.arguments]
 
 
 SERVERS = {
     server.name: server
     for server in (
-        Server("sockio", "sockio, SocketIOServer", "servers/sockio_server.py"),
+        Server("sockio", "sockio, SocketIOServer", "servers/sockio_server.py", rows=ALL),
         Server(
             "sockio-plain",
             "sockio, plain gevent.pywsgi",
             "servers/sockio_server.py",
             arguments=("--server", "plain"),
+            rows=frozenset({"W1-1000w1", "W2", "W2w1", "W3", "W5", "W5w1"}),
         ),
-        Server("node09", "Node socket.io 0.9", "peers/node/node09.js", "node"),
-        Server("node4", "Node socket.io 4", "peers/node/node4.js", "node", dialect="v5"),
+        Server(
+            "sockio-parked",
+            "sockio, gevent-websocket's handler",
+            "servers/sockio_server.py",
+            arguments=("--server", "parked"),
+            rows=frozenset({"W3", "W4-5000", "idle-5000"}),
+        ),
+        Server("node09", "Node, socket.io 0.9", "peers/node/node09.js", "node"),
+        Server("node4", "Node, socket.io 4", "peers/node/node4.js", "node", dialect="v5"),
+        Server(
+            "pysio-gevent",
+            "python-socketio, gevent",
+            "peers/python/pysio_gevent.py",
+            "bench-pysio-gevent",
+            dialect="v5",
+        ),
+        Server(
+            "pysio-uvicorn",
+            "python-socketio, uvicorn",
+            "peers/python/pysio_uvicorn.py",
+            "bench-pysio-uvicorn",
+            dialect="v5",
+        ),
+        Server("floor", "floor: C, epoll", "floor/floor.c", "c", rows=FLOOR),
+        Server(
+            "floor-joined",
+            "floor: C, joined writes",
+            "floor/floor.c",
+            "c",
+            arguments=("--joined",),
+            rows=FLOOR - {"W1-1000w1", "W2w1", "W3"},
+        ),
     )
 }
 
 
-def variant(name: str, base: str, settings: Mapping[str, Any]) -> Server:
-    """A server of sockio with other settings, measured under a name of its own."""
-    server = SERVERS[base]
-    return Server(
-        name,
-        f"{server.title}, {name}",
-        server.script,
+def variant(text: str) -> Server:
+    """sockio with other settings, from ``NAME={"setting": ...}`` or ``NAME@SERVER={...}``.
+
+    Raises ValueError for what is neither.
+    """
+    label, _, rest = text.partition("=")
+    name, _, base = label.partition("@")
+    server = SERVERS.get(base or "sockio")
+    try:
+        settings: Mapping[str, Any] = json.loads(rest)
+    except ValueError:
+        settings = {}
+    if not name or name in SERVERS or not settings or not isinstance(settings, dict):
+        raise ValueError(
+            f'--variant {text}: write NAME={{"setting": value}}, with a name of its own.'
+        )
+    if server is None or server.script != SERVERS["sockio"].script:
+        raise ValueError(f"--variant {text}: {base} is no server of sockio's.")
+    return dataclasses.replace(
+        server,
+        name=name,
+        title=f"{server.title}, {name}",
         arguments=(*server.arguments, "--settings", json.dumps(settings)),
+        rows=server.rows - OWN,
     )
 
 

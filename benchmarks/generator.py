@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,11 +55,21 @@ def load_generator(cache: Path) -> Path:
     return compile_c(sorted(SOURCES.glob("*.c")), "loadgen", cache)
 
 
-def run(program: Path, arguments: Sequence[str], timeout: float = 300) -> dict[str, Any]:
+def run(
+    program: Path,
+    arguments: Sequence[str],
+    timeout: float = 300,
+    prepare: Callable[[], None] | None = None,
+) -> dict[str, Any]:
     """The figures of one run, as the generator prints them; raises BenchmarkError for an error."""
     try:
         done = subprocess.run(
-            [str(program), *arguments], capture_output=True, text=True, timeout=timeout, check=False
+            [str(program), *arguments],
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+            preexec_fn=prepare,
         )
     except subprocess.TimeoutExpired:
         raise BenchmarkError(f"the load generator did not end within {timeout:g} seconds") from None

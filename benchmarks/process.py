@@ -12,37 +12,61 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from .generator import BenchmarkError
 
-__all__ = ["Running", "children", "running", "server_core_and_generator_core"]
+__all__ = ["Running", "cores", "running"]
 
 START_TIMEOUT = 30.0
+#: Above what else runs here, where the system lets us: it is measured and not part of it.
+NICE = -10
 
 
 @dataclass(frozen=True)
 class Running:
-    """A server that listens: its port, and its process with all that it started."""
+    """A server that listens: its port, its process with all that it started, its versions."""
 
     port: int
     pids: tuple[int, ...]
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+    def cpu(self) -> float:
+        """Seconds of processor time used so far; in steps of 10 ms."""
+        ticks = 0
+        for pid in self.pids:
+            # The name, in parentheses, may hold anything.
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            ticks += int(fields[11]) + int(fields[12])
+        return ticks / os.sysconf("SC_CLK_TCK")
+
+    def memory(self) -> int:
+        """Resident bytes."""
+        pages = sum(int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in self.pids)
+        return pages * os.sysconf("SC_PAGE_SIZE")
 
 
-def server_core_and_generator_core() -> tuple[int, int]:
-    """Two of the cores that we may use; the same one twice on a machine that has no other."""
-    cores = sorted(os.sched_getaffinity(0))
-    return cores[0], cores[1 % len(cores)]
+def cores() -> tuple[int, int]:
+    """The server's core and the generator's: the same one on a machine with only one."""
+    allowed = sorted(os.sched_getaffinity(0))
+    return allowed[0], allowed[1 % len(allowed)]
+
+
+def prepare(core: int) -> None:
+    """Give the process its core, all the open files it may have, and priority if that is allowed."""
+    os.sched_setaffinity(0, {core})
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+    with contextlib.suppress(PermissionError):
+        os.setpriority(os.PRIO_PROCESS, 0, NICE)
 
 
 @contextlib.contextmanager
-def running(
-    command: Sequence[str], core: int, environ: Mapping[str, str] | None = None
-) -> Iterator[Running]:
+def running(command: Sequence[str], core: int) -> Iterator[Running]:
     """The server that ``command`` starts, until the end of the block.
 
-    It has to say ``{"port": N}`` on the first line of its standard output once it listens.
+    It has to print ``{"port": N, "versions": {...}}`` once it listens.
     """
     with tempfile.TemporaryFile("w+") as errors:
         process = subprocess.Popen(
@@ -51,12 +75,11 @@ def running(
             stderr=errors,
             stdin=subprocess.DEVNULL,
             text=True,
-            env={**os.environ, **(environ or {})},
-            preexec_fn=lambda: _prepare(core),
+            preexec_fn=lambda: prepare(core),
             start_new_session=True,
         )
         try:
-            yield Running(_port(process), (process.pid, *children(process.pid)))
+            yield _started(process)
         except BenchmarkError as error:
             errors.seek(0)
             said = errors.read()[-2000:].strip()
@@ -69,32 +92,27 @@ def running(
             process.stdout.close()
 
 
-def _prepare(core: int) -> None:
-    os.sched_setaffinity(0, {core})
-    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
-
-
-def _port(process: subprocess.Popen[str]) -> int:
+def _started(process: subprocess.Popen[str]) -> Running:
     assert process.stdout is not None
     deadline = time.monotonic() + START_TIMEOUT
     while time.monotonic() < deadline:
-        if select.select([process.stdout], [], [], 0.2)[0]:
-            line = process.stdout.readline()
-            if not line:
-                raise BenchmarkError(f"the server ended with {process.wait()} before it listened")
-            try:
-                return int(json.loads(line)["port"])
-            except (ValueError, TypeError, KeyError):
-                continue
+        if not select.select([process.stdout], [], [], 0.2)[0]:
+            continue
+        line = process.stdout.readline()
+        if not line:
+            raise BenchmarkError(f"the server ended with {process.wait()} before it listened")
+        with contextlib.suppress(ValueError, TypeError, KeyError):
+            said = json.loads(line)
+            pids = (process.pid, *_children(process.pid))
+            return Running(int(said["port"]), pids, said.get("versions", {}))
     raise BenchmarkError(f"the server did not listen within {START_TIMEOUT:g} seconds")
 
 
-def children(pid: int) -> list[int]:
+def _children(pid: int) -> list[int]:
     """The processes that a process started, and those that they started."""
     found: list[int] = []
     for task in Path(f"/proc/{pid}/task").iterdir():
         with contextlib.suppress(OSError):
             for child in map(int, (task / "children").read_text().split()):
-                found += [child, *children(child)]
+                found += [child, *_children(child)]
     return found

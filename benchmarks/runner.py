@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from . import generator
 from .environments import Environments
-from .field import Server
-from .process import running, server_core_and_generator_core
+from .field import HERE, Server
+from .generator import BenchmarkError
+from .process import cores, prepare, running
 from .results import Sample, samples_of
-from .workloads import Generated
+from .workloads import ROWS, Generated, Scripted, Workload
 
-__all__ = ["Job", "Plan", "measure"]
+__all__ = ["Job", "Plan", "Runner"]
 
 
 @dataclass(frozen=True)
 class Job:
-    """One run: a workload on a fresh server."""
+    """One workload on one fresh server."""
 
     round: int
     server: Server
-    workload: Generated
+    workload: Workload
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,7 @@ class Plan:
     """What is to be measured, and for how long."""
 
     servers: Sequence[Server]
-    workloads: Sequence[Generated]
+    workloads: Sequence[Workload]
     rounds: int = 3
     seconds: float = 2.0
     warmup: float = 0.8
@@ -40,26 +43,62 @@ class Plan:
         """Workload by workload, the servers in turn: neighbours in time are what is compared."""
         for number in range(self.rounds):
             for workload in self.workloads:
-                if workload.rounds is not None and number >= workload.rounds:
-                    continue
-                for server in self.servers:
-                    if not set(workload.rows) <= server.without:
-                        yield Job(number, server, workload)
+                if workload.rounds is None or number < workload.rounds:
+                    for server in self.servers:
+                        if server.rows & set(workload.rows):
+                            yield Job(number, server, workload)
 
 
-def measure(
-    job: Job, plan: Plan, environments: Environments, program: Path
-) -> tuple[list[Sample], dict[str, Any]]:
-    """The samples of one job and all that the generator said; raises BenchmarkError."""
-    server_core, generator_core = server_core_and_generator_core()
-    command = job.server.command(environments)
-    with running(command, server_core, job.server.environ) as server:
-        arguments = [
-            *job.workload.arguments(plan.seconds, plan.warmup),
-            *("--port", str(server.port), "--core", str(generator_core)),
-            *("--dialect", job.server.dialect),
+class Runner:
+    """Does jobs. Everything they need is installed and compiled by the first that needs it."""
+
+    def __init__(self, plan: Plan, cache: Path) -> None:
+        self.plan = plan
+        self.environments = Environments(cache)
+        self.program = generator.load_generator(cache)
+        #: What each server said of itself.
+        self.versions: dict[str, dict[str, str]] = {}
+
+    def install(self, server: Server) -> None:
+        """Make what a server needs, now; raises BenchmarkError."""
+        server.command(self.environments)
+
+    def do(self, job: Job) -> list[Sample]:
+        """The samples of one job; raises BenchmarkError for a run that went wrong."""
+        if isinstance(job.workload, Scripted):
+            return self._script(job, job.workload)
+        core, _ = cores()
+        with running(job.server.command(self.environments), core) as server:
+            self.versions[job.server.name] = dict(server.versions)
+            if isinstance(job.workload, Generated):
+                figures = self._generate(job.workload, job.server, server.port, server.pids)
+                return samples_of(job.workload, job.server.name, job.round, figures)
+            time.sleep(0.3)  # what it does when it has started is part of it
+            found = {"start-cpu": server.cpu(), "start-rss": server.memory()}
+        return [
+            Sample(job.server.name, row, job.round, value * ROWS[row].factor)
+            for row, value in found.items()
         ]
-        for pid in server.pids:
+
+    def _generate(
+        self, workload: Generated, server: Server, port: int, pids: Sequence[int]
+    ) -> dict[str, float]:
+        _, core = cores()
+        arguments = [
+            *workload.arguments(self.plan.seconds, self.plan.warmup),
+            *("--port", str(port), "--core", str(core), "--dialect", server.dialect),
+        ]
+        for pid in pids:
             arguments += ["--pid", str(pid)]
-        figures = generator.run(program, arguments)
-    return samples_of(job.workload, job.server.name, job.round, figures), figures
+        return generator.run(self.program, arguments, prepare=lambda: prepare(core))
+
+    def _script(self, job: Job, workload: Scripted) -> list[Sample]:
+        core, _ = cores()
+        command = [str(self.environments.python(job.server.runs_in)), str(HERE / workload.script)]
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=False, preexec_fn=lambda: prepare(core)
+        )
+        if done.returncode:
+            raise BenchmarkError(f"{workload.script} failed:\n{done.stderr}")
+        value = json.loads(done.stdout)[workload.member] * ROWS[workload.name].factor
+        return [Sample(job.server.name, workload.name, job.round, value)]

@@ -115,8 +115,20 @@ uint64_t meter_rss(void) {
   return sum;
 }
 
+/* Processor time that anything used on this machine, in ticks of 10 ms. */
+static ns_t meter_machine(void) {
+  unsigned long long user, nice, system, idle, wait, irq, softirq, steal;
+  FILE *file = fopen("/proc/stat", "r");
+  if (file == NULL || fscanf(file, "cpu %llu %llu %llu %llu %llu %llu %llu %llu", &user, &nice, &system,
+                             &idle, &wait, &irq, &softirq, &steal) != 8)
+    fail("cannot read /proc/stat");
+  fclose(file);
+  return (user + nice + system + irq + softirq + steal) * (SECOND / (ns_t)sysconf(_SC_CLK_TCK));
+}
+
 void window_open(struct window *w) {
   memset(w, 0, sizeof *w);
+  w->machine_cpu = meter_machine();
   w->server_cpu = meter_cpu();
   w->own_cpu = read_clock(CLOCK_PROCESS_CPUTIME_ID);
   w->started = now_ns();
@@ -126,14 +138,16 @@ void window_close(struct window *w) {
   w->ended = now_ns();
   w->server_cpu = meter_cpu() - w->server_cpu;
   w->own_cpu = read_clock(CLOCK_PROCESS_CPUTIME_ID) - w->own_cpu;
+  w->machine_cpu = meter_machine() - w->machine_cpu;
 }
 
 void report(const char *workload, const struct window *w, const struct histogram *h, const char *extra) {
   double elapsed = (double)(w->ended - w->started) / 1e9;
+  double others = (double)w->machine_cpu - (double)w->server_cpu - (double)w->own_cpu;
   printf("{\"workload\": \"%s\", \"messages\": %llu, \"elapsed\": %.6f, \"server_cpu\": %.9f, "
-         "\"generator_cpu\": %.9f, \"latencies\": %llu",
+         "\"generator_cpu\": %.9f, \"others_cpu\": %.2f, \"latencies\": %llu",
          workload, (unsigned long long)w->messages, elapsed, (double)w->server_cpu / 1e9,
-         (double)w->own_cpu / 1e9, (unsigned long long)(h ? h->count : 0));
+         (double)w->own_cpu / 1e9, others > 0 ? others / 1e9 : 0, (unsigned long long)(h ? h->count : 0));
   if (h && h->count) {
     printf(", \"p50_ms\": %.4f, \"p90_ms\": %.4f, \"p99_ms\": %.4f, \"p999_ms\": %.4f, "
            "\"max_ms\": %.4f, \"mean_ms\": %.4f",

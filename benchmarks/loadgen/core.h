@@ -46,6 +46,7 @@ struct window {
   ns_t started, ended;
   ns_t server_cpu;
   ns_t own_cpu;
+  ns_t machine_cpu; /* of everything that runs here: what is neither server nor we disturbs */
   uint64_t messages;
 };
 void window_open(struct window *);

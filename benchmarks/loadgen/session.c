@@ -14,6 +14,7 @@ static const char UPGRADE[] = "Connection: Upgrade\r\n"
                               "Upgrade: websocket\r\n"
                               "Sec-WebSocket-Version: 13\r\n"
                               "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+static const char ACCEPT[] = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
 static void request(struct client *c, const char *path, const char *headers) {
   char text[1024];
@@ -134,6 +135,7 @@ static size_t received(struct conn *conn, const char *data, size_t length) {
   case UPGRADING:
     if ((used = http_parse(data, length, &answer)) == 0) return 0;
     if (answer.status != 101) fail("websocket upgrade answered with %d", answer.status);
+    if (memmem(data, used, ACCEPT, sizeof ACCEPT - 1) == NULL) fail("the upgrade was not accepted");
     c->state = OPENING;
     return used + frames_came(c, data + used, length - used);
   case CLOSING: return length;

@@ -7,14 +7,15 @@ from gevent import monkey
 monkey.patch_all()
 
 import argparse  # noqa: E402
-import gc  # noqa: E402
 import json  # noqa: E402
+import platform  # noqa: E402
 from collections.abc import Callable, Iterable  # noqa: E402
+from importlib.metadata import version  # noqa: E402
 from typing import Any  # noqa: E402
 
 from gevent.pywsgi import WSGIServer  # noqa: E402
-from gevent.server import StreamServer  # noqa: E402
 
+import sockio  # noqa: E402
 from sockio import BaseNamespace, BroadcastMixin, RoomsMixin, SocketIOMiddleware  # noqa: E402
 from sockio.server import SocketIOServer  # noqa: E402
 
@@ -44,25 +45,41 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
     return [b"not ours"]
 
 
-def make_server(kind: str, settings: dict[str, Any]) -> StreamServer:
-    """A server on a port that the system chooses: "own" is SocketIOServer, "plain" gevent's."""
+def make_server(kind: str, settings: dict[str, Any]) -> Any:
+    """A server on a port that the system chooses.
+
+    "own" is SocketIOServer, "plain" is gevent's, and "parked" is gevent's with the handler of
+    gevent-websocket, under which a websocket keeps the greenlet of its request.
+    """
     app = SocketIOMiddleware(application, {"/bench": Bench}, **settings)
     listener = ("127.0.0.1", 0)
     if kind == "own":
         return SocketIOServer(listener, app, backlog=BACKLOG)
-    return WSGIServer(listener, app, backlog=BACKLOG, log=None)
+    if kind == "plain":
+        return WSGIServer(listener, app, backlog=BACKLOG, log=None)
+    from geventwebsocket.handler import WebSocketHandler
+
+    return WSGIServer(listener, app, handler_class=WebSocketHandler, backlog=BACKLOG, log=None)
+
+
+def versions() -> dict[str, str]:
+    """What is measured."""
+    return {
+        "Python": platform.python_version(),
+        "sockio": sockio.__version__,
+        "gevent": version("gevent"),
+        "websockets": version("websockets"),
+    }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--server", choices=["own", "plain"], default="own")
+    parser.add_argument("--server", choices=["own", "plain", "parked"], default="own")
     parser.add_argument("--settings", type=json.loads, default={}, help="of sockio, as JSON")
     options = parser.parse_args()
     server = make_server(options.server, options.settings)
     server.start()
-    # What was imported is no garbage; every server in production does or should do this.
-    gc.freeze()
-    print(json.dumps({"port": server.server_port}), flush=True)
+    print(json.dumps({"port": server.server_port, "versions": versions()}), flush=True)
     server.serve_forever()
 
 

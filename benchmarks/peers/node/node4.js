@@ -18,5 +18,6 @@ bench.on("connection", (socket) => {
 });
 
 server.listen(0, "127.0.0.1", 4096, () => {
-  console.log(JSON.stringify({ port: server.address().port }));
+  const versions = { Node: process.versions.node, "socket.io": require("socket.io/package.json").version };
+  console.log(JSON.stringify({ port: server.address().port, versions }));
 });
