@@ -125,6 +125,15 @@ def examples(session: nox.Session) -> None:
     pytest(session, "tests/examples", *session.posargs)
 
 
+# The newest Python is the fastest, and what one compares with should be at its best, too.
+@nox.session(python=PYTHONS[-1])
+def bench(session: nox.Session) -> None:
+    """Measure sockio and its peers, 15 minutes; `-- --quick` and the like go to the runner."""
+    install_sockio(session, requirements=group("bench"))
+    # The servers are scripts of their own and import the wheel; only the runner is of the checkout.
+    session.run("python", "-m", "benchmarks", "run", *session.posargs)
+
+
 def group(name: str) -> tuple[str, ...]:
     """The requirements of one dependency group of pyproject.toml."""
     return nox.project.dependency_groups(PYPROJECT, name)

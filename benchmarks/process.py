@@ -54,7 +54,7 @@ def cores() -> tuple[int, int]:
 
 
 def prepare(core: int) -> None:
-    """Give the process its core, all the open files it may have, and priority if that is allowed."""
+    """Give this process its core, all the open files it may have, and priority if allowed."""
     os.sched_setaffinity(0, {core})
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))

@@ -6,7 +6,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
-__all__ = ["QUICK", "ROWS", "WORKLOADS", "Generated", "Row", "Scripted", "Started", "Workload", "needed"]
+__all__ = [
+    "QUICK",
+    "ROWS",
+    "WORKLOADS",
+    "Generated",
+    "Row",
+    "Scripted",
+    "Started",
+    "Workload",
+    "needed",
+]
 
 
 @dataclass(frozen=True)
