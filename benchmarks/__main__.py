@@ -63,6 +63,7 @@ def plan_of(options: argparse.Namespace) -> Plan:
         rounds=options.rounds or rounds,
         seconds=options.seconds or seconds,
         warmup=warmup if options.warmup is None else options.warmup,
+        patience=options.patience,
     )
 
 
@@ -169,6 +170,13 @@ def parse() -> argparse.Namespace:
     run.add_argument("--rounds", type=int, help="3 by default")
     run.add_argument("--seconds", type=float, help="measured in each run; 2 by default")
     run.add_argument("--warmup", type=float, help="seconds before; 0.8 by default")
+    run.add_argument(
+        "--patience",
+        type=float,
+        default=0.0,
+        metavar="SECONDS",
+        help="repeat a run that other processes disturb, for so long; keep the least disturbed",
+    )
     run.add_argument("--quick", action="store_true", help="a sanity run of two minutes")
     run.add_argument(
         "--variant",

@@ -100,6 +100,12 @@ SERVERS = {
             arguments=("--joined",),
             rows=FLOOR - {"W1-1000w1", "W2w1", "W3"},
         ),
+        Server(
+            "floor-gevent",
+            "floor: gevent's loop, joined writes",
+            "floor/gevent_floor.py",
+            rows=frozenset({"W1-100", "W1-1000", "W1-4000", "W1-1000w1", "W2", "W2w1", "W3"}),
+        ),
     )
 }
 

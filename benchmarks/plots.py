@@ -40,6 +40,7 @@ COLOURS = {
     "pysio-uvicorn": "#7fa6dd",
     "floor": "#555555",
     "floor-joined": "#aaaaaa",
+    "floor-gevent": "#b9a14e",
 }
 SPARE = ("#8e44ad", "#16a085", "#b7950b", "#d35490")
 SIZES = {"W1-100": 100, "W1-1000": 1000, "W1-4000": 4000}

@@ -65,7 +65,7 @@ class Results:
     machine: Mapping[str, Any] = field(default_factory=dict)
     commit: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
-    failures: Sequence[Mapping[str, Any]] = ()
+    failures: Sequence[Mapping[str, Any]] = field(default_factory=list)
 
     @property
     def figures(self) -> dict[tuple[str, str], Figure]:

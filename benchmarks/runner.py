@@ -19,6 +19,9 @@ from .workloads import ROWS, Generated, Scripted, Workload
 
 __all__ = ["Job", "Plan", "Runner"]
 
+#: Cores used by others above which a run counts as disturbed: costs then grow by a tenth and more.
+DISTURBED = 0.15
+
 
 @dataclass(frozen=True)
 class Job:
@@ -38,6 +41,8 @@ class Plan:
     rounds: int = 3
     seconds: float = 2.0
     warmup: float = 0.8
+    #: Seconds to spend on repeating a run that other processes disturbed.
+    patience: float = 0.0
 
     def jobs(self) -> Iterator[Job]:
         """Workload by workload, the servers in turn: neighbours in time are what is compared."""
@@ -64,7 +69,17 @@ class Runner:
         server.command(self.environments)
 
     def do(self, job: Job) -> list[Sample]:
-        """The samples of one job; raises BenchmarkError for a run that went wrong."""
+        """The samples of one job, the least disturbed that the plan has patience for.
+
+        Raises BenchmarkError for a run that went wrong.
+        """
+        deadline = time.monotonic() + self.plan.patience
+        best = self._once(job)
+        while _others(best) > DISTURBED and time.monotonic() < deadline:
+            best = min(best, self._once(job), key=_others)
+        return best
+
+    def _once(self, job: Job) -> list[Sample]:
         if isinstance(job.workload, Scripted):
             return self._script(job, job.workload)
         core, _ = cores()
@@ -102,3 +117,7 @@ class Runner:
             raise BenchmarkError(f"{workload.script} failed:\n{done.stderr}")
         value = json.loads(done.stdout)[workload.member] * ROWS[workload.name].factor
         return [Sample(job.server.name, workload.name, job.round, value)]
+
+
+def _others(samples: Sequence[Sample]) -> float:
+    return max((sample.others or 0.0 for sample in samples), default=0.0)

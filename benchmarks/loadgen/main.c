@@ -22,11 +22,11 @@ void run_window(const struct options *o, struct window *w, int (*drained)(void))
   window_open(w);
   measuring = 1;
   net_run(w->started + (ns_t)(o->seconds * 1e9));
+  /* On a machine that has no time for us a short window may see nothing: it lasts until it does. */
+  while (w->messages == 0 && now_ns() < w->started + 30 * SECOND) net_run(now_ns() + SECOND / 10);
   measuring = 0;
-  uint64_t messages = w->messages;
   window_close(w);
-  w->messages = messages;
-  if (messages == 0) fail("not a single message in %.1f seconds", o->seconds);
+  if (w->messages == 0) fail("not a single message in 30 seconds");
   finishing = 1;
   if (!drained() && !net_run(now_ns() + 15 * SECOND) && !drained())
     fail("messages were not answered within 15 seconds of the end");

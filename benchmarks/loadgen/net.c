@@ -144,6 +144,7 @@ bool net_run(ns_t deadline) {
   static struct epoll_event events[BATCH];
   static ns_t next_tick;
   stopping = false;
+  if (net_after_batch) net_after_batch(); /* what is due now does not wait for an event */
   for (;;) {
     ns_t now = now_ns();
     if (net_tick && now >= next_tick) {
