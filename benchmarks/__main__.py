@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import signal
 import sys
 from pathlib import Path
 
@@ -27,6 +28,8 @@ DOCS = HERE.parent / "docs" / "performance"
 
 def main() -> int:
     options = parse()
+    # As an exception, so that the server of the moment is stopped, too.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     if options.command == "report":
         publish(Results.load(options.results), options)
         return 0

@@ -29,6 +29,7 @@ class Environments:
 
     def __init__(self, cache: Path) -> None:
         self.cache = cache
+        self._have_sockio = False
 
     def program(self, source: Path) -> Path:
         """The program that a C file is."""
@@ -37,6 +38,7 @@ class Environments:
     def python(self, name: str) -> Path:
         """The Python of an environment: "here" is the one that runs this, others are groups."""
         if name == "here":
+            self._check_here()
             return Path(sys.executable)
         pins = _group(name)
         label = "\n".join((sys.version, *pins)).encode()
@@ -49,6 +51,18 @@ class Environments:
             _run([str(python), "-m", "pip", "install", *quietly, *pins], f"install {name}")
             (folder / "complete").touch()
         return python
+
+    def _check_here(self) -> None:
+        """See that a script would find sockio: the runner does, in the folder it is started in."""
+        if not self._have_sockio:
+            script = "import sys; sys.path.remove(''); import sockio"
+            done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
+            if done.returncode:
+                raise BenchmarkError(
+                    f"{sys.executable} has no sockio to measure: run `nox -s bench`, or "
+                    "`pip install -e .` first."
+                )
+            self._have_sockio = True
 
     def node(self) -> str:
         """The path of Node."""

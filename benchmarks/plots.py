@@ -11,6 +11,7 @@ import matplotlib
 matplotlib.use("svg")
 
 from matplotlib import pyplot
+from matplotlib.ticker import LogLocator, NullLocator
 
 from .results import Figure, Results
 from .tables import number
@@ -97,18 +98,22 @@ def _cost_against_size(results: Results) -> Any:
         pyplot.close(picture)
         return None
     axes.set_xscale("log")
-    axes.set_yscale("log")
     axes.set_xticks(list(SIZES.values()), [f"{size:,}" for size in SIZES.values()])
     axes.minorticks_off()
-    ticks = [1, 2, 5, 10, 20, 50, 100]
-    low, high = axes.get_ylim()
-    shown = [tick for tick in ticks if low <= tick <= high]
-    axes.set_yticks(shown, [str(tick) for tick in shown])
+    _logarithmic(axes)
     axes.set_xlabel("clients that hear each broadcast")
     axes.set_ylabel("µs of the server's processor a delivery")
     axes.set_title("Cost of a broadcast, four under way", loc="left")
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     return picture
+
+
+def _logarithmic(axes: Any) -> None:
+    """A logarithmic scale with ticks at 1, 2, 5, 10, 20, 50..., which are easier to read off."""
+    axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axes.yaxis.set_minor_locator(NullLocator())
 
 
 def _throughput(results: Results) -> Any:
@@ -163,8 +168,7 @@ def _latency(results: Results) -> Any:
             (handles[title],) = axes.plot(
                 range(len(values)), values, marker="o", markersize=3, color=colours[server]
             )
-        axes.set_yscale("log")
-        axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        _logarithmic(axes)
         axes.set_xticks(range(len(PERCENTILES)), list(PERCENTILES.values()))
         axes.set_title(row, loc="left", fontsize=9)
     panels[0][0].set_ylabel("ms, at most, of that share of the messages")

@@ -111,7 +111,12 @@ class Runner:
         core, _ = cores()
         command = [str(self.environments.python(job.server.runs_in)), str(HERE / workload.script)]
         done = subprocess.run(
-            command, capture_output=True, text=True, check=False, preexec_fn=lambda: prepare(core)
+            command,
+            capture_output=True,
+            text=True,
+            check=False,
+            preexec_fn=lambda: prepare(core),
+            start_new_session=True,
         )
         if done.returncode:
             raise BenchmarkError(f"{workload.script} failed:\n{done.stderr}")
