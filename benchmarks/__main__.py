@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import signal
 import sys
 from pathlib import Path
@@ -18,7 +17,7 @@ from .generator import BenchmarkError
 from .machine import commit, machine
 from .results import Results, Sample
 from .runner import Job, Plan, Runner
-from .tables import markdown, number, target_table
+from .tables import markdown, number, page, target_table
 from .targets import judge
 from .workloads import QUICK as QUICK_ROWS
 from .workloads import ROWS, needed
@@ -146,14 +145,16 @@ def publish(results: Results, options: argparse.Namespace) -> None:
     """Write the tables and plots beside the results, and into the documentation if asked to."""
     from . import plots  # slow to import, and nothing before this needs it
 
-    for folder in (options.output, *([DOCS] if options.docs else [])):
-        folder.mkdir(parents=True, exist_ok=True)
-        # Not .md: a page of the documentation includes it, and Sphinx shall not take it for one.
-        (folder / "tables.inc").write_text(markdown(results), encoding="utf-8")
-        plots.draw(results, folder)
+    options.output.mkdir(parents=True, exist_ok=True)
+    (options.output / "tables.md").write_text(page(results), encoding="utf-8")
+    plots.draw(results, options.output)
     if options.docs:
-        tidy = dataclasses.replace(results, samples=sorted(results.samples, key=lambda s: s.row))
-        tidy.save(DOCS / "results.json")
+        DOCS.mkdir(parents=True, exist_ok=True)
+        for name, text in markdown(results).items():
+            # Not .md: a page includes them, and Sphinx would take them for pages of their own.
+            (DOCS / f"{name}.inc").write_text(text + "\n", encoding="utf-8")
+        plots.draw(results, DOCS)
+        results.save(DOCS / "results.json")
 
 
 def print_field() -> None:

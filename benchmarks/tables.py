@@ -9,7 +9,7 @@ from .results import Figure, Results
 from .targets import Verdict, judge, unit_of
 from .workloads import ROWS
 
-__all__ = ["cost_tables", "markdown", "number", "rate_table", "rate_tables", "target_table"]
+__all__ = ["cost_tables", "markdown", "number", "page", "rate_tables", "target_table"]
 
 #: Rows that share a table.
 GROUPS = (
@@ -33,22 +33,46 @@ def number(value: float | None) -> str:
     return f"{value:.{digits}f}"
 
 
-def markdown(results: Results) -> str:
-    """All tables of a run, with what was measured and where."""
-    parts = [
-        "## Targets",
-        target_table(judge(results.figures)),
-        "## Processor time and memory",
-        "Medians; in parentheses the ratio to " + _title(results, REFERENCE) + ".",
-        *cost_tables(results),
-        "## Rates and latencies",
-        "Messages a second, and p50 / p99 in milliseconds: of a whole broadcast, of a round trip, "
-        "of a connection until it is in its namespace.",
-        *rate_tables(results),
-        "## The machine",
-        about(results),
-    ]
-    return "\n\n".join(parts) + "\n"
+def markdown(results: Results) -> dict[str, str]:
+    """The tables of a run by name: "targets", "costs", "rates", "workloads" and "machine"."""
+    return {
+        "targets": target_table(judge(results.figures)),
+        "costs": "\n\n".join(
+            [
+                "Medians; in parentheses the ratio to " + _title(results, REFERENCE) + ".",
+                *cost_tables(results),
+            ]
+        ),
+        "rates": "\n\n".join(
+            [
+                "Messages a second, and p50 / p99 in milliseconds: of a whole broadcast, of a "
+                "round trip, of a connection until it is in its namespace.",
+                *rate_tables(results),
+            ]
+        ),
+        "workloads": workload_table(results),
+        "machine": about(results),
+    }
+
+
+def page(results: Results) -> str:
+    """All of it as one document."""
+    heads = {
+        "targets": "Targets",
+        "costs": "Processor time and memory",
+        "rates": "Rates and latencies",
+        "workloads": "Workloads",
+        "machine": "The machine",
+    }
+    texts = markdown(results)
+    return "\n\n".join(f"## {head}\n\n{texts[name]}" for name, head in heads.items()) + "\n"
+
+
+def workload_table(results: Results) -> str:
+    """What the names of the rows mean."""
+    measured = {row for row, _ in results.figures}
+    rows = [[row.name, row.title, row.unit] for row in ROWS.values() if row.name in measured]
+    return _table(["name", "what happens", "unit"], rows)
 
 
 def about(results: Results) -> str:
@@ -121,11 +145,11 @@ def _cost(figure: Figure | None, reference: Figure | None) -> str:
 
 def rate_tables(results: Results) -> list[str]:
     """Rates and latencies, in the same groups."""
-    tables = [rate_table(results, names) for _, names in GROUPS]
+    tables = [_rate_table(results, names) for _, names in GROUPS]
     return [table for table in tables if table]
 
 
-def rate_table(results: Results, names: Sequence[str]) -> str:
+def _rate_table(results: Results, names: Sequence[str]) -> str:
     """Rates and latencies of some rows; empty when none has any."""
     figures = results.figures
     timed = {row for (row, _), figure in figures.items() if figure.rate is not None}

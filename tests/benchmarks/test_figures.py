@@ -10,7 +10,7 @@ import pytest
 from benchmarks.field import SERVERS, chosen, variant
 from benchmarks.results import Figure, Results, Sample, figures_of, samples_of
 from benchmarks.runner import Plan
-from benchmarks.tables import cost_tables, markdown, number, target_table
+from benchmarks.tables import cost_tables, number, page, target_table
 from benchmarks.targets import TARGETS, Target, judge
 from benchmarks.workloads import ROWS, WORKLOADS, Generated, needed
 
@@ -165,10 +165,10 @@ def test_a_cost_stands_beside_its_ratio_to_the_reference() -> None:
 
 
 def test_the_page_says_rates_versions_and_what_failed() -> None:
-    page = markdown(RESULTS)
-    assert "110,000/s 3.50 / 5.00" in page
-    assert "Node, socket.io 0.9: Node 20" in page
-    assert "failed: W3 of node09: it went wrong" in page
+    text = page(RESULTS)
+    assert "110,000/s 3.50 / 5.00" in text
+    assert "Node, socket.io 0.9: Node 20" in text
+    assert "failed: W3 of node09: it went wrong" in text
 
 
 def test_each_target_is_called_met_not_met_or_not_measured() -> None:
