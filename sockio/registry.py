@@ -104,6 +104,7 @@ class SessionRegistry:
             raise RequestRefused(
                 "503 Service Unavailable",
                 "handshake error",
+                code="shutting-down",
                 detail="the server is shutting down",
                 close=True,
             )
@@ -111,6 +112,7 @@ class SessionRegistry:
             raise RequestRefused(
                 "503 Service Unavailable",
                 "handshake error",
+                code="too-many-unopened",
                 detail=f"{address} has {self._unopened[address]} sessions that it never opened. If "
                 "this is your proxy's address, raise max_unopened.",
             )

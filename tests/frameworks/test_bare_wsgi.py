@@ -12,7 +12,7 @@ from webob import Request
 from sockio import BaseNamespace, SocketIOMiddleware, socketio_manage
 
 from ..support.http_client import SocketIOClient
-from ..support.servers import Served, not_ours, serving
+from ..support.servers import Served, not_ours
 from .contract import Contract, Visit, load
 
 
@@ -23,8 +23,8 @@ def app() -> ModuleType:
 
 @pytest.fixture(scope="module")
 def site(app: ModuleType) -> Iterator[Served]:
-    with serving() as start:
-        yield start(app.application)
+    with Served(app.application) as site:
+        yield site
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from sockio import BaseNamespace, SocketIOMiddleware, socketio_manage
 
 from ..support.http_client import SocketIOClient
-from ..support.servers import Served, serving
+from ..support.servers import Served
 from .contract import Contract, Visit, load
 
 
@@ -22,8 +22,8 @@ def app() -> ModuleType:
 
 @pytest.fixture(scope="module")
 def site(app: ModuleType) -> Iterator[Served]:
-    with serving() as start:
-        yield start(app.application)
+    with Served(app.application) as site:
+        yield site
 
 
 @pytest.fixture
