@@ -8,6 +8,8 @@ here wait for it.
 from __future__ import annotations
 
 import itertools
+import json
+import re
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, Protocol
@@ -121,6 +123,11 @@ class Client:
     def sid(self) -> str:
         """The session id."""
         return self._session.handshake.sid
+
+    @property
+    def url(self) -> str:
+        """The path of the session's requests."""
+        return self._session.path
 
     @property
     def handshake(self) -> Handshake:
@@ -403,9 +410,13 @@ class _Session:
         except PacketError as error:
             raise ClientError(f"the handshake was answered {text[:300]!r}: {error}") from error
 
+    @property
+    def path(self) -> str:
+        return f"/{self.visitor.resource}/1/{self.transport}/{self.handshake.sid}"
+
     def _start(self) -> None:
-        path = f"/{self.visitor.resource}/1/{self.transport}/{self.handshake.sid}"
-        self._wire = WIRES[self.transport](self.visitor.url, path, self._sent_headers, self.timeout)
+        wire = WIRES[self.transport]
+        self._wire = wire(self.visitor.url, self.path, self._sent_headers, self.timeout)
         self._failure = None
         self._wire.open()
         self._reader = gevent.spawn(self._read, self._wire)
@@ -520,7 +531,7 @@ class _Session:
         return pending
 
     def send(self, packet: Mapping[str, Any]) -> None:
-        self.write([encode(packet)])
+        self.write([encode(packet, _json)])
 
     def write(self, texts: list[str]) -> None:
         root = self.clients[""]
@@ -586,6 +597,14 @@ class _Session:
             if client is not root:
                 client._connect()
 
+
+def _json(value: Any) -> str:
+    """JSON as browsers write it: characters as they are, halves of them escaped."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return _HALVES.sub(lambda half: f"\\u{ord(half[0]):04x}", text)
+
+
+_HALVES = re.compile("[\ud800-\udfff]")
 
 #: Ends after which a namespace is not asked for again.
 _LEFT = ("client disconnect", "refused")
