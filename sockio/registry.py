@@ -135,6 +135,10 @@ class SessionRegistry:
         for socket in list(self._sockets.values()):
             socket.close(reason, say=False, flush=True)
 
+    def reopen(self) -> None:
+        """Take new sessions again: the server that was stopped has a successor in this process."""
+        self._closing = False
+
     def wait_until_empty(self, timeout: float) -> bool:
         """Block the calling task until the last session has ended; False after ``timeout``."""
         if self._sockets or self._ending:

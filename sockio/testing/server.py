@@ -63,6 +63,8 @@ class LiveServer:
         self._browsers: list[Browser] = []
 
     def start(self) -> LiveServer:
+        """Serve. An application may be served again after :meth:`stop`, by another of these."""
+        self.registry.reopen()
         self.server.start()
         return self
 
