@@ -418,7 +418,9 @@ class _Session:
         wire = WIRES[self.transport]
         self._wire = wire(self.visitor.url, self.path, self._sent_headers, self.timeout)
         self._failure = None
-        self._wire.open()
+        late = NothingCame(f"{self.transport} did not open within {self.timeout:g} s")
+        with gevent.Timeout(self.timeout, late):
+            self._wire.open()
         self._reader = gevent.spawn(self._read, self._wire)
 
     def _wait_until_open(self) -> None:

@@ -29,12 +29,22 @@ LAYERS = [
     {"manage", "admission", "endpoint", "middleware"},
     {"fast_http"},
     {"server", "flash_policy", "integrations", "testing"},
+    {"doctor"},
     {"cli", "", "__main__"},
 ]
 
 #: Which modules (or packages) may import what is not in the standard library.
 THIRD_PARTY = {
-    "gevent": {"runtime", "workers", "server", "flash_policy", "cli", "testing", "integrations"},
+    "gevent": {
+        "runtime",
+        "workers",
+        "server",
+        "flash_policy",
+        "cli",
+        "doctor",
+        "testing",
+        "integrations",
+    },
     "greenlet": {"workers"},
     "httptools": {"fast_http.reader"},
     "webob": {"admission", "endpoint"},
