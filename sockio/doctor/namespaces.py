@@ -91,7 +91,6 @@ def _spelling(name: str, attribute: str, value: Any) -> Iterator[Finding]:
 
 
 def _handler(name: str, attribute: str, value: Any, table: HandlerTable) -> Iterator[Finding]:
-    function = inspect.unwrap(value.__func__ if isinstance(value, staticmethod) else value)
     if table.method(attribute) is None:
         if isinstance(value, (type, functools.partial)) or callable(value):
             yield Finding(
@@ -102,6 +101,10 @@ def _handler(name: str, attribute: str, value: Any, table: HandlerTable) -> Iter
                 f"make it a method: def {attribute}(self, ...)",
             )
         return
+    function = value.__func__ if isinstance(value, (staticmethod, classmethod)) else value
+    if not inspect.isfunction(function):
+        return
+    function = inspect.unwrap(function)
     kind = (
         "coroutine function"
         if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)

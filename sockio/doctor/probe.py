@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import sys
 
-# What a script has there is its own folder, and these are not modules of its kind.
-_OWN_FOLDER = sys.path.pop(0)
+if __name__ == "__main__":
+    # Its own folder, which every script has there: no application is to find these modules.
+    del sys.path[0]
 
-import importlib  # noqa: E402
-import json  # noqa: E402
-import os  # noqa: E402
-import traceback  # noqa: E402
-import warnings  # noqa: E402
+import importlib
+import json
+import os
+import traceback
+import warnings
+
+__all__ = ["main"]
 
 
 def main(target: str, out: str) -> None:
@@ -38,7 +41,7 @@ def main(target: str, out: str) -> None:
     ]
 
     # The package may be a checkout that is on nobody's path.
-    sys.path.append(os.path.dirname(os.path.dirname(os.path.abspath(_OWN_FOLDER))))
+    sys.path.append(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
     from sockio.doctor.application import examine_application
 
     findings = examine_application(app, target, failure, complaints)
