@@ -10,11 +10,13 @@ import pytest
 
 import sockio
 from sockio.config import OPTIONS
+from sockio.doctor import CODES
 from sockio.error_handling import REFUSALS
 from sockio.transports import TRANSPORTS
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 LIMITS = (DOCS / "limits.md").read_text(encoding="utf-8")
+DOCTORS_PAGE = (DOCS / "howto" / "doctor.md").read_text(encoding="utf-8")
 REFUSALS_PAGE = (DOCS / "refusals.md").read_text(encoding="utf-8")
 TRANSPORTS_PAGE = (DOCS / "transports.md").read_text(encoding="utf-8")
 
@@ -55,3 +57,8 @@ def test_every_code_of_a_refusal_is_explained(code: str) -> None:
 @pytest.mark.parametrize("name", TRANSPORTS)
 def test_every_transport_is_described(name: str) -> None:
     assert any(f"`{name}`" in row.split("|")[1] for row in rows(TRANSPORTS_PAGE))
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_every_code_of_the_doctors_is_explained(code: str) -> None:
+    assert any(f"`{code}`" in row.split("|")[1] for row in rows(DOCTORS_PAGE))
