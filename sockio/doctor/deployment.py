@@ -10,6 +10,8 @@ from http.client import HTTPException
 from typing import Any
 from urllib.parse import urlsplit
 
+import gevent
+
 from ..exceptions import PacketError, UsageError
 from ..protocol.handshake import Handshake, decode_handshake
 from ..testing import Browser, Client, ClientError, Refused, Reply
@@ -22,6 +24,14 @@ ECHO = "/sockio-doctor"
 
 #: A website that cannot exist.
 STRANGER = "https://sockio-doctor.invalid"
+
+#: Connections that are opened at once, to see whether all lead to the same process.
+CONNECTIONS = 24
+
+#: What a session that is not known (any more) is told.
+UNKNOWN = "7:::1+0"
+#: ... and one whose global namespace is not for everybody.
+REFUSED = "7:::2"
 
 #: Refusals that a login changes.
 _NEEDS_LOGIN = {"view-refused", "view-redirected", "not-managed", "authorize-refused"}
@@ -47,8 +57,8 @@ def examine_url(
     with every request; ``timeout`` is how long to wait for what should come at once. With ``idle``
     a websocket and a poll are kept for so many seconds, to see whether something cuts them.
 
-    Makes some twenty sessions, and connects to a namespace ``/sockio-doctor`` that does not exist,
-    which its log will mention. Blocks.
+    Makes some ten sessions and thirty connections, and connects to a namespace ``/sockio-doctor``
+    that does not exist, which its log will mention. Blocks.
     """
     parts = urlsplit(url if "//" in url else f"http://{url}")
     if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -100,13 +110,21 @@ class _Patient:
                 "old proxies break websockets that they can look into",
                 "serve over https",
             )
-        yield from self._upgrade()
         handshake, finding = self._handshake()
+        if finding.code == "origin-lost":
+            yield finding
+            # The rest is looked at as a program that is no browser: that is let in without one.
+            self.headers = {**self.headers, "Origin": ""}
+            handshake, finding = self._handshake()
         yield finding
+        yield from self._upgrade()
         yield from self._foreign_origin()
         if handshake is None:
             return
-        yield from self._same_process()
+        process = list(self._same_process())
+        yield from process
+        if any(each.level == "problem" for each in process):
+            return  # whatever else fails fails by that
         for transport, check in (
             ("websocket", self._websocket),
             ("xhr-polling", self._polling),
@@ -205,22 +223,34 @@ class _Patient:
             )
 
     def _same_process(self) -> Iterator[Finding]:
-        """Whether requests over connections of their own find the session."""
-        for _ in range(8):
-            sid = self.browser().get(f"/{self.resource}/1/").text.partition(":")[0]
-            browser = self.browser()
-            reply = browser.get(f"/{self.resource}/1/xhr-polling/{sid}")
-            browser.get(f"/{self.resource}/1/xhr-polling/{sid}?disconnect")
-            if reply.text == "7:::1+0":
-                yield Finding(
-                    "session-lost",
-                    "problem",
-                    "a session is unknown to the next request: requests reach different processes",
-                    "run one process (one gunicorn worker), or let the balancer keep the requests "
-                    "of a session together",
-                )
-                return
-        yield Finding("sessions-found", "ok", "requests over new connections find their session")
+        """Whether requests over connections of their own find the session.
+
+        Many at once: one after the other, several idle processes leave all to the same one.
+        """
+        sid = self.browser().get(f"/{self.resource}/1/").text.partition(":")[0]
+        path = f"/{self.resource}/1/xhr-polling/{sid}"
+        polls = [gevent.spawn(_text_at, self.browser(), path) for _ in range(CONNECTIONS)]
+        # Each replaces the one before, and the last of them is left waiting.
+        ended = list(gevent.iwait(polls, timeout=self.timeout, count=CONNECTIONS - 1))
+        gevent.killall(polls)
+        self.browser().get(f"{path}?disconnect")
+        answers = [poll.value for poll in ended]
+        if any(answer and REFUSED in answer for answer in answers):
+            return  # by the global namespace: the session is over, and rightly unknown
+        lost = answers.count(UNKNOWN)
+        if lost:
+            yield Finding(
+                "session-lost",
+                "problem",
+                f"{lost} of {CONNECTIONS} requests do not find their session: they reach another "
+                "process than the one that has it",
+                "run one process (one gunicorn worker), or let the balancer keep the requests "
+                "of a session together",
+            )
+        else:
+            yield Finding(
+                "sessions-found", "ok", "requests over new connections find their session"
+            )
 
     # ---- talking
 
@@ -241,7 +271,7 @@ class _Patient:
             yield Finding(
                 "no-websocket", "warning", "websocket is not offered", "name it in transports"
             )
-        elif code != "origin-not-allowed":
+        else:
             yield Finding(
                 "upgrade-removed",
                 "problem",
@@ -305,6 +335,11 @@ class _Patient:
     def _streaming(self) -> Iterator[Finding]:
         try:
             _, seconds = self._talk("htmlfile")
+        except Refused as refused:
+            fix = "let the proxy speak HTTP/1.1 to the server (nginx: proxy_http_version 1.1)"
+            told = f"streams are refused: {_first(refused)}"
+            yield Finding("streaming-held-back", "warning", told, fix)
+            return
         except (ClientError, OSError, EOFError):
             seconds = float("inf")
         if seconds > AT_ONCE + 4 * self.latency:
@@ -347,6 +382,13 @@ class _Patient:
             "raise the timeouts of what is in front above heartbeat_interval and polling_duration "
             "(nginx: proxy_read_timeout, HAProxy: timeout tunnel)",
         )
+
+
+def _text_at(browser: Browser, path: str) -> str:
+    try:
+        return browser.get(path).text
+    except (OSError, HTTPException):
+        return ""
 
 
 def _asked(client: Client) -> None:

@@ -96,6 +96,10 @@ def look_at(url: str, headers: dict[str, str] | None = None, **options: Any) -> 
     return {each.code: each for each in examine_url(url, headers, **options)}
 
 
+def levels(found: dict[str, Finding], *codes: str) -> list[str]:
+    return [found[code].level for code in codes]
+
+
 def test_a_good_deployment_is_well(site: LiveServer) -> None:
     found = look_at(site.url, timeout=5, idle=0.05)
     assert {each.level for each in found.values()} == {"ok"}, found
@@ -134,6 +138,9 @@ def test_a_proxy_that_hides_the_name_of_the_site(
     found = look_at(proxy(site.port, keep_host=False).url)
     assert found["origin-lost"].level == "problem"
     assert "proxy_set_header Host" in found["origin-lost"].fix
+    # What else is wrong is said all the same.
+    assert levels(found, "upgrade-removed", "streaming-held-back") == ["problem", "warning"]
+    assert levels(found, "handshake", "polling") == ["ok", "ok"]
 
 
 def test_several_processes_behind_one_address(
