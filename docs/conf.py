@@ -15,6 +15,8 @@ exclude_patterns = ["_build"]
 myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3
 
+# The reference has pages about helpers for these; what they are is of no interest to it.
+autodoc_mock_imports = ["bottle", "flask", "pyramid", "pytest"]
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
 

@@ -56,6 +56,7 @@ def check_origin(policy: Any, environ: Mapping[str, Any]) -> None:
     raise RequestRefused(
         _FORBIDDEN,
         BAD_ORIGIN,
+        code="origin-not-allowed",
         detail=f"origin {(source or 'none')[:100]!r} is not allowed; this server sees itself as "
         f"{' or '.join(own_origins(environ))!r}. Set origins=[...] to allow it, or let the proxy "
         "pass Host and X-Forwarded-Proto.",
@@ -67,14 +68,18 @@ def ask_authorize(authorize: Callable[[Request], Any], request: Request) -> None
     try:
         allowed = authorize(request)
     except ConnectionRefused as refused:
-        raise RequestRefused(_FORBIDDEN, UNAUTHORIZED, detail=str(refused)) from None
+        raise RequestRefused(
+            _FORBIDDEN, UNAUTHORIZED, code="authorize-refused", detail=str(refused)
+        ) from None
     except RequestRefused:
         raise
     except Exception as error:
         log.exception("authorize failed")
-        raise RequestRefused(_FAILED, ERROR, detail=repr(error)) from error
+        raise RequestRefused(_FAILED, ERROR, code="authorize-failed", detail=repr(error)) from error
     if not allowed:
-        raise RequestRefused(_FORBIDDEN, UNAUTHORIZED, detail="authorize said no")
+        raise RequestRefused(
+            _FORBIDDEN, UNAUTHORIZED, code="authorize-refused", detail="authorize said no"
+        )
 
 
 def ask_view(
@@ -89,25 +94,33 @@ def ask_view(
     cookies = [(k, v) for k, v in answer.headers if k.lower() == "set-cookie"]
     status = answer.status
     if answer.error is not None:
-        raise RequestRefused(_FAILED, ERROR, detail=repr(answer.error), headers=cookies)
+        raise RequestRefused(
+            _FAILED, ERROR, code="view-failed", detail=repr(answer.error), headers=cookies
+        )
     said = f"the view answered {status}"
     if status.startswith("5"):
-        raise RequestRefused(_FAILED, ERROR, detail=said, headers=cookies)
+        raise RequestRefused(_FAILED, ERROR, code="view-failed", detail=said, headers=cookies)
     if status[:3] in ("401", "403"):
         challenge = [(k, v) for k, v in answer.headers if k.lower() == "www-authenticate"]
-        raise RequestRefused(status, UNAUTHORIZED, detail=said, headers=cookies + challenge)
+        raise RequestRefused(
+            status, UNAUTHORIZED, code="view-refused", detail=said, headers=cookies + challenge
+        )
     if status and not status.startswith("2"):
+        code = "view-refused"
         if status.startswith("404"):
+            code = "view-not-found"
             said += f": route all of {environ['PATH_INFO'].rpartition('/1')[0]}/* to your view"
         elif status.startswith("3"):
+            code = "view-redirected"
             said += ": a redirect (to a login, perhaps) refuses a client"
         elif status.startswith("405"):
             said += ": the view must accept GET"
-        raise RequestRefused(_FORBIDDEN, UNAUTHORIZED, detail=said, headers=cookies)
+        raise RequestRefused(_FORBIDDEN, UNAUTHORIZED, code=code, detail=said, headers=cookies)
     if not environ.get("sockio.attached"):
         raise RequestRefused(
             _FORBIDDEN,
             UNAUTHORIZED,
+            code="not-managed",
             detail="the view did not call socketio_manage(environ, namespaces)",
             headers=cookies,
         )

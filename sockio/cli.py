@@ -1,4 +1,4 @@
-"""The command ``sockio``: ``serve`` an application, or show the ``demo``."""
+"""The command ``sockio``: ``serve`` an application, ask the ``doctor``, show the ``demo``."""
 
 from __future__ import annotations
 
@@ -58,6 +58,29 @@ def _parser() -> argparse.ArgumentParser:
             serve.add_argument(flag, default=None, metavar="VALUE", help=option.doc)
     serve.set_defaults(run=_serve)
 
+    doctor = commands.add_parser(
+        "doctor", help="say what is wrong with an application or a running server, and the fix"
+    )
+    doctor.add_argument("app", metavar="MODULE:APP", nargs="?", help="for example chat:app")
+    doctor.add_argument("--url", help="a running server, for example https://chat.example.com")
+    doctor.add_argument(
+        "--header",
+        action="append",
+        default=[],
+        metavar="'NAME: VALUE'",
+        help="send it with every request to the url: 'Cookie: session=...'",
+    )
+    doctor.add_argument(
+        "--idle",
+        type=float,
+        default=0.0,
+        metavar="SECONDS",
+        help="keep connections to the url so long, to see whether something cuts them",
+    )
+    doctor.add_argument("--json", action="store_true", help="for programs")
+    doctor.add_argument("--verbose", action="store_true", help="show what the application prints")
+    doctor.set_defaults(run=_doctor)
+
     demo = commands.add_parser("demo", help="show a chat")
     demo.set_defaults(run=_demo)
 
@@ -79,6 +102,40 @@ def _serve(arguments: argparse.Namespace) -> int:
         if name not in _NOT_OPTIONS and getattr(arguments, name) is not None
     }
     return _run(app, arguments, options)
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
+    """Exit status 0: nothing is wrong, warnings aside; 1: something is."""
+    import shutil
+
+    from .doctor import Finding, as_json, as_text, examine, examine_url, is_well
+    from .exceptions import UsageError
+
+    if not (arguments.app or arguments.url):
+        raise _Problem("name an application (MODULE:APP), or a server (--url http://...)")
+    headers = {}
+    for header in arguments.header:
+        name, colon, value = header.partition(":")
+        if not colon:
+            raise _Problem(f"--header {header!r}: write 'Name: value'")
+        headers[name.strip()] = value.strip()
+    findings: list[Finding] = []
+    if arguments.app:
+        if ":" not in arguments.app:
+            raise _Problem(f"{arguments.app!r}: write MODULE:APP, for example {arguments.app}:app")
+        findings, printed = examine(arguments.app)
+        if arguments.verbose:
+            print(printed, file=sys.stderr)
+    if arguments.url:
+        try:
+            findings += examine_url(arguments.url, headers, idle=arguments.idle)
+        except UsageError as error:
+            raise _Problem(str(error)) from error
+    if arguments.json:
+        print(as_json(findings, app=arguments.app, url=arguments.url))
+    else:
+        print(as_text(findings, shutil.get_terminal_size((100, 24)).columns - 1))
+    return 0 if is_well(findings) else 1
 
 
 def _demo(arguments: argparse.Namespace) -> int:

@@ -300,7 +300,7 @@ class Dispatcher:
             if endpoint != socket.GLOBAL_NS:
                 self._complain(
                     logging.WARNING,
-                    "%s: there is no namespace %r; known: %s",
+                    "%s: there is no namespace %r; known: %s [namespace-unknown]",
                     socket,
                     endpoint[:100],
                     ", ".join(repr(name) for name in socket.namespaces) or "none",
@@ -332,7 +332,9 @@ class Dispatcher:
                 # The client left while it was let in: what was set up gets its counterpart.
                 self._bid_farewell(namespace, socket.close_reason or Reason.TRANSPORT_CLOSE)
             return
-        self._complain(logging.INFO, "%s: %s refused: %s", socket, _shown(endpoint), why)
+        self._complain(
+            logging.INFO, "%s: %s refused: %s [namespace-refused]", socket, _shown(endpoint), why
+        )
         socket.active_ns.pop(endpoint, None)
         self._rooms.leave_namespace(socket, endpoint)
         socket.forget_acks(endpoint)

@@ -106,7 +106,11 @@ class Endpoint:
             if not route.version:
                 return Answer(_TEXT, b"Welcome to socket.io.")
             if route.version != "1":
-                raise RequestRefused("500 Internal Server Error", "Protocol version not supported.")
+                raise RequestRefused(
+                    "500 Internal Server Error",
+                    "Protocol version not supported.",
+                    code="protocol-version",
+                )
             if not route.sid:
                 return self._handshake(request)
             check_origin(self.settings.origins, request.environ)
@@ -120,7 +124,10 @@ class Endpoint:
                 raise WouldBlock from error
             log.exception("a request under /%s could not be answered", self.settings.resource)
             return self.refuse(
-                request, RequestRefused("500 Internal Server Error", ERROR, detail=repr(error))
+                request,
+                RequestRefused(
+                    "500 Internal Server Error", ERROR, code="internal-error", detail=repr(error)
+                ),
             )
 
     # ---- handshake
@@ -170,6 +177,7 @@ class Endpoint:
             raise RequestRefused(
                 "500 Internal Server Error",
                 ERROR,
+                code="no-transport-works",
                 detail=f"none of {', '.join(self.transports)} works under this server; name "
                 "xhr-polling in transports, or serve by gevent.pywsgi (sockio serve)",
             )
@@ -197,6 +205,7 @@ class Endpoint:
             raise RequestRefused(
                 "400 Bad Request",
                 self.unknown_transport,
+                code="transport-not-offered",
                 detail=f"{route.transport[:40]!r} is not among {', '.join(self.transports)}",
             )
         return transport.respond(request, socket)
@@ -209,19 +218,19 @@ class Endpoint:
             # It is logged, and a log handler may block.
             raise WouldBlock from refused
         log.warning(
-            "refused %s %s from %s: %s%s",
+            "refused %s %s from %s: %s [%s]%s",
             request.method,
             _without_sid(request.path),
             request.environ.get("REMOTE_ADDR", "?"),
             refused,
+            refused.code,
             f" ({refused.detail})" if refused.detail else "",
         )
+        headers = [*refused.headers, ("X-Sockio-Refusal", refused.code)]
         index = _jsonp_index(request)
         if index is not None and refused.body.startswith("handshake"):
             # A script's status cannot be read by the page: 200, and the error inside.
-            return _jsonp(
-                index, f"new Error({string_literal(refused.body)})", list(refused.headers)
-            )
+            return _jsonp(index, f"new Error({string_literal(refused.body)})", headers)
         more: list[Header] = []
         if refused.body != BAD_ORIGIN:
             more += cors_headers(request.environ)
@@ -230,7 +239,7 @@ class Endpoint:
                 more.append(("Connection", "close"))
             hang_up_soon(request.environ, self.registry.runtime)
         head = Head(refused.status, "text/plain; charset=UTF-8")
-        return Answer(head, refused.body.encode(), [*more, *refused.headers])
+        return Answer(head, refused.body.encode(), [*more, *headers])
 
 
 def _jsonp_index(request: Request) -> str | None:

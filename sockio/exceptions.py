@@ -58,9 +58,10 @@ class PacketError(SockioError, ValueError):
 class RequestRefused(SockioError):
     """A request is answered with ``status`` (an HTTP status line) and the plain-text ``body``.
 
-    ``close`` asks for the connection to be closed after the answer, because the rest of the
-    request was not read. ``detail`` is for the log: what to do about it. ``headers`` go with the
-    answer.
+    ``code`` is the short name of the reason, for the log and for the header ``X-Sockio-Refusal``
+    (``docs/refusals.md`` explains each). ``close`` asks for the connection to be closed after the
+    answer, because the rest of the request was not read. ``detail`` is for the log: what to do
+    about it. ``headers`` go with the answer.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class RequestRefused(SockioError):
         status: str,
         body: str,
         *,
+        code: str,
         detail: str = "",
         close: bool = False,
         headers: Iterable[tuple[str, str]] = (),
@@ -75,6 +77,7 @@ class RequestRefused(SockioError):
         super().__init__(f"{status}: {body}")
         self.status = status
         self.body = body
+        self.code = code
         self.detail = detail
         self.close = close
         self.headers = tuple(headers)

@@ -104,6 +104,7 @@ class SessionRegistry:
             raise RequestRefused(
                 "503 Service Unavailable",
                 "handshake error",
+                code="shutting-down",
                 detail="the server is shutting down",
                 close=True,
             )
@@ -111,6 +112,7 @@ class SessionRegistry:
             raise RequestRefused(
                 "503 Service Unavailable",
                 "handshake error",
+                code="too-many-unopened",
                 detail=f"{address} has {self._unopened[address]} sessions that it never opened. If "
                 "this is your proxy's address, raise max_unopened.",
             )
@@ -132,6 +134,10 @@ class SessionRegistry:
         self._closing = True
         for socket in list(self._sockets.values()):
             socket.close(reason, say=False, flush=True)
+
+    def reopen(self) -> None:
+        """Take new sessions again: the server that was stopped has a successor in this process."""
+        self._closing = False
 
     def wait_until_empty(self, timeout: float) -> bool:
         """Block the calling task until the last session has ended; False after ``timeout``."""

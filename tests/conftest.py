@@ -18,9 +18,9 @@ import pytest  # noqa: E402
 from hypothesis import HealthCheck, settings  # noqa: E402
 
 from sockio.config import Settings  # noqa: E402
+from sockio.testing import ManualRuntime  # noqa: E402
 
-from .support.clock import ManualRuntime  # noqa: E402
-from .support.servers import Served, serving  # noqa: E402
+from .support.servers import Served  # noqa: E402
 
 # Deadlines per example would be assertions on wall time.
 settings.register_profile("default", deadline=None)
@@ -28,6 +28,9 @@ settings.register_profile(
     "fuzz", max_examples=5_000, deadline=None, suppress_health_check=list(HealthCheck)
 )
 settings.load_profile("default")
+
+
+pytest_plugins = ["sockio.testing.pytest_plugin"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -54,9 +57,9 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 @pytest.fixture
-def runtime() -> ManualRuntime:
+def runtime(sockio_clock: ManualRuntime) -> ManualRuntime:
     """A runtime whose clock stands still until ``runtime.advance(seconds)``."""
-    return ManualRuntime()
+    return sockio_clock
 
 
 @pytest.fixture(autouse=True)
@@ -82,7 +85,6 @@ def no_greenlet_died(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 @pytest.fixture
-def serve() -> Iterator[Callable[..., Served]]:
+def serve(sockio_serve: Callable[..., Served]) -> Callable[..., Served]:
     """Start real servers: ``server = serve(app, **settings)``; all are stopped at the end."""
-    with serving() as start:
-        yield start
+    return sockio_serve

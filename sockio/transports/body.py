@@ -34,16 +34,17 @@ def read_body(request: Request, settings: Settings, runtime: Runtime) -> bytes:
         body = runtime.limit(settings.close_timeout, _read, stream, wanted)
     except TimeoutError:
         raise RequestRefused(
-            "408 Request Timeout", "the request body did not arrive in time", close=True
+            "408 Request Timeout",
+            "the request body did not arrive in time",
+            code="body-too-slow",
+            close=True,
         ) from None
     except OSError as error:
-        raise RequestRefused(
-            "400 Bad Request", "the request body ended early", close=True
-        ) from error
+        raise _ended_early() from error
     if length is None and len(body) > limit:
         raise _too_large(limit)
     if length is not None and len(body) < length:
-        raise RequestRefused("400 Bad Request", "the request body ended early", close=True)
+        raise _ended_early()
     return bytes(body)
 
 
@@ -53,7 +54,9 @@ def _content_length(environ: Mapping[str, Any]) -> int | None:
         chunked = "chunked" in environ.get("HTTP_TRANSFER_ENCODING", "").lower()
         return None if chunked else 0
     if not (value.isascii() and value.isdigit() and len(value) <= 18):
-        raise RequestRefused("400 Bad Request", "bad Content-Length", close=True)
+        raise RequestRefused(
+            "400 Bad Request", "bad Content-Length", code="bad-content-length", close=True
+        )
     return int(value)
 
 
@@ -69,10 +72,17 @@ def _read(stream: Any, wanted: int) -> bytes:
     return b"".join(chunks)
 
 
+def _ended_early() -> RequestRefused:
+    return RequestRefused(
+        "400 Bad Request", "the request body ended early", code="body-incomplete", close=True
+    )
+
+
 def _too_large(limit: int) -> RequestRefused:
     return RequestRefused(
         "413 Content Too Large",
         f"the request body is larger than {limit} bytes",
+        code="body-too-large",
         detail="raise max_payload if this is what your clients need to send",
         close=True,
     )

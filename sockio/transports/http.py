@@ -73,6 +73,7 @@ class HTTPTransport(Transport):
         raise RequestRefused(
             "405 Method Not Allowed",
             "Use GET to receive and POST to send.",
+            code="method-not-allowed",
             headers=[("Allow", "GET, POST, OPTIONS")],
         )
 
@@ -95,13 +96,16 @@ class HTTPTransport(Transport):
             )
         except PacketError as error:
             # Whole or nothing: of a body that cannot be trusted no packet counts.
-            raise RequestRefused("400 Bad Request", f"bad payload: {error}") from None
+            raise RequestRefused(
+                "400 Bad Request", f"bad payload: {error}", code="bad-payload"
+            ) from None
         if not request.may_block and (socket.busy or len(packets) > PACKETS_PER_TURN):
             raise WouldBlock
         if not socket.wait_for_room(self.settings.close_timeout):
             raise RequestRefused(
                 "503 Service Unavailable",
                 "too many events are waiting to be handled",
+                code="inbox-full",
                 detail="the handlers of this client are slower than it sends; see max_inbox",
             )
         for number, packet in enumerate(packets, 1):

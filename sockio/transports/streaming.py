@@ -42,6 +42,7 @@ class StreamingTransport(HTTPTransport):
             raise RequestRefused(
                 "505 HTTP Version Not Supported",
                 f"{self.name} needs HTTP/1.1; use xhr-polling or jsonp-polling.",
+                code="needs-http-1.1",
             )
         if socket is None:
             return self.answer(request, self.preamble() + self.chunk(self.unknown_session))

@@ -80,11 +80,13 @@ def upgrade(
         return _over(ready_made, runtime, connected)
     asked = environ.get("HTTP_UPGRADE", "").strip().lower() == "websocket"
     if not asked or "upgrade" not in environ.get("HTTP_CONNECTION", "").lower():
-        raise RequestRefused("400 Bad Request", _NO_UPGRADE)
+        raise RequestRefused("400 Bad Request", _NO_UPGRADE, code="no-upgrade")
     fast = FAST in environ
     native = None if fast else upgradable(environ)
     if native is None and not fast:
-        raise RequestRefused("501 Not Implemented", _NO_SERVER, detail=_NO_SERVER)
+        raise RequestRefused(
+            "501 Not Implemented", _NO_SERVER, code="server-cannot-upgrade", detail=_NO_SERVER
+        )
     answer = negotiate(environ)
     if native is None or not answer.accepted:
         given = Answer(Head.bare(answer.status, answer.headers), answer.body)

@@ -57,6 +57,7 @@ class WebSocket(Transport):
             raise RequestRefused(
                 "405 Method Not Allowed",
                 "A websocket is opened by GET.",
+                code="method-not-allowed",
                 headers=[("Allow", "GET")],
             )
 

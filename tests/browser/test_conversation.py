@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ..e2e.conftest import Recorded
+from ..support.recorded import Recorded
 from ..support.transcript import Transcript
 from .conftest import StartVisit, Visit
 from .remote import Client

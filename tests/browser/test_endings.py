@@ -6,7 +6,7 @@ import pytest
 
 from sockio.reasons import Reason
 
-from ..e2e.conftest import Recorded
+from ..support.recorded import Recorded
 from ..support.transcript import Transcript, eventually
 from .conftest import StartVisit, Visit
 

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 import pytest
 
-from ..e2e.conftest import Recorded
+from ..support.recorded import Recorded
 from ..support.servers import Served
 from ..support.transcript import Transcript, eventually
 from .conftest import pages

@@ -4,30 +4,18 @@ the namespaces given in both forms."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, TypeAlias
 
 import pytest
 from webob import Request
 
-from sockio import BaseNamespace, BroadcastMixin, RoomsMixin, socketio_manage
+from sockio import BaseNamespace, socketio_manage
 
 from ..support.node import Node
 from ..support.servers import Served, not_ours
 from ..support.transcript import Transcript
 
 Start: TypeAlias = Callable[..., Served]
-
-
-class Recorded(BaseNamespace, RoomsMixin, BroadcastMixin):
-    """A namespace that writes down who comes and goes."""
-
-    journal: ClassVar[Transcript]
-
-    def recv_connect(self) -> Any:
-        self.journal.add("connect", self.ns_name, self)
-
-    def recv_disconnect(self, reason: str) -> None:
-        self.journal.add("disconnect", self.ns_name, reason)
 
 
 @pytest.fixture(params=["websocket", "xhr-polling"])

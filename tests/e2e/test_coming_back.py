@@ -10,9 +10,10 @@ from sockio.reasons import Reason
 
 from ..support.node import Client, Node
 from ..support.proxy import Cable, cable_to
+from ..support.recorded import Recorded
 from ..support.servers import Served
 from ..support.transcript import Transcript
-from .conftest import Recorded, Start
+from .conftest import Start
 
 pytestmark = pytest.mark.e2e
 

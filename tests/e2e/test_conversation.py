@@ -9,8 +9,9 @@ import pytest
 from sockio import ConnectionRefused, EventRefused
 
 from ..support.node import Client, Node
+from ..support.recorded import Recorded
 from ..support.transcript import Transcript
-from .conftest import Recorded, Start
+from .conftest import Start
 
 pytestmark = pytest.mark.e2e
 

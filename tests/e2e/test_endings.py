@@ -7,9 +7,10 @@ import pytest
 from sockio.reasons import Reason
 
 from ..support.node import Client, Node
+from ..support.recorded import Recorded
 from ..support.servers import Served
 from ..support.transcript import Transcript, eventually
-from .conftest import Recorded, Start
+from .conftest import Start
 
 pytestmark = pytest.mark.e2e
 

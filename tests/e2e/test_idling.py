@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from ..support.node import Node
+from ..support.recorded import Recorded
 from ..support.transcript import Transcript, eventually
-from .conftest import Recorded, Start
+from .conftest import Start
 
 pytestmark = [pytest.mark.e2e, pytest.mark.parametrize("form", ["mapping"])]
 

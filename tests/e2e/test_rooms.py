@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from ..support.node import Client, Node
+from ..support.recorded import Recorded
 from ..support.servers import Served
-from .conftest import Recorded, Start
+from .conftest import Start
 
 pytestmark = pytest.mark.e2e
 

@@ -3,27 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import pytest
 
-from ..support.http_client import Browser, Reply, SocketIOClient
+from sockio.testing import Browser, Client, EventFailed
+
 from .programs import EXAMPLES, command_of, running
 
 PROGRAM = ("sockets", "a page that they refuse", "the page that they allow")
-
-
-class BrowserAt(Browser):
-    """A browser that shows the page of one origin, whose scripts speak to another."""
-
-    def __init__(self, url: str, origin: str) -> None:
-        super().__init__(url)
-        self.origin = origin
-
-    def request(
-        self, method: str, path: str, body: str = "", headers: Mapping[str, str] | None = None
-    ) -> Reply:
-        return super().request(method, path, body, {"Origin": self.origin, **(headers or {})})
 
 
 class Site:
@@ -34,8 +22,11 @@ class Site:
         self._browsers: list[Browser] = []
 
     def browser(self, url: str, origin: str) -> Browser:
-        self._browsers.append(BrowserAt(url, origin))
-        return self._browsers[-1]
+        """One that shows the page of ``origin``, whose scripts speak to ``url``."""
+        browser = Browser(url)
+        browser.headers["Origin"] = origin
+        self._browsers.append(browser)
+        return browser
 
     def close(self) -> None:
         for browser in self._browsers:
@@ -52,9 +43,9 @@ def site() -> Iterator[Site]:
         assert program.stop() == 0
 
 
-def connect(site: Site) -> SocketIOClient:
-    client = SocketIOClient(site.browser(site.sockets, site.allowed)).open("/demo")
-    assert client.event() == ("welcome", [site.allowed])
+def connect(site: Site, transport: str = "xhr-polling") -> Client:
+    client = site.browser(site.sockets, site.allowed).connect("/demo", transport=transport)
+    assert client.expect("welcome").args == [site.allowed]
     return client
 
 
@@ -90,24 +81,24 @@ def test_a_session_id_that_was_overheard_is_of_no_use_elsewhere(site: Site) -> N
     assert (
         stranger.request("POST", client.url, '5::/demo:{"name":"say","args":["boo"]}').status == 403
     )
-    assert client.ask("say", "still here") == ["xhr-polling"]
+    assert client.call("say", "still here") == "xhr-polling"
 
 
 def test_pages_hear_each_other_and_the_ack_says_over_what(site: Site) -> None:
     one = connect(site)
-    other = connect(site)
-    assert one.event() == ("came", [site.allowed])
-    assert other.ask("say", " hello ") == ["xhr-polling"]
-    assert one.event() == ("said", [site.allowed, "hello"])
-    (refusal,) = other.ask("say", "x" * 201)
-    assert refusal["error"] == "bad_text"
+    other = connect(site, "websocket")
+    assert one.expect("came").args == [site.allowed]
+    assert other.call("say", " hello ") == "websocket"
+    assert one.expect("said").args == [site.allowed, "hello"]
+    with pytest.raises(EventFailed) as failed:
+        other.call("say", "x" * 201)
+    assert failed.value.code == "bad_text"
 
 
 def test_the_allowed_page_is_told_what_the_log_says_of_a_refusal(site: Site) -> None:
     client = connect(site)
     site.browser(site.sockets, site.refused).get("/socket.io/1/")
-    name, (line,) = client.event()
-    assert name == "log"
+    (line,) = client.expect("log").args
     assert f"origin '{site.refused}' is not allowed" in line
     assert "Set origins=[...]" in line
 

@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from ..support.http_client import Browser, Reply, SocketIOClient
+from sockio.testing import Browser, Client, EventFailed, Reply
+
 from .programs import EXAMPLES, Program, command_of, need, running
 
 FOLDER = EXAMPLES / "pyramid_chat"
 PASSWORD = "correct horse battery"
-REFUSED = {"error", "message"}
 
-OpenPage = Callable[[Browser], SocketIOClient]
+OpenPage = Callable[[Browser], Client]
 
 
 class Chat:
@@ -56,16 +56,15 @@ def fill_in(browser: Browser, path: str, **fields: str) -> Reply:
     return browser.submit(path, csrf_token=token_in(browser.get(path)), **fields)
 
 
-def connect(browser: Browser) -> SocketIOClient:
+def connect(browser: Browser) -> Client:
     """A page that has been let in, and told so."""
-    client = SocketIOClient(browser).open("/chat")
-    name, _ = client.event()
-    assert name == "welcome"
+    client = browser.connect("/chat")
+    client.expect("welcome")
     return client
 
 
-def enter(client: SocketIOClient, room: str, after: int = 0) -> dict[str, Any]:
-    (answer,) = client.ask("enter room", room, after)
+def enter(client: Client, room: str, after: int = 0) -> dict[str, Any]:
+    answer = client.call("enter room", room, after)
     assert isinstance(answer, dict)
     return answer
 
@@ -92,15 +91,16 @@ def bob(chat: Chat) -> Browser:
 @pytest.fixture
 def page() -> Iterator[OpenPage]:
     """Open a page that is closed at the end of the test: ``page(bob)``."""
-    opened: list[SocketIOClient] = []
+    opened: list[tuple[Browser, Client]] = []
 
-    def open_one(browser: Browser) -> SocketIOClient:
-        opened.append(connect(browser))
-        return opened[-1]
+    def open_one(browser: Browser) -> Client:
+        client = connect(browser)
+        opened.append((browser, client))
+        return client
 
     yield open_one
-    for client in opened:
-        assert client.browser.get(f"{client.url}?disconnect").status == 200
+    for browser, client in opened:
+        assert browser.get(f"{client.url}?disconnect").status == 200
 
 
 # ---- Who may do what
@@ -159,7 +159,7 @@ def test_a_log_out_ends_the_login_its_sockets_and_copies_of_its_cookie(
     thief.cookies.update(browser.cookies)
     reply = browser.submit("/logout", csrf_token=token_in(browser.get("/")))
     assert reply.headers["Location"] == f"{chat.url}/login"
-    assert client.next() == "0::"
+    assert client.expect_end() == "server disconnect"
     assert thief.get("/socket.io/1/").status == 403
 
 
@@ -173,23 +173,22 @@ def test_a_message_reaches_the_room_and_its_ack_the_author(
     enter(ada, "lobby")
     enter(other, "lobby")
     text = "Grüße ☃ 🎈 <b>\u2028 x\nnext line"
-    (stored,) = ada.ask("user message", "lobby", text, "key 1")
+    stored = ada.call("user message", "lobby", text, "key 1")
     assert stored == {**stored, "room": "lobby", "author": "Ada", "text": text}
-    while (event := other.event())[0] != "message":
-        assert event[0] in ("presence", "activity")
-    assert event == ("message", [stored])
+    assert other.expect("message").args == [stored]
+    assert {event.name for event in other.heard()} <= {"presence", "activity"}
 
 
 def test_the_same_key_is_the_same_message(chat: Chat, bob: Browser, page: OpenPage) -> None:
     ada, other = page(chat.host), page(bob)
-    first = ada.ask("user message", "lobby", "only once", "key 2")
-    assert ada.ask("user message", "lobby", "only once", "key 2") == first
-    assert other.ask("user message", "lobby", "only once", "key 2") != first  # keys are one's own
+    first = ada.call("user message", "lobby", "only once", "key 2")
+    assert ada.call("user message", "lobby", "only once", "key 2") == first
+    assert other.call("user message", "lobby", "only once", "key 2") != first  # keys are one's own
     assert texts(enter(ada, "lobby")).count("only once") == 2
 
 
 def test_half_a_character_is_replaced(chat: Chat, page: OpenPage) -> None:
-    (stored,) = page(chat.host).ask("user message", "lobby", "a cut \ud83c", "key \udf88")
+    stored = page(chat.host).call("user message", "lobby", "a cut \ud83c", "key \udf88")
     assert stored["text"] == "a cut \ufffd"
 
 
@@ -197,11 +196,11 @@ def test_a_new_room_says_who_opened_it_and_is_told_to_everybody(
     chat: Chat, bob: Browser, page: OpenPage
 ) -> None:
     ada, other = page(chat.host), page(bob)
-    assert other.ask("open room", "  Tea  time ") == ["Tea time"]
-    assert other.ask("open room", "tea TIME") == ["Tea time"]
-    assert ada.event() == ("room", ["Tea time"])
+    assert other.call("open room", "  Tea  time ") == "Tea time"
+    assert other.call("open room", "tea TIME") == "Tea time"
+    assert ada.expect("room").args == ["Tea time"]
     assert texts(enter(other, "Tea time")) == ["Bob opened this room."]
-    assert ada.event() == ("presence", ["Bob", ["Tea time"]])
+    ada.expect("presence", "Bob", ["Tea time"])
 
 
 @pytest.mark.parametrize(
@@ -221,9 +220,9 @@ def test_a_new_room_says_who_opened_it_and_is_told_to_everybody(
     ],
 )
 def test_a_refusal_is_an_ack_that_says_why(chat: Chat, page: OpenPage, event: list[Any]) -> None:
-    (answer,) = page(chat.host).ask(*event)
-    assert set(answer) == REFUSED
-    assert "internal_error" not in answer.values()
+    with pytest.raises(EventFailed) as failed:
+        page(chat.host).call(*event)
+    assert failed.value.code != "internal_error"
 
 
 def test_the_host_announces_to_every_room_by_an_ordinary_request(
@@ -232,8 +231,8 @@ def test_the_host_announces_to_every_room_by_an_ordinary_request(
     client = page(bob)
     token = token_in(chat.host.get("/"))
     assert chat.host.submit("/announce", text="Fire drill.", csrf_token=token).status == 204
-    name, (message,) = client.event()
-    assert (name, message["author"], message["room"]) == ("message", None, None)
+    (message,) = client.expect("message").args
+    assert (message["author"], message["room"]) == (None, None)
     assert texts(enter(client, "lobby"))[-1] == "Fire drill."
     # Nobody else has the permission.
     his = bob.get("/")
@@ -250,7 +249,7 @@ def test_after_a_restart_logins_and_history_are_there_and_can_be_paged_through(
         chat = Chat(program)
         client = connect(chat.host)
         for line in said:
-            client.ask("user message", "lobby", line, line)
+            client.call("user message", "lobby", line, line)
         cookies = chat.host.cookies
         chat.host.close()
         assert program.stop() == 0
@@ -262,7 +261,7 @@ def test_after_a_restart_logins_and_history_are_there_and_can_be_paged_through(
         client = connect(browser)
         newest = enter(client, "lobby")
         assert (texts(newest), newest["more"]) == (said[10:], True)
-        (older,) = client.ask("older messages", "lobby", newest["messages"][0]["id"])
+        older = client.call("older messages", "lobby", newest["messages"][0]["id"])
         assert (texts(older), older["more"]) == (said[:10], False)
         # A page that was there before asks only for what it has missed.
         assert texts(enter(client, "lobby", after=newest["messages"][-3]["id"])) == said[-2:]

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 
 import pytest
 
-from ..support.http_client import Browser
+from sockio.testing import Browser
+
 from ..support.servers import Served
 
 
 @pytest.fixture
 def visit() -> Iterator[Callable[[Served], Browser]]:
     """Open a browser for a server: ``visit(server).get("/")``."""
-    browsers: list[Browser] = []
-
-    def open_one(server: Served) -> Browser:
-        browsers.append(Browser(server.url))
-        return browsers[-1]
-
-    yield open_one
-    for browser in browsers:
-        browser.close()
+    with ExitStack() as stack:
+        yield lambda server: stack.enter_context(Browser(server.url))

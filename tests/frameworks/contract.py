@@ -20,13 +20,15 @@ from typing import Any, ClassVar
 import pytest
 
 from sockio import BaseNamespace
+from sockio.testing import Browser
 
-from ..support.http_client import Browser, SocketIOClient
 from ..support.servers import Served
 
 __all__ = ["Contract", "Visit", "load", "log_in"]
 
 APPS = Path(__file__).parent / "apps"
+
+OVER_BOTH_KINDS = pytest.mark.parametrize("transport", ["websocket", "xhr-polling"])
 
 Visit = Callable[[Served], Browser]
 WSGIApp = Callable[..., Iterable[bytes]]
@@ -104,24 +106,25 @@ class Contract:
 
     # ---- what they can do then
 
-    def test_an_event_is_acknowledged(self, browser: Browser) -> None:
-        client = SocketIOClient(log_in(browser, "ada")).open("/chat")
-        assert client.ask("user message", "hello") == [True]
+    @OVER_BOTH_KINDS
+    def test_an_event_is_acknowledged(self, browser: Browser, transport: str) -> None:
+        client = log_in(browser, "ada").connect("/chat", transport=transport)
+        assert client.call("user message", "hello") is True
 
-    def test_handlers_know_who_logged_in(self, browser: Browser) -> None:
-        ada = SocketIOClient(log_in(browser, "ada")).open("/chat")
-        bob = SocketIOClient(log_in(browser.another(), "bob")).open("/chat")
-        ada.ask("user message", "hello")
-        assert bob.event() == ("user message", ["ada", "hello"])
-        bob.ask("user message", "ahoy")
-        assert ada.event() == ("user message", ["bob", "ahoy"])
+    @OVER_BOTH_KINDS
+    def test_handlers_know_who_logged_in(self, browser: Browser, transport: str) -> None:
+        ada = log_in(browser, "ada").connect("/chat", transport=transport)
+        bob = log_in(browser.another(), "bob").connect("/chat", transport=transport)
+        ada.call("user message", "hello")
+        assert bob.expect("user message").args == ["ada", "hello"]
+        bob.call("user message", "ahoy")
+        assert ada.expect("user message").args == ["bob", "ahoy"]
 
     def test_the_request_is_the_frameworks_own_and_outlives_its_request(
         self, site: Served, browser: Browser
     ) -> None:
-        client = SocketIOClient(log_in(browser, "ada")).open("/chat", query="?room=lobby")
-        namespace = site.registry.sockets[client.url.rpartition("/")[2]]["/chat"]
-        request = namespace.request
+        client = log_in(browser, "ada").connect("/chat", query="room=lobby")
+        request = site.socket_of(client)["/chat"].request
         kind = type(request)
         assert kind is self.request_type()
         # With another request in between, which a proxy would show instead.
@@ -143,5 +146,4 @@ class Contract:
                 return one + other
 
         site = serve(pages, {"/sums": Open})
-        client = SocketIOClient(visit(site)).open("/sums")
-        assert client.ask("add", 1, 2) == [3]
+        assert visit(site).connect("/sums").call("add", 1, 2) == 3

@@ -10,9 +10,9 @@ import pytest
 from webob import Request
 
 from sockio import BaseNamespace, SocketIOMiddleware, socketio_manage
+from sockio.testing import Refused
 
-from ..support.http_client import SocketIOClient
-from ..support.servers import Served, not_ours, serving
+from ..support.servers import Served, not_ours
 from .contract import Contract, Visit, load
 
 
@@ -23,8 +23,8 @@ def app() -> ModuleType:
 
 @pytest.fixture(scope="module")
 def site(app: ModuleType) -> Iterator[Served]:
-    with serving() as start:
-        yield start(app.application)
+    with Served(app.application) as site:
+        yield site
 
 
 @pytest.fixture
@@ -55,6 +55,7 @@ def test_a_bare_view_says_all_it_has_to_by_socketio_manage(
         return not_ours(environ, start_response)
 
     browser = visit(serve(SocketIOMiddleware(application)))
-    assert SocketIOClient(browser).handshake("?key=guessed").status == 401
-    client = SocketIOClient(browser).open("/chat", query="?key=secret")
-    assert client.ask("who") == ["key=secret"]
+    with pytest.raises(Refused) as refused:
+        browser.connect("/chat", query="key=guessed")
+    assert refused.value.status == 401
+    assert browser.connect("/chat", query="key=secret").call("who") == "key=secret"

@@ -7,7 +7,7 @@ from types import ModuleType
 
 import pytest
 
-from ..support.servers import Served, serving
+from ..support.servers import Served
 from .contract import Contract, load
 
 
@@ -18,8 +18,8 @@ def app() -> ModuleType:
 
 @pytest.fixture(scope="module")
 def site(app: ModuleType) -> Iterator[Served]:
-    with serving() as start:
-        yield start(app.application)
+    with Served(app.application) as site:
+        yield site
 
 
 @pytest.fixture

@@ -10,8 +10,7 @@ import pytest
 
 from sockio import BaseNamespace, SocketIOMiddleware, socketio_manage
 
-from ..support.http_client import SocketIOClient
-from ..support.servers import Served, serving
+from ..support.servers import Served
 from .contract import Contract, Visit, load
 
 
@@ -23,8 +22,8 @@ def app() -> ModuleType:
 
 @pytest.fixture(scope="module")
 def site(app: ModuleType) -> Iterator[Served]:
-    with serving() as start:
-        yield start(app.application)
+    with Served(app.application) as site:
+        yield site
 
 
 @pytest.fixture
@@ -152,7 +151,7 @@ def test_d02_django_ends_its_request_at_the_handshake(
     request_started.connect(note)
     request_finished.connect(note)
     try:
-        SocketIOClient(visit(server)).open("/chat")
+        visit(server).connect("/chat")
     finally:
         request_started.disconnect(note)
         request_finished.disconnect(note)

@@ -10,8 +10,7 @@ import pytest
 
 from sockio import BaseNamespace, SocketIOMiddleware, socketio_manage
 
-from ..support.http_client import SocketIOClient
-from ..support.servers import Served, serving
+from ..support.servers import Served
 from .contract import Contract, Visit, load, log_in
 
 
@@ -22,8 +21,8 @@ def app() -> ModuleType:
 
 @pytest.fixture(scope="module")
 def site(app: ModuleType) -> Iterator[Served]:
-    with serving() as start:
-        yield start(app.app)
+    with Served(app.app) as site:
+        yield site
 
 
 @pytest.fixture
@@ -130,8 +129,7 @@ def test_d02_flask_ends_its_request_at_the_handshake(
     def socketio_view(rest: str) -> Any:
         return attach()
 
-    client = SocketIOClient(visit(serve(SocketIOMiddleware(site))))
-    client.open("/chat")
+    visit(serve(SocketIOMiddleware(site))).connect("/chat")
     assert ended == ["/socket.io/1/"]
 
 
@@ -154,7 +152,7 @@ def test_a_session_that_the_view_changes_is_saved(
 
     browser = visit(serve(SocketIOMiddleware(site)))
     for _ in range(3):
-        SocketIOClient(browser).open("/chat")
+        browser.connect("/chat")
     assert browser.get("/visits").text == "3"
 
 
@@ -180,9 +178,9 @@ def test_the_context_setting_gives_handlers_flasks_own_proxies(
         site, {"/who": Who}, context=lambda namespace: site.request_context(namespace.environ)
     )
     browser = log_in(visit(serve(middleware)), "ada")
-    client = SocketIOClient(browser).open("/who")
+    client = browser.connect("/who")
     ended.clear()
     # A fresh context for each event, which ends with it.
-    assert client.ask("who") == ["site", "ada", 1]
-    assert client.ask("who") == ["site", "ada", 1]
+    assert client.call("who") == ("site", "ada", 1)
+    assert client.call("who") == ("site", "ada", 1)
     assert ended == [None, None]

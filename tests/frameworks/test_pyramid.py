@@ -10,8 +10,7 @@ import pytest
 
 from sockio import BaseNamespace, SocketIOMiddleware, socketio_manage
 
-from ..support.http_client import SocketIOClient
-from ..support.servers import Served, serving
+from ..support.servers import Served
 from .contract import Contract, Visit, load
 
 
@@ -22,8 +21,8 @@ def app() -> ModuleType:
 
 @pytest.fixture(scope="module")
 def site(app: ModuleType) -> Iterator[Served]:
-    with serving() as start:
-        yield start(app.application)
+    with Served(app.application) as site:
+        yield site
 
 
 @pytest.fixture
@@ -118,8 +117,7 @@ def test_d02_pyramid_ends_its_request_at_the_handshake(
         request.add_finished_callback(lambda request: ended.append(request.path))
         return yes(request)
 
-    client = SocketIOClient(visit(serve(site_with(view))))
-    client.open("/chat")
+    visit(serve(site_with(view))).connect("/chat")
     assert ended == ["/socket.io/1/"]
 
 
@@ -131,6 +129,6 @@ def test_the_request_alone_stands_for_its_environ(
         return request.response
 
     server = serve(site_with(view))
-    SocketIOClient(visit(server)).open("/chat")
+    visit(server).connect("/chat")
     (socket,) = server.registry.sockets.values()
     assert socket.request.path == "/socket.io/1/"

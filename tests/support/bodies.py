@@ -9,7 +9,7 @@ from typing import Any
 import gevent
 import gevent.event
 
-from .clock import ManualRuntime
+from sockio.testing import ManualRuntime
 
 __all__ = ["ByteByByte", "Endless", "ImpatientRuntime", "Reset", "Untouchable"]
 

@@ -16,9 +16,9 @@ from sockio import BaseNamespace, SocketIOMiddleware
 from sockio.outbox import Batch, Outgoing
 from sockio.reasons import Reason
 from sockio.registry import SessionRegistry
+from sockio.testing import ManualRuntime
 from sockio.virtsocket import Socket, State
 
-from .clock import ManualRuntime
 from .servers import not_ours
 
 __all__ = ["Client", "House", "Poll", "Stream"]

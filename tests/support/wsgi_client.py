@@ -23,9 +23,8 @@ import gevent
 from webob import Request, Response
 
 from sockio.registry import SessionRegistry
+from sockio.testing import ManualRuntime
 from sockio.virtsocket import Socket
-
-from .clock import ManualRuntime
 
 __all__ = ["Poll", "PollingClient", "frame", "packets_in", "spoken"]
 

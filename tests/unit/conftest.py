@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from sockio import BaseNamespace
+from sockio.testing import ManualRuntime
 
 from ..support.carriers import House
-from ..support.clock import ManualRuntime
 
 MakeHouse = Callable[..., House]
 

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sockio import BaseNamespace, ConnectionRefused, RoomsMixin
+from sockio.testing import ManualRuntime
 
 from ..support.carriers import Client, House, Stream
-from ..support.clock import ManualRuntime
 
 
 class World:

@@ -8,8 +8,7 @@ import pytest
 from gevent.event import Event
 
 from sockio.jobs import Jobs
-
-from ..support.clock import ManualRuntime
+from sockio.testing import ManualRuntime
 
 
 @pytest.fixture

@@ -12,10 +12,10 @@ from webob import Request
 from sockio import BaseNamespace, Reason, RoomsMixin, socketio_manage
 from sockio.exceptions import RequestRefused
 from sockio.middleware import SocketIOMiddleware
+from sockio.testing import ManualRuntime
 from sockio.virtsocket import State
 
 from ..support.carriers import Client, House
-from ..support.clock import ManualRuntime
 from .conftest import MakeHouse
 
 

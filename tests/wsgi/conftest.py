@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from sockio import BaseNamespace, SocketIOMiddleware
+from sockio.testing import ManualRuntime
 
-from ..support.clock import ManualRuntime
 from ..support.echo import Echo
 from ..support.servers import not_ours
 from ..support.wsgi_client import PollingClient

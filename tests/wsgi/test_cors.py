@@ -9,8 +9,8 @@ import pytest
 from webob import Response
 
 from sockio.exceptions import SettingsError
+from sockio.testing import ManualRuntime
 
-from ..support.clock import ManualRuntime
 from ..support.wsgi_client import PollingClient
 
 Connect = Callable[..., PollingClient]

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from sockio import BaseNamespace, ConnectionRefused, Reason
+from sockio.testing import ManualRuntime
 
-from ..support.clock import ManualRuntime
 from ..support.echo import Doorkeeper, Echo, heard, said, say
 from ..support.wsgi_client import PollingClient
 

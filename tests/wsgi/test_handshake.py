@@ -13,8 +13,8 @@ import pytest
 from webob import Request
 
 from sockio import ConnectionRefused
+from sockio.testing import ManualRuntime
 
-from ..support.clock import ManualRuntime
 from ..support.echo import Echo, heard
 from ..support.servers import Served
 from ..support.wsgi_client import PollingClient

@@ -9,7 +9,8 @@ import gevent
 import gevent.socket
 import pytest
 
-from ..support.clock import ManualRuntime
+from sockio.testing import ManualRuntime
+
 from ..support.echo import Doorkeeper, said, say
 from ..support.wsgi_client import PollingClient, packets_in
 

@@ -11,8 +11,8 @@ import pytest
 from webob import Request, Response
 
 from sockio import BaseNamespace, SocketIOMiddleware, UsageError, socketio_manage
+from sockio.testing import ManualRuntime
 
-from ..support.clock import ManualRuntime
 from ..support.echo import Echo, heard
 from ..support.servers import not_ours
 from ..support.wsgi_client import PollingClient, spoken

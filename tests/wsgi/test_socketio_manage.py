@@ -10,9 +10,9 @@ import pytest
 from webob import Request, Response
 
 from sockio import BaseNamespace, NotInstalled, SocketIOMiddleware, UsageError, socketio_manage
+from sockio.testing import ManualRuntime
 from sockio.virtsocket import Socket
 
-from ..support.clock import ManualRuntime
 from ..support.echo import Echo, heard
 from ..support.wsgi_client import PollingClient
 

@@ -8,7 +8,8 @@ import gevent
 import gevent.event
 import pytest
 
-from ..support.clock import ManualRuntime
+from sockio.testing import ManualRuntime
+
 from ..support.echo import Echo, heard, said, say
 from ..support.wsgi_client import PollingClient, frame
 

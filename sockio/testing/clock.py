@@ -8,8 +8,10 @@ from collections.abc import Callable
 
 import gevent
 
-from sockio.config import Settings
-from sockio.runtime import GeventRuntime
+from ..config import Settings
+from ..runtime import GeventRuntime
+
+__all__ = ["ManualRuntime", "ManualTimer"]
 
 
 class ManualTimer:
@@ -23,11 +25,17 @@ class ManualTimer:
 
 
 class ManualRuntime(GeventRuntime):
-    """A :class:`GeventRuntime` with a clock of its own."""
+    """The ``runtime`` of a middleware whose heartbeats and timeouts are to be tested.
+
+    ``SocketIOMiddleware(app, namespaces, runtime=clock)`` goes by this clock instead of the
+    system's, and hours pass in no time: ``clock.advance(3600)``. Connections and greenlets are the
+    real ones, so what the passing of time *causes* over a network still has to be awaited.
+    """
 
     def __init__(self) -> None:
         # As the middleware does it: the tests are run with each fast path left out, too.
         super().__init__(Settings().without)
+        #: Seconds on the clock.
         self.time = 1000.0
         self._timers: list[tuple[float, int, ManualTimer]] = []
         self._numbers = itertools.count()

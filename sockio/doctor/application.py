@@ -1,0 +1,264 @@
+"""Looking at an application: how it is wrapped, its settings, its namespaces, and one handshake."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from ..config import Settings
+from ..middleware import SocketIOMiddleware
+from ..testing import Client, ClientError, LiveServer, Refused
+from ..transports import TRANSPORTS
+from .findings import Finding, Level
+from .namespaces import examine_namespace, loaded_namespaces
+from .patching import examine_patching
+from .surroundings import examine_surroundings
+
+__all__ = ["examine_application", "examine_middleware", "find_inside"]
+
+#: Seconds of silence after which common proxies cut: nginx and most load balancers 60.
+PROXY = 55.0
+#: ... and the strictest of the common ones, 30.
+STRICT_PROXY = 30.0
+
+#: Seconds to wait for our own answers on loopback.
+SOON = 5.0
+
+#: Where applications keep the one that they are wrapped around.
+_INSIDE = ("wsgi_app", "app", "application", "_app", "wsgi", "wrapped", "next_app")
+
+
+def examine_application(
+    app: Any, target: str, failure: str, complaints: Sequence[str]
+) -> list[Finding]:
+    """Everything about an application that has been imported, or not (``failure``: a traceback).
+
+    For the process that did nothing else before; see :mod:`sockio.doctor.patient`.
+    """
+    if failure:
+        last = failure.strip().splitlines()[-1]
+        fix = f"see the whole of it: python -c 'import {target.partition(':')[0]}'"
+        return [Finding("import-failed", "problem", f"{target} cannot be imported: {last}", fix)]
+    if not callable(app):
+        return [
+            Finding(
+                "not-an-application",
+                "problem",
+                f"{target} is a {type(app).__name__} and cannot be called",
+                "name the WSGI application: MODULE:APP, for example chat:app",
+            )
+        ]
+    findings = list(examine_patching(complaints))
+    findings += examine_surroundings()
+    middleware = find_inside(app)
+    if middleware is None:
+        findings.append(
+            Finding(
+                "not-wrapped",
+                "warning",
+                f"{target} is not wrapped in SocketIOMiddleware; 'sockio serve' does that by "
+                "itself, no other server does",
+                "app.wsgi_app = SocketIOMiddleware(app.wsgi_app) in Flask, "
+                "application = SocketIOMiddleware(application) elsewhere",
+            )
+        )
+        middleware = SocketIOMiddleware(app)
+    else:
+        findings.append(Finding("wrapped", "ok", "the application is wrapped in the middleware"))
+    findings += examine_middleware(middleware)
+    findings += try_it(middleware)
+    return findings
+
+
+def find_inside(app: Any) -> SocketIOMiddleware | None:
+    """The middleware somewhere in a stack of applications that are wrapped around each other."""
+    waiting: list[Any] = [app]
+    seen: list[Any] = []
+    while waiting and len(seen) < 50:
+        each = waiting.pop(0)
+        if isinstance(each, SocketIOMiddleware):
+            return each
+        seen.append(each)
+        for name in _INSIDE:
+            inner = getattr(each, "__dict__", {}).get(name)
+            if callable(inner) and not any(inner is known for known in (*seen, *waiting)):
+                waiting.append(inner)
+    return None
+
+
+def examine_middleware(middleware: SocketIOMiddleware) -> Iterator[Finding]:
+    """Its settings, who may connect, and its namespaces."""
+    yield from examine_settings(middleware.settings)
+    yield from examine_admission(middleware)
+    yield from _examine_classes(middleware)
+
+
+def examine_settings(settings: Settings) -> Iterator[Finding]:
+    """Settings that cannot do what was meant. What contradicts itself was refused before."""
+    names = settings.transports or tuple(n for n, each in TRANSPORTS.items() if each.by_default)
+    yield Finding("transports", "ok", f"offers {', '.join(names)}")
+    if "websocket" not in names:
+        yield Finding(
+            "no-websocket",
+            "warning",
+            "websocket is not among the transports: everything takes a request more",
+            "name it first in transports, or leave that setting out",
+        )
+    if not {"xhr-polling", "jsonp-polling"} & set(names):
+        yield Finding(
+            "no-polling",
+            "warning",
+            "no polling transport is offered: whose network lets nothing else through cannot "
+            "connect",
+            "add xhr-polling to transports",
+        )
+    if "flashsocket" in names and not settings.policy_server:
+        yield Finding(
+            "flash-without-policy",
+            "note",
+            "flashsocket is offered, and Flash connects nowhere without a policy server",
+            "policy_server=True, policy_domains=[...]; or leave flashsocket out",
+        )
+    if settings.heartbeat_interval >= PROXY:
+        yield Finding(
+            "heartbeat-too-rare",
+            "warning",
+            f"a heartbeat every {settings.heartbeat_interval:g} s: proxies cut a websocket that is "
+            "silent for 60 s, many of them sooner",
+            "leave heartbeat_interval at 25",
+        )
+    if settings.polling_duration >= STRICT_PROXY:
+        level: Level = "warning" if settings.polling_duration >= PROXY else "note"
+        yield Finding(
+            "poll-too-long",
+            level,
+            f"polls wait for {settings.polling_duration:g} s: proxies end requests that take 60 s, "
+            "some 30 s, and the client takes that for a lost connection",
+            "leave polling_duration at 20, or raise the timeout of the proxy (nginx: "
+            "proxy_read_timeout)",
+        )
+    if settings.close_timeout < 10:
+        yield Finding(
+            "away-too-short",
+            "warning",
+            f"after {settings.close_timeout:g} s without a request a polling client is taken for "
+            "gone; a train in a tunnel takes longer",
+            "close_timeout of 20 s or more",
+        )
+
+
+def examine_admission(middleware: SocketIOMiddleware) -> Iterator[Finding]:
+    """Who may connect."""
+    origins = middleware.settings.origins
+    if origins == "*":
+        yield Finding(
+            "origins-any",
+            "warning",
+            "origins='*': a page of any other site can connect as whoever is logged in to yours",
+            "name the sites that may: origins=['https://www.example.com']; for your own pages "
+            "leave the setting out",
+        )
+    elif callable(origins):
+        yield Finding("origins", "ok", "a callable decides which origins may connect")
+    else:
+        more = f" and {', '.join(origins)}" if origins else ""
+        yield Finding("origins", "ok", f"pages of the server's own origin{more} may connect")
+    if middleware.namespaces is not None and middleware.settings.authorize is None:
+        yield Finding(
+            "everybody",
+            "note",
+            "the namespaces are given to the middleware and nothing asks who connects: every "
+            "visitor gets in, unless recv_connect refuses",
+            "authorize=function(request), or a view that calls socketio_manage()",
+        )
+
+
+def _examine_classes(middleware: SocketIOMiddleware) -> Iterator[Finding]:
+    if middleware.namespaces == {}:
+        yield Finding(
+            "no-namespaces",
+            "problem",
+            "the middleware was given an empty mapping of namespaces: nobody can connect to any",
+            "SocketIOMiddleware(app, {'/chat': ChatNamespace}), or no mapping: then a view decides",
+        )
+    classes = loaded_namespaces()
+    classes += [each for each in (middleware.namespaces or {}).values() if each not in classes]
+    faults = [finding for cls in classes for finding in examine_namespace(cls)]
+    if classes:
+        names = ", ".join(sorted(cls.__qualname__ for cls in classes))
+        yield Finding("namespaces", "ok", f"looked at the namespaces {names}")
+    elif middleware.namespaces is None:
+        yield Finding(
+            "no-namespaces",
+            "note",
+            "importing the application defines no namespace",
+            "nothing, if the view imports them later",
+        )
+    # A base class's faults are its subclasses', too.
+    yield from dict.fromkeys(faults)
+
+
+def try_it(middleware: SocketIOMiddleware) -> Iterator[Finding]:
+    """One handshake by a stranger, and a websocket, on a server of the kind that is recommended."""
+    server = LiveServer(middleware).start()
+    try:
+        names = middleware.settings.transports or ("websocket",)
+        transport = "websocket" if "websocket" in names else names[0]
+        try:
+            client = server.connect(transport=transport, timeout=SOON)
+        except Refused as refused:
+            yield _refusal(refused)
+            return
+        except (ClientError, OSError) as error:
+            yield Finding(
+                "websocket-failed",
+                "problem",
+                f"a {transport} on loopback does not open: {str(error)[:200]}",
+                "see the log: sockio doctor --verbose",
+            )
+            return
+        yield _handshaken(client)
+        if transport == "websocket":
+            yield Finding("websocket", "ok", "a websocket opens, under gevent.pywsgi")
+    finally:
+        server.stop()
+
+
+def _handshaken(client: Client) -> Finding:
+    return Finding(
+        "handshake",
+        "ok",
+        f"a visitor without a login gets a session; offered: "
+        f"{', '.join(client.handshake.transports)}",
+    )
+
+
+#: What a refusal of a stranger means: a level, and what to do.
+_REFUSALS: dict[str, tuple[Level, str]] = {
+    "view-refused": ("note", "nothing, if a login is needed"),
+    "view-redirected": ("note", "nothing, if a login is needed"),
+    "not-managed": ("note", "nothing, if a login is needed; else the view has to call it"),
+    "authorize-refused": ("note", "nothing, if a login is needed"),
+    "unauthorized": ("note", "nothing, if recv_connect of the global namespace means it"),
+    "origin-not-allowed": ("note", "nothing, if origins is a callable that knows no 127.0.0.1"),
+    "view-not-found": (
+        "problem",
+        "route everything under /socket.io/ to a view that calls socketio_manage(), or name the "
+        "namespaces where the application is wrapped",
+    ),
+    "view-failed": ("problem", "see the traceback: sockio doctor --verbose"),
+    "authorize-failed": ("problem", "see the traceback: sockio doctor --verbose"),
+}
+
+
+def _refusal(refused: Refused) -> Finding:
+    level, fix = _REFUSALS.get(
+        refused.code, ("problem", "see docs/refusals.md, and the log: sockio doctor --verbose")
+    )
+    said = f"{refused.status} {refused.text!r}" if refused.status else "by recv_connect"
+    return Finding(
+        "handshake-refused",
+        level,
+        f"a visitor without a login is refused: {said}, {refused.code or 'no code'}",
+        fix,
+    )

@@ -1,0 +1,54 @@
+"""Socket.IO in a Bottle application: its route, its wrapping, and Bottle's ``request`` in handlers.
+
+::
+
+    application = wrap(app, {"/chat": ChatNamespace}, check=lambda: request.get_cookie("who"))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import bottle
+
+from ..manage import check_namespaces, socketio_manage
+from ..middleware import SocketIOMiddleware
+from ..namespace import BaseNamespace
+
+__all__ = ["wrap"]
+
+
+def wrap(
+    app: bottle.Bottle,
+    namespaces: Mapping[str, type[BaseNamespace]],
+    check: Callable[[], Any] | None = None,
+    **settings: Any,
+) -> SocketIOMiddleware:
+    """The application to serve: ``app`` with the route ``/socket.io/...``, wrapped.
+
+    ``check()`` is asked at every handshake, where ``bottle.request`` is the handshake's: a false
+    value refuses (403), as ``abort`` and ``redirect`` do. ``settings`` are those of
+    :class:`~sockio.SocketIOMiddleware`. In handlers ``bottle.request`` is the handshake's as well.
+    """
+    checked = check_namespaces(namespaces)
+    settings.setdefault("context", _context)
+    middleware = SocketIOMiddleware(app, **settings)
+
+    def socketio_view(rest: str) -> str:
+        if check is not None and not check():
+            bottle.abort(403)
+        socketio_manage(bottle.request.environ, checked, bottle.request)
+        return ""
+
+    app.route(f"/{middleware.settings.resource}/<rest:path>", "GET", socketio_view)
+    return middleware
+
+
+@contextmanager
+def _context(namespace: BaseNamespace) -> Iterator[None]:
+    # A copy: Bottle keeps what it has parsed in the environ.
+    bottle.request.bind(dict(namespace.environ))
+    bottle.response.bind()
+    yield

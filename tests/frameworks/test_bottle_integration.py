@@ -1,0 +1,61 @@
+"""``sockio.integrations.bottle``: a route, a check, and Bottle's request in handlers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from sockio import BaseNamespace
+from sockio.testing import Refused
+
+from ..support.servers import Served
+
+bottle = pytest.importorskip("bottle")
+
+from sockio.integrations.bottle import wrap  # noqa: E402
+
+
+class Who(BaseNamespace):
+    def on_who(self) -> Any:
+        return bottle.request.get_cookie("who", secret="s"), bottle.request.path
+
+
+@pytest.fixture
+def site(serve: Callable[..., Served]) -> Served:
+    app = bottle.Bottle()
+
+    @app.post("/login")  # type: ignore[untyped-decorator, unused-ignore]
+    def login() -> str:
+        bottle.response.set_cookie("who", bottle.request.forms.who, secret="s")
+        return "welcome"
+
+    return serve(
+        wrap(
+            app,
+            {"/who": Who},
+            check=lambda: bottle.request.get_cookie("who", secret="s"),
+            resource="live/io",
+        )
+    )
+
+
+def test_the_check_decides(site: Served) -> None:
+    with pytest.raises(Refused) as refused:
+        site.connect("/who")
+    assert (refused.value.status, refused.value.code) == (403, "view-refused")
+
+
+def test_handlers_have_bottles_request(site: Served) -> None:
+    ada, bob = site.browser(), site.browser()
+    ada.submit("/login", who="ada")
+    bob.submit("/login", who="bob")
+    one, other = ada.connect("/who"), bob.connect("/who")
+    for _ in range(2):
+        assert one.call("who") == ("ada", "/live/io/1/")
+        assert other.call("who") == ("bob", "/live/io/1/")
+
+
+def test_without_a_check_everybody_gets_in(serve: Callable[..., Served]) -> None:
+    assert serve(wrap(bottle.Bottle(), {"/who": BaseNamespace})).connect("/who").connected

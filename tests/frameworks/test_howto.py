@@ -1,0 +1,152 @@
+"""The programs in the how-to pages run, and do what the pages say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from sockio.testing import EventFailed, LiveServer, Refused
+
+from ..support.pages import load, programs
+
+Load = Callable[[str, str], ModuleType]
+
+
+@pytest.fixture
+def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Load:
+    """A program of a page: ``program("recipes", "login")``."""
+    return lambda page, name: load(f"howto/{page}.md", name, tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def site(program: Load, sockio_serve: Callable[..., LiveServer]) -> Callable[[str], LiveServer]:
+    """A recipe that is served."""
+    return lambda recipe: sockio_serve(program("recipes", recipe).app)
+
+
+# ---- frameworks
+
+
+@pytest.mark.parametrize(
+    ("page", "name", "app", "needs"),
+    [
+        pytest.param("flask", "flask_site", "app", "flask", id="Flask"),
+        pytest.param("pyramid", "pyramid_site", "application", "pyramid", id="Pyramid"),
+        pytest.param("bottle", "bottle_site", "application", "bottle", id="Bottle"),
+        pytest.param("wsgi", "wsgi_site", "application", "webob", id="WSGI"),
+    ],
+)
+def test_the_site_of_each_framework(
+    program: Load,
+    sockio_serve: Callable[..., LiveServer],
+    page: str,
+    name: str,
+    app: str,
+    needs: str,
+) -> None:
+    pytest.importorskip(needs)
+    server = sockio_serve(getattr(program(page, name), app))
+    with pytest.raises(Refused) as refused:
+        server.connect("/chat")
+    assert refused.value.status == 403
+    ada, bob = server.browser(), server.browser()
+    ada.submit("/login", nickname="ada")
+    bob.submit("/login", nickname="bob")
+    one, other = ada.connect("/chat"), bob.connect("/chat")
+    assert one.call("user message", "hello") is True
+    assert other.expect("user message").args == ["ada", "hello"]
+    assert bob.submit("/announce", text="fire drill").status in (200, 204)
+    assert one.expect("announcement").args == ["fire drill"]
+
+
+def test_a_view_without_a_framework(program: Load, sockio_serve: Callable[..., LiveServer]) -> None:
+    server = sockio_serve(program("wsgi", "view_site").application)
+    with pytest.raises(Refused) as refused:
+        server.connect("/chat", query="key=guessed")
+    assert refused.value.status == 401
+    assert server.connect("/chat", query="key=your%20own").call("user message", "hi") is True
+
+
+# ---- recipes
+
+
+def test_every_recipe_is_tried() -> None:
+    tried = {"login", "session", "database", "jobs", "views", "threads", "cron"}
+    assert {name.removesuffix(".py") for name in programs("howto/recipes.md")} == tried
+
+
+def test_a_login(site: Callable[[str], LiveServer]) -> None:
+    server = site("login")
+    with pytest.raises(Refused) as refused:
+        server.connect("/chat", query="key=guessed")
+    assert refused.value.code == "authorize-refused"
+    ada = server.connect("/chat", query="key=key-of-ada")
+    bob = server.connect("/chat", query="key=key-of-bob")
+    assert (ada.call("who"), bob.call("who")) == ("ada", "bob")
+    assert ada.call("kick", "bob") == "bob is out"
+    with pytest.raises(EventFailed, match="method_access_denied"):
+        bob.call("kick", "ada")
+    assert ada.of("/admin").connected
+    with pytest.raises(Refused):
+        bob.of("/admin")
+
+
+def test_the_session_read_and_written(site: Callable[[str], LiveServer]) -> None:
+    browser = site("session").browser()
+    assert browser.get("/").text == "light"
+    client = browser.connect("/settings")
+    assert [client.call("theme", theme) for theme in ("dark", "blue")] == [1, 2]
+    assert browser.get("/").text == "blue"
+
+
+def test_a_database(site: Callable[[str], LiveServer]) -> None:
+    server = site("database")
+    ada = server.connect("/chat")
+    assert ada.expect("history").args == [[]]
+    assert ada.call("user message", "hello") is True
+    with pytest.raises(EventFailed, match="Say something"):
+        ada.call("user message", " ")
+    assert server.connect("/chat").expect("history").args == [["hello"]]
+
+
+def test_background_jobs(program: Load, sockio_serve: Callable[..., LiveServer]) -> None:
+    jobs = program("recipes", "jobs")
+    server = sockio_serve(jobs.app)
+    client = server.connect("/count")
+    assert client.call("count", 3) is True
+    assert [client.expect("number").args for _ in range(3)] == [[0], [1], [2]]
+    client.expect("tick")
+    client.call("count", 100_000)
+    namespace = server.socket_of(client)["/count"]
+    client.disconnect()
+    server.wait_until(lambda: not len(namespace.jobs), "the job has ended with the client's stay")
+    jobs.ticking.kill()
+
+
+def test_emitting_from_views(site: Callable[[str], LiveServer]) -> None:
+    server = site("views")
+    ada, bob = server.connect("/news"), server.connect("/news")
+    assert ada.call("subscribe", "rain") is True
+    server.browser().submit("/publish", topic="rain", text="tomorrow")
+    assert ada.expect("news").args == ["tomorrow"]
+    assert bob.heard("news") == []
+
+
+def test_native_threads(site: Callable[[str], LiveServer]) -> None:
+    server = site("threads")
+    client = server.connect("/sensors")
+    server.browser().get("/")
+    assert client.expect("temperature").args == [21.5]
+
+
+def test_cron(site: Callable[[str], LiveServer]) -> None:
+    server = site("cron")
+    client = server.connect("/news")
+    job = server.browser()
+    assert job.submit("/from-cron", text="forged").status == 403
+    job.headers["X-Secret"] = "a long word that the job knows too"
+    assert job.submit("/from-cron", text="it is noon").status == 200
+    assert client.heard("news") == [["it is noon"]]

@@ -1,0 +1,187 @@
+"""``sockio.integrations.pyramid``: permissions, a request for each event, and its transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from sockio import BaseNamespace, EventRefused
+from sockio.testing import EventFailed, Refused
+
+from ..support.servers import Served
+
+pytest.importorskip("pyramid")
+transaction = pytest.importorskip("transaction")
+pytest.importorskip("pyramid_tm")
+
+from pyramid.authorization import Allow, Authenticated  # noqa: E402
+from pyramid.config import Configurator  # noqa: E402
+from pyramid.threadlocal import get_current_registry, get_current_request  # noqa: E402
+
+from sockio.integrations.pyramid import make_wsgi_app  # noqa: E402
+
+
+class Ledger:
+    """A data manager, as a database's: what was written counts when the transaction commits."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.story: list[str] = []
+
+    def write(self, request: Any, line: str) -> None:
+        request.tm.get().addAfterCommitHook(self._ended, (line,))
+
+    def _ended(self, committed: bool, line: str) -> None:
+        self.story.append("commit" if committed else "abort")
+        if committed:
+            self.lines.append(line)
+
+
+class Root:
+    __acl__ = [(Allow, Authenticated, "chat")]  # noqa: RUF012 - as Pyramid has it
+
+    def __init__(self, request: Any) -> None: ...
+
+
+class Policy:
+    """Whoever says who they are is believed."""
+
+    def identity(self, request: Any) -> Any:
+        return request.cookies.get("who")
+
+    authenticated_userid = identity
+
+    def permits(self, request: Any, context: Any, permission: str) -> Any:
+        from pyramid.authorization import ACLHelper, Everyone
+
+        who = self.identity(request)
+        principals = [Everyone, *([Authenticated] if who else [])]
+        return ACLHelper().permits(context, principals, permission)
+
+
+class Book(BaseNamespace):
+    def on_write(self, line: str) -> str:
+        request = get_current_request()
+        request.ledger.write(request, line)
+        return f"{request.identity} {request.path}"
+
+    def on_fail(self, line: str) -> None:
+        self.on_write(line)
+        raise EventRefused("no", "Not today.")
+
+    def on_look(self) -> Any:
+        request = get_current_request()
+        request.seen = getattr(request, "seen", 0) + 1
+        return request.seen, request is self.request, get_current_registry() is request.registry
+
+
+ended: list[str] = []
+
+
+@pytest.fixture
+def ledger() -> Ledger:
+    return Ledger()
+
+
+@pytest.fixture
+def site(serve: Callable[..., Served], ledger: Ledger) -> Served:
+    with Configurator(settings={"sockio.max_packets": "50", "other": "1"}) as config:
+        config.include("pyramid_tm")
+        config.include("sockio.integrations.pyramid")
+        config.set_root_factory(Root)
+        config.set_security_policy(Policy())
+        config.add_request_method(lambda request: ledger, "ledger", reify=True)
+        config.add_request_method(lambda request: request.cookies["who"], "identity", reify=True)
+        config.add_socketio({"/book": Book}, permission="chat")
+
+        def tell(request: Any) -> Any:
+            request.registry["sockio"].of("/book").emit("news", request.params["text"])
+            return request.response
+
+        config.add_route("tell", "/tell")
+        config.add_view(tell, route_name="tell")
+        return serve(make_wsgi_app(config, polling_duration=10))
+
+
+@pytest.fixture
+def client(site: Served) -> Any:
+    browser = site.browser()
+    browser.cookies["who"] = "ada"
+    return browser.connect("/book")
+
+
+def test_the_permission_decides(site: Served) -> None:
+    with pytest.raises(Refused) as refused:
+        site.connect("/book")
+    assert (refused.value.status, refused.value.code) == (403, "view-refused")
+
+
+def test_settings_of_the_ini_file_count_and_arguments_more(site: Served) -> None:
+    assert site.middleware.settings.max_packets == 50
+    assert site.middleware.settings.polling_duration == 10
+
+
+def test_an_event_has_a_request_and_its_transaction_is_committed(
+    client: Any, ledger: Ledger
+) -> None:
+    assert client.call("write", "hello") == "ada /socket.io/1/"
+    assert (ledger.lines, ledger.story) == (["hello"], ["commit"])
+
+
+def test_what_a_handler_wrote_before_it_failed_is_undone(client: Any, ledger: Ledger) -> None:
+    with pytest.raises(EventFailed, match="Not today"):
+        client.call("fail", "hello")
+    assert ledger.lines == []
+    client.call("write", "after")
+    assert ledger.lines == ["after"]
+
+
+def test_each_event_has_a_request_of_its_own(client: Any) -> None:
+    assert client.call("look") == (1, False, True)
+    assert client.call("look") == (1, False, True)
+
+
+def test_views_emit_by_the_registry(site: Served, client: Any) -> None:
+    site.browser().get("/tell?text=rain")
+    assert client.expect("news").args == ["rain"]
+
+
+def test_without_pyramid_tm_there_is_a_request_all_the_same(serve: Callable[..., Served]) -> None:
+    with Configurator() as config:
+        config.include("sockio.integrations.pyramid")
+        config.add_socketio({"/book": Book})
+        client = serve(make_wsgi_app(config)).connect("/book")
+    assert client.call("look") == (1, False, True)
+
+
+def test_predicates_give_different_clients_different_namespaces(
+    serve: Callable[..., Served],
+) -> None:
+    with Configurator() as config:
+        config.include("sockio.integrations.pyramid")
+        config.add_socketio({"/book": Book}, request_param="role=writer")
+        config.add_socketio({"/look": BaseNamespace}, request_param="role=reader")
+        site = serve(make_wsgi_app(config))
+    assert site.connect("/book", query="role=writer").connected
+    with pytest.raises(Refused):
+        site.connect("/book", query="role=reader")
+    with pytest.raises(Refused) as refused:
+        site.connect()
+    assert refused.value.code == "view-not-found"
+
+
+def test_finished_callbacks_run_behind_each_event(serve: Callable[..., Served]) -> None:
+    finished: list[str] = []
+
+    class Careful(BaseNamespace):
+        def on_go(self) -> None:
+            get_current_request().add_finished_callback(lambda request: finished.append("done"))
+
+    with Configurator() as config:
+        config.include("sockio.integrations.pyramid")
+        config.add_socketio({"": Careful})
+        client = serve(make_wsgi_app(config)).connect()
+    client.call("go")
+    assert finished == ["done"]

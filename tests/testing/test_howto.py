@@ -1,0 +1,33 @@
+"""The how-to about testing shows tests: they are run, as a user's own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from ..support.pages import programs
+
+
+def test_the_tests_in_the_howto_pass(tmp_path: Path) -> None:
+    files = programs("howto/testing.md")
+    assert {"chat.py", "conftest.py", "test_chat.py"} <= files.keys()
+    for name, code in files.items():
+        (tmp_path / name).write_text(code, encoding="utf-8")
+    ran = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "."],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        cwd=tmp_path,
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    expected = sum(code.count("\ndef test_") for code in files.values())
+    assert expected >= 9
+    # Over four transports is four tests, over each of them six.
+    assert f"{expected - 2 + 4 + 6} passed" in ran.stdout, ran.stdout
+
+
+def test_the_first_one_needs_five_lines() -> None:
+    body = programs("howto/testing.md")["test_chat.py"].split("\ndef ")[1]
+    assert len(body.strip().splitlines()) == 5
