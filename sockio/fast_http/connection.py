@@ -29,6 +29,7 @@ from ..exceptions import RequestRefused
 from ..interfaces import Cancellable, Runtime
 from ..outbox import Batch
 from ..transports.answers import Answer
+from ..transports.body import ended_early, too_slow
 from ..transports.connection import FAST, GRACE, cut, is_gone, is_known_unread
 from ..transports.polling import Poll
 from ..transports.request import Request, WouldBlock
@@ -185,7 +186,7 @@ class FastConnection:
         elif state is _READING:
             request = self._request
             if request is not None:
-                self._refuse(RequestRefused("400 Bad Request", "the request body ended early"))
+                self._refuse(ended_early())
             else:
                 self.close()
 
@@ -257,9 +258,7 @@ class FastConnection:
 
     def _no_body(self) -> None:
         if self._request is not None and self.state is _READING:
-            self._refuse(
-                RequestRefused("408 Request Timeout", "the request body did not arrive in time")
-            )
+            self._refuse(too_slow())
 
     # ---- answering
 

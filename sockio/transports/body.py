@@ -10,7 +10,7 @@ from ..exceptions import RequestRefused
 from ..interfaces import Runtime
 from .request import Request
 
-__all__ = ["read_body"]
+__all__ = ["ended_early", "read_body", "too_slow"]
 
 
 def read_body(request: Request, settings: Settings, runtime: Runtime) -> bytes:
@@ -33,18 +33,13 @@ def read_body(request: Request, settings: Settings, runtime: Runtime) -> bytes:
     try:
         body = runtime.limit(settings.close_timeout, _read, stream, wanted)
     except TimeoutError:
-        raise RequestRefused(
-            "408 Request Timeout",
-            "the request body did not arrive in time",
-            code="body-too-slow",
-            close=True,
-        ) from None
+        raise too_slow() from None
     except OSError as error:
-        raise _ended_early() from error
+        raise ended_early() from error
     if length is None and len(body) > limit:
         raise _too_large(limit)
     if length is not None and len(body) < length:
-        raise _ended_early()
+        raise ended_early()
     return bytes(body)
 
 
@@ -72,7 +67,18 @@ def _read(stream: Any, wanted: int) -> bytes:
     return b"".join(chunks)
 
 
-def _ended_early() -> RequestRefused:
+def too_slow() -> RequestRefused:
+    """The refusal of a body that did not arrive in time."""
+    return RequestRefused(
+        "408 Request Timeout",
+        "the request body did not arrive in time",
+        code="body-too-slow",
+        close=True,
+    )
+
+
+def ended_early() -> RequestRefused:
+    """The refusal of a body that the client broke off."""
     return RequestRefused(
         "400 Bad Request", "the request body ended early", code="body-incomplete", close=True
     )
