@@ -26,7 +26,7 @@ LAYERS = [
     {"virtsocket"},
     {"rooms", "backplane", "registry"},
     {"dispatch", "namespace", "emitter", "mixins", "transports"},
-    {"manage", "admission", "endpoint", "middleware"},
+    {"manage", "admission", "surroundings", "endpoint", "middleware"},
     {"fast_http"},
     {"server", "flash_policy", "integrations", "testing"},
     {"cli", "", "__main__"},
@@ -40,6 +40,7 @@ THIRD_PARTY = {
     "webob": {"admission", "endpoint"},
     "websockets": {"transports.framing"},
     "watchfiles": {"cli"},
+    "gunicorn": {"integrations.gunicorn_worker"},
 }
 
 #: What would make a pure function depend on something else than its arguments.
