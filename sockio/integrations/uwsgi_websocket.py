@@ -43,6 +43,8 @@ WSGIApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 #: Seconds that clients get at the end of the process.
 GRACE = 5.0
+#: Turns of the loop after that.
+LAST_TURNS = 10
 
 _NO_GEVENT = (
     "uWSGI runs without its gevent loop: each client would occupy a whole process or thread, so "
@@ -148,3 +150,6 @@ class _WithWebSockets:
         end = time.monotonic() + GRACE
         for middleware in middlewares_in(self.application):
             middleware.registry.wait_until_empty(max(0.0, end - time.monotonic()))
+        # The requests of the last polls are awake by now, and answer in the next turns of the loop.
+        for _ in range(LAST_TURNS):
+            gevent.sleep(0)
