@@ -143,6 +143,19 @@ port = 0
             assert websocket.closing() == 1001
 
 
+def test_gs14_the_filter_under_another_server(folder: Path, node: Node) -> None:
+    need_module("gunicorn", "packaging", requirement="gunicorn[gevent]")
+    (folder / "site.ini").write_text(FILTERED)
+    command = [PYTHON, "-m", "gunicorn", "--paste", "site.ini", "--pythonpath", str(folder)]
+    worker = "sockio.integrations.gunicorn_worker.GeventSocketIOWorker"
+    with running([*command, "-k", worker, "--bind", "127.0.0.1:0"], folder) as process:
+        port = process.find(r"Listening at: http://127\.0\.0\.1:(\d+)")[1]
+        process.find("Booting worker")
+        ada = node.connect(f"http://127.0.0.1:{port}/chat", "websocket")
+        ada.next("connect")
+        assert ada.ask("echo", 1) == [1]
+
+
 def test_tls_by_certfile_and_keyfile(folder: Path) -> None:
     certificate = make_certificate(folder)
     files = "certfile = %(here)s/certificate.pem\nkeyfile = %(here)s/key.pem\n"
