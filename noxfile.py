@@ -61,6 +61,14 @@ def e2e(session: nox.Session) -> None:
     pytest(session, "tests/browser", *session.posargs, SOCKIO_BROWSER="1")
 
 
+@nox.session
+def servers(session: nox.Session) -> None:
+    """Run every server and proxy that sockio has instructions for, uWSGI among them."""
+    install_sockio(session, *EXTRAS, requirements=group("servers"))
+    install_js_client(session)
+    pytest(session, "tests/servers", "tests/proxies", *session.posargs, SOCKIO_UWSGI="1")
+
+
 @nox.session(python=[PYTHONS[0], PYTHONS[-1]])
 def minimums(session: nox.Session) -> None:
     """Run the suite with every dependency at the lower bound that pyproject.toml promises."""

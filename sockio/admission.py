@@ -44,6 +44,7 @@ _FLEETING = frozenset(
         "webob.adhoc_attrs",
         "sockio.attached",
         FAST,
+        "sockio.take_connection",
     )
 )
 

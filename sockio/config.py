@@ -11,6 +11,7 @@ from __future__ import annotations
 import difflib
 import math
 import pkgutil
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -56,6 +57,13 @@ def _resource(value: Any) -> str:
     if not resource or any(character in resource for character in "?#"):
         raise ValueError("must be a URL path such as 'socket.io' or 'live/socket.io'")
     return resource
+
+
+def _sid_prefix(value: Any) -> str:
+    prefix = str(value)
+    if not re.fullmatch(r"[A-Za-z0-9_.~-]{0,40}", prefix):
+        raise ValueError("must be up to 40 letters, digits or any of _ . ~ -")
+    return prefix
 
 
 def _imported(value: Any) -> Any:
@@ -161,6 +169,9 @@ class Settings:
     )
     authorize: Callable[..., Any] | None = _option(
         None, _imported, "callable(request) that decides on each handshake"
+    )
+    sid_prefix: str = _option(
+        "", _sid_prefix, "in front of session ids, for proxies that tell servers apart by it"
     )
     max_payload: int = _option(
         1_000_000, _count, "bytes of a request body, of a websocket message and of one answer"

@@ -33,6 +33,8 @@ from .origins import cors_headers
 from .protocol.handshake import encode_handshake
 from .reasons import Reason
 from .registry import SessionRegistry
+from .runtime import in_greenlet
+from .surroundings import say_concerns
 from .transports import Transport
 from .transports.answers import Answer, Head, Header
 from .transports.base import WSGIApplication
@@ -93,6 +95,7 @@ class Endpoint:
         self.namespaces = namespaces
         codec = registry.codec
         self.unknown_transport = codec.encode(codec.dialect.unknown_transport)
+        self._looked_around = False
 
     def respond(self, route: Route, request: Request) -> WSGIApplication:
         """The answer to one request: a WSGI application.
@@ -181,6 +184,10 @@ class Endpoint:
                 detail=f"none of {', '.join(self.transports)} works under this server; name "
                 "xhr-polling in transports, or serve by gevent.pywsgi (sockio serve)",
             )
+        if not self._looked_around:
+            self._looked_around = True
+            missing = self.transports.keys() - offered
+            say_concerns(environ, missing, in_greenlet=in_greenlet())
         return offered
 
     # ---- established sessions

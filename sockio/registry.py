@@ -88,9 +88,10 @@ class SessionRegistry:
 
     def create(self, address: str) -> Socket:
         """A new socket that is in no index yet; :meth:`admit` makes it findable."""
-        sessid = secrets.token_urlsafe(SID_BYTES)
+        prefix = self.settings.sid_prefix
+        sessid = prefix + secrets.token_urlsafe(SID_BYTES)
         while sessid in self._sockets:
-            sessid = secrets.token_urlsafe(SID_BYTES)
+            sessid = prefix + secrets.token_urlsafe(SID_BYTES)
         socket = Socket(sessid, self, self.settings, self.codec, self.runtime, self._changed)
         socket.address = address
         socket.dispatcher = self._make_sink(socket)

@@ -20,7 +20,7 @@ from .interfaces import Signal
 from .turn import Turn
 from .workers import Workers
 
-__all__ = ["GeventRuntime", "warn_if_unpatched"]
+__all__ = ["GeventRuntime", "in_greenlet", "warn_if_unpatched"]
 
 log = logging.getLogger("sockio.runtime")
 
@@ -123,6 +123,14 @@ class _Watcher:
         if watcher is not None:
             watcher.stop()
             watcher.close()
+
+
+def in_greenlet() -> bool:
+    """Whether the calling code runs as a greenlet of gevent's loop, and not in a thread's own.
+
+    Only then do others of the same thread go on while it waits.
+    """
+    return gevent.getcurrent().parent is not None
 
 
 _UNPATCHED = (

@@ -237,6 +237,7 @@ def serve(
     for number in (signal.SIGINT, signal.SIGTERM):
         gevent.signal_handler(number, server.stop)
     shown = f"[{host}]" if ":" in host else host
-    sys.stderr.write(f"serving on http://{shown}:{server.server_port}\n")
+    scheme = "https" if server.ssl_enabled else "http"
+    sys.stderr.write(f"serving on {scheme}://{shown}:{server.server_port}\n")
     sys.stderr.flush()
     server.serve_forever()

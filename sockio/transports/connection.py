@@ -22,6 +22,7 @@ __all__ = [
     "closes_silently",
     "connection_of",
     "cut",
+    "handed_out",
     "hang_up_soon",
     "is_gone",
     "is_known_unread",
@@ -35,6 +36,8 @@ __all__ = [
 
 #: Where the environ has the connection of a request that no WSGI server has read.
 FAST = "sockio.connection"
+
+Headers = list[tuple[str, str]]
 
 #: The state of a TCP connection whose peer has sent its FIN.
 _CLOSE_WAIT = b"\x08"
@@ -77,12 +80,22 @@ def _is_pywsgi(environ: Mapping[str, Any]) -> bool:
     return software.startswith("gevent")
 
 
+def handed_out(environ: Mapping[str, Any]) -> Callable[[Headers], Any] | None:
+    """What the integration of a server has put into the environ to open websockets by, or None.
+
+    Called with the headers of the ``101`` it sends that answer by the server's own means, and
+    returns the plain, non-blocking socket of the connection, which is the caller's from then on.
+    """
+    take: Callable[[Headers], Any] | None = environ.get("sockio.take_connection")
+    return take
+
+
 def can_upgrade(environ: Mapping[str, Any]) -> bool:
     """Whether the server behind a *plain* request would let an upgrade request be answered.
 
     gevent.pywsgi shows in both: what is the reader itself for an upgrade is wrapped otherwise.
     """
-    if FAST in environ:
+    if FAST in environ or handed_out(environ) is not None:
         return True
     reader = getattr(environ.get("wsgi.input"), "rfile", environ.get("wsgi.input"))
     return upgradable({**environ, "wsgi.input": reader}) is not None

@@ -6,6 +6,8 @@
 * gevent-websocket's handler or worker, which upgraded before the application was asked:
   ``environ["wsgi.websocket"]``. Its connection is used and its codec is not; the request's task is
   parked until the end.
+* the integration of another server, such as sockio.integrations.uwsgi_websocket, which hands the
+  connection out: ``environ["sockio.take_connection"]``. It is detached likewise.
 
 Any other object under that name is used message by message: :mod:`sockio.transports.foreign`.
 """
@@ -20,7 +22,7 @@ from ..exceptions import RequestRefused, UsageError
 from ..interfaces import Runtime
 from .answers import Answer, Head
 from .base import WSGIApplication
-from .connection import FAST, read_early, take_over, upgradable, with_tls
+from .connection import FAST, handed_out, read_early, take_over, upgradable, with_tls
 from .framing import negotiate
 from .streams import BlockingStream, Stream, WatchedStream
 
@@ -82,15 +84,26 @@ def upgrade(
     if not asked or "upgrade" not in environ.get("HTTP_CONNECTION", "").lower():
         raise RequestRefused("400 Bad Request", _NO_UPGRADE, code="no-upgrade")
     fast = FAST in environ
+    take = handed_out(environ)
     native = None if fast else upgradable(environ)
-    if native is None and not fast:
+    if native is None and take is None and not fast:
         raise RequestRefused(
             "501 Not Implemented", _NO_SERVER, code="server-cannot-upgrade", detail=_NO_SERVER
         )
     answer = negotiate(environ)
-    if native is None or not answer.accepted:
+    if fast or not answer.accepted:
         given = Answer(Head.bare(answer.status, answer.headers), answer.body)
         return Upgraded(given, runtime, connected) if answer.accepted else given
+    if take is not None:
+
+        def hand_over(
+            environ: dict[str, Any], start_response: Callable[..., Any]
+        ) -> Iterable[bytes]:
+            connected(WatchedStream(take(answer.headers), runtime), b"")
+            return []
+
+        return hand_over
+    assert native is not None
     reader, sock = native
 
     def accept(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:

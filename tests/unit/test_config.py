@@ -23,6 +23,7 @@ def decide(origin: str | None, environ: dict[str, Any]) -> bool:
 # (name, what is given, what it becomes)
 VALUES = [
     pytest.param("resource", "socket.io", "socket.io", id="resource"),
+    pytest.param("sid_prefix", "a.", "a.", id="prefix of session ids"),
     pytest.param("resource", "/live/socket.io/", "live/socket.io", id="resource with slashes"),
     pytest.param("transports", None, None, id="transports: None is all of them"),
     pytest.param("transports", "", None, id="transports left empty in an ini file"),
@@ -73,6 +74,8 @@ def test_a_value_is_converted(name: str, given: Any, value: Any) -> None:
 
 
 REFUSED = [
+    pytest.param("sid_prefix", "a/", "letters", id="a prefix that is no part of a path"),
+    pytest.param("sid_prefix", "a:", "letters", id="a prefix that ends the field"),
     pytest.param("resource", "", "URL path", id="an empty resource"),
     pytest.param("resource", "/", "URL path", id="the whole site"),
     pytest.param("resource", "a?b", "URL path", id="a resource with a query"),

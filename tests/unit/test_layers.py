@@ -26,7 +26,7 @@ LAYERS = [
     {"virtsocket"},
     {"rooms", "backplane", "registry"},
     {"dispatch", "namespace", "emitter", "mixins", "transports"},
-    {"manage", "admission", "endpoint", "middleware"},
+    {"manage", "admission", "surroundings", "endpoint", "middleware"},
     {"fast_http"},
     {"server", "flash_policy", "integrations", "testing"},
     {"doctor"},
@@ -54,6 +54,7 @@ THIRD_PARTY = {
     "flask": {"integrations.flask"},
     "pyramid": {"integrations.pyramid"},
     "bottle": {"integrations.bottle"},
+    "gunicorn": {"integrations.gunicorn_worker"},
 }
 
 #: What would make a pure function depend on something else than its arguments.

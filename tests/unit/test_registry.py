@@ -16,6 +16,7 @@ from sockio.testing import ManualRuntime
 from sockio.virtsocket import State
 
 from ..support.carriers import Client, House
+from ..support.servers import not_ours
 from .conftest import MakeHouse
 
 
@@ -283,3 +284,10 @@ def test_check_finds_what_is_wrong(runtime: ManualRuntime, damage: Any) -> None:
     damage(home.registry, client.socket)
     with pytest.raises(AssertionError):
         home.registry.check()
+
+
+def test_session_ids_begin_with_the_prefix_of_the_settings(runtime: ManualRuntime) -> None:
+    middleware = SocketIOMiddleware(not_ours, {}, runtime=runtime, sid_prefix="a.")
+    sessid = middleware.registry.create("10.0.0.1").sessid
+    assert sessid.startswith("a.")
+    assert len(sessid) == 2 + 20

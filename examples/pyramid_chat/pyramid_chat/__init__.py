@@ -1,6 +1,6 @@
 """A chat with accounts, in Pyramid: whom Pyramid's security policy permits may connect.
 
-Start it in the folder above, with ``python -m pyramid.scripts.pserve development.ini``. Read on in
+Start it in the folder above, with ``pserve development.ini``. Read on in
 this order: :mod:`~pyramid_chat.models` (what is remembered), :mod:`~pyramid_chat.security` (who may
 do what), :mod:`~pyramid_chat.views` (pages, and the view that lets sockets in) and
 :mod:`~pyramid_chat.sockets` (what arrives over a socket). :func:`main` puts them together.

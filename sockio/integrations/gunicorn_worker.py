@@ -1,0 +1,91 @@
+"""gunicorn with sockio's own worker::
+
+    gunicorn -k sockio.integrations.gunicorn_worker.GeventSocketIOWorker module:app
+
+It is gunicorn's ``gevent_pywsgi`` with an end for the clients: when the worker is told to stop or
+to reload, their queued packets are delivered, websockets are closed with code 1001, and their
+namespaces are told, within gunicorn's ``graceful_timeout``. Needs ``gunicorn[gevent]``.
+
+gunicorn's settings that matter: ``graceful_timeout``; ``keepalive``, the seconds that a connection
+may be idle between two requests; ``worker_connections``, which counts open polls and requests but
+no websockets; ``certfile`` and its kin. ``workers`` has to be 1, and ``preload_app`` off, so that
+gevent patches before the application is imported.
+"""
+
+from __future__ import annotations
+
+import functools
+import time
+from typing import Any
+
+import gevent
+from gunicorn.workers.ggevent import GeventPyWSGIWorker, PyWSGIHandler
+
+from ..server import SocketIOServer
+from ..surroundings import TOLD, several_processes
+from ..transports.connection import cut
+from .wrapped import as_wrapped, middlewares_in
+
+__all__ = ["GeventSocketIOWorker"]
+
+
+class GeventSocketIOWorker(GeventPyWSGIWorker):  # type: ignore[misc]
+    """The worker. An application that is not wrapped in the middleware is wrapped, so that its own
+    view at ``/socket.io/*`` decides who gets in."""
+
+    def run(self) -> None:
+        # The first worker of this gunicorn speaks for all.
+        if self.age == 1 and self.cfg.workers > 1:
+            self.log.error("%s", several_processes(f"gunicorn --workers {self.cfg.workers}"))
+        self.server_class = functools.partial(_Server, self.cfg)
+        self.wsgi_handler = _Handler
+        super().run()
+
+
+class _Handler(PyWSGIHandler):  # type: ignore[misc]
+    """Gives up connections that are kept open and on which no next request begins."""
+
+    _first = True
+
+    def read_requestline(self) -> str:
+        timeout = None if self._first else self.server.keepalive
+        self._first = False
+        self.server.idle.add(self.socket)
+        try:
+            line: str = gevent.with_timeout(timeout, super().read_requestline, timeout_value="")
+            return line
+        finally:
+            self.server.idle.discard(self.socket)
+
+
+class _Server(SocketIOServer):
+    """One listener of the worker, made with the arguments that gunicorn has for pywsgi's server."""
+
+    def __init__(self, cfg: Any, listener: Any, *, application: Any, **options: Any) -> None:
+        self.keepalive: float = cfg.keepalive
+        self.graceful_timeout: float = cfg.graceful_timeout
+        #: Connections on which a request may begin and none has.
+        self.idle: set[Any] = set()
+        options["environ"][TOLD] = ("processes",)
+        super().__init__(listener, as_wrapped(application), **options)
+        self._middlewares = middlewares_in(application) or [self.middleware]
+
+    def close(self) -> None:
+        """Stop listening. gunicorn then waits until the pool is empty, and the clients' farewell is
+        one of the things in it."""
+        started = self.started
+        super().close()
+        if started:
+            # A full pool is waited for anyway, and would not take one more.
+            assert self.pool is not None
+            (gevent if self.pool.full() else self.pool).spawn(self._say_farewell)
+
+    def _say_farewell(self) -> None:
+        end = time.monotonic() + self.graceful_timeout
+        for middleware in self._middlewares:
+            middleware.close()
+        for middleware in self._middlewares:
+            middleware.registry.wait_until_empty(max(0.0, end - time.monotonic()))
+        # Only now: whoever polls has fetched its last packets over one of them.
+        for sock in list(self.idle):
+            cut(sock)

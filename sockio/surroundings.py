@@ -1,0 +1,80 @@
+"""The server around the middleware: what it cannot do, said once, with the fix.
+
+Which server it is shows in the first handshake at the earliest, in the environ that it makes.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+__all__ = ["TOLD", "concerns", "say_concerns", "several_processes"]
+
+log = logging.getLogger("sockio.server")
+
+#: A key in the environ under which a server's integration lists (by the names below) what it has
+#: said already, when it started.
+TOLD = "sockio.told"
+
+_THREADS = (
+    "%s does not run requests as greenlets. Clients live in one gevent loop; here every request "
+    "has its own thread, or waits for the one before, so timeouts are not kept, packets come late, "
+    "and clients drop out. Serve by gevent: sockio serve module:app, gunicorn -k gevent_pywsgi, "
+    "uwsgi --gevent 1000 --gevent-monkey-patch, or [server:main] use = egg:sockio#paster."
+)
+_NO_WEBSOCKETS = "%s cannot open websockets for a WSGI application, so every client polls. %s"
+_GUNICORN = (
+    "Run gunicorn with -k gevent_pywsgi or "
+    "-k sockio.integrations.gunicorn_worker.GeventSocketIOWorker instead."
+)
+_UWSGI = (
+    "Wrap the application once more, outermost: "
+    "sockio.integrations.uwsgi_websocket.with_websockets(application)."
+)
+_OTHERS = "Serve by gevent.pywsgi for websockets: sockio serve module:app."
+
+
+def several_processes(server: str) -> str:
+    """The message about a server that runs more than one process."""
+    return (
+        f"{server} runs several processes, and each knows only the clients whose handshake it "
+        "answered. Requests of the others are refused there (7:::1+0), so clients reconnect again "
+        "and again, and a broadcast reaches a part of them. Run one process: gunicorn --workers 1, "
+        "uwsgi --processes 1. To use more cores run several servers of one process each, on ports "
+        "of their own, behind a proxy that keeps each client on one of them."
+    )
+
+
+def concerns(
+    environ: Mapping[str, Any], missing: Collection[str], *, in_greenlet: bool
+) -> Iterator[tuple[int, str]]:
+    """What the maker of this environ cannot do: level of the log, and message with the fix.
+
+    ``missing`` are the transports that the settings allow and this server does not.
+    ``in_greenlet`` says whether the request's task gives way to others while it waits.
+    """
+    software = environ.get("SERVER_SOFTWARE") or ""
+    if not software and "uwsgi.version" in environ:
+        version = environ["uwsgi.version"]
+        software = f"uWSGI/{version.decode() if isinstance(version, bytes) else version}"
+    told = environ.get(TOLD, ())
+    if environ.get("wsgi.multiprocess") and "processes" not in told:
+        yield logging.ERROR, several_processes(software or "This server")
+    # No name: a test that calls the application itself.
+    if software and not in_greenlet:
+        yield logging.ERROR, _THREADS % software
+    elif software and "websocket" in missing:
+        if "uwsgi.version" in environ:
+            fix = _UWSGI
+        else:
+            fix = _GUNICORN if "gunicorn" in software else _OTHERS
+        yield logging.WARNING, _NO_WEBSOCKETS % (software, fix)
+
+
+def say_concerns(
+    environ: Mapping[str, Any], missing: Collection[str], *, in_greenlet: bool
+) -> None:
+    """Log them."""
+    for level, message in concerns(environ, missing, in_greenlet=in_greenlet):
+        log.log(level, "%s", message)

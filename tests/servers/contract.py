@@ -1,0 +1,167 @@
+"""What holds under every server: the application of chat.py, the real JavaScript client, and the
+server as its users start it, in a process of its own."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import NamedTuple
+
+from ..support.node import Node
+from ..support.processes import Process
+from ..support.raw_http import Connection, get, handshake, post
+from ..support.raw_websocket import RawWebSocket, open_session
+
+__all__ = ["FOLDER", "PYTHON", "EndingContract", "Served", "ServerContract", "WebSocketContract"]
+
+FOLDER = Path(__file__).parent
+PYTHON = sys.executable
+
+SNOWMAN = "Grüße ☃ 🎈"
+
+
+class Served(NamedTuple):
+    """A server that is ready."""
+
+    process: Process
+    port: int
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def told(self, reason: str) -> None:
+        """Wait until the namespace has heard how a client ended."""
+        self.process.says(f"disconnect: /chat {reason}")
+
+
+class ServerContract:
+    """What every server can do."""
+
+    @staticmethod
+    def serving() -> AbstractContextManager[Served]:
+        """Start the server; it is one for all tests of the class."""
+        raise NotImplementedError
+
+    def test_the_real_client_converses_by_polling(self, server: Served, node: Node) -> None:
+        converse(server, node, "xhr-polling")
+
+    def test_polling_by_hand(self, server: Served) -> None:
+        path = f"/socket.io/1/xhr-polling/{handshake(server.port)}"
+        assert get(server.port, path).body == "1::"
+        assert post(server.port, path, "1::/chat").body == "1"
+        assert get(server.port, path).body == "1::/chat"
+        assert post(server.port, path, "3::/chat:\u2603").body == "1"
+        assert get(server.port, path).body == "3::/chat:\u2603"
+        assert get(server.port, f"{path}?disconnect").code == 200
+        server.told("client disconnect")
+
+    def test_requests_that_share_a_connection(self, server: Served) -> None:
+        """Or are told that they cannot."""
+        path = f"/socket.io/1/xhr-polling/{handshake(server.port)}"
+        with Connection(server.port) as kept:
+            answer = kept.ask("GET", path)
+            if answer.headers.get("connection", "").lower() == "close":
+                assert kept.at_end()
+            else:
+                assert kept.ask("POST", path, "0::").body == "1"
+
+    def test_other_paths_are_the_applications(self, server: Served) -> None:
+        assert get(server.port, "/page").body == "|/page"
+
+    def test_no_tracebacks(self, server: Served) -> None:
+        """Behind the others, to which the same process has answered."""
+        assert "Traceback" not in server.process.output
+
+
+class WebSocketContract(ServerContract):
+    """And where websockets can be opened."""
+
+    def test_websocket_is_offered_first(self, server: Served) -> None:
+        offered = get(server.port, "/socket.io/1/").body.split(":")[3]
+        assert offered.split(",")[0] == "websocket"
+
+    def test_the_real_client_converses_by_websocket(self, server: Served, node: Node) -> None:
+        converse(server, node, "websocket")
+
+    def test_rooms_have_clients_of_both_kinds(self, server: Served, node: Node) -> None:
+        ada = node.connect(f"{server.url}/chat", "websocket")
+        bob = node.connect(f"{server.url}/chat", "xhr-polling")
+        for client in (ada, bob):
+            client.next("connect")
+            client.ask("enter", "lobby")
+        assert ada.ask("say", "lobby", SNOWMAN) == [True]
+        assert bob.next("said") == [SNOWMAN]
+        assert bob.ask("say", "lobby", "hi") == [True]
+        assert ada.next("said") == ["hi"]
+
+    def test_a_websocket_that_is_closed(self, server: Served) -> None:
+        with open_session(server.port, "/chat") as websocket:
+            websocket.say("3::/chat:" + "x" * 200_000)
+            assert websocket.hear() == "3::/chat:" + "x" * 200_000
+            websocket.say("0::")
+            while websocket.hear() != "0::":
+                pass
+            assert websocket.closing() == 1000
+        server.told("client disconnect")
+
+    def test_ws_a_websocket_that_is_cut_is_noticed_at_once(self, server: Served) -> None:
+        open_session(server.port, "/chat").reset()
+        server.told("transport close")
+
+    def test_an_unknown_session(self, server: Served) -> None:
+        with RawWebSocket(server.port, "nobody") as websocket:
+            assert websocket.hear() == "7:::1+0"
+            assert websocket.closing() == 1000
+
+
+class EndingContract:
+    """And what is promised when it is told to end. Subclasses need a fixture ``doomed``."""
+
+    def test_ws08_the_end_of_the_server_is_told_to_everybody(self, doomed: Served) -> None:
+        websocket = open_session(doomed.port, "/chat")
+        poll = f"/socket.io/1/xhr-polling/{handshake(doomed.port)}"
+        assert get(doomed.port, poll).body == "1::"
+        assert post(doomed.port, poll, "1::/chat").body == "1"
+        assert get(doomed.port, poll).body == "1::/chat"
+        with Connection(doomed.port) as waiting, websocket:
+            waiting.request("GET", poll)
+            # Its answer may be under way when the end begins.
+            websocket.say('5:1+:/chat:{"name":"echo","args":["last words"]}')
+            assert websocket.hear() == '6::/chat:1+["last words"]'
+            assert doomed.process.stop() == 0
+            assert websocket.closing() == 1001
+            # The last: the request had not been taken from its queue yet.
+            assert waiting.answer().body in ("8::", "0::", "7:::1+0")
+        doomed.told("server shutting down")
+        doomed.told("server shutting down")
+        assert "Traceback" not in doomed.process.output
+
+    def test_the_real_client_is_told_too(self, doomed: Served, node: Node) -> None:
+        clients = [
+            node.connect(f"{doomed.url}/chat", transport)
+            for transport in ("websocket", "xhr-polling")
+        ]
+        for client in clients:
+            client.next("connect")
+        doomed.process.stop()
+        for client in clients:
+            client.next("disconnect")
+
+
+def converse(server: Served, node: Node, transport: str) -> None:
+    """One client, from its handshake to its goodbye."""
+    ada = node.connect(f"{server.url}/chat", transport)
+    ada.next("connect")
+    assert ada.transport == transport
+    assert ada.ask("echo", SNOWMAN, {"deep": [1, None]}) == [SNOWMAN, {"deep": [1, None]}]
+    assert ada.ask("carried_by") == [transport]
+    assert ada.ask("size", "x" * 100_000) == [100_000]
+    ada.send("plain")
+    assert ada.next("message") == ["plain"]
+    for number in range(20):
+        ada.emit("say", "nowhere", number)
+    assert ada.ask("echo", "behind them all") == ["behind them all"]
+    ada.disconnect()
+    server.told("client disconnect")

@@ -1,0 +1,131 @@
+"""gevent's own server, plain and with gevent-websocket's handler, and `sockio serve`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+
+import pytest
+
+from ..support.processes import need_module, running
+from ..support.raw_http import Connection, get, handshake
+from ..support.raw_websocket import upgrade_request
+from .contract import FOLDER, PYTHON, EndingContract, Served, WebSocketContract
+
+pytestmark = pytest.mark.e2e
+
+PATCHED = "from gevent import monkey; monkey.patch_all()\n"
+
+PYWSGI = """
+from gevent.pywsgi import WSGIServer
+from chat import application
+server = WSGIServer(("127.0.0.1", 0), application)
+"""
+
+GEVENT_WEBSOCKET = """
+from gevent.pywsgi import WSGIServer
+from geventwebsocket.handler import WebSocketHandler
+from chat import application
+server = WSGIServer(("127.0.0.1", 0), application, handler_class=WebSocketHandler)
+"""
+
+SERVE = """
+server.start()
+print("port", server.server_port, flush=True)
+server.serve_forever()
+"""
+
+#: The ancestor's own way, whose server had everything.
+OLD_SERVER = """
+from chat import application
+from sockio.server import SocketIOServer
+server = SocketIOServer(("127.0.0.1", 0), application)
+"""
+
+WSGIREF = """
+from wsgiref.simple_server import make_server
+from chat import application
+server = make_server("127.0.0.1", 0, application)
+print("port", server.server_port, flush=True)
+server.serve_forever()
+"""
+
+WAITRESS = """
+from waitress.server import create_server
+from chat import application
+server = create_server(application, host="127.0.0.1", port=0)
+print("port", server.effective_port, flush=True)
+server.run()
+"""
+
+
+@contextmanager
+def program(text: str) -> Iterator[Served]:
+    with running([PYTHON, "-c", "import sys; sys.path.insert(0, '')\n" + text], FOLDER) as process:
+        yield Served(process, int(process.find(r"port (\d+)")[1]))
+
+
+@contextmanager
+def sockio_serve() -> Iterator[Served]:
+    command = [PYTHON, "-m", "sockio.cli", "serve", "chat:application", "--port", "0"]
+    with running(command, FOLDER) as process:
+        yield Served(process, int(process.find(r"serving on http://127\.0\.0\.1:(\d+)")[1]))
+
+
+class TestPywsgi(WebSocketContract):
+    @staticmethod
+    def serving() -> AbstractContextManager[Served]:
+        return program(PATCHED + PYWSGI + SERVE)
+
+
+class TestGeventWebSocket(WebSocketContract):
+    @staticmethod
+    def serving() -> AbstractContextManager[Served]:
+        return program(PATCHED + GEVENT_WEBSOCKET + SERVE)
+
+
+class TestSocketIOServer(WebSocketContract):
+    @staticmethod
+    def serving() -> AbstractContextManager[Served]:
+        return program(PATCHED + OLD_SERVER + SERVE)
+
+
+class TestSockioServe(WebSocketContract):
+    @staticmethod
+    def serving() -> AbstractContextManager[Served]:
+        return sockio_serve()
+
+
+class TestEnding(EndingContract):
+    @pytest.fixture
+    def doomed(self) -> Iterator[Served]:
+        with sockio_serve() as server:
+            yield server
+
+
+def test_ws04_late_patching_is_said() -> None:
+    with program(PYWSGI + SERVE) as server:
+        handshake(server.port)
+        server.process.find("gevent has not patched the standard library.*monkey.patch_all")
+
+
+@pytest.mark.parametrize(
+    ("text", "module"),
+    [
+        pytest.param(WSGIREF, "wsgiref", id="wsgiref, one request after the other"),
+        pytest.param(WAITRESS, "waitress", id="waitress, threads"),
+    ],
+)
+def test_ws07_a_server_without_gevent_is_said_to_be_no_place_for_clients(
+    text: str, module: str
+) -> None:
+    need_module(module, requirement=module)
+    with program(text) as server:
+        sid = handshake(server.port)
+        server.process.find("does not run requests as greenlets.*sockio serve module:app")
+        # What works all the same: one client that polls.
+        assert get(server.port, f"/socket.io/1/xhr-polling/{sid}").body == "1::"
+        with Connection(server.port) as connection:
+            connection.send(upgrade_request(f"/socket.io/1/websocket/{sid}", server.port))
+            assert connection.answer().code == 501
+        server.process.kill()
