@@ -36,7 +36,9 @@ THIRD_PARTY = {
     "gevent": {"runtime", "workers", "server", "flash_policy", "cli", "testing", "integrations"},
     "greenlet": {"workers"},
     "webob": {"transports", "admission", "endpoint"},
-    "websockets": {"transports.framing"},
+    "websockets": {"transports.framing", "integrations.django.rawsocket"},
+    "django": {"integrations.django"},
+    "werkzeug": {"integrations.django"},
     "watchfiles": {"cli"},
 }
 

@@ -1,0 +1,15 @@
+from django.urls import include, path
+from rooms import views
+
+urlpatterns = [
+    path("", views.page),
+    path("login", views.log_in),
+    path("logout", views.log_out),
+    path("boom", views.boom),
+    path("slow", views.slow),
+    path("open-files", views.open_files),
+    path("rooms", views.rooms),
+    path("announce", views.announce),
+    path("broadcast", views.broadcast_to_all),
+    path("", include("sockio.integrations.django.urls")),
+]
