@@ -70,7 +70,15 @@ class Program:
 
     def stop(self) -> int:
         """End it as a service manager would; its exit status."""
+        self.terminate()
+        return self.wait()
+
+    def terminate(self) -> None:
+        """Ask it to end, and do not wait for that."""
         self._process.terminate()
+
+    def wait(self) -> int:
+        """Its exit status, when it has ended by itself."""
         status = self._process.wait()
         self._listener.join()
         return status

@@ -14,7 +14,7 @@ from django.utils import translation
 
 from ...exceptions import UsageError
 
-__all__ = ["around_events", "fresh_context", "open_session"]
+__all__ = ["around_events", "close_connections", "fresh_context", "open_session"]
 
 
 @contextlib.contextmanager
@@ -39,10 +39,16 @@ def fresh_context(namespace: Any = None) -> Iterator[None]:
         with translation.override(language) if language else contextlib.nullcontext():
             yield
     finally:
-        # A stack, so that one that cannot be closed does not keep the others open.
-        with contextlib.ExitStack() as stack:
-            stack.callback(close_caches)
-            for connection in connections.all(initialized_only=True):
+        close_connections()
+
+
+def close_connections() -> None:
+    """Close this greenlet's connections to databases and caches, but for one in a transaction."""
+    # A stack, so that one that cannot be closed does not keep the others open.
+    with contextlib.ExitStack() as stack:
+        stack.callback(close_caches)
+        for connection in connections.all(initialized_only=True):
+            if not connection.in_atomic_block:
                 stack.callback(connection.close)
 
 

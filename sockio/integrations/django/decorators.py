@@ -26,6 +26,7 @@ import gevent
 from django.http import HttpRequest, HttpResponse
 
 from ...exceptions import RequestRefused, UsageError
+from .context import close_connections
 from .rawsocket import Door, WebSocket, WebSocketClosed, asks_for_websocket
 
 __all__ = ["accept_websocket", "require_websocket", "websocket"]
@@ -124,6 +125,8 @@ def _serve(
     except RequestRefused as refused:
         log.warning("refused a websocket at %s: %s (%s)", request.path, refused, refused.detail)
         return _plain(refused.status, refused.body, refused.headers)
+    # Who the visitor is has been looked up; a connection is not kept for as long as the websocket.
+    close_connections()
     code = 1011
     try:
         answer = run(socket)

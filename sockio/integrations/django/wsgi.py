@@ -8,7 +8,7 @@ from typing import Any
 from ...config import OPTIONS, Settings
 from ...middleware import SocketIOMiddleware
 from . import conf
-from .context import around_events
+from .context import around_events, close_connections
 from .outside import remember
 from .patching import allow_orm_beside_async
 from .rawsocket import WebSocketDoor
@@ -40,7 +40,34 @@ def wrap(app: Callable[..., Iterable[bytes]], **settings: Any) -> SocketIOMiddle
     chosen = {**conf.middleware_settings(), **settings}
     checked = Settings.make({name: chosen[name] for name in chosen if name in OPTIONS})
     chosen["context"] = around_events(checked.context)
-    middleware = SocketIOMiddleware(WebSocketDoor(app, checked), **chosen)
+    middleware = SocketIOMiddleware(_Handshakes(WebSocketDoor(app, checked)), **chosen)
     remember(middleware.registry)
     allow_orm_beside_async()
     return middleware
+
+
+class _Handshakes:
+    """Closes the database connections of a handshake, whatever ``CONN_MAX_AGE`` says.
+
+    A client that polls keeps its TCP connection, and with it the server's greenlet, and with that
+    the database connection with which the handshake looked up the user.
+    """
+
+    def __init__(self, app: Callable[..., Iterable[bytes]]) -> None:
+        self.app = app
+
+    def __call__(
+        self, environ: dict[str, Any], start_response: Callable[..., Any]
+    ) -> Iterable[bytes]:
+        if "socketio" not in environ:
+            return self.app(environ, start_response)
+        try:
+            body = self.app(environ, start_response)
+            try:
+                return list(body)
+            finally:
+                close = getattr(body, "close", None)
+                if close is not None:
+                    close()
+        finally:
+            close_connections()

@@ -29,7 +29,7 @@
 
   // Whatever is no text goes as JSON.
   namespace.send = function (data, acknowledged) {
-    if (typeof data !== 'string') this.json; // a getter: it flags the next packet
+    if (typeof data !== 'string') this.flags.json = true; // what socket.json.send() does
     return send.call(this, data, acknowledged);
   };
 

@@ -1,5 +1,5 @@
 from django.urls import include, path
-from rooms import views
+from rooms import views, websockets
 
 urlpatterns = [
     path("", views.page),
@@ -11,5 +11,7 @@ urlpatterns = [
     path("rooms", views.rooms),
     path("announce", views.announce),
     path("broadcast", views.broadcast_to_all),
+    path("lower", websockets.lower),
+    path("old-echo", websockets.old_echo),
     path("", include("sockio.integrations.django.urls")),
 ]
