@@ -56,6 +56,10 @@ class Program:
         self._said.end()
 
     @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
     def output(self) -> str:
         return "\n".join(line for (line,) in self._said.all("said"))
 
@@ -85,7 +89,9 @@ class Program:
 
 
 @contextmanager
-def running(command: list[str], folder: Path, **environ: str) -> Iterator[Program]:
+def running(
+    command: list[str], folder: Path, *, new_session: bool = False, **environ: str
+) -> Iterator[Program]:
     """Start a program with the sockio that this process imports, wheel or checkout."""
     with subprocess.Popen(
         command,
@@ -99,6 +105,7 @@ def running(command: list[str], folder: Path, **environ: str) -> Iterator[Progra
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         encoding="utf-8",
+        start_new_session=new_session,
     ) as process:
         program = Program(process)
         try:

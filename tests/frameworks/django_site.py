@@ -87,14 +87,19 @@ def _migrated() -> Path:
 
 @contextmanager
 def start(
-    command: list[str], folder: Path = SITE, settings: Mapping[str, Any] = {}, **environ: str
+    command: list[str],
+    folder: Path = SITE,
+    settings: Mapping[str, Any] = {},
+    *,
+    new_session: bool = False,
+    **environ: str,
 ) -> Iterator[Program]:
     """Run a command in the project, with a database of its own."""
     with tempfile.TemporaryDirectory(prefix="sockio-django-") as place:
         database = Path(place) / "db.sqlite3"
         shutil.copy(_migrated(), database)
         environ = {"DATABASE": str(database), "SOCKETIO": json.dumps(dict(settings)), **environ}
-        with running(command, folder, **environ) as program:
+        with running(command, folder, new_session=new_session, **environ) as program:
             try:
                 yield program
             finally:
@@ -108,10 +113,13 @@ def serving(
     folder: Path = SITE,
     settings: Mapping[str, Any] = {},
     command: list[str] = [*RUNSERVER, "127.0.0.1:0"],  # noqa: B006
+    new_session: bool = False,
     **environ: str,
 ) -> Iterator[Site]:
     """Serve the project by ``runserver_socketio``, or by another command."""
-    with start([*command, *options], folder, settings, **environ) as program:
+    with start(
+        [*command, *options], folder, settings, new_session=new_session, **environ
+    ) as program:
         site = Site(program)
         try:
             yield site

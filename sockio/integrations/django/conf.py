@@ -51,7 +51,10 @@ def middleware_settings() -> dict[str, Any]:
 
 def resource() -> str:
     """The URL path of the endpoint, without slashes around it."""
-    return str(OPTIONS["resource"].convert(middleware_settings().get("resource", "socket.io")))
+    # What else is wrong with the settings is said elsewhere, and not while URLs are loaded.
+    given = getattr(settings, "SOCKETIO", {})
+    chosen = given.get("resource", "socket.io") if isinstance(given, Mapping) else "socket.io"
+    return str(OPTIONS["resource"].convert(chosen))
 
 
 def host() -> str:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from typing import Any
 
 from django.conf import settings
 from django.core.cache import close_caches
-from django.db import close_old_connections, connections, reset_queries
+from django.db import DatabaseError, close_old_connections, connections, reset_queries
 from django.utils import translation
 
 from ...exceptions import UsageError
 
 __all__ = ["around_events", "close_connections", "fresh_context", "open_session"]
+
+log = logging.getLogger("sockio.django")
 
 
 @contextlib.contextmanager
@@ -44,12 +47,14 @@ def fresh_context(namespace: Any = None) -> Iterator[None]:
 
 def close_connections() -> None:
     """Close this greenlet's connections to databases and caches, but for one in a transaction."""
-    # A stack, so that one that cannot be closed does not keep the others open.
-    with contextlib.ExitStack() as stack:
-        stack.callback(close_caches)
-        for connection in connections.all(initialized_only=True):
-            if not connection.in_atomic_block:
-                stack.callback(connection.close)
+    close_caches()
+    for connection in connections.all(initialized_only=True):
+        if not connection.in_atomic_block:
+            try:
+                connection.close()
+            except DatabaseError:
+                # One that cannot be closed does not keep the others open.
+                log.exception("a database connection could not be closed")
 
 
 def around_events(own: Callable[[Any], Any] | None) -> Callable[[Any], Any]:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 import os
 
 import gevent
 from django.db import DEFAULT_DB_ALIAS, connections
 from gevent import monkey
 
-__all__ = ["allow_orm_beside_async", "is_patched", "warn_if_patched_late"]
+from ...exceptions import UsageError
 
-log = logging.getLogger("sockio.django")
+__all__ = ["allow_orm_beside_async", "check_patching", "is_patched"]
 
 _LATE = (
     "gevent patched the standard library after Django was imported, so all greenlets share one "
@@ -19,7 +18,7 @@ _LATE = (
     "from gevent import monkey; monkey.patch_all(). runserver_socketio, 'sockio serve' and "
     "gunicorn without --preload do it by themselves."
 )
-_checked = False
+_separate = False
 
 
 def is_patched() -> bool:
@@ -38,13 +37,13 @@ def allow_orm_beside_async() -> None:
         os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
 
 
-def warn_if_patched_late() -> None:
-    """Say once, with the fix, that database connections are not separate."""
-    global _checked
-    if _checked or not is_patched():
+def check_patching() -> None:
+    """Raise ``UsageError``, with the fix, when greenlets share a database connection."""
+    global _separate
+    if _separate or not is_patched():
         # Without any patching sockio itself warns.
         return
-    _checked = True
     mine = connections[DEFAULT_DB_ALIAS]
     if gevent.spawn(lambda: connections[DEFAULT_DB_ALIAS] is mine).get():
-        log.error(_LATE)
+        raise UsageError(_LATE)
+    _separate = True

@@ -10,7 +10,7 @@ from django.views.decorators.csrf import csrf_exempt
 from ...exceptions import NotInstalled, UsageError
 from ...manage import socketio_manage
 from .outside import remember
-from .patching import warn_if_patched_late
+from .patching import check_patching
 from .registration import namespaces
 
 __all__ = ["socketio"]
@@ -47,6 +47,7 @@ def _socketio(request: HttpRequest) -> HttpResponse:
     socket = environ.get("socketio")
     if socket is None:
         raise NotInstalled(_NOT_INSTALLED)
+    check_patching()
     known = namespaces()
     if not known:
         raise UsageError(_NO_NAMESPACES)
@@ -57,7 +58,6 @@ def _socketio(request: HttpRequest) -> HttpResponse:
         _ = user.is_authenticated
     socketio_manage(environ, known, request)
     remember(socket.server)
-    warn_if_patched_late()
     return HttpResponse(content_type="text/plain")
 
 

@@ -8,7 +8,6 @@ import os  # noqa: E402
 
 from gevent.pywsgi import WSGIServer  # noqa: E402
 from geventwebsocket.handler import WebSocketHandler  # noqa: E402
-
 from project.wsgi import application  # noqa: E402
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ from ...wsgi import wrap
 from ..restarting import REFUSED, is_child, replace_process, run_and_restart
 
 #: Seconds in which clients are told that the server ends or reloads.
-GOODBYE = 2.0
+GOODBYE = 0.5
 
 
 class Command(RunServer):
@@ -82,14 +82,15 @@ class Command(RunServer):
             replace_process()
         # For what the project itself may start.
         os.environ.pop("SOCKIO_RUNSERVER", None)
-        if not options["use_reloader"]:
-            self.inner_run(**options)
-            return
-        gevent.spawn(_end_with, os.getppid())
+        self._main = gevent.getcurrent()
         try:
-            autoreload.run_with_reloader(self.inner_run, **options)
+            if options["use_reloader"]:
+                gevent.spawn(_end_with, os.getppid())
+                autoreload.run_with_reloader(self.inner_run, **options)
+            else:
+                self.inner_run(**options)
         finally:
-            # The reloader ends the process from here, for a change or a signal.
+            # The process ends from here, for a signal or a change.
             if self._server is not None:
                 self._server.stop(GOODBYE)
 
@@ -108,11 +109,15 @@ class Command(RunServer):
         except OSError as error:
             self._refuse(error)
         self._server = server
-        if not options["use_reloader"]:
-            for number in (signal.SIGINT, signal.SIGTERM):
-                gevent.signal_handler(number, server.stop, GOODBYE)
+        # In the loop, not in the middle of whatever a greenlet is doing. After Django's reloader,
+        # which sets its own.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            gevent.signal_handler(number, self._end)
         self.on_bind(server.server_port)
         server.serve_forever()
+
+    def _end(self) -> None:
+        gevent.kill(self._main, SystemExit(0))
 
     def get_handler(self, *args: Any, **options: Any) -> Callable[..., Iterable[bytes]]:
         """The project's application; one that is not wrapped yet is wrapped."""
@@ -153,6 +158,8 @@ class _Application:
             # Django's way to let the failures of views through.
             settings.DEBUG_PROPAGATE_EXCEPTIONS = True
             app = DebuggedApplication(app, evalex=True)
+            if app.pin is not None:
+                sys.stderr.write(f"Debugger PIN: {app.pin}\n")
         self._app: Callable[..., Iterable[bytes]] = app
 
     def __call__(
