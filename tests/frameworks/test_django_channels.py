@@ -174,6 +174,31 @@ def test_ds11_a_channel_gets_what_is_sent_to_it_once(site: Site) -> None:
     assert message(eve) == {"from": "eve", "text": "elsewhere"}
 
 
+@pytest.mark.parametrize(
+    ("say", "hers", "his"),
+    [
+        pytest.param("send", True, False, id="send"),
+        pytest.param("broadcast", False, True, id="broadcast"),
+        pytest.param("send_and_broadcast", True, True, id="send_and_broadcast"),
+        pytest.param("broadcast_channel", False, True, id="broadcast_channel"),
+        pytest.param("send_and_broadcast_channel", True, True, id="send_and_broadcast_channel"),
+    ],
+)
+def test_ds11_everybody_or_everybody_else(site: Site, say: str, hers: bool, his: bool) -> None:
+    ada, bob = site.connect("", "ada"), site.connect("", "bob")
+    for client in (ada, bob):
+        client.ask("subscribe", "loud")
+    ada.send(f'4:::{{"say": "{say}", "text": {{"said": "{say}"}}}}')
+    # What each says to itself comes behind it.
+    heard = []
+    for client in (ada, bob):
+        client.send('4:::{"say": "send", "text": "the end"}')
+        heard.append(message(client) == {"said": say})
+        if heard[-1]:
+            assert message(client) == "the end"
+    assert heard == [hers, his]
+
+
 def test_ds12_views_send_to_one_to_a_channel_and_to_all(site: Site) -> None:
     ada, bob = site.connect("", "ada"), site.connect("", "bob")
     ada.ask("subscribe", "room-9")

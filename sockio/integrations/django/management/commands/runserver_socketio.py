@@ -64,6 +64,11 @@ class Command(RunServer):
             help="Show failures of views in Werkzeug's debugger, which can run code in their "
             "frames, instead of Django's debug page. Needs DEBUG, and Werkzeug installed.",
         )
+        if not self.requires_system_checks:
+            # Otherwise, since Django 5.2, every command has it.
+            parser.add_argument(
+                "--skip-checks", action="store_true", help="Skip the system checks."
+            )
 
     def handle(self, *args: Any, **options: Any) -> None:
         self.default_addr = conf.host()

@@ -63,3 +63,8 @@ def disconnected(request, socket, context):
 def finished(request, socket, context):
     socket.broadcast_channel({"leaves": context["name"]})
     note("finish", context["name"])
+
+
+@on_message(channel="^loud$")
+def loud(request, socket, context, message):
+    getattr(socket, message["say"])(message["text"])
