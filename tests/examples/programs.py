@@ -14,7 +14,7 @@ from pathlib import Path
 import gevent
 import pytest
 
-from ..support.transcript import Transcript
+from ..support.transcript import PATIENCE, Transcript
 
 __all__ = ["EXAMPLES", "Program", "command_of", "need", "running"]
 
@@ -63,14 +63,14 @@ class Program:
     def output(self) -> str:
         return "\n".join(line for (line,) in self._said.all("said"))
 
-    def find(self, pattern: str) -> str:
+    def find(self, pattern: str, patience: float = PATIENCE) -> str:
         """The first group of a pattern in what it said, or says yet."""
 
         def look() -> str | None:
             found = re.search(pattern, self.output)
             return found[1] if found else None
 
-        return self._said.wait(look, pattern)
+        return self._said.wait(look, pattern, patience)
 
     def stop(self) -> int:
         """End it as a service manager would; its exit status."""

@@ -13,6 +13,7 @@ import pytest
 
 from ..support.http_client import Browser, Reply, SocketIOClient
 from ..support.node import Node
+from ..support.transcript import PATIENCE
 from .programs import EXAMPLES, Program, command_of, need, running
 
 FOLDER = EXAMPLES / "django_chat"
@@ -28,7 +29,7 @@ class Chat:
 
     def __init__(self, program: Program) -> None:
         self.program = program
-        self.url = program.find(r"development server at (http://[\d.:]+)")
+        self.url = program.find(r"development server at (http://[\d.:]+)", 4 * PATIENCE)
         self.browsers: list[Browser] = []
         self.host = self.register("Ada")
 
@@ -300,7 +301,7 @@ def test_after_a_restart_everything_is_there(tmp_path: Path) -> None:
         chat.host.close()
         assert program.stop() == 0
     with start(tmp_path, "--noreload") as program:
-        browser = Browser(program.find(r"development server at (http://[\d.:]+)"))
+        browser = Browser(program.find(r"development server at (http://[\d.:]+)", 4 * PATIENCE))
         browser.cookies = cookies
         client = SocketIOClient(browser).open("/chat")
         assert client.ask("enter", room) == [{"people": ["Ada"], "missed": [stored]}]

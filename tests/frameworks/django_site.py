@@ -22,6 +22,7 @@ from ..examples.programs import Program, need, running
 from ..support.http_client import Browser, SocketIOClient
 from ..support.raw_http import Connection
 from ..support.raw_websocket import RawWebSocket, upgrade_request
+from ..support.transcript import PATIENCE
 
 __all__ = ["SITE", "Site", "WebSocketClient", "serving", "start"]
 
@@ -35,7 +36,8 @@ class Site:
 
     def __init__(self, program: Program) -> None:
         self.program = program
-        self.url = program.find(ADDRESS)
+        # Two starts of Python with Django, on a machine that may be busy.
+        self.url = program.find(ADDRESS, 4 * PATIENCE)
         self.port = urlsplit(self.url).port or 0
         self._browsers: list[Browser] = []
 

@@ -47,7 +47,7 @@ def edit(path: Path, before: str, after: str) -> None:
 
 def page_says(port: int, text: str) -> None:
     """Return when the page says so."""
-    with gevent.Timeout(PATIENCE * 2, AssertionError(f"no page says {text!r}")):
+    with gevent.Timeout(PATIENCE * 4, AssertionError(f"no page says {text!r}")):
         while True:
             try:
                 with urlopen(f"http://127.0.0.1:{port}/", timeout=PATIENCE) as answer:
@@ -64,7 +64,7 @@ def is_listening(port: int) -> bool:
 
 
 def until_nobody_listens(port: int) -> None:
-    with gevent.Timeout(PATIENCE, AssertionError("somebody still listens")):
+    with gevent.Timeout(PATIENCE * 4, AssertionError("somebody still listens")):
         while is_listening(port):
             gevent.sleep(0.05)
 
@@ -78,7 +78,7 @@ def test_ds14_ds05_a_change_restarts_it_and_the_clients_are_told(folder: Path, p
         client.ask("subscribe", "room-1")
         echo = WebSocketClient(site, "/echo")
         edit(folder / "rooms" / "views.py", "version 1", "version 2")
-        site.program.find("(views.py changed, reloading)")
+        site.program.find("(views.py changed, reloading)", 4 * PATIENCE)
         assert echo.closing() == 1001
         echo.close()
         page_says(port, "version 2")
@@ -94,8 +94,8 @@ def test_ds14_half_a_line_of_code_is_waited_for(folder: Path, port: int) -> None
     sockets = folder / "rooms" / "sockets.py"
     with serving(folder=folder, command=[*RUNSERVER, f"127.0.0.1:{port}"]) as site:
         edit(sockets, "class StaffNamespace", "class StaffNamespace(((")
-        site.program.find("(SyntaxError)")
-        site.program.find("(Waiting for a change)")
+        site.program.find("(SyntaxError)", 4 * PATIENCE)
+        site.program.find("(Waiting for a change)", 4 * PATIENCE)
         edit(sockets, "class StaffNamespace(((", "class StaffNamespace")
         page_says(port, "version 1")
 
