@@ -134,6 +134,8 @@ def test_a_login_opens_both(chat: Chat, bob: Browser, page: OpenPage) -> None:
     reply = fill_in(browser, "/accounts/login/", username="Bob", password=PASSWORD, next="/")
     assert (reply.status, reply.headers["Location"]) == (302, "/")
     page(browser)
+    # Nobody has configured any logging: the development server shows who comes and goes.
+    chat.program.find(r"(sockio\.socket: open \S+ connected xhr-polling 127\.0\.0\.1)")
 
 
 def test_the_page_brings_the_client(chat: Chat, lobby: str) -> None:

@@ -36,7 +36,12 @@ def log_message(request: Any, kind: str, message: Any) -> None:
         TYPE=kind,
         MESSAGE=_printable(text[:MAX_LENGTH]) + ("…" if len(text) > MAX_LENGTH else ""),
     )
-    log.info("%s", line % values)
+    try:
+        text = line % values
+    except (TypeError, ValueError) as error:
+        log.error("SOCKETIO_MESSAGE_LOG_FORMAT=%r cannot be used: %s", line, error)
+    else:
+        log.info("%s", text)
 
 
 def _printable(text: str) -> str:

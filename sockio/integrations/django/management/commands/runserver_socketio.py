@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import re
 import signal
@@ -107,6 +108,7 @@ class Command(RunServer):
         self.check_migrations()
         for connection in connections.all(initialized_only=True):
             connection.close()
+        _show_log()
         application = _Application(self.get_handler(*args, **options), options)
         server = SocketIOServer((self.addr, int(self.port)), application, log=_AccessLog(self))
         try:
@@ -171,6 +173,17 @@ class _Application:
         self, environ: dict[str, Any], start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
         return self._app(environ, start_response)
+
+
+def _show_log() -> None:
+    """Let sockio's own log be seen, one line for each client that comes or goes, where the project
+    has not said what to do with it."""
+    log = logging.getLogger("sockio")
+    if not log.hasHandlers():
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("%(name)s: %(message)s"))
+        log.addHandler(handler)
+        log.setLevel(logging.INFO)
 
 
 def _serves_static(options: dict[str, Any]) -> bool:
