@@ -97,7 +97,7 @@ def typing(session: nox.Session) -> None:
 @nox.session
 def docs(session: nox.Session) -> None:
     """Build the documentation with warnings as errors, and run the examples in it."""
-    install_sockio(session, requirements=group("docs"))
+    install_sockio(session, "django-demo", requirements=group("docs"))
     for builder in ("html", "doctest"):
         session.run(
             "sphinx-build", "--fail-on-warning", "--keep-going", "--quiet",

@@ -14,7 +14,7 @@ from pathlib import Path
 import gevent
 import pytest
 
-from ..support.transcript import Transcript
+from ..support.transcript import PATIENCE, Transcript
 
 __all__ = ["EXAMPLES", "Program", "command_of", "need", "running"]
 
@@ -56,28 +56,42 @@ class Program:
         self._said.end()
 
     @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
     def output(self) -> str:
         return "\n".join(line for (line,) in self._said.all("said"))
 
-    def find(self, pattern: str) -> str:
+    def find(self, pattern: str, patience: float = PATIENCE) -> str:
         """The first group of a pattern in what it said, or says yet."""
 
         def look() -> str | None:
             found = re.search(pattern, self.output)
             return found[1] if found else None
 
-        return self._said.wait(look, pattern)
+        return self._said.wait(look, pattern, patience)
 
     def stop(self) -> int:
         """End it as a service manager would; its exit status."""
+        self.terminate()
+        return self.wait()
+
+    def terminate(self) -> None:
+        """Ask it to end, and do not wait for that."""
         self._process.terminate()
+
+    def wait(self) -> int:
+        """Its exit status, when it has ended by itself."""
         status = self._process.wait()
         self._listener.join()
         return status
 
 
 @contextmanager
-def running(command: list[str], folder: Path, **environ: str) -> Iterator[Program]:
+def running(
+    command: list[str], folder: Path, *, new_session: bool = False, **environ: str
+) -> Iterator[Program]:
     """Start a program with the sockio that this process imports, wheel or checkout."""
     with subprocess.Popen(
         command,
@@ -91,6 +105,7 @@ def running(command: list[str], folder: Path, **environ: str) -> Iterator[Progra
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         encoding="utf-8",
+        start_new_session=new_session,
     ) as process:
         program = Program(process)
         try:

@@ -1,0 +1,9 @@
+"""The app of the chat."""
+
+from __future__ import annotations
+
+from django.apps import AppConfig
+
+
+class ChatConfig(AppConfig):
+    name = "chat"

@@ -1,0 +1,10 @@
+"""python manage.py migrate, then: python manage.py runserver_socketio"""
+
+import os
+import sys
+
+if __name__ == "__main__":
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "django_chat.settings")
+    from django.core.management import execute_from_command_line
+
+    execute_from_command_line(sys.argv)

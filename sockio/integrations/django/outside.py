@@ -1,0 +1,79 @@
+"""Sending from outside of handlers: views, signals, tasks, other native threads.
+
+It reaches the clients of this process, the one that runs the server.
+"""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any
+
+from ...emitter import Emitter
+from ...exceptions import SockioError
+from ...registry import SessionRegistry
+
+__all__ = ["NoSocket", "broadcast", "broadcast_channel", "of", "remember", "send"]
+
+_current: weakref.ref[SessionRegistry] | None = None
+
+
+class NoSocket(SockioError):
+    """Nobody is connected to this process who could get the message."""
+
+
+def remember(registry: SessionRegistry) -> None:
+    """Send to the clients of this one from now on."""
+    global _current
+    if _current is None or _current() is not registry:
+        _current = weakref.ref(registry)
+
+
+def of(namespace: str = "") -> Emitter:
+    """Emit to a namespace from anywhere in the process::
+
+        of("/chat").to("lobby").emit("announcement", text)
+
+    Never blocks. Raises :class:`NoSocket` in a process that serves no clients, such as a
+    management command; an emit that finds nobody in the namespace does nothing.
+    """
+    return Emitter(_registry(), namespace)
+
+
+def _registry() -> SessionRegistry:
+    registry = _current() if _current is not None else None
+    if registry is None:
+        raise NoSocket(
+            "this process serves no Socket.IO clients. Send from the process that does: from a "
+            "view or a handler; from elsewhere, ask such a view by HTTP."
+        )
+    return registry
+
+
+def send(session_id: str, message: Any) -> None:
+    """Send a message (text, or any JSON value) to one client of the channel API.
+
+    ``session_id`` is ``socket.session_id``, not the key of a Django session. Raises
+    :class:`NoSocket` when no such client is connected.
+    """
+    socket = _registry().sockets.get(session_id)
+    namespace = socket.get("") if socket is not None else None
+    if namespace is None:
+        raise NoSocket(f"there is no client with the session id {session_id[:6]}…")
+    namespace.send(message, json=not isinstance(message, str))
+
+
+def broadcast(message: Any) -> None:
+    """Send a message to every client of the channel API. Raises :class:`NoSocket`."""
+    _send_to(of(), message, "there are no clients.")
+
+
+def broadcast_channel(message: Any, channel: str) -> None:
+    """Send a message to every client that is subscribed to ``channel``. Raises
+    :class:`NoSocket`."""
+    _send_to(of().to(channel), message, f"there are no clients in the channel {channel!r}.")
+
+
+def _send_to(emitter: Emitter, message: Any, otherwise: str) -> None:
+    if not emitter.sockets():
+        raise NoSocket(otherwise)
+    emitter.send(message, json=not isinstance(message, str))

@@ -1,0 +1,43 @@
+// Tells socket.io-client 0.9 where this site's endpoint is, and gives it channels.
+//
+//     var socket = io.connect();
+//     socket.on('connect', function () { socket.subscribe('room-1'); });
+//     socket.send({ any: 'JSON' });
+//
+// `connect` fires on every reconnection too, and the server forgets subscriptions with the
+// connection, so subscribe there.
+(function () {
+  'use strict';
+
+  var io = window.io;
+  if (!io) {
+    throw new Error('sockio: the Socket.IO client did not load; the setting SOCKETIO_CLIENT says where it is.');
+  }
+  var here = document.currentScript ? document.currentScript.dataset : {};
+  var connect = io.connect;
+
+  io.connect = function (host, details) {
+    var options = { resource: here.resource || 'socket.io' };
+    Object.keys(details || {}).forEach(function (name) { options[name] = details[name]; });
+    host = host || '';
+    if (here.url && !/^([a-z]+:)?\/\//i.test(host)) host = here.url + host;
+    return connect.call(io, host, options);
+  };
+
+  var namespace = io.SocketNamespace.prototype;
+  var send = namespace.send;
+
+  // Whatever is no text goes as JSON.
+  namespace.send = function (data, acknowledged) {
+    if (typeof data !== 'string') this.flags.json = true; // what socket.json.send() does
+    return send.call(this, data, acknowledged);
+  };
+
+  // `answered` gets true, false (nothing changed) or {error: code, message: text}.
+  namespace.subscribe = function (channel, answered) {
+    return this.emit('subscribe', channel, answered || function () {});
+  };
+  namespace.unsubscribe = function (channel, answered) {
+    return this.emit('unsubscribe', channel, answered || function () {});
+  };
+}());

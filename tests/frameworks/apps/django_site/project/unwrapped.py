@@ -1,0 +1,5 @@
+"""What ``startproject`` writes: no sockio in it."""
+
+from django.core.wsgi import get_wsgi_application
+
+application = get_wsgi_application()

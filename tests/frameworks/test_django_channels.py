@@ -1,0 +1,270 @@
+"""The channel API of django-socketio, over the wire: what its handlers did there, they do here.
+
+The handlers are in ``apps/django_site/rooms/events.py``, written as one wrote them for it.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ..support.http_client import SocketIOClient
+from ..support.node import NODE_MODULES, find_client
+from .django_site import Site, serving
+
+SCRIPT = Path(__file__).with_name("django_channels.js")
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[Site]:
+    with serving("--noreload") as site:
+        yield site
+
+
+def message(client: SocketIOClient) -> Any:
+    """The next message, text or JSON."""
+    kind, _, rest = client.next().partition(":")
+    data = rest.split(":", 2)[2]
+    return json.loads(data) if kind == "4" else data
+
+
+def refusal(answer: list[Any]) -> str:
+    (error,) = answer
+    code: str = error["error"]
+    return code
+
+
+def leave(client: SocketIOClient) -> None:
+    assert client.browser.get(f"{client.url}?disconnect").status == 200
+
+
+# ---- Events
+
+
+def test_ds01_ds09_on_connect_runs_once_and_its_context_stays(site: Site) -> None:
+    client = site.connect("", "heidi")
+    site.program.find("event: (connect heidi)")
+    client.ask("subscribe", "room-1")
+    client.send("3:::hello")
+    assert message(client) == {"from": "heidi", "text": "hello"}
+    assert site.program.output.count("event: connect heidi") == 1
+
+
+@pytest.mark.parametrize("sent", ["hello", "__subscribe__", {"a": [1, None]}, ["a", "list"], 7])
+def test_ds02_on_message_gets_what_was_sent(site: Site, sent: Any) -> None:
+    client = site.connect()
+    client.send(f"3:::{sent}" if isinstance(sent, str) else f"4:::{json.dumps(sent)}")
+    assert message(client) == {"unbound": sent}
+
+
+def test_ds03_ds10_subscribing_runs_its_handlers_and_joins(site: Site) -> None:
+    ada, bob = site.connect("", "ada"), site.connect("", "bob")
+    assert ada.ask("subscribe", "room-2") == [True]
+    assert ada.ask("subscribe", "room-2") == [False]
+    assert bob.ask("subscribe", "room-2") == [True]
+    assert message(ada) == {"joins": "bob"}
+    assert bob.ask("unsubscribe", "room-2") == [True]
+    assert bob.ask("unsubscribe", "room-2") == [False]
+    site.program.find("event: (unsubscribe bob room-2)")
+    ada.send("3:::alone")
+    assert message(ada) == {"from": "ada", "text": "alone"}
+    bob.send("3:::outside")
+    assert message(bob) == {"unbound": "outside"}
+
+
+def test_ds03_on_subscribe_refuses_before_the_client_is_in(site: Site) -> None:
+    staff, other = site.connect("", "root"), site.connect("", "ada")
+    assert staff.ask("subscribe", "room-private") == [True]
+    assert refusal(other.ask("subscribe", "room-private")) == "subscription_refused"
+    staff.send("3:::secret")
+    assert message(staff) == {"from": "root", "text": "secret"}
+    other.send("3:::where am I")
+    assert message(other) == {"unbound": "where am I"}
+
+
+@pytest.mark.parametrize(
+    ("channel", "code"),
+    [
+        pytest.param("anything", "no_such_channel", id="no handler is about it"),
+        pytest.param("my room-1", "no_such_channel", id="the pattern begins at the beginning"),
+        pytest.param("", "invalid_channel", id="empty"),
+        pytest.param("room-" + "x" * 300, "invalid_channel", id="too long"),
+        pytest.param(["room-1"], "invalid_channel", id="no text"),
+    ],
+)
+def test_ds10_a_client_cannot_make_up_channels(site: Site, channel: Any, code: str) -> None:
+    assert refusal(site.connect().ask("subscribe", channel)) == code
+
+
+def test_ds04_on_error_gets_the_exception_and_the_connection_lives(site: Site) -> None:
+    client = site.connect("", "ada")
+    client.ask("subscribe", "room-3")
+    client.send("3:::fail")
+    assert message(client) == {"error": "of on_message"}
+    assert client.next() == "7::"
+    client.send("3:::still here")
+    assert message(client) == {"from": "ada", "text": "still here"}
+
+
+def test_ds05_disconnect_unsubscribe_and_finish_in_this_order(site: Site) -> None:
+    ivan, judy = site.connect("", "ivan"), site.connect("", "judy")
+    for client in (ivan, judy):
+        client.ask("subscribe", "room-4")
+    assert message(ivan) == {"joins": "judy"}
+    leave(judy)
+    assert message(ivan) == {"leaves": "judy"}
+    site.program.find("event: (finish judy)")
+    said = [line for line in site.program.output.splitlines() if "judy" in line]
+    assert said == [
+        "event: connect judy",
+        "event: disconnect judy",
+        "event: unsubscribe judy room-4",
+        "event: finish judy",
+    ]
+
+
+def test_ds05_finish_runs_at_the_end_of_the_server_too() -> None:
+    with serving("--noreload") as site:
+        client = site.connect("", "ada")
+        client.ask("subscribe", "room-1")
+        assert site.program.stop() == 0
+        said = [line for line in site.program.output.splitlines() if line.startswith("event:")]
+        assert said == [
+            "event: connect ada",
+            "event: unsubscribe ada room-1",
+            "event: finish ada",
+        ]
+
+
+def test_ds06_a_handler_without_a_channel_stands_back_where_there_is_one(site: Site) -> None:
+    client = site.connect("", "ada")
+    client.send("3:::one")
+    client.ask("subscribe", "room-5")
+    client.send("3:::two")
+    client.ask("unsubscribe", "room-5")
+    client.send("3:::three")
+    assert message(client) == {"unbound": "one"}
+    assert message(client) == {"from": "ada", "text": "two"}
+    assert message(client) == {"unbound": "three"}
+
+
+# ---- Sending
+
+
+def test_ds11_a_channel_gets_what_is_sent_to_it_once(site: Site) -> None:
+    ada, bob, eve = (site.connect("", name) for name in ("ada", "bob", "eve"))
+    for channel in ("room-6", "room-7"):
+        ada.ask("subscribe", channel)
+        bob.ask("subscribe", channel)
+    eve.ask("subscribe", "room-8")
+    while message(ada) != {"joins": "bob"} or message(ada) != {"joins": "bob"}:
+        pass
+    ada.send("3:::to all of my channels")
+    expected = {"from": "ada", "text": "to all of my channels"}
+    assert message(ada) == expected
+    assert message(bob) == expected
+    bob.send("3:::and back")
+    assert message(bob) == {"from": "bob", "text": "and back"}
+    eve.send("3:::elsewhere")
+    assert message(eve) == {"from": "eve", "text": "elsewhere"}
+
+
+@pytest.mark.parametrize(
+    ("say", "hers", "his"),
+    [
+        pytest.param("send", True, False, id="send"),
+        pytest.param("broadcast", False, True, id="broadcast"),
+        pytest.param("send_and_broadcast", True, True, id="send_and_broadcast"),
+        pytest.param("broadcast_channel", False, True, id="broadcast_channel"),
+        pytest.param("send_and_broadcast_channel", True, True, id="send_and_broadcast_channel"),
+    ],
+)
+def test_ds11_everybody_or_everybody_else(site: Site, say: str, hers: bool, his: bool) -> None:
+    ada, bob = site.connect("", "ada"), site.connect("", "bob")
+    for client in (ada, bob):
+        client.ask("subscribe", "loud")
+    ada.send(f'4:::{{"say": "{say}", "text": {{"said": "{say}"}}}}')
+    # What each says to itself comes behind it.
+    heard = []
+    for client in (ada, bob):
+        client.send('4:::{"say": "send", "text": "the end"}')
+        heard.append(message(client) == {"said": say})
+        if heard[-1]:
+            assert message(client) == "the end"
+    assert heard == [hers, his]
+
+
+def test_ds12_views_send_to_one_to_a_channel_and_to_all(site: Site) -> None:
+    ada, bob = site.connect("", "ada"), site.connect("", "bob")
+    ada.ask("subscribe", "room-9")
+    visitor = site.visit()
+    sid = bob.url.rpartition("/")[2]
+    assert visitor.submit("/broadcast", session=sid, text="for bob").status == 200
+    assert message(bob) == "for bob"
+    assert visitor.submit("/broadcast", channel="room-9", text="for nine").status == 200
+    assert message(ada) == {"text": "for nine"}
+    assert visitor.submit("/broadcast", text="for all").status == 200
+    assert message(ada) == message(bob) == "for all"
+
+
+def test_ds12_nobody_there_is_said(site: Site) -> None:
+    visitor = site.visit()
+    reply = visitor.submit("/broadcast", channel="room-of-nobody", text="hello")
+    assert (reply.status, "room-of-nobody" in reply.text) == (404, True)
+    reply = visitor.submit("/broadcast", session="nobody's", text="hello")
+    assert (reply.status, "session id" in reply.text) == (404, True)
+    client = site.connect()
+    leave(client)
+
+
+# ---- The log
+
+
+def test_ds15_ds18_messages_are_logged_like_requests(site: Site) -> None:
+    client = site.connect()
+    client.send('4:::{"text":"a\\nforged line"}')
+    message(client)
+    line = site.program.find(r'(127\.0\.0\.1 - - \[.*\] "Socket.IO message: .*forged.*")')
+    assert line.endswith('"Socket.IO message: {"text": "a\\nforged line"}"')
+
+
+def test_ds15_without_debug_messages_are_private() -> None:
+    with serving("--noreload", DEBUG="0") as site:
+        client = site.connect()
+        client.send("3:::a secret")
+        message(client)
+        assert site.program.stop() == 0
+        assert "a secret" not in site.program.output
+
+
+# ---- In the page
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize("transport", ["websocket", "xhr-polling"])
+def test_ds10_ds16_the_script_of_the_tag_gives_the_client_channels(
+    site: Site, transport: str
+) -> None:
+    done = subprocess.run(
+        [find_client(), str(SCRIPT), str(NODE_MODULES), site.url, transport],
+        capture_output=True,
+        encoding="utf-8",
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == {
+        "transport": transport,
+        "unbound": {"unbound": [1, 2]},
+        "subscribed": True,
+        "again": False,
+        "refused": "no_such_channel",
+        "inRoom": {"from": "nobody", "text": {"any": "JSON"}},
+        "unsubscribed": True,
+        "text": {"unbound": "plain text"},
+    }
