@@ -58,8 +58,7 @@ def start(
     serve: Callable[..., Served], talk: dict[str, type[BaseNamespace]]
 ) -> Callable[..., Served]:
     """Start a server with :class:`Talk`: ``server = start(**settings)``."""
-    # With a pool, which knows what it runs: see requests().
-    return lambda app=not_ours, **settings: serve(app, talk, **{"spawn": 1000, **settings})
+    return lambda app=not_ours, **settings: serve(app, talk, **settings)
 
 
 @pytest.fixture
@@ -71,7 +70,8 @@ def requests(server: Served) -> int:
     """How many requests are under way, or connections kept for the next one."""
     pool = server.server.pool
     assert pool is not None
-    return len(pool)
+    fast = server.server.fast
+    return len(pool) + (len(fast.connections) if fast is not None else 0)
 
 
 @pytest.fixture
