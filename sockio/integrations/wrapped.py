@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from ..middleware import SocketIOMiddleware
+from ..server import find_middleware
 
 __all__ = ["as_wrapped", "middlewares_in"]
 
@@ -69,8 +70,10 @@ def _inside(one: Any) -> Iterator[Any]:
 def as_wrapped(app: Callable[..., Any]) -> Callable[..., Any]:
     """``app`` as :class:`~sockio.server.SocketIOServer` takes it for wrapped already, when the
     middleware is somewhere inside; itself otherwise."""
+    if find_middleware(app) is not None:
+        return app
     found = middlewares_in(app)
-    return _Outer(app, found[0]) if found and found[0] is not app else app
+    return _Outer(app, found[0]) if found else app
 
 
 class _Outer:

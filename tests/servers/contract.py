@@ -82,6 +82,11 @@ class WebSocketContract(ServerContract):
         offered = get(server.port, "/socket.io/1/").body.split(":")[3]
         assert offered.split(",")[0] == "websocket"
 
+    def test_nothing_is_said_against_this_server(self, server: Served) -> None:
+        said = server.process.output
+        for complaint in ("as greenlets", "several processes", "cannot open", "not patched"):
+            assert complaint not in said
+
     def test_the_real_client_converses_by_websocket(self, server: Served, node: Node) -> None:
         converse(server, node, "websocket")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from chat import Around, Chat, pages  # type: ignore[import-not-found]
+from chat import Chat, pages  # type: ignore[import-not-found]
 from gevent import monkey
 
 from sockio import socketio_manage
@@ -30,5 +30,10 @@ def view_factory(global_conf: dict[str, str]) -> Any:
 
 
 def around_factory(app: Any, global_conf: dict[str, str]) -> Any:
-    """Another filter."""
-    return Around(app)
+    """Another filter, which sees all requests."""
+
+    def around(environ: dict[str, Any], start_response: Any) -> Any:
+        print("around:", environ["PATH_INFO"], flush=True)  # noqa: T201
+        return app(environ, start_response)
+
+    return around

@@ -138,6 +138,7 @@ port = 0
         ada = node.connect(f"{server.url}/chat", "xhr-polling")
         ada.next("connect")
         assert ada.ask("echo", 1) == [1]
+        assert "around: /socket.io/1/xhr-polling/" in server.process.output
         with open_session(server.port, "/chat") as websocket:
             assert server.process.stop() == 0
             assert websocket.closing() == 1001
