@@ -68,6 +68,11 @@ class GeventRuntime:
     def run(self, fn: Callable[..., object], *args: Any) -> None:
         (self._workers or self._hire()).run(fn, args)
 
+    @property
+    def kept(self) -> int:
+        """How many tasks are kept for the next job."""
+        return 0 if self._workers is None else self._workers.idle
+
     def begin_turn(self) -> None:
         if self._join and not self.turn.open:
             self.turn.open = True

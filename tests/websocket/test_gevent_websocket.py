@@ -171,7 +171,10 @@ def test_half_open_clients_are_cut_on_the_heartbeat_timeout(
 def test_nothing_is_left(server: Served, journal: Transcript) -> None:
     def alive() -> int:
         gc.collect()
-        return sum(issubclass(type(o), greenlet.greenlet) and not o.dead for o in gc.get_objects())
+        found = sum(issubclass(type(o), greenlet.greenlet) and not o.dead for o in gc.get_objects())
+        # Those that wait to be used again are no leak; how many there are depends on the timing.
+        runtime: Any = server.middleware.runtime
+        return int(found - runtime.kept)
 
     def visit() -> None:
         with open_session(server.port, "/chat") as websocket:
