@@ -6,12 +6,14 @@ from __future__ import annotations
 import sys
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
+
+import pytest
 
 from ..support.node import Node
 from ..support.processes import Process
 from ..support.raw_http import Connection, get, handshake, post
-from ..support.raw_websocket import RawWebSocket, open_session
+from ..support.raw_websocket import TEXT, RawWebSocket, frame, open_session
 
 __all__ = ["FOLDER", "PYTHON", "EndingContract", "Served", "ServerContract", "WebSocketContract"]
 
@@ -78,6 +80,9 @@ class ServerContract:
 class WebSocketContract(ServerContract):
     """And where websockets can be opened."""
 
+    #: Whether the server hands on what a client sent without waiting for its upgrade.
+    keeps_early_frames: ClassVar[bool] = True
+
     def test_websocket_is_offered_first(self, server: Served) -> None:
         offered = get(server.port, "/socket.io/1/").body.split(":")[3]
         assert offered.split(",")[0] == "websocket"
@@ -114,6 +119,13 @@ class WebSocketContract(ServerContract):
     def test_ws_a_websocket_that_is_cut_is_noticed_at_once(self, server: Served) -> None:
         open_session(server.port, "/chat").reset()
         server.told("transport close")
+
+    def test_frames_in_one_segment_with_the_request(self, server: Served) -> None:
+        if not self.keeps_early_frames:
+            pytest.skip("RFC 6455, 4.1: the client MUST wait")
+        early = frame(TEXT, "1::/chat") + frame(TEXT, "3::/chat:early")
+        with RawWebSocket(server.port, handshake(server.port), behind=early) as websocket:
+            assert [websocket.hear() for _ in range(3)] == ["1::", "1::/chat", "3::/chat:early"]
 
     def test_an_unknown_session(self, server: Served) -> None:
         with RawWebSocket(server.port, "nobody") as websocket:
