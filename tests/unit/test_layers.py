@@ -19,7 +19,7 @@ PACKAGE = Path(sockio.__file__).parent
 LAYERS = [
     {"exceptions", "reasons", "handlers", "origins"},
     {"config", "protocol"},
-    {"outbox"},
+    {"outbox", "fast_json"},
     {"turn"},
     {"interfaces"},
     {"acks", "wheel", "jobs", "error_handling", "outlet", "workers", "runtime"},
@@ -47,6 +47,7 @@ THIRD_PARTY = {
     },
     "greenlet": {"workers"},
     "httptools": {"fast_http.reader"},
+    "orjson": {"fast_json"},
     "webob": {"admission", "endpoint"},
     "pytest": {"testing.pytest_plugin"},
     "websockets": {"transports.framing", "testing.wires", "integrations.django.rawsocket"},
