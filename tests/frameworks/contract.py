@@ -24,7 +24,7 @@ from sockio.testing import Browser
 
 from ..support.servers import Served
 
-__all__ = ["Contract", "Visit", "load", "log_in"]
+__all__ = ["OVER_BOTH_KINDS", "Contract", "Visit", "load", "log_in"]
 
 APPS = Path(__file__).parent / "apps"
 

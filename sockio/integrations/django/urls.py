@@ -9,4 +9,6 @@ from django.urls import re_path
 from . import conf
 from .views import socketio
 
+__all__ = ["urlpatterns"]
+
 urlpatterns = [re_path(rf"^{re.escape(conf.resource())}/", socketio, name="socketio")]
