@@ -137,7 +137,7 @@ def examples(session: nox.Session) -> None:
 @nox.session(python=PYTHONS[-1])
 def bench(session: nox.Session) -> None:
     """Measure sockio and its peers, 15 minutes; `-- --quick` and the like go to the runner."""
-    install_sockio(session, requirements=group("bench"))
+    install_sockio(session, "fast", requirements=group("bench"))
     # The servers are scripts of their own and import the wheel; only the runner is of the checkout.
     session.run("python", "-m", "benchmarks", "run", *session.posargs)
 

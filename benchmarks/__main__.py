@@ -57,7 +57,7 @@ def plan_of(options: argparse.Namespace) -> Plan:
     rows = (
         options.workloads.split(",") if options.workloads else QUICK_ROWS if options.quick else ROWS
     )
-    rounds, seconds, warmup = (1, 0.6, 0.4) if options.quick else (3, 2.0, 0.8)
+    rounds, seconds, warmup = (1, 0.6, 0.4) if options.quick else (3, 1.5, 0.8)
     servers = chosen(names) + [variant(text) for text in options.variant]
     return Plan(
         servers,
@@ -172,7 +172,7 @@ def parse() -> argparse.Namespace:
     run.add_argument("--servers", default="", help="names, comma-separated; all by default")
     run.add_argument("--workloads", default="", help="names, comma-separated; all by default")
     run.add_argument("--rounds", type=int, help="3 by default")
-    run.add_argument("--seconds", type=float, help="measured in each run; 2 by default")
+    run.add_argument("--seconds", type=float, help="measured in each run; 1.5 by default")
     run.add_argument("--warmup", type=float, help="seconds before; 0.8 by default")
     run.add_argument(
         "--patience",

@@ -24,6 +24,8 @@ ALL = frozenset(ROWS)
 # Only sockio itself has these.
 OWN = frozenset({"W7", "import"})
 PEER = ALL - OWN
+# These take long to set up, and one Python peer says what there is to say.
+LONG = frozenset({"W1-1000s4", "W6", "W6-100"})
 # Pure websocket, and no more of a server than these need.
 FLOOR = frozenset(
     {"W1-100", "W1-1000", "W1-4000", "W1-1000w1", "W1-1000s4", "W2", "W2w1", "W3", "W6", "W6-100"}
@@ -83,6 +85,7 @@ SERVERS = {
             "peers/python/pysio_gevent.py",
             "bench-pysio-gevent",
             dialect="v5",
+            rows=PEER - {"W1-1000s4"},
         ),
         Server(
             "pysio-uvicorn",
@@ -90,6 +93,7 @@ SERVERS = {
             "peers/python/pysio_uvicorn.py",
             "bench-pysio-uvicorn",
             dialect="v5",
+            rows=PEER - LONG,
         ),
         Server("floor", "floor: C, epoll", "floor/floor.c", "c", rows=FLOOR),
         Server(
@@ -98,7 +102,7 @@ SERVERS = {
             "floor/floor.c",
             "c",
             arguments=("--joined",),
-            rows=FLOOR - {"W1-1000w1", "W2w1", "W3"},
+            rows=FLOOR - LONG - {"W1-1000w1", "W2w1", "W3"},
         ),
         Server(
             "floor-gevent",

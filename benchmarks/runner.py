@@ -39,7 +39,7 @@ class Plan:
     servers: Sequence[Server]
     workloads: Sequence[Workload]
     rounds: int = 3
-    seconds: float = 2.0
+    seconds: float = 1.5
     warmup: float = 0.8
     #: Seconds to spend on repeating a run that other processes disturbed.
     patience: float = 0.0

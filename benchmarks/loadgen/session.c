@@ -102,8 +102,8 @@ static size_t frames_came(struct client *c, const char *data, size_t length) {
   size_t at = 0, used, size;
   const char *payload;
   int opcode;
-  int fd = c->conn.fd;
-  while (c->conn.fd == fd && (used = frame_parse(data + at, length - at, &opcode, &payload, &size))) {
+  /* Whoever said goodbye does not listen any more. */
+  while (c->state != CLOSING && (used = frame_parse(data + at, length - at, &opcode, &payload, &size))) {
     at += used;
     switch (opcode) {
     case 1: packet_came(c, payload, size); break;

@@ -7,10 +7,11 @@ from gevent import monkey
 monkey.patch_all()
 
 import argparse  # noqa: E402
+import contextlib  # noqa: E402
 import json  # noqa: E402
 import platform  # noqa: E402
 from collections.abc import Callable, Iterable  # noqa: E402
-from importlib.metadata import version  # noqa: E402
+from importlib.metadata import PackageNotFoundError, version  # noqa: E402
 from typing import Any  # noqa: E402
 
 from gevent.pywsgi import WSGIServer  # noqa: E402
@@ -63,13 +64,12 @@ def make_server(kind: str, settings: dict[str, Any]) -> Any:
 
 
 def versions() -> dict[str, str]:
-    """What is measured."""
-    return {
-        "Python": platform.python_version(),
-        "sockio": sockio.__version__,
-        "gevent": version("gevent"),
-        "websockets": version("websockets"),
-    }
+    """What is measured, with those accelerators that are installed."""
+    found = {"Python": platform.python_version(), "sockio": sockio.__version__}
+    for name in ("gevent", "websockets", "httptools", "orjson"):
+        with contextlib.suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
 
 
 def main() -> None:
