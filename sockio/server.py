@@ -6,6 +6,7 @@ Any server that can run the middleware will do; this one comes with its settings
 from __future__ import annotations
 
 import _socket
+import contextlib
 import io
 import signal
 import socket as stdlib_socket
@@ -42,6 +43,11 @@ class SocketIOServer(WSGIServer):
     is not wrapped in :class:`~sockio.SocketIOMiddleware` yet is wrapped, with ``namespaces`` and
     with those keyword arguments that are sockio's settings. All others go to gevent's server, but
     for ``policy_listener=(host, port)``, short for two settings of the flash policy server.
+
+    Requests under the resource are answered from the event loop where that is possible, and
+    gevent's server gets all others: not with TLS, ``log``, ``spawn`` or ``handler_class``, not in a
+    subclass with a ``handle`` or ``get_environ`` of its own, and not without ``httptools``
+    (``pip install sockio[fast]``).
     """
 
     def __init__(
@@ -79,7 +85,8 @@ class SocketIOServer(WSGIServer):
         super().__init__(listener, app, **options)
         #: The flash policy server, where the setting ``policy_server`` asks for one.
         self.policy_server: FlashPolicyServer | None = None
-        #: The connections that are answered from the event loop; None where that cannot be.
+        #: The connections that are answered from the event loop, and how many requests were; None
+        #: where that cannot be.
         self.fast: Service | None = None
 
     def _make_fast(self) -> Service | None:
@@ -92,6 +99,7 @@ class SocketIOServer(WSGIServer):
             or self.ssl_enabled
             or self.handler_class is not WSGIHandler
             or type(self).handle is not SocketIOServer.handle
+            or type(self).get_environ is not WSGIServer.get_environ
         ):
             return None
         middleware.runtime.bind()
@@ -99,12 +107,13 @@ class SocketIOServer(WSGIServer):
             middleware.endpoint,
             middleware.runtime,
             self.loop,
-            make_environ=self._make_environ,
+            environ=self._begun_environ(),
             run=self.pool.spawn,
             hand_over=self._hand_over,
         )
 
-    def _make_environ(self) -> dict[str, Any]:
+    def _begun_environ(self) -> dict[str, Any]:
+        """What the environ of every request begins with, as gevent's handler makes it."""
         environ: dict[str, Any] = self.get_environ()
         environ["SCRIPT_NAME"] = ""
         environ["SERVER_PROTOCOL"] = "HTTP/1.1"
@@ -192,7 +201,9 @@ class SocketIOServer(WSGIServer):
 
 def _no_delay(sock: Any) -> None:
     if sock.family != getattr(stdlib_socket, "AF_UNIX", None):
-        sock.setsockopt(stdlib_socket.IPPROTO_TCP, stdlib_socket.TCP_NODELAY, 1)
+        # OSError: the peer has gone already.
+        with contextlib.suppress(OSError):
+            sock.setsockopt(stdlib_socket.IPPROTO_TCP, stdlib_socket.TCP_NODELAY, 1)
 
 
 class _Begun(stdlib_socket.SocketIO):

@@ -373,10 +373,11 @@ class Socket(Outlet):
             self._deliver_done()
         return batch
 
-    def written(self, batch: Batch) -> None:
-        """The server wrote the whole answer that carried ``batch``."""
+    def written(self, batch: Batch, *, at_once: bool = False) -> None:
+        """The server wrote the whole answer that carried ``batch``: ``at_once`` when it was taken,
+        or when its client had read enough of it."""
         batch.written = True
-        if self._alarm is Alarm.AWAY:
+        if not at_once and self._alarm is Alarm.AWAY:
             # The client's time starts when the answer has ended, however long it took to write.
             self._set_carrier_alarm()
         if self.state is State.DISCONNECTING and not self._outbox:

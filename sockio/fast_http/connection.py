@@ -21,6 +21,7 @@ import enum
 import io
 import logging
 import socket as stdlib_socket
+import sys
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -28,9 +29,9 @@ from ..endpoint import Endpoint, Route
 from ..exceptions import RequestRefused
 from ..interfaces import Cancellable, Runtime
 from ..outbox import Batch
-from ..transports.answers import Answer
+from ..transports.answers import Answer, Head
 from ..transports.body import ended_early, too_slow
-from ..transports.connection import FAST, GRACE, cut, is_gone, is_known_unread
+from ..transports.connection import FAST, GRACE, cut, is_established, is_known_unread
 from ..transports.polling import Poll
 from ..transports.request import Request, WouldBlock
 from ..transports.upgrades import Upgraded
@@ -66,6 +67,17 @@ _FRAMING = ("Content-Length", "Transfer-Encoding")
 _GARBLED = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-length: 0\r\n\r\n"
 
 
+#: As gevent.pywsgi says it.
+_FAILED = Answer(
+    Head.bare("500 Internal Server Error", [("Content-Type", "text/plain")]),
+    b"Internal Server Error",
+)
+
+
+def _report(error: Any) -> None:
+    log.error("a connection failed", exc_info=error)
+
+
 class Service(Protocol):
     """What a connection asks of its server: :class:`sockio.fast_http.service.Service`."""
 
@@ -78,10 +90,9 @@ class Service(Protocol):
     handed_over: int
     upgraded: int
     stopping: bool
+    make_environ: Callable[[], dict[str, Any]]
 
-    def make_environ(self) -> dict[str, Any]: ...
-
-    def route_of(self, reader: RequestReader) -> Route | None: ...
+    def route_of(self, reader: RequestReader, known: Route | None) -> Route | None: ...
 
     def wire(self, answer: Answer, closing: bool) -> bytes: ...
 
@@ -95,10 +106,12 @@ class FastConnection:
 
     __slots__ = (
         "_advancing",
+        "_asked",
         "_batch",
         "_closing",
         "_ended",
         "_parked",
+        "_path",
         "_paused",
         "_poll",
         "_reader",
@@ -123,6 +136,9 @@ class FastConnection:
         self.address = address
         self.state = _READING
         self._reader = RequestReader(self._make_environ)
+        # The path of the last request, and what it asked for.
+        self._path = ""
+        self._asked: Route | None = None
         # The request whose body is being read.
         self._route: Route | None = None
         self._request: Request | None = None
@@ -199,11 +215,15 @@ class FastConnection:
             while self.state is _READING and self._step():
                 pass
         except Exception:
-            # In the event loop nobody else would see to it that the connection ends.
-            self._service.runtime.run(log.exception, "a connection failed")
-            self.close()
+            self._failed()
         finally:
             self._advancing = False
+
+    def _failed(self) -> None:
+        # In the event loop nobody else would see to it that the connection ends.
+        error = sys.exc_info()
+        self._service.runtime.run(_report, error)
+        self.close()
 
     def _step(self) -> bool:
         """Do one thing; whether there may be more."""
@@ -221,10 +241,13 @@ class FastConnection:
             except Strange as strange:
                 self._hand_over(strange)
                 return False
-            route = service.route_of(reader)
+            path: str = reader.environ["PATH_INFO"]
+            # A client asks the same again and again.
+            route = service.route_of(reader, self._asked if path == self._path else None)
             if route is None:
                 self._hand_over()
                 return False
+            self._path, self._asked = path, route
             request = Request(reader.environ, may_block=False)
         try:
             body = reader.take()
@@ -354,13 +377,16 @@ class FastConnection:
     def flush(self) -> None:
         """Answer the poll that there is a reason to answer."""
         if self._poll is not None and self._woken and self._parked:
-            self._conclude(self._poll)
+            try:
+                self._conclude(self._poll)
+            except Exception:
+                self._failed()
 
     def _conclude(self, poll: Poll) -> None:
         if poll is not self._poll:
             return
         self._poll = None
-        answer, batch = poll.conclude(gone=self._ended or is_gone(self._sock))
+        answer, batch = poll.conclude(gone=self._ended or not is_established(self._sock))
         if batch is not None:
             batch.unread = self._is_unread
             self._send(answer, batch, poll.socket)
@@ -371,14 +397,22 @@ class FastConnection:
         self._advance()
 
     def _is_unread(self) -> bool:
-        return is_known_unread(self._sock)
+        # Whoever asks again over the same connection has read the answer.
+        return self.state is not _POLLING and is_known_unread(self._sock)
 
     # ---- writing
 
     def _send(
         self, answer: Answer, batch: Batch | None = None, socket: Socket | None = None
     ) -> None:
-        data = self._service.wire(answer, self._closing)
+        service = self._service
+        try:
+            data = service.wire(answer, self._closing)
+        except ValueError as error:
+            # A header that the application has made.
+            service.runtime.run(log.error, "an answer could not be written: %s", error)
+            self._closing = True
+            data = service.wire(_FAILED, True)
         if answer.closes:
             self._closing = True
         try:
@@ -394,7 +428,7 @@ class FastConnection:
             self._write_on()
             return
         if batch is not None and socket is not None:
-            socket.written(batch)
+            socket.written(batch, at_once=True)
         self._sent()
 
     def _write_on(self) -> None:
@@ -472,8 +506,11 @@ class FastConnection:
                 self._sock.send(_GARBLED)
             self._leave()
             return
-        early = self._reader.rest()
         sock, service = self._sock, self._service
+        if service.stopping:
+            self.close()
+            return
+        early = self._reader.rest()
         self._let_go()
         service.handed_over += 1
         service.hand_over(sock, self.address, early)

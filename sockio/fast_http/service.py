@@ -21,7 +21,7 @@ __all__ = ["Service"]
 class Service:
     """The fast connections of one server.
 
-    ``make_environ`` gives what every environ begins with, ``run`` starts a task that the server
+    ``environ`` is what every environ begins with, ``run`` starts a task that the server
     waits for when it stops, and ``hand_over(sock, address, early)`` lets the WSGI server go on with
     a connection of which the bytes ``early`` have been read.
     """
@@ -32,14 +32,15 @@ class Service:
         runtime: Runtime,
         loop: Any,
         *,
-        make_environ: Callable[[], dict[str, Any]],
+        environ: dict[str, Any],
         run: Callable[..., object],
         hand_over: Callable[[Any, Any, bytes], object],
     ) -> None:
         self.endpoint = endpoint
         self.runtime = runtime
         self.loop = loop
-        self._make_environ = make_environ
+        #: A copy of what every environ begins with.
+        self.make_environ: Callable[[], dict[str, Any]] = environ.copy
         self._run = run
         self._hand_over = hand_over
         settings = endpoint.settings
@@ -57,10 +58,6 @@ class Service:
         self._second = 0
         self._date = b""
 
-    def make_environ(self) -> dict[str, Any]:
-        """What every environ begins with."""
-        return self._make_environ()
-
     def run(self, fn: Callable[..., object], *args: Any) -> object:
         """Start a task that the server waits for when it stops."""
         return self._run(fn, *args)
@@ -73,15 +70,18 @@ class Service:
         """Begin a connection on the kernel's own socket, which must not block."""
         self.connections.add(FastConnection(self, sock, address))
 
-    def route_of(self, reader: RequestReader) -> Route | None:
-        """What the request asks for; None when it is not for us, or not plainly enough."""
+    def route_of(self, reader: RequestReader, known: Route | None = None) -> Route | None:
+        """What the request asks for; None when it is not for us, or not plainly enough.
+
+        ``known`` is what its path is known to ask for.
+        """
         environ = reader.environ
         path: str = environ["PATH_INFO"]
         if not path.startswith(self._below) or "%" in path or "#" in path:
             return None
         if "HTTP_EXPECT" in environ or "HTTP_TRANSFER_ENCODING" in environ:
             return None
-        route = parse_path(path[len(self._below) :])
+        route = parse_path(path[len(self._below) :]) if known is None else known
         if route is None:
             return None
         if reader.upgrade or "HTTP_UPGRADE" in environ:

@@ -145,6 +145,26 @@ def test_a_view_may_block(serve: Callable[..., Served]) -> None:
     assert counted(server)[:2] == (1, 0)
 
 
+@pytest.mark.greenlets_may_die  # pywsgi reports the view
+@pytest.mark.parametrize("without", ["", "http"], ids=["fast", "slow"])
+@pytest.mark.parametrize("cookie", ["a\r\nX: y", "a\nb", "\u2603"])
+def test_a_view_cannot_break_the_head_of_an_answer(
+    serve: Callable[..., Served], cookie: str, without: str
+) -> None:
+    def careless(environ: dict[str, Any], start_response: Any) -> Any:
+        socketio_manage(environ, {"": Echo})
+        start_response("200 OK", [("Set-Cookie", cookie)])
+        return []
+
+    server = serve(careless, without=without)
+    with Connection(server.port) as connection:
+        answer = connection.ask("GET", "/socket.io/1/")
+        assert (answer.code, answer.body) == (500, "Internal Server Error")
+        assert answer.headers["connection"] == "close"
+        assert "x" not in answer.headers
+        assert connection.at_end()
+
+
 def test_a_post_waits_for_room_in_a_task(serve: Callable[..., Served]) -> None:
     go_on = Event()
 
