@@ -1,77 +1,26 @@
-"""A browser and a Socket.IO 0.9 client that talk to a real server over real connections.
+"""A polling client that speaks in packets of the wire: next to ``sockio.testing``, which speaks in
+events.
 
 ::
 
     browser = Browser(server.url)
     browser.submit("/login", nickname="ada")
     ada = SocketIOClient(browser).open("/chat")
-    assert ada.ask("user message", "hello") == [True]
+    ada.send("3::/chat:hello")
+    assert ada.next() == "3::/chat:hello"
 """
 
 from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Mapping
-from http.client import HTTPConnection, HTTPMessage
-from http.cookies import SimpleCookie
-from typing import Any, NamedTuple
-from urllib.parse import urlencode, urlsplit
+from typing import Any
+
+from sockio.testing import Browser, Reply
 
 from .wsgi_client import frame, packets_in
 
 __all__ = ["Browser", "Reply", "SocketIOClient"]
-
-#: Seconds after which a request that should have been answered counts as hanging.
-PATIENCE = 10
-
-
-class Reply(NamedTuple):
-    status: int
-    headers: HTTPMessage
-    text: str
-
-
-class Browser:
-    """Keeps cookies and a connection, and follows no redirects."""
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-        self.cookies: dict[str, str] = {}
-        self._others: list[Browser] = []
-        self._connection = HTTPConnection(urlsplit(url).netloc, timeout=PATIENCE)
-
-    def get(self, path: str, **headers: str) -> Reply:
-        return self.request("GET", path, headers=headers)
-
-    def submit(self, path: str, **fields: str) -> Reply:
-        """Send a form."""
-        form = {"Content-Type": "application/x-www-form-urlencoded"}
-        return self.request("POST", path, urlencode(fields), form)
-
-    def request(
-        self, method: str, path: str, body: str = "", headers: Mapping[str, str] | None = None
-    ) -> Reply:
-        sent = {"Origin": self.url, **(headers or {})}
-        if self.cookies:
-            sent["Cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
-        self._connection.request(method, path, body.encode(), sent)
-        response = self._connection.getresponse()
-        text = response.read().decode()
-        for line in response.headers.get_all("Set-Cookie", []):
-            # The coded value: it goes back as it came.
-            self.cookies.update({n: c.coded_value for n, c in SimpleCookie(line).items()})
-        return Reply(response.status, response.headers, text)
-
-    def another(self) -> Browser:
-        """Somebody else's browser; it is closed with this one."""
-        other = Browser(self.url)
-        self._others.append(other)
-        return other
-
-    def close(self) -> None:
-        for browser in (self, *self._others):
-            browser._connection.close()
 
 
 class SocketIOClient:
