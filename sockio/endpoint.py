@@ -39,7 +39,7 @@ from .transports import Transport
 from .transports.answers import Answer, Head, Header
 from .transports.base import WSGIApplication
 from .transports.connection import closes_silently, hang_up_soon
-from .transports.http import preflight
+from .transports.http import preflight, refusal
 from .transports.request import Request, WouldBlock
 from .transports.scripts import callback_index, string_literal
 from .virtsocket import Socket
@@ -233,7 +233,7 @@ class Endpoint:
             refused.code,
             f" ({refused.detail})" if refused.detail else "",
         )
-        headers = [*refused.headers, ("X-Sockio-Refusal", refused.code)]
+        headers = [*refused.headers, refusal(refused.code)]
         index = _jsonp_index(request)
         if index is not None and refused.body.startswith("handshake"):
             # A script's status cannot be read by the page: 200, and the error inside.

@@ -49,7 +49,10 @@ def test_the_codes_are_found() -> None:
     assert {"origin-not-allowed", "view-redirected", "shutting-down"} <= set(codes_of_requests())
 
 
-@pytest.mark.parametrize("code", [*sorted(set(codes_of_requests())), *sorted(REFUSALS)])
+CODES_OF_REQUESTS = {*codes_of_requests(), "session-unknown"}
+
+
+@pytest.mark.parametrize("code", sorted(CODES_OF_REQUESTS | REFUSALS))
 def test_every_code_of_a_refusal_is_explained(code: str) -> None:
     assert any(f"`{code}`" in row.split("|")[1] for row in rows(REFUSALS_PAGE))
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ..config import Settings
+from ..integrations.wrapped import middlewares_in
 from ..middleware import SocketIOMiddleware
 from ..testing import Client, ClientError, LiveServer, Refused
 from ..transports import TRANSPORTS
@@ -14,7 +15,7 @@ from .namespaces import examine_namespace, loaded_namespaces
 from .patching import examine_patching
 from .surroundings import examine_surroundings
 
-__all__ = ["examine_application", "examine_middleware", "find_inside"]
+__all__ = ["examine_application", "examine_middleware"]
 
 #: Seconds of silence after which common proxies cut: nginx and most load balancers 60.
 PROXY = 55.0
@@ -23,9 +24,6 @@ STRICT_PROXY = 30.0
 
 #: Seconds to wait for our own answers on loopback.
 SOON = 5.0
-
-#: Where applications keep the one that they are wrapped around.
-_INSIDE = ("wsgi_app", "app", "application", "_app", "wsgi", "wrapped", "next_app")
 
 
 def examine_application(
@@ -50,8 +48,10 @@ def examine_application(
         ]
     findings = list(examine_patching(complaints))
     findings += examine_surroundings()
-    middleware = find_inside(app)
-    if middleware is None:
+    found = middlewares_in(app)
+    outer = found[0] if found else None
+    inside = middlewares_in(outer.app) if outer is not None else []
+    if outer is None:
         findings.append(
             Finding(
                 "not-wrapped",
@@ -62,28 +62,21 @@ def examine_application(
                 "application = SocketIOMiddleware(application) elsewhere",
             )
         )
-        middleware = SocketIOMiddleware(app)
+    elif any(inner.settings.resource == outer.settings.resource for inner in inside):
+        findings.append(
+            Finding(
+                "wrapped-twice",
+                "problem",
+                f"{target} is wrapped in SocketIOMiddleware twice: the inner one serves nobody",
+                "remove one of the two",
+            )
+        )
     else:
         findings.append(Finding("wrapped", "ok", "the application is wrapped in the middleware"))
+    middleware = outer or SocketIOMiddleware(app)
     findings += examine_middleware(middleware)
     findings += try_it(middleware)
     return findings
-
-
-def find_inside(app: Any) -> SocketIOMiddleware | None:
-    """The middleware somewhere in a stack of applications that are wrapped around each other."""
-    waiting: list[Any] = [app]
-    seen: list[Any] = []
-    while waiting and len(seen) < 50:
-        each = waiting.pop(0)
-        if isinstance(each, SocketIOMiddleware):
-            return each
-        seen.append(each)
-        for name in _INSIDE:
-            inner = getattr(each, "__dict__", {}).get(name)
-            if callable(inner) and not any(inner is known for known in (*seen, *waiting)):
-                waiting.append(inner)
-    return None
 
 
 def examine_middleware(middleware: SocketIOMiddleware) -> Iterator[Finding]:

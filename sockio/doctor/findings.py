@@ -33,6 +33,7 @@ CODES: Mapping[str, str] = {
     "not-patched": "... not in the application's module",
     "wrapped": "the application is wrapped in the middleware",
     "not-wrapped": "... or it is not",
+    "wrapped-twice": "... or it is twice",
     "origins": "which pages may connect",
     "origins-any": "any page may",
     "everybody": "nothing asks who connects",

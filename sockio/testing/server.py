@@ -9,9 +9,10 @@ from typing import Any
 import gevent
 
 from ..exceptions import UsageError
+from ..integrations.wrapped import as_wrapped, middlewares_in
 from ..interfaces import Runtime
 from ..middleware import SocketIOMiddleware
-from ..server import SocketIOServer, find_middleware
+from ..server import SocketIOServer
 from .browser import Browser
 from .client import Client
 from .errors import NothingCame
@@ -50,14 +51,14 @@ class LiveServer:
         **options: Any,
     ) -> None:
         if runtime is not None:
-            if find_middleware(app) is not None:
+            if middlewares_in(app):
                 raise UsageError(
                     "the application is wrapped in SocketIOMiddleware already; pass the runtime "
                     "there: SocketIOMiddleware(app, ..., runtime=runtime)."
                 )
             app = SocketIOMiddleware(app, namespaces, runtime=runtime, **options)
             namespaces, options = None, {}
-        self.server = SocketIOServer(("127.0.0.1", 0), app, namespaces, **options)
+        self.server = SocketIOServer(("127.0.0.1", 0), as_wrapped(app), namespaces, **options)
         self.middleware: SocketIOMiddleware = self.server.middleware
         self.registry = self.server.middleware.registry
         self._browsers: list[Browser] = []

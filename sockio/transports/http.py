@@ -19,7 +19,7 @@ from .base import Transport, WSGIApplication
 from .body import read_body
 from .request import Request, WouldBlock
 
-__all__ = ["HTTPTransport", "preflight"]
+__all__ = ["HTTPTransport", "preflight", "refusal"]
 
 #: Packets of one body that are taken in before other clients get a turn.
 PACKETS_PER_TURN = 250
@@ -28,6 +28,11 @@ PACKETS_PER_TURN = 250
 _NO_CONTENT = Head("204 No Content", None)
 #: The answer to a POST, which browsers may take for a page of their own.
 _NO_FILTER = ("X-XSS-Protection", "0")
+
+
+def refusal(code: str) -> Header:
+    """The header that says by which code ``docs/refusals.md`` explains the answer."""
+    return ("X-Sockio-Refusal", code)
 
 
 def preflight(request: Request, cors: list[Header]) -> Answer:
@@ -116,6 +121,11 @@ class HTTPTransport(Transport):
     def answer(self, request: Request, body: bytes) -> Answer:
         """A complete answer to a GET."""
         return Answer(self._got, body, self._cors(request))
+
+    def unknown(self, answer: Answer) -> Answer:
+        """``answer``, which tells a client that its session is not known (any more)."""
+        answer.more = [*answer.more, refusal("session-unknown")]
+        return answer
 
     def _cors(self, request: Request) -> list[Header]:
         return cors_headers(request.environ) if self.cors else []

@@ -28,7 +28,7 @@ class PollingTransport(HTTPTransport):
 
     def get(self, request: Request, socket: Socket | None) -> WSGIApplication:
         if socket is None:
-            return self.say(request, self.unknown_session)
+            return self.unknown(self.say(request, self.unknown_session))
         return Poll(self, request, socket)
 
     def say(self, request: Request, text: str) -> Answer:

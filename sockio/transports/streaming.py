@@ -45,7 +45,8 @@ class StreamingTransport(HTTPTransport):
                 code="needs-http-1.1",
             )
         if socket is None:
-            return self.answer(request, self.preamble() + self.chunk(self.unknown_session))
+            told = self.preamble() + self.chunk(self.unknown_session)
+            return self.unknown(self.answer(request, told))
         return Stream(self, socket, self.answer(request, b""), connection_of(request.environ))
 
 

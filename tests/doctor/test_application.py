@@ -199,6 +199,13 @@ def test_namespaces_that_may_come_later_are_a_note(tmp_path: Path) -> None:
     assert levels(found, "no-namespaces", "namespaces") == ["note", None]
 
 
+def test_an_application_that_is_wrapped_twice_is_a_problem(tmp_path: Path) -> None:
+    found = look_at(
+        tmp_path, "app = SocketIOMiddleware(SocketIOMiddleware(pages, {'/a': BaseNamespace}))"
+    )
+    assert levels(found, "wrapped", "wrapped-twice") == [None, "problem"]
+
+
 @pytest.mark.parametrize(
     ("body", "code", "level"),
     [

@@ -270,6 +270,13 @@ def test_a_session_that_is_over_is_noticed(server: LiveServer, transport: str) -
     assert client.expect_end() == "unknown session"
 
 
+@pytest.mark.parametrize("transport", ["xhr-polling", "jsonp-polling", "htmlfile"])
+def test_an_unknown_session_has_a_code(server: LiveServer, transport: str) -> None:
+    answer = server.browser().get(f"/socket.io/1/{transport}/nobody")
+    assert "7:::1+0" in answer.text
+    assert answer.headers["X-Sockio-Refusal"] == "session-unknown"
+
+
 # ---- expectations that fail
 
 

@@ -95,6 +95,19 @@ def test_a_session_in_a_wrong_index_fails_the_test() -> None:
         misfile(LiveServer(namespaces={"": Who}))
 
 
+def test_a_middleware_inside_of_others_is_found() -> None:
+    middleware = SocketIOMiddleware(site)
+
+    def proxied(environ: dict[str, Any], start_response: Any) -> Any:
+        return middleware(environ, start_response)
+
+    with LiveServer(proxied) as server:
+        assert server.middleware is middleware
+        ada = server.browser()
+        ada.submit("/login", who="ada")
+        assert ada.connect("/who").call("who") == "ada"
+
+
 def test_waiting_in_vain_says_for_what() -> None:
     with LiveServer() as server, pytest.raises(NothingCame, match="pigs fly"):
         server.wait_until(lambda: False, "pigs fly", timeout=0.01)
