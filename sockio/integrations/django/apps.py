@@ -7,6 +7,8 @@ from django.utils.module_loading import autodiscover_modules
 
 from . import conf
 
+__all__ = ["SockioConfig"]
+
 
 class SockioConfig(AppConfig):
     name = "sockio.integrations.django"

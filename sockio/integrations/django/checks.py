@@ -11,6 +11,8 @@ from ...exceptions import SockioError
 from . import conf
 from .registration import namespaces
 
+__all__ = ["check_namespaces", "check_route", "check_settings"]
+
 
 @checks.register("sockio")
 def check_settings(app_configs: Any, **kwargs: Any) -> list[checks.CheckMessage]:

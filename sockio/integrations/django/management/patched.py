@@ -12,6 +12,8 @@ import sys
 
 from gevent import monkey
 
+__all__ = ["main"]
+
 
 def main() -> None:
     monkey.patch_all()

@@ -13,6 +13,8 @@ from django.utils.safestring import SafeString
 
 from .. import conf
 
+__all__ = ["register", "socketio", "websocket_url"]
+
 register = Library()
 
 

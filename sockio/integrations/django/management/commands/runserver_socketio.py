@@ -28,6 +28,8 @@ from ...outside import remember
 from ...wsgi import wrap
 from ..restarting import REFUSED, is_child, replace_process, run_and_restart
 
+__all__ = ["Command"]
+
 #: Seconds in which clients are told that the server ends or reloads.
 GOODBYE = 0.5
 
