@@ -11,7 +11,8 @@ from urllib.parse import quote
 
 import pytest
 
-from ..support.http_client import Browser, Reply, SocketIOClient
+from sockio.testing import Browser, Client, EventFailed, Refused, Reply
+
 from ..support.node import Node
 from ..support.transcript import PATIENCE
 from .programs import EXAMPLES, Program, command_of, need, running
@@ -19,9 +20,8 @@ from .programs import EXAMPLES, Program, command_of, need, running
 FOLDER = EXAMPLES / "django_chat"
 COOKIES = EXAMPLES.parent / "tests" / "support" / "node_cookies.js"
 PASSWORD = "correct horse battery"
-REFUSED = {"error", "message"}
 
-OpenPage = Callable[..., SocketIOClient]
+OpenPage = Callable[..., Client]
 
 
 class Chat:
@@ -70,14 +70,6 @@ def fill_in(browser: Browser, path: str, **fields: str) -> Reply:
     return browser.submit(path, csrfmiddlewaretoken=token_in(browser.get(path)), **fields)
 
 
-def next_event(client: SocketIOClient, name: str) -> Any:
-    """The argument of the next event of that name; what comes before concerns others."""
-    while True:
-        event, args = client.event()
-        if event == name:
-            return args[0]
-
-
 @pytest.fixture(scope="module")
 def chat(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chat]:
     need("django", requirement="sockio[django-demo]")
@@ -103,19 +95,19 @@ def lobby(chat: Chat) -> str:
 @pytest.fixture
 def page() -> Iterator[OpenPage]:
     """Open a page that is closed at the end of the test: ``page(bob, "lobby")``."""
-    opened: list[SocketIOClient] = []
+    opened: list[Client] = []
 
-    def open_one(browser: Browser, room: str = "") -> SocketIOClient:
-        client = SocketIOClient(browser).open("/chat")
+    def open_one(browser: Browser, room: str = "") -> Client:
+        client = browser.connect("/chat")
         opened.append(client)
         if room:
-            (answer,) = client.ask("enter", room)
+            answer = client.call("enter", room)
             assert set(answer) == {"people", "missed"}
         return client
 
     yield open_one
     for client in opened:
-        assert client.browser.get(f"{client.url}?disconnect").status == 200
+        client.disconnect()
 
 
 # ---- Who may do what
@@ -124,9 +116,9 @@ def page() -> Iterator[OpenPage]:
 def test_pages_lead_to_the_login_and_the_namespace_refuses(chat: Chat) -> None:
     stranger = chat.visit()
     assert stranger.get("/").headers["Location"] == "/accounts/login/?next=/"
-    client = SocketIOClient(stranger).open()
-    client.send("1::/chat")
-    assert client.next() == "7::/chat:2"
+    client = stranger.connect()
+    with pytest.raises(Refused):
+        client.of("/chat")
 
 
 def test_a_login_opens_both(chat: Chat, bob: Browser, page: OpenPage) -> None:
@@ -135,7 +127,7 @@ def test_a_login_opens_both(chat: Chat, bob: Browser, page: OpenPage) -> None:
     assert (reply.status, reply.headers["Location"]) == (302, "/")
     page(browser)
     # Nobody has configured any logging: the development server shows who comes and goes.
-    chat.program.find(r"(sockio\.socket: open \S+ connected xhr-polling 127\.0\.0\.1)")
+    chat.program.find(r"(sockio\.socket: open \S+ connected websocket 127\.0\.0\.1)")
 
 
 def test_the_page_brings_the_client(chat: Chat, lobby: str) -> None:
@@ -148,12 +140,11 @@ def test_the_page_brings_the_client(chat: Chat, lobby: str) -> None:
 
 def test_a_log_out_is_told_to_open_pages(chat: Chat, lobby: str) -> None:
     browser = chat.register("Grace")
-    client = SocketIOClient(browser).open("/chat")
-    client.ask("enter", lobby)
+    client = browser.connect("/chat")
+    client.call("enter", lobby)
     reply = browser.submit("/accounts/logout/", csrfmiddlewaretoken=token_in(browser.get("/")))
     assert reply.status == 302
-    while (packet := client.next()) != "0::":
-        assert packet.startswith("5::/chat:")
+    assert client.expect_end() == "server disconnect"
 
 
 # ---- What is said
@@ -164,9 +155,9 @@ def test_a_message_is_stored_and_reaches_the_room(
 ) -> None:
     ada, other = page(chat.host, lobby), page(bob, lobby)
     text = "Grüße ☃ 🎈 <b>\u2028 x"
-    (stored,) = ada.ask("say", text, "key 1")
+    stored = ada.call("say", text, "key 1")
     assert stored == {**stored, "author": "Ada", "text": text}
-    assert next_event(other, "message") == stored
+    assert other.expect("message").args[0] == stored
     assert "&lt;b&gt;" in bob.get(f"/rooms/{lobby}/").text
 
 
@@ -174,28 +165,28 @@ def test_the_same_key_is_the_same_message(
     chat: Chat, bob: Browser, lobby: str, page: OpenPage
 ) -> None:
     ada, other = page(chat.host, lobby), page(bob, lobby)
-    first = ada.ask("say", "only once", "key 2")
-    assert ada.ask("say", "only once", "key 2") == first
-    assert other.ask("say", "only once", "key 2") != first  # keys are one's own
+    first = ada.call("say", "only once", "key 2")
+    assert ada.call("say", "only once", "key 2") == first
+    assert other.call("say", "only once", "key 2") != first  # keys are one's own
     assert chat.host.get(f"/rooms/{lobby}/").text.count("only once") == 2
 
 
 def test_a_page_that_comes_back_gets_what_it_missed(chat: Chat, lobby: str, page: OpenPage) -> None:
     ada = page(chat.host, lobby)
-    (before,) = ada.ask("say", "before", "key 3")
-    (after,) = ada.ask("say", "after", "key 4")
-    (answer,) = page(chat.host).ask("enter", lobby, before["id"])
+    before = ada.call("say", "before", "key 3")
+    after = ada.call("say", "after", "key 4")
+    answer = page(chat.host).call("enter", lobby, before["id"])
     assert answer["missed"] == [after]
 
 
 def test_who_is_here_is_told(chat: Chat, bob: Browser, page: OpenPage) -> None:
     room = chat.open_room("Tea time")
     ada = page(chat.host, room)
-    other = SocketIOClient(bob).open("/chat")
-    assert other.ask("enter", room) == [{"people": ["Ada", "Bob"], "missed": []}]
-    assert next_event(ada, "people") == ["Ada", "Bob"]
-    assert bob.get(f"{other.url}?disconnect").status == 200
-    assert next_event(ada, "people") == ["Ada"]
+    other = bob.connect("/chat")
+    assert other.call("enter", room) == {"people": ["Ada", "Bob"], "missed": []}
+    assert ada.expect("people").args[0] == ["Ada", "Bob"]
+    other.disconnect()
+    assert ada.expect("people").args[0] == ["Ada"]
 
 
 @pytest.mark.parametrize(
@@ -215,9 +206,10 @@ def test_who_is_here_is_told(chat: Chat, bob: Browser, page: OpenPage) -> None:
 def test_a_refusal_is_an_ack_that_says_why(
     chat: Chat, lobby: str, page: OpenPage, event: list[Any]
 ) -> None:
-    (answer,) = page(chat.host, lobby).ask(*event)
-    assert set(answer) == REFUSED
-    assert "internal_error" not in answer.values()
+    with pytest.raises(EventFailed) as refused:
+        page(chat.host, lobby).call(*event)
+    assert refused.value.code != "internal_error"
+    assert refused.value.message
 
 
 # ---- Views that tell the sockets
@@ -230,13 +222,13 @@ def test_ds20_the_staff_announces_by_an_ordinary_view(
     here, there = page(bob, lobby), page(chat.host, elsewhere)
     assert fill_in(chat.host, "/announce/", text="Fire drill.", room="").status == 302
     for client in (here, there):
-        assert next_event(client, "message")["text"] == "Fire drill."
+        assert client.expect("message").args[0]["text"] == "Fire drill."
     number = re.search(r'<option value="(\d+)">Lobby', chat.host.get("/announce/").text)
     assert number
     fill_in(chat.host, "/announce/", text="Only here.", room=number[1])
-    assert next_event(here, "message")["text"] == "Only here."
-    (said,) = there.ask("say", "something else", "key 5")
-    (answer,) = there.ask("enter", elsewhere, said["id"] - 1)
+    assert here.expect("message").args[0]["text"] == "Only here."
+    said = there.call("say", "something else", "key 5")
+    answer = there.call("enter", elsewhere, said["id"] - 1)
     assert answer["missed"] == [said]
     assert "Only here." not in chat.host.get(f"/rooms/{elsewhere}/").text
     assert bob.get("/announce/").status == 302
@@ -245,7 +237,7 @@ def test_ds20_the_staff_announces_by_an_ordinary_view(
 def test_a_new_room_is_told_to_everybody(chat: Chat, bob: Browser, page: OpenPage) -> None:
     client = page(bob)
     slug = chat.open_room("Brand new")
-    assert client.event() == ("room", ["Brand new", f"/rooms/{slug}/"])
+    assert client.expect("room").args == ["Brand new", f"/rooms/{slug}/"]
     reply = fill_in(bob, "/", name=" brand  NEW ")
     assert (reply.status, "There is a room of that name" in reply.text) == (200, True)
 
@@ -296,15 +288,15 @@ def test_after_a_restart_everything_is_there(tmp_path: Path) -> None:
     with start(tmp_path, "--noreload") as program:
         chat = Chat(program)
         room = chat.open_room("Lobby")
-        client = SocketIOClient(chat.host).open("/chat")
-        client.ask("enter", room)
-        (stored,) = client.ask("say", "it stays", "key")
+        client = chat.host.connect("/chat")
+        client.call("enter", room)
+        stored = client.call("say", "it stays", "key")
         cookies = chat.host.cookies
         chat.host.close()
         assert program.stop() == 0
     with start(tmp_path, "--noreload") as program:
         browser = Browser(program.find(r"development server at (http://[\d.:]+)", 4 * PATIENCE))
         browser.cookies = cookies
-        client = SocketIOClient(browser).open("/chat")
-        assert client.ask("enter", room) == [{"people": ["Ada"], "missed": [stored]}]
+        client = browser.connect("/chat")
+        assert client.call("enter", room) == {"people": ["Ada"], "missed": [stored]}
         browser.close()

@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from sockio.testing import Browser, Client
+
 from ..examples.programs import Program, need, running
-from ..support.http_client import Browser, SocketIOClient
 from ..support.raw_http import Connection
 from ..support.raw_websocket import RawWebSocket, upgrade_request
 from ..support.transcript import PATIENCE
@@ -49,8 +50,11 @@ class Site:
             assert browser.submit("/login", nickname=nickname).status == 302
         return browser
 
-    def connect(self, namespace: str = "", nickname: str = "") -> SocketIOClient:
-        return SocketIOClient(self.visit(nickname)).open(namespace)
+    def connect(
+        self, namespace: str = "", nickname: str = "", transport: str = "websocket"
+    ) -> Client:
+        """A page of somebody's own."""
+        return self.visit(nickname).connect(namespace, transport=transport)
 
     def open_database_files(self) -> int:
         found: int = json.loads(self.visit().get("/open-files").text)["open"]

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from ..support.http_client import SocketIOClient
+from sockio.testing import Client, EventFailed
+
 from ..support.node import NODE_MODULES, find_client
 from .django_site import Site, serving
 
@@ -26,21 +27,11 @@ def site() -> Iterator[Site]:
         yield site
 
 
-def message(client: SocketIOClient) -> Any:
-    """The next message, text or JSON."""
-    kind, _, rest = client.next().partition(":")
-    data = rest.split(":", 2)[2]
-    return json.loads(data) if kind == "4" else data
-
-
-def refusal(answer: list[Any]) -> str:
-    (error,) = answer
-    code: str = error["error"]
-    return code
-
-
-def leave(client: SocketIOClient) -> None:
-    assert client.browser.get(f"{client.url}?disconnect").status == 200
+def refusal(client: Client, channel: Any) -> str:
+    """The code with which a subscription is refused."""
+    with pytest.raises(EventFailed) as refused:
+        client.call("subscribe", channel)
+    return str(refused.value.code)
 
 
 # ---- Events
@@ -49,42 +40,42 @@ def leave(client: SocketIOClient) -> None:
 def test_ds01_ds09_on_connect_runs_once_and_its_context_stays(site: Site) -> None:
     client = site.connect("", "heidi")
     site.program.find("event: (connect heidi)")
-    client.ask("subscribe", "room-1")
-    client.send("3:::hello")
-    assert message(client) == {"from": "heidi", "text": "hello"}
+    client.call("subscribe", "room-1")
+    client.send("hello")
+    assert client.expect_message() == {"from": "heidi", "text": "hello"}
     assert site.program.output.count("event: connect heidi") == 1
 
 
 @pytest.mark.parametrize("sent", ["hello", "__subscribe__", {"a": [1, None]}, ["a", "list"], 7])
 def test_ds02_on_message_gets_what_was_sent(site: Site, sent: Any) -> None:
     client = site.connect()
-    client.send(f"3:::{sent}" if isinstance(sent, str) else f"4:::{json.dumps(sent)}")
-    assert message(client) == {"unbound": sent}
+    client.send(sent, json=not isinstance(sent, str))
+    assert client.expect_message() == {"unbound": sent}
 
 
 def test_ds03_ds10_subscribing_runs_its_handlers_and_joins(site: Site) -> None:
     ada, bob = site.connect("", "ada"), site.connect("", "bob")
-    assert ada.ask("subscribe", "room-2") == [True]
-    assert ada.ask("subscribe", "room-2") == [False]
-    assert bob.ask("subscribe", "room-2") == [True]
-    assert message(ada) == {"joins": "bob"}
-    assert bob.ask("unsubscribe", "room-2") == [True]
-    assert bob.ask("unsubscribe", "room-2") == [False]
+    assert ada.call("subscribe", "room-2") is True
+    assert ada.call("subscribe", "room-2") is False
+    assert bob.call("subscribe", "room-2") is True
+    assert ada.expect_message() == {"joins": "bob"}
+    assert bob.call("unsubscribe", "room-2") is True
+    assert bob.call("unsubscribe", "room-2") is False
     site.program.find("event: (unsubscribe bob room-2)")
-    ada.send("3:::alone")
-    assert message(ada) == {"from": "ada", "text": "alone"}
-    bob.send("3:::outside")
-    assert message(bob) == {"unbound": "outside"}
+    ada.send("alone")
+    assert ada.expect_message() == {"from": "ada", "text": "alone"}
+    bob.send("outside")
+    assert bob.expect_message() == {"unbound": "outside"}
 
 
 def test_ds03_on_subscribe_refuses_before_the_client_is_in(site: Site) -> None:
     staff, other = site.connect("", "root"), site.connect("", "ada")
-    assert staff.ask("subscribe", "room-private") == [True]
-    assert refusal(other.ask("subscribe", "room-private")) == "subscription_refused"
-    staff.send("3:::secret")
-    assert message(staff) == {"from": "root", "text": "secret"}
-    other.send("3:::where am I")
-    assert message(other) == {"unbound": "where am I"}
+    assert staff.call("subscribe", "room-private") is True
+    assert refusal(other, "room-private") == "subscription_refused"
+    staff.send("secret")
+    assert staff.expect_message() == {"from": "root", "text": "secret"}
+    other.send("where am I")
+    assert other.expect_message() == {"unbound": "where am I"}
 
 
 @pytest.mark.parametrize(
@@ -98,26 +89,26 @@ def test_ds03_on_subscribe_refuses_before_the_client_is_in(site: Site) -> None:
     ],
 )
 def test_ds10_a_client_cannot_make_up_channels(site: Site, channel: Any, code: str) -> None:
-    assert refusal(site.connect().ask("subscribe", channel)) == code
+    assert refusal(site.connect(), channel) == code
 
 
 def test_ds04_on_error_gets_the_exception_and_the_connection_lives(site: Site) -> None:
     client = site.connect("", "ada")
-    client.ask("subscribe", "room-3")
-    client.send("3:::fail")
-    assert message(client) == {"error": "of on_message"}
-    assert client.next() == "7::"
-    client.send("3:::still here")
-    assert message(client) == {"from": "ada", "text": "still here"}
+    client.call("subscribe", "room-3")
+    client.send("fail")
+    assert client.expect_message() == {"error": "of on_message"}
+    client.expect_error()
+    client.send("still here")
+    assert client.expect_message() == {"from": "ada", "text": "still here"}
 
 
 def test_ds05_disconnect_unsubscribe_and_finish_in_this_order(site: Site) -> None:
     ivan, judy = site.connect("", "ivan"), site.connect("", "judy")
     for client in (ivan, judy):
-        client.ask("subscribe", "room-4")
-    assert message(ivan) == {"joins": "judy"}
-    leave(judy)
-    assert message(ivan) == {"leaves": "judy"}
+        client.call("subscribe", "room-4")
+    assert ivan.expect_message() == {"joins": "judy"}
+    judy.disconnect()
+    assert ivan.expect_message() == {"leaves": "judy"}
     site.program.find("event: (finish judy)")
     said = [line for line in site.program.output.splitlines() if "judy" in line]
     assert said == [
@@ -131,7 +122,7 @@ def test_ds05_disconnect_unsubscribe_and_finish_in_this_order(site: Site) -> Non
 def test_ds05_finish_runs_at_the_end_of_the_server_too() -> None:
     with serving("--noreload") as site:
         client = site.connect("", "ada")
-        client.ask("subscribe", "room-1")
+        client.call("subscribe", "room-1")
         assert site.program.stop() == 0
         said = [line for line in site.program.output.splitlines() if line.startswith("event:")]
         assert said == [
@@ -143,14 +134,14 @@ def test_ds05_finish_runs_at_the_end_of_the_server_too() -> None:
 
 def test_ds06_a_handler_without_a_channel_stands_back_where_there_is_one(site: Site) -> None:
     client = site.connect("", "ada")
-    client.send("3:::one")
-    client.ask("subscribe", "room-5")
-    client.send("3:::two")
-    client.ask("unsubscribe", "room-5")
-    client.send("3:::three")
-    assert message(client) == {"unbound": "one"}
-    assert message(client) == {"from": "ada", "text": "two"}
-    assert message(client) == {"unbound": "three"}
+    client.send("one")
+    client.call("subscribe", "room-5")
+    client.send("two")
+    client.call("unsubscribe", "room-5")
+    client.send("three")
+    assert client.expect_message() == {"unbound": "one"}
+    assert client.expect_message() == {"from": "ada", "text": "two"}
+    assert client.expect_message() == {"unbound": "three"}
 
 
 # ---- Sending
@@ -159,19 +150,19 @@ def test_ds06_a_handler_without_a_channel_stands_back_where_there_is_one(site: S
 def test_ds11_a_channel_gets_what_is_sent_to_it_once(site: Site) -> None:
     ada, bob, eve = (site.connect("", name) for name in ("ada", "bob", "eve"))
     for channel in ("room-6", "room-7"):
-        ada.ask("subscribe", channel)
-        bob.ask("subscribe", channel)
-    eve.ask("subscribe", "room-8")
-    while message(ada) != {"joins": "bob"} or message(ada) != {"joins": "bob"}:
+        ada.call("subscribe", channel)
+        bob.call("subscribe", channel)
+    eve.call("subscribe", "room-8")
+    while ada.expect_message() != {"joins": "bob"} or ada.expect_message() != {"joins": "bob"}:
         pass
-    ada.send("3:::to all of my channels")
+    ada.send("to all of my channels")
     expected = {"from": "ada", "text": "to all of my channels"}
-    assert message(ada) == expected
-    assert message(bob) == expected
-    bob.send("3:::and back")
-    assert message(bob) == {"from": "bob", "text": "and back"}
-    eve.send("3:::elsewhere")
-    assert message(eve) == {"from": "eve", "text": "elsewhere"}
+    assert ada.expect_message() == expected
+    assert bob.expect_message() == expected
+    bob.send("and back")
+    assert bob.expect_message() == {"from": "bob", "text": "and back"}
+    eve.send("elsewhere")
+    assert eve.expect_message() == {"from": "eve", "text": "elsewhere"}
 
 
 @pytest.mark.parametrize(
@@ -187,29 +178,29 @@ def test_ds11_a_channel_gets_what_is_sent_to_it_once(site: Site) -> None:
 def test_ds11_everybody_or_everybody_else(site: Site, say: str, hers: bool, his: bool) -> None:
     ada, bob = site.connect("", "ada"), site.connect("", "bob")
     for client in (ada, bob):
-        client.ask("subscribe", "loud")
-    ada.send(f'4:::{{"say": "{say}", "text": {{"said": "{say}"}}}}')
+        client.call("subscribe", "loud")
+    ada.send({"say": say, "text": {"said": say}}, json=True)
     # What each says to itself comes behind it.
     heard = []
     for client in (ada, bob):
-        client.send('4:::{"say": "send", "text": "the end"}')
-        heard.append(message(client) == {"said": say})
+        client.send({"say": "send", "text": "the end"}, json=True)
+        heard.append(client.expect_message() == {"said": say})
         if heard[-1]:
-            assert message(client) == "the end"
+            assert client.expect_message() == "the end"
     assert heard == [hers, his]
 
 
 def test_ds12_views_send_to_one_to_a_channel_and_to_all(site: Site) -> None:
     ada, bob = site.connect("", "ada"), site.connect("", "bob")
-    ada.ask("subscribe", "room-9")
+    ada.call("subscribe", "room-9")
     visitor = site.visit()
-    sid = bob.url.rpartition("/")[2]
+    sid = bob.sid
     assert visitor.submit("/broadcast", session=sid, text="for bob").status == 200
-    assert message(bob) == "for bob"
+    assert bob.expect_message() == "for bob"
     assert visitor.submit("/broadcast", channel="room-9", text="for nine").status == 200
-    assert message(ada) == {"text": "for nine"}
+    assert ada.expect_message() == {"text": "for nine"}
     assert visitor.submit("/broadcast", text="for all").status == 200
-    assert message(ada) == message(bob) == "for all"
+    assert ada.expect_message() == bob.expect_message() == "for all"
 
 
 def test_ds12_nobody_there_is_said(site: Site) -> None:
@@ -219,7 +210,7 @@ def test_ds12_nobody_there_is_said(site: Site) -> None:
     reply = visitor.submit("/broadcast", session="nobody's", text="hello")
     assert (reply.status, "session id" in reply.text) == (404, True)
     client = site.connect()
-    leave(client)
+    client.disconnect()
 
 
 # ---- The log
@@ -227,8 +218,8 @@ def test_ds12_nobody_there_is_said(site: Site) -> None:
 
 def test_ds15_ds18_messages_are_logged_like_requests(site: Site) -> None:
     client = site.connect()
-    client.send('4:::{"text":"a\\nforged line"}')
-    message(client)
+    client.send({"text": "a\nforged line"}, json=True)
+    client.expect_message()
     line = site.program.find(r'(127\.0\.0\.1 - - \[.*\] "Socket.IO message: .*forged.*")')
     assert line.endswith('"Socket.IO message: {"text": "a\\nforged line"}"')
 
@@ -236,8 +227,8 @@ def test_ds15_ds18_messages_are_logged_like_requests(site: Site) -> None:
 def test_ds15_without_debug_messages_are_private() -> None:
     with serving("--noreload", DEBUG="0") as site:
         client = site.connect()
-        client.send("3:::a secret")
-        message(client)
+        client.send("a secret")
+        client.expect_message()
         assert site.program.stop() == 0
         assert "a secret" not in site.program.output
 

@@ -75,7 +75,7 @@ def until_nobody_listens(port: int) -> None:
 def test_ds14_ds05_a_change_restarts_it_and_the_clients_are_told(folder: Path, port: int) -> None:
     with serving(folder=folder, command=[*RUNSERVER, f"127.0.0.1:{port}"]) as site:
         client = site.connect("", "ada")
-        client.ask("subscribe", "room-1")
+        client.call("subscribe", "room-1")
         echo = WebSocketClient(site, "/echo")
         edit(folder / "rooms" / "views.py", "version 1", "version 2")
         site.program.find("(views.py changed, reloading)", 4 * PATIENCE)
@@ -115,7 +115,7 @@ def test_ds14_ds05_a_signal_ends_it_politely(
     command = [*RUNSERVER, f"127.0.0.1:{port}"]
     with serving(*options, command=command, new_session=True) as site:
         client = site.connect("", "ada")
-        client.ask("subscribe", "room-1")
+        client.call("subscribe", "room-1")
         # As a terminal does, to the whole group; SIGTERM as a service manager does, to one.
         if number is signal.SIGINT:
             os.killpg(site.program.pid, number)
@@ -166,12 +166,12 @@ def test_it_can_be_started_from_anywhere(tmp_path: Path, command: list[str]) -> 
         DJANGO_SETTINGS_MODULE="project.settings",
         PYTHONPATH=os.pathsep.join([str(SITE), *filter(None, sys.path)]),
     ) as site:
-        assert site.connect("/rooms").ask("count") == [0]
+        assert site.connect("/rooms").call("count") == 0
 
 
 def test_an_application_without_sockio_is_wrapped() -> None:
     with serving("--noreload", WSGI_APPLICATION="project.unwrapped.application") as site:
-        assert site.connect("/rooms", "ada").ask("whoami") == [["ada", True]]
+        assert site.connect("/rooms", "ada").call("whoami") == ["ada", True]
         echo = WebSocketClient(site, "/echo")
         echo.say("hello")
         assert echo.hear() == "hello"
@@ -203,9 +203,9 @@ def test_ds14_static_files_and_the_debug_page_while_developing() -> None:
         assert "shown by debuggers" in page.text
         assert "<title>RuntimeError" in page.text
         # D-90: a session id lets in whoever reads it in the access log.
-        client = site.connect("/rooms")
-        client.ask("count")
-        sid = client.url.rpartition("/")[2]
+        client = site.connect("/rooms", transport="xhr-polling")
+        client.call("count")
+        sid = client.sid
         site.program.find(rf'("GET /socket.io/1/xhr-polling/{sid[:6]}…)')
         assert sid not in site.program.output
 
@@ -219,7 +219,7 @@ def test_ws05_werkzeugs_debugger() -> None:
         assert "EVALEX = true" in page.text
         site.program.find(r"Debugger PIN: ([\d-]+)")
         # The rest of the site does not notice.
-        assert site.connect("/rooms").ask("count") == [0]
+        assert site.connect("/rooms").call("count") == 0
         assert site.visit().get("/nowhere").status == 404
         assert site.visit().get("/static/rooms/socket.io.js").status == 200
 
