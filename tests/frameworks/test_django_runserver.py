@@ -169,8 +169,10 @@ def test_it_can_be_started_from_anywhere(tmp_path: Path, command: list[str]) -> 
         assert site.connect("/rooms").call("count") == 0
 
 
-def test_an_application_without_sockio_is_wrapped() -> None:
-    with serving("--noreload", WSGI_APPLICATION="project.unwrapped.application") as site:
+@pytest.mark.parametrize("module", ["unwrapped", "wrapped_inside"])
+def test_an_application_is_wrapped_once(module: str) -> None:
+    """Not at all by ``startproject``; and with something around it, as WhiteNoise is."""
+    with serving("--noreload", WSGI_APPLICATION=f"project.{module}.application") as site:
         assert site.connect("/rooms", "ada").call("whoami") == ["ada", True]
         echo = WebSocketClient(site, "/echo")
         echo.say("hello")
