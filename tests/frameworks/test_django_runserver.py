@@ -82,8 +82,7 @@ def test_ds14_ds05_a_change_restarts_it_and_the_clients_are_told(folder: Path, p
         assert echo.closing() == 1001
         echo.close()
         page_says(port, "version 2")
-        said = site.program.output
-        assert said.index("event: finish ada") < said.rindex("development server at")
+        site.program.find(r"(?s)reloading.*event: finish ada.*(development server at)")
         edit(folder / "rooms" / "views.py", "version 2", "version 3")
         page_says(port, "version 3")
         assert site.program.stop() == 0
