@@ -70,11 +70,6 @@ def fill_in(browser: Browser, path: str, **fields: str) -> Reply:
     return browser.submit(path, csrfmiddlewaretoken=token_in(browser.get(path)), **fields)
 
 
-def next_event(client: Client, name: str) -> Any:
-    """The argument of the next event of that name."""
-    return client.expect(name).args[0]
-
-
 @pytest.fixture(scope="module")
 def chat(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chat]:
     need("django", requirement="sockio[django-demo]")
@@ -102,16 +97,17 @@ def page() -> Iterator[OpenPage]:
     """Open a page that is closed at the end of the test: ``page(bob, "lobby")``."""
     opened: list[Client] = []
 
-    def open_one(browser: Browser, room: str = "", transport: str = "xhr-polling") -> Client:
-        client = browser.connect("/chat", transport=transport)
+    def open_one(browser: Browser, room: str = "") -> Client:
+        client = browser.connect("/chat")
         opened.append(client)
         if room:
-            assert set(client.call("enter", room)) == {"people", "missed"}
+            answer = client.call("enter", room)
+            assert set(answer) == {"people", "missed"}
         return client
 
     yield open_one
     for client in opened:
-        client.of("").disconnect()
+        client.disconnect()
 
 
 # ---- Who may do what
@@ -123,7 +119,6 @@ def test_pages_lead_to_the_login_and_the_namespace_refuses(chat: Chat) -> None:
     client = stranger.connect()
     with pytest.raises(Refused):
         client.of("/chat")
-    assert client.connected
 
 
 def test_a_login_opens_both(chat: Chat, bob: Browser, page: OpenPage) -> None:
@@ -132,7 +127,7 @@ def test_a_login_opens_both(chat: Chat, bob: Browser, page: OpenPage) -> None:
     assert (reply.status, reply.headers["Location"]) == (302, "/")
     page(browser)
     # Nobody has configured any logging: the development server shows who comes and goes.
-    chat.program.find(r"(sockio\.socket: open \S+ connected xhr-polling 127\.0\.0\.1)")
+    chat.program.find(r"(sockio\.socket: open \S+ connected websocket 127\.0\.0\.1)")
 
 
 def test_the_page_brings_the_client(chat: Chat, lobby: str) -> None:
@@ -143,10 +138,9 @@ def test_the_page_brings_the_client(chat: Chat, lobby: str) -> None:
         assert chat.host.get(path).status == 200, path
 
 
-@pytest.mark.parametrize("transport", ["websocket", "xhr-polling"])
-def test_a_log_out_is_told_to_open_pages(chat: Chat, lobby: str, transport: str) -> None:
-    browser = chat.register(f"Grace_{transport}")
-    client = browser.connect("/chat", transport=transport)
+def test_a_log_out_is_told_to_open_pages(chat: Chat, lobby: str) -> None:
+    browser = chat.register("Grace")
+    client = browser.connect("/chat")
     client.call("enter", lobby)
     reply = browser.submit("/accounts/logout/", csrfmiddlewaretoken=token_in(browser.get("/")))
     assert reply.status == 302
@@ -159,18 +153,18 @@ def test_a_log_out_is_told_to_open_pages(chat: Chat, lobby: str, transport: str)
 def test_a_message_is_stored_and_reaches_the_room(
     chat: Chat, bob: Browser, lobby: str, page: OpenPage
 ) -> None:
-    ada, other = page(chat.host, lobby), page(bob, lobby, "websocket")
+    ada, other = page(chat.host, lobby), page(bob, lobby)
     text = "Grüße ☃ 🎈 <b>\u2028 x"
     stored = ada.call("say", text, "key 1")
     assert stored == {**stored, "author": "Ada", "text": text}
-    assert next_event(other, "message") == stored
+    assert other.expect("message").args[0] == stored
     assert "&lt;b&gt;" in bob.get(f"/rooms/{lobby}/").text
 
 
 def test_the_same_key_is_the_same_message(
     chat: Chat, bob: Browser, lobby: str, page: OpenPage
 ) -> None:
-    ada, other = page(chat.host, lobby), page(bob, lobby, "websocket")
+    ada, other = page(chat.host, lobby), page(bob, lobby)
     first = ada.call("say", "only once", "key 2")
     assert ada.call("say", "only once", "key 2") == first
     assert other.call("say", "only once", "key 2") != first  # keys are one's own
@@ -190,9 +184,9 @@ def test_who_is_here_is_told(chat: Chat, bob: Browser, page: OpenPage) -> None:
     ada = page(chat.host, room)
     other = bob.connect("/chat")
     assert other.call("enter", room) == {"people": ["Ada", "Bob"], "missed": []}
-    assert next_event(ada, "people") == ["Ada", "Bob"]
-    other.drop()
-    assert next_event(ada, "people") == ["Ada"]
+    assert ada.expect("people").args[0] == ["Ada", "Bob"]
+    other.disconnect()
+    assert ada.expect("people").args[0] == ["Ada"]
 
 
 @pytest.mark.parametrize(
@@ -212,11 +206,10 @@ def test_who_is_here_is_told(chat: Chat, bob: Browser, page: OpenPage) -> None:
 def test_a_refusal_is_an_ack_that_says_why(
     chat: Chat, lobby: str, page: OpenPage, event: list[Any]
 ) -> None:
-    client = page(chat.host, lobby)
-    with pytest.raises(EventFailed) as failed:
-        client.call(*event)
-    assert failed.value.code != "internal_error"
-    assert failed.value.message
+    with pytest.raises(EventFailed) as refused:
+        page(chat.host, lobby).call(*event)
+    assert refused.value.code != "internal_error"
+    assert refused.value.message
 
 
 # ---- Views that tell the sockets
@@ -229,11 +222,11 @@ def test_ds20_the_staff_announces_by_an_ordinary_view(
     here, there = page(bob, lobby), page(chat.host, elsewhere)
     assert fill_in(chat.host, "/announce/", text="Fire drill.", room="").status == 302
     for client in (here, there):
-        assert next_event(client, "message")["text"] == "Fire drill."
+        assert client.expect("message").args[0]["text"] == "Fire drill."
     number = re.search(r'<option value="(\d+)">Lobby', chat.host.get("/announce/").text)
     assert number
     fill_in(chat.host, "/announce/", text="Only here.", room=number[1])
-    assert next_event(here, "message")["text"] == "Only here."
+    assert here.expect("message").args[0]["text"] == "Only here."
     said = there.call("say", "something else", "key 5")
     answer = there.call("enter", elsewhere, said["id"] - 1)
     assert answer["missed"] == [said]

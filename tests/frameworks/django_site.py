@@ -6,6 +6,7 @@ what, and when, is part of what is tested.
 
 from __future__ import annotations
 
+import atexit
 import functools
 import json
 import shutil
@@ -51,9 +52,9 @@ class Site:
         return browser
 
     def connect(
-        self, namespace: str = "", nickname: str = "", *, transport: str = "xhr-polling"
+        self, namespace: str = "", nickname: str = "", transport: str = "websocket"
     ) -> Client:
-        """A client in a browser of its own. Polls: then the server has many short requests."""
+        """A page of somebody's own."""
         return self.visit(nickname).connect(namespace, transport=transport)
 
     def open_database_files(self) -> int:
@@ -80,6 +81,7 @@ def _migrated() -> Path:
     """An empty database, made once."""
     need("django", requirement="Django>=4.2")
     folder = Path(tempfile.mkdtemp(prefix="sockio-django-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     database = folder / "db.sqlite3"
     with running(
         [sys.executable, "manage.py", "migrate", "--verbosity=0", "--skip-checks"],

@@ -33,13 +33,10 @@ PUBLIC = {
     "socketio_manage",
 }
 
-#: It is imported by a project's own routes, and reads the project's settings.
-OF_A_PROJECT = "sockio.integrations.django.urls"
-
 MODULES = sorted(
     module.name
     for module in pkgutil.walk_packages(sockio.__path__, "sockio.")
-    if not module.name.startswith("sockio._demo") and module.name != OF_A_PROJECT
+    if not module.name.startswith("sockio._demo")
 )
 
 

@@ -5,10 +5,17 @@ from __future__ import annotations
 import re
 
 from django.urls import re_path
+from django.utils.functional import lazy
 
 from . import conf
 from .views import socketio
 
 __all__ = ["urlpatterns"]
 
-urlpatterns = [re_path(rf"^{re.escape(conf.resource())}/", socketio, name="socketio")]
+
+def _pattern() -> str:
+    return rf"^{re.escape(conf.resource())}/"
+
+
+# Lazy: the settings are asked for it when a URL is first resolved.
+urlpatterns = [re_path(lazy(_pattern, str)(), socketio, name="socketio")]

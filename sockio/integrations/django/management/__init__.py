@@ -1,4 +1,4 @@
-"""What ``manage.py`` gets from sockio, where Django looks for it."""
+"""What ``manage.py`` can do with sockio installed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Template tags, where Django looks for them."""
+"""The libraries of template tags, by the names of their modules."""
 
 from __future__ import annotations
 

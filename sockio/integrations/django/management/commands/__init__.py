@@ -1,4 +1,4 @@
-"""The commands, each a module of its name."""
+"""The commands, by the names of their modules."""
 
 from __future__ import annotations
 

@@ -22,7 +22,8 @@ from django.db import connections
 from django.utils import autoreload
 
 from .....middleware import SocketIOMiddleware
-from .....server import SocketIOServer, find_middleware
+from .....server import SocketIOServer
+from ....wrapped import middlewares_in
 from ... import conf
 from ...outside import remember
 from ...wsgi import wrap
@@ -131,10 +132,10 @@ class Command(RunServer):
     def get_handler(self, *args: Any, **options: Any) -> Callable[..., Iterable[bytes]]:
         """The project's application; one that is not wrapped yet is wrapped."""
         application: Callable[..., Iterable[bytes]] = get_internal_wsgi_application()
-        middleware = find_middleware(application)
-        if middleware is None:
+        found = middlewares_in(application)
+        if not found:
             return wrap(application)
-        remember(middleware.registry)
+        remember(found[0].registry)
         return application
 
     def _refuse(self, error: OSError) -> None:
@@ -155,7 +156,7 @@ class _Application:
 
     def __init__(self, site: Any, options: dict[str, Any]) -> None:
         #: Where the server looks for the middleware.
-        self.wsgi_app: SocketIOMiddleware | None = find_middleware(site)
+        self.wsgi_app: SocketIOMiddleware = middlewares_in(site)[0]
         app = site
         if _serves_static(options):
             from django.contrib.staticfiles.handlers import StaticFilesHandler
