@@ -102,7 +102,7 @@ class WebSocketCarrier:
         self._send = stream.send
         self._turn = self._runtime.turn
         # What leaves at the end of the present turn, if anything.
-        self._collected: list[bytes] | None = None
+        self._collected: bytes | list[bytes] | None = None
         self._socket = socket
         self._reader = FrameReader(
             transport.settings.max_payload, short_way=transport.reads_frames_shortly
@@ -188,15 +188,18 @@ class WebSocketCarrier:
         if frame is None:
             frame = packet.frame = text_frame(packet.data)
         collected = self._collected
-        if collected is not None:
+        if collected is None:
+            if self._turn.open:
+                self._collected = frame
+                self._turn.at_end(self)
+            else:
+                self._write(frame)
+        elif isinstance(collected, list):
             collected.append(frame)
             if len(collected) == COLLECT or len(frame) > LARGE:
                 self.flush()
-        elif self._turn.open:
-            self._collected = [frame]
-            self._turn.at_end(self)
         else:
-            self._write(frame)
+            self._collected = [collected, frame]
         return True
 
     def flush(self) -> None:
@@ -204,7 +207,7 @@ class WebSocketCarrier:
         collected = self._collected
         if collected is not None:
             self._collected = None
-            self._write(collected[0] if len(collected) == 1 else b"".join(collected))
+            self._write(b"".join(collected) if isinstance(collected, list) else collected)
 
     def ready(self) -> None:
         if self._tail is None:
