@@ -70,7 +70,6 @@ def run(
             timeout=timeout,
             check=False,
             preexec_fn=prepare,
-            start_new_session=True,
         )
     except subprocess.TimeoutExpired:
         raise BenchmarkError(f"the load generator did not end within {timeout:g} seconds") from None

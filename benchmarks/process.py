@@ -56,8 +56,11 @@ def cores() -> tuple[int, int]:
 def prepare(core: int) -> None:
     """Give this process its core, all the open files it may have, and priority if allowed.
 
-    To be called in a new process, which leads a session of its own.
+    To be called in a new process, before its program: it becomes the leader of a session.
     """
+    # Here, and not by subprocess's start_new_session: where gevent has patched that, it comes after
+    # this function, and the priority would be given to the session of whoever started us.
+    os.setsid()
     os.sched_setaffinity(0, {core})
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
@@ -82,7 +85,6 @@ def running(command: Sequence[str], core: int) -> Iterator[Running]:
             stdin=subprocess.DEVNULL,
             text=True,
             preexec_fn=lambda: prepare(core),
-            start_new_session=True,
         )
         try:
             yield _started(process)

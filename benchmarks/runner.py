@@ -116,7 +116,6 @@ class Runner:
             text=True,
             check=False,
             preexec_fn=lambda: prepare(core),
-            start_new_session=True,
         )
         if done.returncode:
             raise BenchmarkError(f"{workload.script} failed:\n{done.stderr}")
