@@ -71,11 +71,23 @@ def servers(session: nox.Session) -> None:
 
 @nox.session(python=[PYTHONS[0], PYTHONS[-1]])
 def minimums(session: nox.Session) -> None:
-    """Run the suite with every dependency at the lower bound that pyproject.toml promises."""
+    """Run the suite with every dependency at the lower bound that pyproject.toml promises; on the
+    oldest Python without the fast paths, too."""
     pins = [lowest(requirement) for requirement in promised()]
     install_sockio(session, *EXTRAS, requirements=[*group("test"), *pins])
     install_js_client(session)
-    pytest(session, *session.posargs)
+    slowly = ["--without", ",".join(fast_paths(session))] if session.python == PYTHONS[0] else []
+    pytest(session, *slowly, *session.posargs)
+
+
+@nox.session
+def fallbacks(session: nox.Session) -> None:
+    """Run the suite with each of the fast paths left out, one after the other, then with all."""
+    install_sockio(session, *EXTRAS, requirements=group("test"))
+    install_js_client(session)
+    names = fast_paths(session)
+    for left_out in [*names, ",".join(names)]:
+        pytest(session, "--without", left_out, *session.posargs)
 
 
 @nox.session
@@ -152,6 +164,13 @@ def promised() -> list[str]:
     project = PYPROJECT["project"]
     extras = project["optional-dependencies"].values()
     return [*project["dependencies"], *itertools.chain.from_iterable(extras)]
+
+
+def fast_paths(session: nox.Session) -> list[str]:
+    """The fast paths that the installed sockio has."""
+    code = "from sockio.config import FAST_PATHS; print(*FAST_PATHS)"
+    printed = session.run("python", "-c", code, silent=True)
+    return str(printed).split()
 
 
 def lowest(requirement: str) -> str:
