@@ -36,6 +36,14 @@ else:
 __all__ = ["SocketIOServer", "find_middleware", "serve"]
 
 
+#: Options of gevent-socketio's server that have no counterpart, and what takes their place.
+_REPLACED = {
+    "namespace": "resource='...' is its name now",
+    "log_file": "pass log=open(path, 'a') for the access log; sockio itself logs by logging",
+    "ws_handler_class": "leave it out: websockets need no handler any more",
+}
+
+
 class SocketIOServer(WSGIServer):
     """A ``gevent.pywsgi.WSGIServer`` for an application with Socket.IO.
 
@@ -67,6 +75,9 @@ class SocketIOServer(WSGIServer):
                     "('', 10843)."
                 ) from None
             options.update(policy_listener_host=host, policy_listener_port=port)
+        for name in options:
+            if name in _REPLACED:
+                raise SettingsError(f"SocketIOServer({name}=...): {_REPLACED[name]}.")
         settings = {name: options.pop(name) for name in list(options) if name in OPTIONS}
         found = find_middleware(app)
         if found is None:
@@ -236,19 +247,22 @@ def serve(
     host: str = "127.0.0.1",
     port: int = 8080,
     namespaces: Mapping[str, Any] | None = None,
+    *,
+    _quiet: bool = False,
     **options: Any,
 ) -> None:
     """Serve ``app`` until SIGINT or SIGTERM. Blocks. ``options`` as for :class:`SocketIOServer`.
 
-    Says its address on standard error; with ``port=0`` the system chooses one. Must be called in
-    the main thread, as everything that handles signals.
+    Says its address on standard error, unless ``_quiet``; with ``port=0`` the system chooses one.
+    Must be called in the main thread, as everything that handles signals.
     """
     server = SocketIOServer((host, port), app, namespaces, **options)
     server.start()
     for number in (signal.SIGINT, signal.SIGTERM):
         gevent.signal_handler(number, server.stop)
-    shown = f"[{host}]" if ":" in host else host
-    scheme = "https" if server.ssl_enabled else "http"
-    sys.stderr.write(f"serving on {scheme}://{shown}:{server.server_port}\n")
-    sys.stderr.flush()
+    if not _quiet:
+        shown = f"[{host}]" if ":" in host else host
+        scheme = "https" if server.ssl_enabled else "http"
+        sys.stderr.write(f"serving on {scheme}://{shown}:{server.server_port}\n")
+        sys.stderr.flush()
     server.serve_forever()

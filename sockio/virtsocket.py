@@ -41,7 +41,7 @@ from .protocol.dialect import Codec
 from .protocol.packet import Packet
 from .reasons import Reason
 
-__all__ = ["Socket", "State"]
+__all__ = ["Socket", "State", "default_error_handler"]
 
 log = logging.getLogger("sockio.socket")
 
@@ -92,6 +92,12 @@ class Socket(Outlet):
 
     #: The name of the namespace that opens with the session.
     GLOBAL_NS = ""
+
+    #: What :attr:`state` may be, by the names that gevent-socketio had for it.
+    STATE_CONNECTING = State.CONNECTING
+    STATE_CONNECTED = State.CONNECTED
+    STATE_DISCONNECTING = State.DISCONNECTING
+    STATE_DISCONNECTED = State.DISCONNECTED
 
     __slots__ = (
         "__weakref__",
@@ -446,8 +452,6 @@ class Socket(Outlet):
         """
         self.close(Reason.SERVER, say=not silent, flush=True)
 
-    kill = disconnect
-
     def close(self, reason: str, *, say: bool = True, flush: bool | None = None) -> None:
         """End the session for ``reason``. Does nothing when it has ended already.
 
@@ -588,6 +592,41 @@ class Socket(Outlet):
         """Start a task that ends with the session at the latest; returns it. See also
         ``BaseNamespace.spawn``, whose tasks end with the namespace."""
         return self.jobs.spawn(fn, *args, **kwargs)
+
+    # ---- names of gevent-socketio
+
+    def kill(self, detach: bool = False) -> None:
+        """:meth:`disconnect`, by the name that gevent-socketio had for it.
+
+        ``detach`` changes nothing: a session that ended is always in no index.
+        """
+        self.disconnect()
+
+    def detach(self) -> None:
+        """End the session without a word, which takes it out of every index."""
+        self.disconnect(silent=True)
+
+    def remove_namespace(self, namespace: str) -> None:
+        """Take the client out of the namespace of that name, without telling the client.
+
+        Nothing happens if it is not connected. ``recv_disconnect`` is called, and the session goes
+        on unless it is the global namespace.
+        """
+        instance = self.active_ns.get(namespace)
+        if instance is not None:
+            instance.disconnect(silent=True)
+
+    @property
+    def json_loads(self) -> Callable[[str], Any]:
+        """The function that reads this client's JSON."""
+        return self.codec.json_loads
+
+    @property
+    def json_dumps(self) -> Callable[[Any], str]:
+        """The function that writes this client's JSON."""
+        return self.codec.json_dumps
+
+    # ---- within
 
     def _move(self, event: str) -> State:
         self.state = _MOVES[self.state, event]

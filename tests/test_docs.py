@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +15,8 @@ from sockio.doctor import CODES
 from sockio.error_handling import REFUSALS
 from sockio.transports import TRANSPORTS
 
-DOCS = Path(__file__).resolve().parent.parent / "docs"
+TESTS = Path(__file__).resolve().parent
+DOCS = TESTS.parent / "docs"
 LIMITS = (DOCS / "limits.md").read_text(encoding="utf-8")
 DOCTORS_PAGE = (DOCS / "howto" / "doctor.md").read_text(encoding="utf-8")
 REFUSALS_PAGE = (DOCS / "refusals.md").read_text(encoding="utf-8")
@@ -65,3 +67,68 @@ def test_every_transport_is_described(name: str) -> None:
 @pytest.mark.parametrize("code", CODES)
 def test_every_code_of_the_doctors_is_explained(code: str) -> None:
     assert any(f"`{code}`" in row.split("|")[1] for row in rows(DOCTORS_PAGE))
+
+
+# ---- the checklists
+
+#: Rows of the ancestors' features by their first letters: each of these has to be in a checklist.
+INVENTORY = {
+    "GS": [
+        *range(1, 28),
+        *range(31, 38),
+        *range(41, 50),
+        *range(51, 67),
+        *range(71, 77),
+        81,
+        82,
+        83,
+    ],
+    "DS": range(1, 22),
+    "DW": range(1, 9),
+    "WS": range(1, 9),
+}
+
+#: What a checklist says in code: a file of tests, a test or class in it, or one in the same file
+#: again. ``unit/test_acks.py::test_x``, ``::test_y``
+NAMED = re.compile(r"`(?:tests/)?((?:\w+/)*(?:test_\w+|contract)\.py)?((?:::\w+)*)`")
+
+
+def named_tests() -> Iterator[tuple[str, str, str]]:
+    """Checklist, file and name of every test that a checklist names; "" for a file as a whole."""
+    for page in sorted((DOCS / "checklist").glob("*.md")):
+        path = ""
+        for match in NAMED.finditer(page.read_text(encoding="utf-8")):
+            path = match[1] or path
+            if match[0] != "``":
+                yield page.name, path, match[2].rpartition("::")[2]
+
+
+def file_of_tests(path: str) -> Path:
+    """The file, given from the folder of tests on, or by a name that only one of them has."""
+    if "/" in path:
+        return TESTS / path
+    (found,) = TESTS.rglob(path)
+    return found
+
+
+def test_the_checklists_are_read() -> None:
+    found = set(named_tests())
+    assert ("gs.md", "unit/test_acks.py", "test_d31_ids_count_from_one_per_namespace") in found
+    assert len(found) > 100
+
+
+def test_every_test_that_a_checklist_names_is_there() -> None:
+    missing = []
+    for page, path, name in named_tests():
+        file = file_of_tests(path)
+        text = file.read_text(encoding="utf-8") if file.is_file() else None
+        if text is None or (name and not re.search(rf"(def|class) {name}\b", text)):
+            missing.append(f"{page}: {path}::{name}")
+    assert missing == []
+
+
+def test_every_row_is_in_a_checklist() -> None:
+    pages = [page.read_text(encoding="utf-8") for page in (DOCS / "checklist").glob("*.md")]
+    listed = {row.split("|")[1].strip() for page in pages for row in rows(page)}
+    wanted = [f"{kind}-{number:02}" for kind, numbers in INVENTORY.items() for number in numbers]
+    assert [name for name in wanted if name not in listed] == []
