@@ -84,6 +84,7 @@ INVENTORY = {
         83,
     ],
     "DS": range(1, 22),
+    "TD": range(1, 8),
     "DW": range(1, 9),
     "WS": range(1, 9),
 }
