@@ -161,6 +161,8 @@ class SessionRegistry:
                 del self._sockets[socket.sessid]
                 self._ending.add(socket)
             self._wheel.remove(socket)
+            if not self._sockets:
+                self._rest()
             if socket.state is State.DISCONNECTED:
                 self._ending.discard(socket)
                 if self._empty is not None and not self._sockets and not self._ending:
@@ -174,6 +176,13 @@ class SessionRegistry:
             self._timer.cancel()
         when = self._wheel.next()
         self._timer = None if when is None else self.runtime.at(when, self._tick)
+
+    def _rest(self) -> None:
+        """Nobody is here: no timer shall wait for a deadline that nobody has."""
+        self._wheel = Wheel()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _tick(self) -> None:
         self._timer = None

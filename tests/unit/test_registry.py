@@ -51,6 +51,22 @@ def test_d18_an_id_that_is_taken_is_not_given_out_again(
     assert home.registry.create("").sessid == "a" * 20
 
 
+# ---- nobody
+
+
+def test_nobody_leaves_no_timer_behind(home: House) -> None:
+    """One that was stopped is free to go, and one that goes on keeps its deadlines."""
+    for _ in range(2):
+        for socket in (home.handshake(), home.handshake()):
+            assert home.runtime.timers == 1
+            socket.close(Reason.CLIENT)
+        assert home.runtime.timers == 0
+    late = home.handshake()
+    home.runtime.advance(61)
+    assert late.close_reason == Reason.UNOPENED
+    assert home.runtime.timers == 0
+
+
 # ---- finding
 
 
