@@ -145,8 +145,7 @@ def examples(session: nox.Session) -> None:
     pytest(session, "tests/examples", *session.posargs)
 
 
-# The newest Python is the fastest, and what one compares with should be at its best, too.
-@nox.session(python=PYTHONS[-1])
+@nox.session
 def bench(session: nox.Session) -> None:
     """Measure sockio and its peers, 15 minutes; `-- --quick` and the like go to the runner."""
     install_sockio(session, "fast", requirements=group("bench"))

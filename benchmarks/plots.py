@@ -117,26 +117,33 @@ def _logarithmic(axes: Any) -> None:
 
 
 def _throughput(results: Results) -> Any:
-    """Messages a second, one small panel for each workload."""
+    """Messages a second, one small panel for each workload; the floors would dwarf all servers."""
     rows = _present(results, THROUGHPUT)
     if not rows:
         return None
-    figures, colours = results.figures, _colours(results)
+    colours = _colours(results)
+    bars = {row: _servers_of(results, row) for row in rows}
     picture, panels = pyplot.subplots(
-        len(rows), 1, figsize=(7, 0.35 + 0.2 * len(results.servers) * len(rows) + 0.5 * len(rows)),
+        len(rows),
+        1,
+        figsize=(7, sum(0.2 * len(servers) + 0.65 for servers in bars.values()) + 0.4),
+        height_ratios=[len(servers) + 1 for servers in bars.values()],
         squeeze=False,
-    )  # fmt: skip
+        layout="constrained",
+    )
     for row, axes in zip(rows, panels[:, 0], strict=True):
-        _bars(
-            axes, row, {s: figures[row, s] for s in results.servers if (row, s) in figures}, colours
-        )
-        axes.set_yticks(
-            range(len(axes.containers[0])),
-            [results.servers[s] for s in results.servers if (row, s) in figures],
-        )
-    picture.suptitle("Messages, round trips or connections a second", x=0.02, ha="left")
-    picture.tight_layout()
+        _bars(axes, row, {server: results.figures[row, server] for server in bars[row]}, colours)
+        axes.set_yticks(range(len(bars[row])), [results.servers[server] for server in bars[row]])
+    picture.suptitle("Messages, round trips or connections a second", x=0.01, ha="left")
     return picture
+
+
+def _servers_of(results: Results, row: str) -> list[str]:
+    return [
+        server
+        for server in results.servers
+        if (row, server) in results.figures and not server.startswith("floor")
+    ]
 
 
 def _bars(axes: Any, row: str, figures: Mapping[str, Figure], colours: Mapping[str, str]) -> None:
@@ -180,5 +187,6 @@ def _latency(results: Results) -> Any:
 
 
 def _present(results: Results, names: Sequence[str]) -> list[str]:
+    """Those rows which have rates and latencies of a server that is no floor."""
     timed = {row for (row, _), figure in results.figures.items() if figure.p50 is not None}
-    return [name for name in names if name in timed]
+    return [name for name in names if name in timed and _servers_of(results, name)]
