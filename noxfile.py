@@ -32,6 +32,16 @@ PYTHONS = nox.project.python_versions(PYPROJECT)
 # What the whole suite needs: the examples are part of it.
 EXTRAS = sorted(PYPROJECT["project"]["optional-dependencies"])
 
+# Servers, proxies, examples and development servers, each in processes of their own.
+PROGRAMS = (
+    "benchmarks/*",
+    "doctor/*",
+    "examples/*",
+    "frameworks/test_django_*.py",
+    "proxies/*",
+    "servers/*",
+)
+
 # Built by the first session that asks, and the same one for all the others of this run.
 _wheel: Path | None = None
 
@@ -50,7 +60,7 @@ def tests(session: nox.Session) -> None:
     """Run the whole suite against the built wheel, on every supported Python."""
     install_sockio(session, *EXTRAS, requirements=group("test"))
     install_js_client(session)
-    pytest(session, *session.posargs)
+    pytest(session, *spared(session, everything_on=PYTHONS[-1]), *session.posargs)
 
 
 @nox.session
@@ -77,7 +87,7 @@ def minimums(session: nox.Session) -> None:
     install_sockio(session, *EXTRAS, requirements=[*group("test"), *pins])
     install_js_client(session)
     slowly = ["--without", ",".join(fast_paths(session))] if session.python == PYTHONS[0] else []
-    pytest(session, *slowly, *session.posargs)
+    pytest(session, *slowly, *spared(session, everything_on=PYTHONS[0]), *session.posargs)
 
 
 @nox.session
@@ -151,6 +161,14 @@ def bench(session: nox.Session) -> None:
     install_sockio(session, "fast", requirements=group("bench"))
     # The servers are scripts of their own and import the wheel; only the runner is of the checkout.
     session.run("python", "-m", "benchmarks", "run", *session.posargs)
+
+
+def spared(session: nox.Session, everything_on: str) -> list[str]:
+    """Options for pytest that leave out, in CI and but for one Python, the tests that spend their
+    time with starting other programs: they take as long as all the rest together."""
+    if not CI or session.python == everything_on:
+        return []
+    return [f"--ignore-glob=tests/{path}" for path in PROGRAMS]
 
 
 def group(name: str) -> tuple[str, ...]:
