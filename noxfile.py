@@ -10,10 +10,16 @@ import itertools
 import json
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import nox
 from packaging.requirements import Requirement
+
+# Nox runs this file without its folder on the path.
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from tests.support.releases import Record, Release, page, releases
 
 nox.needs_version = ">=2025.10.14"
 nox.options.default_venv_backend = "virtualenv"
@@ -40,6 +46,11 @@ PROGRAMS = (
     "frameworks/test_django_*.py",
     "proxies/*",
     "servers/*",
+)
+
+# The rows of the matrix.
+RELEASES = releases(
+    [*PYPROJECT["project"]["dependencies"], *nox.project.dependency_groups(PYPROJECT, "test")]
 )
 
 # Built by the first session that asks, and the same one for all the others of this run.
@@ -98,6 +109,47 @@ def fallbacks(session: nox.Session) -> None:
     names = fast_paths(session)
     for left_out in [*names, ",".join(names)]:
         pytest(session, "--without", left_out, *session.posargs)
+
+
+# Environments by the dozen: uv, where it is there, makes them in less time.
+@nox.session(python=PYTHONS, reuse_venv=False, venv_backend="uv|virtualenv")
+@nox.parametrize("release", [nox.param(release, id=release.id) for release in RELEASES])
+def matrix(session: nox.Session, release: Release) -> None:
+    """Run what concerns one release of a framework or of gevent, the rest being the newest."""
+    python = str(session.python)
+    if reason := release.impossible(python):
+        session.skip(reason.rstrip("."))
+    record = Record(python, release.id, commit=tested_commit(session))
+    folder = session.cache_dir / "matrix"
+    record.write(folder)  # in the place of an older one, which is not to outlive a failure
+    tools = [tool for tool in group("test") if Requirement(tool).name in {"pytest", "hypothesis"}]
+    record.trouble = "it could not be installed"
+    try:
+        install_sockio(session, requirements=[release.requirement, *release.subject.beside, *tools])
+        install_js_client(session)
+        record.versions = versions_in(session)
+        files = release.subject.files()
+        junit = Path(session.create_tmp()).resolve() / "junit.xml"
+        junit.unlink(missing_ok=True)
+        record.trouble = "the tests did not start"
+        try:
+            # CI: what is missing, node among it, fails instead of being skipped.
+            chosen = ["-k", release.subject.keyword] if release.subject.keyword else []
+            pytest(session, *files, *chosen, f"--junit-xml={junit}", "-q", CI="true")
+        finally:
+            record.count(junit)
+    finally:
+        record.write(folder)
+
+
+@nox.session(python=False)
+def matrix_page(session: nox.Session) -> None:
+    """Write docs/matrix.md from what the sessions `matrix` left behind."""
+    try:
+        text = page(RELEASES, PYTHONS, session.cache_dir / "matrix")
+    except LookupError as error:
+        session.error(str(error))
+    (ROOT / "docs" / "matrix.md").write_text(text, encoding="utf-8")
 
 
 @nox.session
@@ -215,15 +267,48 @@ def install_sockio(
     session.install(f"{wheel}{suffix}", *requirements)
 
 
+def versions_in(session: nox.Session) -> dict[str, str]:
+    """The full versions of what a session runs: its Python, its packages, node."""
+    script = (
+        "import json, platform; from importlib.metadata import distributions;"
+        "found = {each.name: each.version for each in distributions()};"
+        "print(json.dumps({'python': platform.python_version(), **found}))"
+    )
+    said = session.run("python", "-c", script, silent=True)
+    found: dict[str, str] = json.loads(str(said))
+    node = session.run("node", "--version", silent=True, external=True)
+    return {**found, "node": str(node).strip().removeprefix("v")}
+
+
+def tested_commit(session: nox.Session) -> str:
+    """The last commit that changed the package, and whether it was changed since."""
+    git = ("git", "-C", str(ROOT))
+    found = session.run(
+        *git, "log", "-1", "--format=%h", "--", "sockio", silent=True, external=True
+    )
+    changed = session.run(*git, "status", "--porcelain", "--", "sockio", silent=True, external=True)
+    return f"{str(found).strip()}{' (and changes)' if str(changed).strip() else ''}"
+
+
 def built_wheel(session: nox.Session) -> Path:
     """The wheel of this checkout, built once in a run of nox."""
     global _wheel
     if _wheel is None:
         folder = session.cache_dir / "wheel"
-        session.run_install(
-            "python", "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(folder), ".",
-            silent=True,
-        )  # fmt: skip
+        if session.venv_backend == "uv":  # which puts no pip into its environments
+            build = ["uv", "build", "--wheel", "--quiet", "--out-dir", str(folder)]
+        else:
+            build = [
+                "python",
+                "-m",
+                "pip",
+                "wheel",
+                "--quiet",
+                "--no-deps",
+                "--wheel-dir",
+                str(folder),
+            ]
+        session.run_install(*build, ".", silent=True)
         # The newest: `nox -R` builds nothing and takes the last one.
         _wheel = max(folder.glob("*.whl"), key=lambda path: path.stat().st_mtime)
     return _wheel

@@ -1,4 +1,4 @@
-"""Browsers that are closed at the end of their test."""
+"""Browsers that are closed at the end of their test, and the real client in node."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 
 from sockio.testing import Browser
 
+from ..support.node import Node
 from ..support.servers import Served
 
 
@@ -17,3 +18,17 @@ def visit() -> Iterator[Callable[[Served], Browser]]:
     """Open a browser for a server: ``visit(server).get("/")``."""
     with ExitStack() as stack:
         yield lambda server: stack.enter_context(Browser(server.url))
+
+
+@pytest.fixture(scope="module")
+def node_process() -> Iterator[Node]:
+    node = Node()
+    yield node
+    node.kill()
+
+
+@pytest.fixture
+def node(node_process: Node, serve: Callable[..., Served]) -> Iterator[Node]:
+    """A node process for real clients, which leave before the servers do."""
+    yield node_process
+    node_process.forget_all()

@@ -22,7 +22,9 @@ import pytest
 from sockio import BaseNamespace
 from sockio.testing import Browser
 
+from ..support.node import Node
 from ..support.servers import Served
+from ..support.transcript import Transcript
 
 __all__ = ["OVER_BOTH_KINDS", "Contract", "Visit", "load", "log_in"]
 
@@ -147,3 +149,27 @@ class Contract:
 
         site = serve(pages, {"/sums": Open})
         assert visit(site).connect("/sums").call("add", 1, 2) == 3
+
+    @pytest.mark.e2e
+    @pytest.mark.parametrize("transport", ["websocket", "xhr-polling"])
+    def test_the_real_client_talks_beside_the_pages(
+        self, serve: Callable[..., Served], node: Node, pages: WSGIApp, transport: str
+    ) -> None:
+        goodbyes = Transcript("server")
+
+        class Open(BaseNamespace):
+            def on_add(self, one: Any, other: Any) -> Any:
+                self.emit("added", one, other)
+                return one + other
+
+            def recv_disconnect(self) -> None:
+                goodbyes.add("goodbye")
+
+        site = serve(pages, {"/sums": Open})
+        client = node.connect(f"{site.url}/sums", transport)
+        client.next("connect")
+        assert client.transport == transport
+        assert client.ask("add", 1, 2) == [3]
+        assert client.next("added") == [1, 2]
+        client.disconnect()
+        goodbyes.next("goodbye")

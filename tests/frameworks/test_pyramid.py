@@ -16,7 +16,7 @@ from .contract import Contract, Visit, load
 
 @pytest.fixture(scope="module")
 def app() -> ModuleType:
-    return load("pyramid_app", "pyramid", "pyramid>=2.0")
+    return load("pyramid_app", "pyramid", "pyramid>=2.1")
 
 
 @pytest.fixture(scope="module")
