@@ -68,7 +68,7 @@ SERVERS = {
             "sockio, plain gevent.pywsgi",
             "servers/sockio_server.py",
             arguments=("--server", "plain"),
-            rows=frozenset({"W1-1000w1", "W2", "W2w1", "W3", "W5", "W5w1"}),
+            rows=frozenset({"W1-1000w1", "W2", "W2w1", "W3", "W5", "W5w1", "W5-alone"}),
         ),
         Server(
             "sockio-parked",

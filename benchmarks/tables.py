@@ -14,7 +14,7 @@ __all__ = ["cost_tables", "markdown", "number", "page", "rate_tables", "target_t
 #: Rows that share a table.
 GROUPS = (
     ("Broadcast", ("W1-100", "W1-1000", "W1-4000", "W1-1000w1", "W1-1000s4", "W6", "W6-100")),
-    ("Echo, connections, long-polling", ("W2", "W2w1", "W3", "W5", "W5w1")),
+    ("Echo, connections, long-polling", ("W2", "W2w1", "W3", "W5", "W5w1", "W5-alone")),
     ("Memory, idleness, start", ("W4-5000", "idle-5000", "W7", "start-cpu", "start-rss", "import")),
 )
 
