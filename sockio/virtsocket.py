@@ -25,6 +25,7 @@ States and what moves between them::
 from __future__ import annotations
 
 import enum
+import functools
 import logging
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -37,8 +38,9 @@ from .interfaces import Carrier, Job, PacketSink, Runtime, Signal
 from .jobs import Jobs
 from .outbox import Batch, Outgoing
 from .outlet import Outlet
-from .protocol.dialect import Codec
+from .protocol.dialect import Codec, Dialect
 from .protocol.packet import Packet
+from .protocol.strict_json import default_json_dumps
 from .reasons import Reason
 
 __all__ = ["Socket", "State", "default_error_handler"]
@@ -554,7 +556,7 @@ class Socket(Outlet):
 
     def _beat(self) -> None:
         self._arm(Alarm.PULSE, self.config.heartbeat_timeout)
-        self.deliver(Outgoing(self.codec.encode(self.codec.dialect.heartbeat)))
+        self.deliver(_heartbeat_of(self.codec.dialect))
 
     def _no_pulse(self) -> None:
         if self._paused:
@@ -638,6 +640,12 @@ class Socket(Outlet):
         # Many callers run in the hub, and a log handler may block: log from a task.
         if log.isEnabledFor(level):
             self.runtime.run(log.log, level, message, *args)
+
+
+@functools.cache
+def _heartbeat_of(dialect: Dialect) -> Outgoing:
+    """The heartbeat of everybody, encoded and framed once."""
+    return Outgoing(dialect.encode(dialect.heartbeat, default_json_dumps))
 
 
 _ON_ALARM: Mapping[Alarm, Callable[[Socket], None]] = {
