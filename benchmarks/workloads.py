@@ -50,7 +50,12 @@ ROWS = {
         Row("W6", "emit to one room of 10, of 1000 such rooms", "µs/delivery"),
         Row("W6-100", "emit to one room of 10, of 10 such rooms", "µs/delivery"),
         Row("W7", "what a request pays that is not Socket.IO's", "µs/request"),
-        Row("idle-5000", "processor time of 5000 idle clients, a heartbeat of each included", "cores", 1),
+        Row(
+            "idle-5000",
+            "processor time of 5000 idle clients, one heartbeat of each",
+            "cores",
+            1,
+        ),
         Row("import", "import sockio.server, gevent being there", "ms", 1e3),
         Row("start-cpu", "processor time until the server listens", "ms", 1e3),
         Row("start-rss", "memory of a server that nobody uses", "MB", 1e-6),
