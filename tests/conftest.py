@@ -20,6 +20,7 @@ from hypothesis import HealthCheck, settings  # noqa: E402
 from sockio.config import Settings  # noqa: E402
 from sockio.testing import ManualRuntime  # noqa: E402
 
+from .support.node import SharedNode  # noqa: E402
 from .support.servers import Served  # noqa: E402
 
 # Deadlines per example would be assertions on wall time.
@@ -60,6 +61,14 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def runtime(sockio_clock: ManualRuntime) -> ManualRuntime:
     """A runtime whose clock stands still until ``runtime.advance(seconds)``."""
     return sockio_clock
+
+
+@pytest.fixture(scope="session")
+def shared_node() -> Iterator[SharedNode]:
+    """The process of the real JavaScript client, for the fixtures ``node``."""
+    shared = SharedNode()
+    yield shared
+    shared.kill()
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,7 @@ from webob import Request
 
 from sockio import BaseNamespace, socketio_manage
 
-from ..support.node import Node
+from ..support.node import Node, SharedNode
 from ..support.servers import Served, not_ours
 from ..support.transcript import Transcript
 
@@ -57,25 +57,11 @@ def start(serve: Callable[..., Served], form: str, journal: Transcript) -> Start
     return start
 
 
-@pytest.fixture(scope="session")
-def running_nodes() -> Iterator[list[Node]]:
-    """The node process that tests share, while it lives."""
-    nodes: list[Node] = []
-    yield nodes
-    for node in nodes:
-        node.kill()
-
-
 @pytest.fixture
-def node(running_nodes: list[Node], start: Start) -> Iterator[Node]:
+def node(shared_node: SharedNode, start: Start) -> Iterator[Node]:
     """A node process for real clients. Asked for after ``start``, so that its clients leave before
     the servers do."""
-    if running_nodes and not running_nodes[0].alive:
-        running_nodes.pop().kill()
-    if not running_nodes:
-        running_nodes.append(Node())
-    yield running_nodes[0]
-    running_nodes[0].forget_all()
+    yield from shared_node.use()
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from ..support.node import Node
+from ..support.node import Node, SharedNode
 from ..support.processes import Process, free_port, need_program, running
 from ..support.transcript import eventually
 
@@ -78,21 +78,7 @@ def proxy(tmp_path: Path) -> Iterator[StartProxy]:
         yield lambda config, changes: stack.enter_context(_proxy(tmp_path, config, changes))
 
 
-@pytest.fixture(scope="session")
-def running_nodes() -> Iterator[list[Node]]:
-    """The node process that tests share, while it lives."""
-    nodes: list[Node] = []
-    yield nodes
-    for node in nodes:
-        node.kill()
-
-
 @pytest.fixture
-def node(running_nodes: list[Node], serve: object, proxy: StartProxy) -> Iterator[Node]:
+def node(shared_node: SharedNode, serve: object, proxy: StartProxy) -> Iterator[Node]:
     """Asked for after ``serve`` and ``proxy``, so that clients leave before those do."""
-    if running_nodes and not running_nodes[0].alive:
-        running_nodes.pop().kill()
-    if not running_nodes:
-        running_nodes.append(Node())
-    yield running_nodes[0]
-    running_nodes[0].forget_all()
+    yield from shared_node.use()

@@ -6,27 +6,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from ..support.node import Node
+from ..support.node import Node, SharedNode
 from .contract import Served
 
 
-@pytest.fixture(scope="session")
-def running_nodes() -> Iterator[list[Node]]:
-    """The node process that tests share, while it lives."""
-    nodes: list[Node] = []
-    yield nodes
-    for node in nodes:
-        node.kill()
-
-
 @pytest.fixture
-def node(running_nodes: list[Node]) -> Iterator[Node]:
-    if running_nodes and not running_nodes[0].alive:
-        running_nodes.pop().kill()
-    if not running_nodes:
-        running_nodes.append(Node())
-    yield running_nodes[0]
-    running_nodes[0].forget_all()
+def node(shared_node: SharedNode) -> Iterator[Node]:
+    yield from shared_node.use()
 
 
 @pytest.fixture(scope="class")

@@ -16,6 +16,7 @@ import json
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ import pytest
 
 from .transcript import Transcript
 
-__all__ = ["Client", "Node", "find_client"]
+__all__ = ["Client", "Node", "SharedNode", "find_client"]
 
 JS = Path(__file__).parents[1] / "js"
 NODE_MODULES = Path(os.environ.get("SOCKIO_NODE_MODULES", str(JS / "node_modules")))
@@ -141,6 +142,27 @@ class Node:
         for pipe in (self._process.stdin, self._process.stdout):
             assert pipe is not None
             pipe.close()
+
+
+class SharedNode:
+    """The one node process of a test run, as long as it lives; then the next one."""
+
+    def __init__(self) -> None:
+        self._node: Node | None = None
+
+    def use(self) -> Iterator[Node]:
+        """For one test: without clients before it, and without its own after it."""
+        if self._node is not None and not self._node.alive:
+            self.kill()
+        if self._node is None:
+            self._node = Node()
+        yield self._node
+        self._node.forget_all()
+
+    def kill(self) -> None:
+        node, self._node = self._node, None
+        if node is not None:
+            node.kill()
 
 
 class Client:
