@@ -150,7 +150,8 @@ class Endpoint:
             ask_authorize(authorize, webob.Request(environ))
         socket = self.registry.create(address)
         cookies: list[Header] = []
-        environ["socketio"] = socket
+        # The ancestor's name for it, and ours.
+        environ["socketio"] = environ["sockio"] = socket
         try:
             if self.namespaces is not None:
                 socket.namespaces = self.namespaces

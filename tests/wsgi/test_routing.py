@@ -307,6 +307,8 @@ def test_the_views_environ_has_what_socketio_manage_needs_and_polls_never_see_th
 
     def view(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         paths.append(environ["PATH_INFO"])
+        assert environ["socketio"] is environ["sockio"]
+        assert environ["sockio"].sessid not in environ["sockio"].server.sockets
         socketio_manage(environ, {"": BaseNamespace})
         return Response("ok")(environ, start_response)
 
