@@ -38,15 +38,9 @@ PYTHONS = nox.project.python_versions(PYPROJECT)
 # What the whole suite needs: the examples are part of it.
 EXTRAS = sorted(PYPROJECT["project"]["optional-dependencies"])
 
-# Servers, proxies, examples and development servers, each in processes of their own.
-PROGRAMS = (
-    "benchmarks/*",
-    "doctor/*",
-    "examples/*",
-    "frameworks/test_django_*.py",
-    "proxies/*",
-    "servers/*",
-)
+# Tests that spend their time with starting other programs. These have a session of their own:
+SERVERS = ("proxies/*", "servers/*")
+PROGRAMS = ("benchmarks/*", "doctor/*", "examples/*", "frameworks/test_django_*.py")
 
 # The rows of the matrix.
 RELEASES = releases(
@@ -216,11 +210,12 @@ def bench(session: nox.Session) -> None:
 
 
 def spared(session: nox.Session, everything_on: str) -> list[str]:
-    """Options for pytest that leave out, in CI and but for one Python, the tests that spend their
-    time with starting other programs: they take as long as all the rest together."""
-    if not CI or session.python == everything_on:
+    """Options for pytest that leave out, in CI, what the session "servers" runs, and but for one
+    Python the other tests that start programs: they take as long as all the rest together."""
+    if not CI:
         return []
-    return [f"--ignore-glob=tests/{path}" for path in PROGRAMS]
+    paths = SERVERS if session.python == everything_on else (*SERVERS, *PROGRAMS)
+    return [f"--ignore-glob=tests/{path}" for path in paths]
 
 
 def group(name: str) -> tuple[str, ...]:
