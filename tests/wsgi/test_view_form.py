@@ -109,8 +109,10 @@ def test_a_view_that_attaches_and_does_not_refuse_lets_the_client_in(
 @pytest.mark.parametrize("view", [view for view in YES if view.id in ("200", "a generator")])
 def test_the_view_is_run_as_a_server_would_run_it(connect: Connect, view: View) -> None:
     def outer(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
-        # The name is the ancestor's; the validator wants strings under names without a dot.
+        # The names are the ancestor's and ours; the validator wants strings under names without a
+        # dot.
         socket = environ.pop("socketio")
+        assert environ.pop("sockio") is socket
 
         def inner(environ: dict[str, Any], start_response: StartResponse) -> Any:
             environ["socketio"] = socket
