@@ -62,6 +62,7 @@ def test_what_one_handler_sends_leaves_in_one_answer(fast: Served) -> None:
         assert polls.answer().packets == ["3:::x", "3:::x"]
 
 
+@pytest.mark.fast_path("detach")
 def test_a_websocket_begins_here(fast: Served) -> None:
     with open_session(fast.port) as websocket:
         websocket.say("3:::hello")
@@ -71,6 +72,7 @@ def test_a_websocket_begins_here(fast: Served) -> None:
     assert (answered, handed_over, upgraded) == (2, 0, 1)
 
 
+@pytest.mark.fast_path("detach")
 def test_frames_right_behind_the_request_are_not_lost(fast: Served) -> None:
     behind = frame(TEXT, "3:::early")
     with RawWebSocket(fast.port, handshake(fast.port), behind=behind) as websocket:
