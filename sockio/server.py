@@ -54,8 +54,9 @@ class SocketIOServer(WSGIServer):
 
     Requests under the resource are answered from the event loop where that is possible, and
     gevent's server gets all others: not with TLS, ``log``, ``spawn`` or ``handler_class``, not in a
-    subclass with a ``handle`` or ``get_environ`` of its own, and not without ``httptools``
-    (``pip install sockio[fast]``).
+    subclass with a ``handle`` or ``get_environ`` of its own, not where something is around the
+    middleware that has to see its requests, and not without ``httptools`` (``pip install
+    sockio[fast]``).
     """
 
     def __init__(
@@ -90,7 +91,11 @@ class SocketIOServer(WSGIServer):
         #: The middleware that serves the clients.
         self.middleware = found
         options.setdefault("log", None)
-        self._fast_allowed = options["log"] is None and "spawn" not in options
+        self._fast_allowed = (
+            options["log"] is None
+            and "spawn" not in options
+            and not hasattr(app, "sockio_middleware")
+        )
         # With a pool, unlike without, stop() waits for requests and ends what is left of them.
         options.setdefault("spawn", Pool())
         super().__init__(listener, app, **options)
@@ -235,8 +240,10 @@ class _Begun(stdlib_socket.SocketIO):
 
 
 def find_middleware(app: Any) -> SocketIOMiddleware | None:
-    """The middleware that an application is wrapped in: itself, or Flask's ``app.wsgi_app``."""
-    for candidate in (app, getattr(app, "wsgi_app", None)):
+    """The middleware that an application is wrapped in: itself, or Flask's ``app.wsgi_app``; or
+    ``app.sockio_middleware``, where others are around it and get the requests first."""
+    inside = (getattr(app, name, None) for name in ("wsgi_app", "sockio_middleware"))
+    for candidate in (app, *inside):
         if isinstance(candidate, SocketIOMiddleware):
             return candidate
     return None

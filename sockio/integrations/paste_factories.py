@@ -70,8 +70,6 @@ def server_factory(
 
     def run(app: WSGIApp) -> None:
         # Not above: what these import has to be patched.
-        from gevent.pool import Pool
-
         from ..server import serve
         from .wrapped import as_wrapped, middlewares_in
 
@@ -83,12 +81,7 @@ def server_factory(
                     "already. Move these keys from [server:...] to where that is done, "
                     "[filter:...] or the application's code."
                 )
-        wrapped = as_wrapped(app)
-        if wrapped is not app:
-            # What is around the middleware has to see its requests too. A pool of one's own keeps
-            # SocketIOServer from answering them before.
-            options["spawn"] = Pool()
-        serve(wrapped, host, port, **options)
+        serve(as_wrapped(app), host, port, **options)
 
     return run
 

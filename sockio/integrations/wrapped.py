@@ -81,7 +81,7 @@ class _Outer:
 
     def __init__(self, app: Callable[..., Any], middleware: SocketIOMiddleware) -> None:
         self.app = app
-        self.wsgi_app = middleware
+        self.sockio_middleware = middleware
 
     def __call__(
         self, environ: dict[str, Any], start_response: Callable[..., Any]

@@ -95,10 +95,12 @@ def test_a_session_in_a_wrong_index_fails_the_test() -> None:
         misfile(LiveServer(namespaces={"": Who}))
 
 
-def test_a_middleware_inside_of_others_is_found() -> None:
+def test_a_middleware_inside_of_others_is_found_and_they_see_its_requests() -> None:
     middleware = SocketIOMiddleware(site)
+    seen = []
 
     def proxied(environ: dict[str, Any], start_response: Any) -> Any:
+        seen.append(environ["PATH_INFO"].rpartition("/")[0])
         return middleware(environ, start_response)
 
     with LiveServer(proxied) as server:
@@ -106,6 +108,7 @@ def test_a_middleware_inside_of_others_is_found() -> None:
         ada = server.browser()
         ada.submit("/login", who="ada")
         assert ada.connect("/who").call("who") == "ada"
+    assert {"/socket.io/1", "/socket.io/1/websocket"} <= set(seen)
 
 
 def test_waiting_in_vain_says_for_what() -> None:

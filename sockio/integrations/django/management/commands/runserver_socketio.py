@@ -156,7 +156,7 @@ class _Application:
 
     def __init__(self, site: Any, options: dict[str, Any]) -> None:
         #: Where the server looks for the middleware.
-        self.wsgi_app: SocketIOMiddleware = middlewares_in(site)[0]
+        self.sockio_middleware: SocketIOMiddleware = middlewares_in(site)[0]
         app = site
         if _serves_static(options):
             from django.contrib.staticfiles.handlers import StaticFilesHandler
