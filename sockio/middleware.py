@@ -20,7 +20,7 @@ from .registry import SessionRegistry
 from .rooms import Rooms
 from .runtime import GeventRuntime
 from .transports import make_transports
-from .transports.connection import closes_silently, no_delay
+from .transports.connection import closes_silently, connection_of, is_pywsgi, no_delay
 from .transports.request import Request
 from .virtsocket import Socket
 
@@ -88,7 +88,9 @@ class SocketIOMiddleware:
                 if "socketio" in environ:
                     return self._inside_another(environ)
                 self.runtime.bind()
-                no_delay(environ)
+                if is_pywsgi(environ):
+                    # Here and not in the server alone: any gevent.pywsgi may be around.
+                    no_delay(connection_of(environ))
                 answer = self.endpoint.respond(route, Request(environ))
                 return answer(environ, _say_close(environ, start_response))
         return self.app(environ, start_response)

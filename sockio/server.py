@@ -1,12 +1,13 @@
-"""gevent.pywsgi, configured for Socket.IO: no logic of its own.
+"""gevent.pywsgi, configured for Socket.IO.
 
-Any server that can run the middleware will do; this one comes with its settings made.
+Any server that can run the middleware will do; this one comes with its settings made. Its one logic
+is at the door: where ``fast_http`` can be, connections begin there, and pywsgi goes on with those
+that are handed over.
 """
 
 from __future__ import annotations
 
 import _socket
-import contextlib
 import io
 import signal
 import socket as stdlib_socket
@@ -24,6 +25,7 @@ from .exceptions import SettingsError
 from .flash_policy import FlashPolicyServer
 from .middleware import SocketIOMiddleware
 from .runtime import warn_if_unpatched
+from .transports.connection import no_delay
 
 try:
     from .fast_http.service import Service
@@ -176,7 +178,7 @@ class SocketIOServer(WSGIServer):
 
     def do_handle(self, sock: Any, address: Any, *early: bytes) -> None:
         if self.fast is not None and not early:
-            _no_delay(sock)
+            no_delay(sock)
             self.fast.accept(sock, address)
         else:
             super().do_handle(sock, address, *early)
@@ -189,9 +191,7 @@ class SocketIOServer(WSGIServer):
         )
 
     def handle(self, sock: Any, address: Any, early: bytes = b"") -> None:
-        # Headers and body leave in two writes; without this the second waits for the client's
-        # delayed acknowledgement of the first, some 40 ms on a kept connection.
-        _no_delay(sock)
+        no_delay(sock)
         if early:
             handler_class: Any = self.handler_class
             handler_class(sock, address, self, io.BufferedReader(_Begun(sock, early))).handle()
@@ -213,13 +213,6 @@ class SocketIOServer(WSGIServer):
         super().stop(timeout)
         if self.fast is not None:
             self.fast.close()
-
-
-def _no_delay(sock: Any) -> None:
-    if sock.family != getattr(stdlib_socket, "AF_UNIX", None):
-        # OSError: the peer has gone already.
-        with contextlib.suppress(OSError):
-            sock.setsockopt(stdlib_socket.IPPROTO_TCP, stdlib_socket.TCP_NODELAY, 1)
 
 
 class _Begun(stdlib_socket.SocketIO):

@@ -27,6 +27,7 @@ __all__ = [
     "is_established",
     "is_gone",
     "is_known_unread",
+    "is_pywsgi",
     "no_delay",
     "read_early",
     "take_over",
@@ -71,13 +72,13 @@ def upgradable(environ: Mapping[str, Any]) -> tuple[io.BufferedReader, Any] | No
     Others hand out such a reader too, for example wsgiref, and then fail over the answer.
     """
     reader = environ.get("wsgi.input")
-    if not (isinstance(reader, io.BufferedReader) and _is_pywsgi(environ)):
+    if not (isinstance(reader, io.BufferedReader) and is_pywsgi(environ)):
         return None
     sock = getattr(reader.raw, "_sock", None)
     return (reader, sock) if hasattr(sock, "detach") else None
 
 
-def _is_pywsgi(environ: Mapping[str, Any]) -> bool:
+def is_pywsgi(environ: Mapping[str, Any]) -> bool:
     """Whether gevent.pywsgi serves the request, alone or as a worker of gunicorn."""
     software: str = environ.get("SERVER_SOFTWARE", "")
     return software.startswith("gevent")
@@ -200,21 +201,19 @@ def closes_silently(environ: Mapping[str, Any]) -> bool:
     gevent.pywsgi does. To others the header is theirs alone, as PEP 3333 has it, and some of them
     take it from an application for a crash.
     """
-    return _is_pywsgi(environ)
+    return is_pywsgi(environ)
 
 
-def no_delay(environ: Mapping[str, Any]) -> None:
-    """Let what is written to the request's connection leave at once.
+def no_delay(sock: Any) -> None:
+    """Let what is written to a connection leave at once; nothing happens to what has no such thing.
 
     gevent.pywsgi writes the headers and the body of an answer one after the other; without this the
     second waits for the client's delayed acknowledgement of the first, 40 ms on a kept connection.
     """
-    if _is_pywsgi(environ):
-        # AttributeError, TypeError: not found, or not a socket of the kernel's own.
-        with contextlib.suppress(OSError, AttributeError, TypeError):
-            connection_of(environ).setsockopt(
-                stdlib_socket.IPPROTO_TCP, stdlib_socket.TCP_NODELAY, 1
-            )
+    # OSError: the peer has gone already, or it is no TCP. AttributeError, TypeError: not found, or
+    # not a socket of the kernel's own.
+    with contextlib.suppress(OSError, AttributeError, TypeError):
+        sock.setsockopt(stdlib_socket.IPPROTO_TCP, stdlib_socket.TCP_NODELAY, 1)
 
 
 def hang_up_soon(environ: Mapping[str, Any], runtime: Runtime) -> None:
