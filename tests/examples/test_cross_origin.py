@@ -37,7 +37,7 @@ class Site:
 def site() -> Iterator[Site]:
     command = command_of("cross_origin", "python examples/cross_origin/run.py")
     with running(command, EXAMPLES.parent, PORT="0") as program:
-        site = Site(*(program.find(rf"{name}: serving on (http://[\d.:]+)") for name in PROGRAM))
+        site = Site(*(program.tells(rf"{name}: serving on (http://[\d.:]+)") for name in PROGRAM))
         yield site
         site.close()
         assert program.stop() == 0

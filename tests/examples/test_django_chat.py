@@ -14,8 +14,9 @@ import pytest
 from sockio.testing import Browser, Client, EventFailed, Refused, Reply
 
 from ..support.node import Node
+from ..support.processes import need_module
 from ..support.transcript import PATIENCE
-from .programs import EXAMPLES, Program, command_of, need, running
+from .programs import EXAMPLES, Program, command_of, running
 
 FOLDER = EXAMPLES / "django_chat"
 COOKIES = EXAMPLES.parent / "tests" / "support" / "node_cookies.js"
@@ -29,7 +30,7 @@ class Chat:
 
     def __init__(self, program: Program) -> None:
         self.program = program
-        self.url = program.find(r"development server at (http://[\d.:]+)", 4 * PATIENCE)
+        self.url = program.tells(r"development server at (http://[\d.:]+)", 4 * PATIENCE)
         self.browsers: list[Browser] = []
         self.host = self.register("Ada")
 
@@ -72,7 +73,7 @@ def fill_in(browser: Browser, path: str, **fields: str) -> Reply:
 
 @pytest.fixture(scope="module")
 def chat(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chat]:
-    need("django", requirement="sockio[django-demo]")
+    need_module("django", requirement="sockio[django-demo]")
     # With the reloader, as the README has it.
     with start(tmp_path_factory.mktemp("chat")) as program:
         chat = Chat(program)
@@ -127,7 +128,7 @@ def test_a_login_opens_both(chat: Chat, bob: Browser, page: OpenPage) -> None:
     assert (reply.status, reply.headers["Location"]) == (302, "/")
     page(browser)
     # Nobody has configured any logging: the development server shows who comes and goes.
-    chat.program.find(r"(sockio\.socket: open \S+ connected websocket 127\.0\.0\.1)")
+    chat.program.tells(r"(sockio\.socket: open \S+ connected websocket 127\.0\.0\.1)")
 
 
 def test_the_page_brings_the_client(chat: Chat, lobby: str) -> None:
@@ -284,7 +285,7 @@ def test_two_people_talk(
 
 @pytest.mark.e2e
 def test_after_a_restart_everything_is_there(tmp_path: Path) -> None:
-    need("django", requirement="sockio[django-demo]")
+    need_module("django", requirement="sockio[django-demo]")
     with start(tmp_path, "--noreload") as program:
         chat = Chat(program)
         room = chat.open_room("Lobby")
@@ -295,7 +296,7 @@ def test_after_a_restart_everything_is_there(tmp_path: Path) -> None:
         chat.host.close()
         assert program.stop() == 0
     with start(tmp_path, "--noreload") as program:
-        browser = Browser(program.find(r"development server at (http://[\d.:]+)", 4 * PATIENCE))
+        browser = Browser(program.tells(r"development server at (http://[\d.:]+)", 4 * PATIENCE))
         browser.cookies = cookies
         client = browser.connect("/chat")
         assert client.call("enter", room) == {"people": ["Ada"], "missed": [stored]}

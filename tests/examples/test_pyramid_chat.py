@@ -12,7 +12,8 @@ import pytest
 
 from sockio.testing import Browser, Client, EventFailed, Reply
 
-from .programs import EXAMPLES, Program, command_of, need, running
+from ..support.processes import need_module
+from .programs import EXAMPLES, Program, command_of, running
 
 FOLDER = EXAMPLES / "pyramid_chat"
 PASSWORD = "correct horse battery"
@@ -25,7 +26,7 @@ class Chat:
 
     def __init__(self, program: Program) -> None:
         self.program = program
-        self.url = program.find(r"serving on (http://[\d.:]+)")
+        self.url = program.tells(r"serving on (http://[\d.:]+)")
         self.browsers: list[Browser] = []
         self.host = self.register("Ada")
 
@@ -75,7 +76,7 @@ def texts(answer: dict[str, Any]) -> list[str]:
 
 @pytest.fixture(scope="module")
 def chat(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chat]:
-    need("pyramid", "pyramid_jinja2", "sqlalchemy", requirement="sockio[pyramid-demo]")
+    need_module("pyramid", "pyramid_jinja2", "sqlalchemy", requirement="sockio[pyramid-demo]")
     with start(tmp_path_factory.mktemp("chat")) as program:
         chat = Chat(program)
         yield chat
@@ -243,7 +244,7 @@ def test_the_host_announces_to_every_room_by_an_ordinary_request(
 def test_after_a_restart_logins_and_history_are_there_and_can_be_paged_through(
     tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    need("pyramid", "pyramid_jinja2", "sqlalchemy", requirement="sockio[pyramid-demo]")
+    need_module("pyramid", "pyramid_jinja2", "sqlalchemy", requirement="sockio[pyramid-demo]")
     said = [f"line {number}" for number in range(50)]
     with start(tmp_path) as program:
         chat = Chat(program)
@@ -255,7 +256,7 @@ def test_after_a_restart_logins_and_history_are_there_and_can_be_paged_through(
         assert program.stop() == 0
 
     with start(tmp_path) as program:
-        browser = Browser(program.find(r"serving on (http://[\d.:]+)"))
+        browser = Browser(program.tells(r"serving on (http://[\d.:]+)"))
         request.addfinalizer(browser.close)
         browser.cookies = cookies
         client = connect(browser)

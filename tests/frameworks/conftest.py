@@ -9,7 +9,7 @@ import pytest
 
 from sockio.testing import Browser
 
-from ..support.node import Node
+from ..support.node import Node, SharedNode
 from ..support.servers import Served
 
 
@@ -20,15 +20,7 @@ def visit() -> Iterator[Callable[[Served], Browser]]:
         yield lambda server: stack.enter_context(Browser(server.url))
 
 
-@pytest.fixture(scope="module")
-def node_process() -> Iterator[Node]:
-    node = Node()
-    yield node
-    node.kill()
-
-
 @pytest.fixture
-def node(node_process: Node, serve: Callable[..., Served]) -> Iterator[Node]:
+def node(shared_node: SharedNode, serve: Callable[..., Served]) -> Iterator[Node]:
     """A node process for real clients, which leave before the servers do."""
-    yield node_process
-    node_process.forget_all()
+    yield from shared_node.use()

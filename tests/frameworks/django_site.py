@@ -21,7 +21,8 @@ from urllib.parse import urlsplit
 
 from sockio.testing import Browser, Client
 
-from ..examples.programs import Program, need, running
+from ..examples.programs import Program, running
+from ..support.processes import need_module
 from ..support.raw_http import Connection
 from ..support.raw_websocket import RawWebSocket, upgrade_request
 from ..support.transcript import PATIENCE
@@ -39,7 +40,7 @@ class Site:
     def __init__(self, program: Program) -> None:
         self.program = program
         # Two starts of Python with Django, on a machine that may be busy.
-        self.url = program.find(ADDRESS, 4 * PATIENCE)
+        self.url = program.tells(ADDRESS, 4 * PATIENCE)
         self.port = urlsplit(self.url).port or 0
         self._browsers: list[Browser] = []
 
@@ -79,7 +80,7 @@ class WebSocketClient(RawWebSocket):
 @functools.cache
 def _migrated() -> Path:
     """An empty database, made once."""
-    need("django", requirement="Django>=4.2")
+    need_module("django", requirement="Django>=4.2")
     folder = Path(tempfile.mkdtemp(prefix="sockio-django-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     database = folder / "db.sqlite3"

@@ -27,8 +27,9 @@ from sockio.server import serve as serve_until_stopped
 from sockio.transports import TRANSPORTS, XHRPolling
 from sockio.virtsocket import Socket, default_error_handler
 
-from ..examples.programs import need, running
-from ..support.node import Client, Node
+from ..examples.programs import running
+from ..support.node import Client, Node, SharedNode
+from ..support.processes import need_module
 from ..support.servers import Served
 from ..support.transcript import PATIENCE, Transcript, eventually
 
@@ -37,18 +38,10 @@ APPS = Path(__file__).parent / "apps"
 Serve = Callable[..., Served]
 
 
-@pytest.fixture(scope="module")
-def node_process() -> Iterator[Node]:
-    node = Node()
-    yield node
-    node.kill()
-
-
 @pytest.fixture
-def node(node_process: Node, serve: Serve) -> Iterator[Node]:
+def node(shared_node: SharedNode, serve: Serve) -> Iterator[Node]:
     """Real clients, which leave before the servers do."""
-    yield node_process
-    node_process.forget_all()
+    yield from shared_node.use()
 
 
 @pytest.fixture(params=["websocket", "xhr-polling"])
@@ -241,7 +234,7 @@ def play_darts(node: Node, url: str, transport: str) -> None:
 def test_a_flask_view_that_swallows_exceptions_and_answers_with_nothing(
     serve: Serve, node: Node, transport: str
 ) -> None:
-    need("flask", requirement="Flask>=3.0")
+    need_module("flask", requirement="Flask>=3.0")
     import flask
 
     Darts.players.clear()
@@ -262,9 +255,9 @@ def test_a_django_view_that_swallows_exceptions_and_answers_with_nothing(
     node: Node, transport: str
 ) -> None:
     # In a process of its own: a process has one Django in it.
-    need("django", requirement="Django>=4.2")
+    need_module("django", requirement="Django>=4.2")
     with running([sys.executable, "ancestors_django.py"], APPS) as program:
-        url = program.find(r"Listening on (http://\S+)", 4 * PATIENCE)
+        url = program.tells(r"Listening on (http://\S+)", 4 * PATIENCE)
         play_darts(node, url, transport)
         node.forget_all()
         assert "could not be served" not in program.output

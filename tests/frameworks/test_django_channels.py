@@ -39,7 +39,7 @@ def refusal(client: Client, channel: Any) -> str:
 
 def test_ds01_ds09_on_connect_runs_once_and_its_context_stays(site: Site) -> None:
     client = site.connect("", "heidi")
-    site.program.find("event: (connect heidi)")
+    site.program.tells("event: (connect heidi)")
     client.call("subscribe", "room-1")
     client.send("hello")
     assert client.expect_message() == {"from": "heidi", "text": "hello"}
@@ -61,7 +61,7 @@ def test_ds03_ds10_subscribing_runs_its_handlers_and_joins(site: Site) -> None:
     assert ada.expect_message() == {"joins": "bob"}
     assert bob.call("unsubscribe", "room-2") is True
     assert bob.call("unsubscribe", "room-2") is False
-    site.program.find("event: (unsubscribe bob room-2)")
+    site.program.tells("event: (unsubscribe bob room-2)")
     ada.send("alone")
     assert ada.expect_message() == {"from": "ada", "text": "alone"}
     bob.send("outside")
@@ -109,7 +109,7 @@ def test_ds05_disconnect_unsubscribe_and_finish_in_this_order(site: Site) -> Non
     assert ivan.expect_message() == {"joins": "judy"}
     judy.disconnect()
     assert ivan.expect_message() == {"leaves": "judy"}
-    site.program.find("event: (finish judy)")
+    site.program.tells("event: (finish judy)")
     said = [line for line in site.program.output.splitlines() if "judy" in line]
     assert said == [
         "event: connect judy",
@@ -220,7 +220,7 @@ def test_ds15_ds18_messages_are_logged_like_requests(site: Site) -> None:
     client = site.connect()
     client.send({"text": "a\nforged line"}, json=True)
     client.expect_message()
-    line = site.program.find(r'(127\.0\.0\.1 - - \[.*\] "Socket.IO message: .*forged.*")')
+    line = site.program.tells(r'(127\.0\.0\.1 - - \[.*\] "Socket.IO message: .*forged.*")')
     assert line.endswith('"Socket.IO message: {"text": "a\\nforged line"}"')
 
 

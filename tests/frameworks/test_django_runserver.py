@@ -78,11 +78,11 @@ def test_ds14_ds05_a_change_restarts_it_and_the_clients_are_told(folder: Path, p
         client.call("subscribe", "room-1")
         echo = WebSocketClient(site, "/echo")
         edit(folder / "rooms" / "views.py", "version 1", "version 2")
-        site.program.find("(views.py changed, reloading)", 4 * PATIENCE)
+        site.program.tells("(views.py changed, reloading)", 4 * PATIENCE)
         assert echo.closing() == 1001
         echo.close()
         page_says(port, "version 2")
-        site.program.find(r"(?s)reloading.*event: finish ada.*(development server at)")
+        site.program.tells(r"(?s)reloading.*event: finish ada.*(development server at)")
         edit(folder / "rooms" / "views.py", "version 2", "version 3")
         page_says(port, "version 3")
         assert site.program.stop() == 0
@@ -93,8 +93,8 @@ def test_ds14_half_a_line_of_code_is_waited_for(folder: Path, port: int) -> None
     sockets = folder / "rooms" / "sockets.py"
     with serving(folder=folder, command=[*RUNSERVER, f"127.0.0.1:{port}"]) as site:
         edit(sockets, "class StaffNamespace", "class StaffNamespace(((")
-        site.program.find("(SyntaxError)", 4 * PATIENCE)
-        site.program.find("(Waiting for a change)", 4 * PATIENCE)
+        site.program.tells("(SyntaxError)", 4 * PATIENCE)
+        site.program.tells("(Waiting for a change)", 4 * PATIENCE)
         edit(sockets, "class StaffNamespace(((", "class StaffNamespace")
         page_says(port, "version 1")
 
@@ -207,7 +207,7 @@ def test_ds14_static_files_and_the_debug_page_while_developing() -> None:
         client = site.connect("/rooms", transport="xhr-polling")
         client.call("count")
         sid = client.sid
-        site.program.find(rf'("GET /socket.io/1/xhr-polling/{sid[:6]}…)')
+        site.program.tells(rf'("GET /socket.io/1/xhr-polling/{sid[:6]}…)')
         assert sid not in site.program.output
 
 
@@ -218,7 +218,7 @@ def test_ws05_werkzeugs_debugger() -> None:
         assert page.status == 500
         assert "Werkzeug Debugger" in page.text or "werkzeug" in page.text.lower()
         assert "EVALEX = true" in page.text
-        site.program.find(r"Debugger PIN: ([\d-]+)")
+        site.program.tells(r"Debugger PIN: ([\d-]+)")
         # The rest of the site does not notice.
         assert site.connect("/rooms").call("count") == 0
         assert site.visit().get("/nowhere").status == 404
@@ -290,5 +290,5 @@ serve(application, port=0)
     with start_program([sys.executable, "late.py"], folder) as program:
         site = Site(program)
         assert site.visit().get("/socket.io/1/").status == 500
-        program.find("(gevent patched the standard library after Django was imported)")
+        program.tells("(gevent patched the standard library after Django was imported)")
         site.close()

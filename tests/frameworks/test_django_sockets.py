@@ -65,7 +65,7 @@ def test_without_a_session_one_is_asked_for(site: Site) -> None:
     with pytest.raises(EventFailed) as failed:
         site.connect("/rooms").call("remember", 1)
     assert failed.value.code == "internal_error"
-    site.program.find(r"(request\.session\.save\(\) in the view of the page)")
+    site.program.tells(r"(request\.session\.save\(\) in the view of the page)")
 
 
 def test_texts_are_in_the_language_of_the_visitor(site: Site) -> None:

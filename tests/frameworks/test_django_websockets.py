@@ -194,7 +194,7 @@ def test_a_view_that_fails_closes_with_1011(site: Site, open_one: Open) -> None:
     failing = open_one(site, "/raises")
     failing.say("now")
     assert failing.closing() == 1011
-    site.program.find("(RuntimeError: in a websocket view)")
+    site.program.tells("(RuntimeError: in a websocket view)")
 
 
 def test_a_peer_that_is_silent_is_asked_and_then_given_up(site: Site, open_one: Open) -> None:

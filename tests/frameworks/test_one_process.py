@@ -46,29 +46,29 @@ def program(tmp_path: Path) -> Iterator[Program]:
 
 
 def test_td01_td02_pages_and_sockets_share_a_process_and_a_port(program: Program) -> None:
-    with Browser(program.find(r"serving on (http://[\d.:]+)")) as browser:
+    with Browser(program.tells(r"serving on (http://[\d.:]+)")) as browser:
         assert browser.get("/any/page").text == "a page of the framework"
         client = browser.connect("/hello")
         client.expect("opened")
         client.send("hello")
         assert client.expect_message() == "hello"
         client.disconnect()
-        program.find(r"closed: (client namespace disconnect)")
+        program.tells(r"closed: (client namespace disconnect)")
     assert program.stop() == 0
 
 
 def test_td03_the_log_says_of_each_session_how_long_it_was_over_what_and_how_much(
     program: Program,
 ) -> None:
-    with Browser(program.find(r"serving on (http://[\d.:]+)")) as browser:
+    with Browser(program.tells(r"serving on (http://[\d.:]+)")) as browser:
         client = browser.connect("/hello", transport="xhr-polling")
         client.send("hello")
         assert client.expect_message() == "hello"
         client.of("").disconnect()
-        opened = program.find(
+        opened = program.tells(
             r"(INFO +sockio\.socket: open \S+… connected xhr-polling 127\.0\.0\.1)"
         )
-        closed = program.find(r"(INFO +sockio\.socket: close .*)")
+        closed = program.tells(r"(INFO +sockio\.socket: close .*)")
     assert opened
     assert re.search(
         r"disconnected xhr-polling 127\.0\.0\.1: client disconnect after \d+\.\d s, 3 in, 4 out, "

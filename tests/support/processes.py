@@ -54,13 +54,20 @@ def need_module(*names: str, requirement: str) -> None:
 class Process:
     """A running program, and everything that it has said."""
 
-    def __init__(self, command: Sequence[str], folder: Path, **environ: str) -> None:
+    #: Seconds that it gets to end when it was told to; None for as many as it takes.
+    patience: float | None = 2 * PATIENCE
+
+    def __init__(
+        self, command: Sequence[str], folder: Path, *, new_session: bool = False, **environ: str
+    ) -> None:
+        # Set by `nox -s demo` and the like, and not meant for what tests start.
+        inherited = {name: text for name, text in os.environ.items() if name != "SOCKIO_CLIENT_JS"}
         self._process = subprocess.Popen(
             command,
             cwd=folder,
             # The same sockio that this process imports: the installed wheel, or the checkout.
             env={
-                **os.environ,
+                **inherited,
                 "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
                 "PYTHONUNBUFFERED": "1",
                 **environ,
@@ -69,6 +76,7 @@ class Process:
             stderr=subprocess.STDOUT,
             encoding="utf-8",
             errors="backslashreplace",
+            start_new_session=new_session,
         )
         self.said = Transcript(" ".join(command))
         self._listener = gevent.spawn(self._listen)
@@ -80,12 +88,16 @@ class Process:
         self.said.end()
 
     @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
     def output(self) -> str:
         return "\n".join(str(line) for (line,) in self.said.all("line"))
 
-    def find(self, pattern: str) -> re.Match[str]:
+    def find(self, pattern: str, patience: float = PATIENCE) -> re.Match[str]:
         """The first match of a pattern in what it has said, or says yet."""
-        return self.said.wait(lambda: re.search(pattern, self.output), pattern)
+        return self.said.wait(lambda: re.search(pattern, self.output), pattern, patience)
 
     def says(self, line: str) -> None:
         """Wait for a line, once for each time that it is said."""
@@ -102,7 +114,7 @@ class Process:
 
     def wait(self) -> int:
         """The exit status of a program that ends by itself."""
-        status = self._process.wait(2 * PATIENCE)
+        status = self._process.wait(self.patience)
         self._listener.join()
         return status
 
@@ -117,7 +129,7 @@ class Process:
 @contextmanager
 def running(command: Sequence[str], folder: Path, **environ: str) -> Iterator[Process]:
     """A program that is asked to end, and then made to, at the end of the block."""
-    process = Process(command, folder, **environ)
+    process = Process(command, folder, new_session=False, **environ)
     try:
         yield process
         process.stop()
