@@ -37,6 +37,10 @@ def _count(value: Any) -> int:
     return number
 
 
+def _count_or_none(value: Any) -> int:
+    return 0 if value in (0, "0") and value is not False else _count(value)
+
+
 def _words(value: Any) -> tuple[str, ...]:
     if isinstance(value, str):
         return tuple(value.replace(",", " ").split())
@@ -187,6 +191,9 @@ class Settings:
     max_acks: int = _option(1_000, _count, "callbacks of one client waiting for their ack")
     max_unopened: int = _option(
         5_000, _count, "sessions per address that were handshaken and never opened"
+    )
+    log_lines: int = _option(
+        10, _count_or_none, "lines a minute of one kind about one address; 0 is all of them"
     )
     ack_timeout: float = _option(60.0, _seconds, "seconds a callback waits for its ack")
     context: Callable[..., Any] | None = _option(

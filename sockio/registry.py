@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from .backplane import Backplane
+from .complaints import Complaints
 from .config import Settings
 from .exceptions import RequestRefused
 from .interfaces import Cancellable, PacketSink, Runtime, Signal
@@ -47,6 +48,8 @@ class SessionRegistry:
         self.rooms = rooms
         self.backplane = backplane
         self._make_sink = make_sink
+        #: Through this goes whatever is logged because of a client.
+        self.complaints = Complaints(runtime, settings.log_lines)
         self._sockets: dict[str, Socket] = {}
         # Sessions that ended and whose namespaces are still being told.
         self._ending: set[Socket] = set()
@@ -135,6 +138,7 @@ class SessionRegistry:
         self._closing = True
         for socket in list(self._sockets.values()):
             socket.close(reason, say=False, flush=True)
+        self.complaints.close()
 
     def reopen(self) -> None:
         """Take new sessions again: the server that was stopped has a successor in this process."""

@@ -22,7 +22,7 @@ LAYERS = [
     {"outbox", "fast_json"},
     {"turn"},
     {"interfaces"},
-    {"acks", "wheel", "jobs", "error_handling", "outlet", "workers", "runtime"},
+    {"acks", "complaints", "wheel", "jobs", "error_handling", "outlet", "workers", "runtime"},
     {"virtsocket"},
     {"rooms", "backplane", "registry"},
     {"dispatch", "namespace", "emitter", "mixins", "transports"},
