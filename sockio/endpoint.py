@@ -38,8 +38,9 @@ from .surroundings import say_concerns
 from .transports import Transport
 from .transports.answers import Answer, Head, Header
 from .transports.base import WSGIApplication
+from .transports.body import announced, leave_unread
 from .transports.connection import closes_silently, hang_up_soon
-from .transports.http import preflight, refusal
+from .transports.http import HTTPTransport, preflight, refusal
 from .transports.request import Request, WouldBlock
 from .transports.scripts import callback_index, string_literal
 from .virtsocket import Socket
@@ -106,18 +107,23 @@ class Endpoint:
         try:
             if not request.may_block and callable(self.settings.origins):
                 raise WouldBlock
+            answer: WSGIApplication
             if not route.version:
-                return Answer(_TEXT, b"Welcome to socket.io.")
-            if route.version != "1":
+                answer = Answer(_TEXT, b"Welcome to socket.io.")
+            elif route.version != "1":
                 raise RequestRefused(
                     "500 Internal Server Error",
                     "Protocol version not supported.",
                     code="protocol-version",
                 )
-            if not route.sid:
-                return self._handshake(request)
-            check_origin(self.settings.origins, request.environ)
-            return self._session(route, request)
+            elif not route.sid:
+                answer = self._handshake(request)
+            else:
+                check_origin(self.settings.origins, request.environ)
+                answer = self._session(route, request)
+            if request.body is None and type(answer) is Answer:
+                self._leave_unread(request, answer)
+            return answer
         except WouldBlock:
             raise
         except RequestRefused as refused:
@@ -132,6 +138,34 @@ class Endpoint:
                     "500 Internal Server Error", ERROR, code="internal-error", detail=repr(error)
                 ),
             )
+
+    def judge(self, route: Route, request: Request) -> bool:
+        """Whether the body that a request announces will be looked at. Told from its head.
+
+        If not, :meth:`respond` answers the request without its body, and the answer says that the
+        connection is closed. Does not block; raises ``WouldBlock`` where the application has to be
+        asked and ``request.may_block`` is false.
+        """
+        if request.method != "POST" or route.version != "1" or not route.sid:
+            return False
+        policy = self.settings.origins
+        if callable(policy) and not request.may_block:
+            raise WouldBlock
+        try:
+            check_origin(policy, request.environ)
+            announced(request, self.settings)
+        except Exception:
+            # Said, and logged, by whoever answers.
+            return False
+        return (
+            isinstance(self.transports.get(route.transport), HTTPTransport)
+            and self.registry.get_socket(route.sid) is not None
+            and request.field("disconnect") is None
+        )
+
+    def _leave_unread(self, request: Request, answer: Answer) -> None:
+        if leave_unread(request, self.registry.runtime) and not answer.closes:
+            answer.more = [*answer.more, ("Connection", "close")]
 
     # ---- handshake
 
@@ -238,7 +272,9 @@ class Endpoint:
         index = _jsonp_index(request)
         if index is not None and refused.body.startswith("handshake"):
             # A script's status cannot be read by the page: 200, and the error inside.
-            return _jsonp(index, f"new Error({string_literal(refused.body)})", headers)
+            answer = _jsonp(index, f"new Error({string_literal(refused.body)})", headers)
+            self._leave_unread(request, answer)
+            return answer
         more: list[Header] = []
         if refused.body != BAD_ORIGIN:
             more += cors_headers(request.environ)
@@ -247,7 +283,10 @@ class Endpoint:
                 more.append(("Connection", "close"))
             hang_up_soon(request.environ, self.registry.runtime)
         head = Head(refused.status, "text/plain; charset=UTF-8")
-        return Answer(head, refused.body.encode(), [*more, *headers])
+        answer = Answer(head, refused.body.encode(), [*more, *headers])
+        if not refused.close:
+            self._leave_unread(request, answer)
+        return answer
 
 
 def _jsonp_index(request: Request) -> str | None:

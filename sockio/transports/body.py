@@ -1,4 +1,4 @@
-"""Reading a request body: bounded in size before it is read, and in time."""
+"""Reading a request body: bounded in size before it is read, and in time. And not reading one."""
 
 from __future__ import annotations
 
@@ -8,9 +8,13 @@ from typing import Any
 from ..config import Settings
 from ..exceptions import RequestRefused
 from ..interfaces import Runtime
+from .connection import closes_silently, hang_up_soon, has_arrived
 from .request import Request
 
-__all__ = ["ended_early", "read_body", "too_slow"]
+__all__ = ["announced", "ended_early", "leave_unread", "read_body", "too_slow"]
+
+#: Bytes of an unwanted body that a server of its own ways may read away to keep its connection.
+SMALL = 16384
 
 
 def read_body(request: Request, settings: Settings, runtime: Runtime) -> bytes:
@@ -24,9 +28,7 @@ def read_body(request: Request, settings: Settings, runtime: Runtime) -> bytes:
         return request.body
     environ = request.environ
     limit = settings.max_payload
-    length = _content_length(environ)
-    if length is not None and length > limit:
-        raise _too_large(limit)
+    length = announced(request, settings)
     stream = environ["wsgi.input"]
     # A body without a length is chunked; one byte more than allowed tells that it is too large.
     wanted = limit + 1 if length is None else length
@@ -40,7 +42,44 @@ def read_body(request: Request, settings: Settings, runtime: Runtime) -> bytes:
         raise _too_large(limit)
     if length is not None and len(body) < length:
         raise ended_early()
-    return bytes(body)
+    request.body = bytes(body)
+    return request.body
+
+
+def announced(request: Request, settings: Settings) -> int | None:
+    """The length in bytes that a request's head tells of its body, None for one in chunks.
+
+    Raises ``RequestRefused``: 413 for more than ``max_payload``, 400 for what is no length.
+    """
+    length = _content_length(request.environ)
+    if length is not None and length > settings.max_payload:
+        raise _too_large(settings.max_payload)
+    return length
+
+
+def leave_unread(request: Request, runtime: Runtime) -> bool:
+    """To be asked before a request is answered without its body: whether its connection ends with
+    that answer, which has to say so.
+
+    It is kept where nothing of a body is to come any more. Else it is cut after a moment in which
+    the answer can be read, so that nobody waits for the rest, or reads it.
+    """
+    if request.body is not None:
+        return False
+    environ = request.environ
+    chunked = "HTTP_TRANSFER_ENCODING" in environ
+    if not (chunked or environ.get("CONTENT_LENGTH")):
+        return False
+    try:
+        length = None if chunked else _content_length(environ)
+    except RequestRefused:
+        length = None
+    if length is not None and (length == 0 or has_arrived(environ, length)):
+        return False
+    says_so = closes_silently(environ)
+    if says_so or length is None or length > SMALL:
+        hang_up_soon(environ, runtime)
+    return says_so
 
 
 def _content_length(environ: Mapping[str, Any]) -> int | None:

@@ -24,6 +24,7 @@ __all__ = [
     "cut",
     "handed_out",
     "hang_up_soon",
+    "has_arrived",
     "is_established",
     "is_gone",
     "is_known_unread",
@@ -227,6 +228,23 @@ def hang_up_soon(environ: Mapping[str, Any], runtime: Runtime) -> None:
         return
 
     runtime.at(runtime.now() + GRACE, lambda: cut(sock))
+
+
+def has_arrived(environ: Mapping[str, Any], size: int) -> bool:
+    """Whether so many bytes of a request's body are here already, so that whoever reads them does
+    not wait. False where the server does not show it, and for more than its buffer holds."""
+    reader = getattr(environ.get("wsgi.input"), "rfile", None)
+    sock = connection_of(environ)
+    if not isinstance(reader, io.BufferedReader) or not hasattr(sock, "settimeout"):
+        return False
+    before = sock.gettimeout()
+    sock.settimeout(0.0)
+    try:
+        return len(reader.peek(size)) >= size
+    except (OSError, ValueError):
+        return False
+    finally:
+        sock.settimeout(before)
 
 
 def cut(sock: Any) -> None:

@@ -16,7 +16,7 @@ from ..protocol.dialect import Codec
 from ..virtsocket import Socket
 from .answers import Answer, Head, Header
 from .base import Transport, WSGIApplication
-from .body import read_body
+from .body import announced, read_body
 from .request import Request, WouldBlock
 
 __all__ = ["HTTPTransport", "preflight", "refusal"]
@@ -86,11 +86,12 @@ class HTTPTransport(Transport):
         """Take in the packets of one body, all of them or none.
 
         Answered before they are handled, whatever they are, and for an unknown session too (fact
-        sheet, section 6).
+        sheet, section 6): but that one's body is nobody's, and not read.
         """
-        body = read_body(request, self.settings, self.runtime)
-        if socket is not None:
-            self._receive(request, socket, body)
+        if socket is None:
+            announced(request, self.settings)
+        else:
+            self._receive(request, socket, read_body(request, self.settings, self.runtime))
         cors = self._cors(request)
         return Answer(self._posted, self.taken, [*cors, _NO_FILTER] if cors else ())
 
