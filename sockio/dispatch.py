@@ -27,9 +27,6 @@ log = logging.getLogger("sockio.dispatch")
 
 #: Seconds a running handler may delay a disconnect that arrived behind it.
 PATIENCE = 0.5
-#: Seconds of handling without a pause, after which others get their turn.
-TURN = 0.01
-
 #: Refusals and failures that one client can have logged as such.
 LOUD = 10
 
@@ -171,16 +168,18 @@ class Dispatcher:
     def _work(self) -> None:
         """Handle what is in the inbox, in order, and end when it is empty."""
         inbox = self._inbox
-        now = self._runtime.now
-        turn_ends = now() + TURN
+        runtime = self._runtime
+        now = runtime.now
+        turn_ends = now() + runtime.share
         try:
             while inbox:
-                item = inbox.pop(0)
-                self._handling = started = now()
+                started = now()
                 if started > turn_ends:
-                    self._runtime.breathe()
-                    self._handling = started = now()
-                    turn_ends = started + TURN
+                    runtime.breathe()
+                    turn_ends = now() + runtime.share
+                    continue
+                item = inbox.pop(0)
+                self._handling = started
                 if self._farewells:
                     self._watch_for_slowness()
                 if isinstance(item, dict):

@@ -77,8 +77,16 @@ class Runtime(Protocol):
 
     def signal(self) -> Signal: ...
 
+    #: Seconds that a task should work without a pause before it breathes: less when many work.
+    @property
+    def share(self) -> float: ...
+
     def breathe(self) -> None:
-        """Let every other task that is ready run once."""
+        """Block the calling task until input was looked for, and what it set off has begun.
+
+        For whatever can go on as long as a client sends. With several tasks in such loops, each
+        looks at :attr:`share` when it goes on.
+        """
         ...
 
     def task(self) -> object:

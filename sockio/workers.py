@@ -1,11 +1,13 @@
 """Tasks that are used again: a job costs two switches of greenlets, not the start of one.
 
 Jobs are handed over in the hub, once in a pass of its loop, and run there and then until they end
-or have to wait. So they run in the order in which they came, each as far as it can.
+or have to wait. So they run in the order in which they came, each as far as it can. One that works
+for long gives way now and then, and goes on when the loop has looked for input.
 """
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from collections import deque
@@ -18,20 +20,43 @@ from greenlet import greenlet
 
 from .turn import Turn
 
-__all__ = ["Workers"]
+__all__ = ["SLICE", "Workers"]
 
 #: Tasks that are kept while there is nothing to do; those above end with their job.
 KEPT = 64
-#: Seconds after which the loop looks for input before more jobs are handed over.
+#: Seconds of work between two looks of the loop for input. All tasks that have something to do
+#: share them.
 SLICE = 0.01
+#: Seconds of work behind which the loop looks for input before the next jobs are handed over: it
+#: would itself look no sooner than after fifty such rounds.
+HEAVY = 0.001
+#: The shortest share of a slice, in seconds: below it, switching would cost as much as the work.
+LEAST = 0.0005
 
 Job = tuple[Callable[..., object], tuple[Any, ...]]
 
 
 class Workers:
-    """The pooled tasks of one hub. For the hub's own thread alone."""
+    """The pooled tasks of one hub, and those that gave way. For the hub's own thread alone.
 
-    __slots__ = ("_called", "_hub", "_idle", "_reuse", "_run_callback", "_turn", "_waiting")
+    New jobs come before tasks that gave way, which have had a share already: who asks for little
+    does not wait for those who ask for much, however many they are. Of these at least one goes on
+    with each look for input.
+    """
+
+    __slots__ = (
+        "_called",
+        "_hub",
+        "_idle",
+        "_look",
+        "_looking",
+        "_resting",
+        "_reuse",
+        "_run_callback",
+        "_turn",
+        "_waiting",
+        "share",
+    )
 
     def __init__(self, hub: Any, turn: Turn, *, reuse: bool = True) -> None:
         self._hub = hub
@@ -41,11 +66,22 @@ class Workers:
         self._waiting: deque[Job] = deque()
         self._idle: list[greenlet] = []
         self._called = False
+        self._resting: deque[greenlet] = deque()
+        # What comes before input does: the loop's timers are looked at with each look for input.
+        self._look = hub.loop.timer(0.0)
+        self._looking = False
+        #: Seconds that a task should work without a pause before it gives way (:meth:`rest`).
+        self.share = SLICE
 
     @property
     def idle(self) -> int:
         """How many tasks wait for a job."""
         return len(self._idle)
+
+    @property
+    def behind(self) -> bool:
+        """Whether anything waits for the loop to look for input first."""
+        return self._looking or bool(self._resting)
 
     def run(self, fn: Callable[..., object], args: tuple[Any, ...]) -> None:
         """Run ``fn(*args)`` soon, in a task of its own that may block.
@@ -58,28 +94,80 @@ class Workers:
             self.call()
 
     def call(self) -> None:
-        """Come round in the loop's present pass, for jobs or for the turn's end."""
-        if not self._called:
+        """Come round in the loop's present pass, for jobs or for the turn's end; behind the next
+        look for input, if that is due."""
+        if not self._called and not self._looking:
             self._called = True
             self._run_callback(self._hand_over)
 
+    def rest(self) -> None:
+        """Block the calling task until the loop has looked for input, what came has been begun,
+        and those have had their share who gave way before."""
+        me = gevent.getcurrent()
+        self._resting.append(me)
+        self._look_for_input()
+        try:
+            self._hub.switch()
+        except BaseException:
+            # Killed, or out of time, while it waited.
+            with contextlib.suppress(ValueError):
+                self._resting.remove(me)
+            raise
+
+    def _look_for_input(self) -> None:
+        if not self._looking:
+            self._looking = True
+            self._look.start(self._looked)
+
+    def _looked(self) -> None:
+        # Timers are called before the input which the same look has found: go on behind that.
+        self._looking = False
+        self.call()
+
     def _hand_over(self) -> None:
         self._called = False
+        if self._looking:
+            return
         turn, waiting, idle = self._turn, self._waiting, self._idle
-        ends = time.monotonic() + SLICE
-        # Those that come meanwhile are for the next pass, so that input gets its turn.
-        for _ in range(len(waiting)):
+        # Those that come meanwhile are for the next pass.
+        jobs, rested = len(waiting), len(self._resting)
+        if jobs + rested > 1:
+            self.share = max(LEAST, SLICE / (jobs + rested))
+        else:
+            self.share = SLICE
+        now = began = time.monotonic()
+        ends = began + SLICE
+        for _ in range(jobs):
             worker = idle.pop() if idle else greenlet(self._work, self._hub)
             try:
                 worker.switch()
             except BaseException:
                 # It ended its task. For the hub to say, and to act upon: it may be SystemExit.
                 self._hub.handle_error(worker, *sys.exc_info())
-            if time.monotonic() > ends:
+            now = time.monotonic()
+            if now > ends:
                 break
-        if waiting:
-            self.call()
+        # What was answered leaves before those go on who may take long.
         turn.end()
+        if rested:
+            now = self._go_on(rested, ends)
+        if now - began > HEAVY or self._resting or (waiting and not self._called):
+            self._look_for_input()
+
+    def _go_on(self, rested: int, ends: float) -> float:
+        """Let those go on who gave way before the loop's last look for input: one at least, the
+        others as long as the slice lasts. Returns the time."""
+        resting = self._resting
+        now = 0.0
+        while rested and resting and now <= ends:
+            rested -= 1
+            task = resting.popleft()
+            try:
+                task.switch()
+            except BaseException:
+                self._hub.handle_error(task, *sys.exc_info())
+            now = time.monotonic()
+        return now
 
     def _work(self) -> None:
         """One worker's life: a job, then the next. It takes them by itself: the arguments that a

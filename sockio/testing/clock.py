@@ -71,3 +71,5 @@ class ManualRuntime(GeventRuntime):
         """Let every greenlet that can run do so, until none is left that became ready."""
         for _ in range(20):
             gevent.sleep(0)
+            if self._workers is not None and self._workers.behind:
+                self.breathe()

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sockio import BaseNamespace, on
-from sockio.dispatch import TURN
+from sockio.workers import SLICE
 
 from ..support.carriers import Client, House
 from .conftest import MakeHouse
@@ -113,7 +113,7 @@ def test_a_client_that_sends_much_gives_the_others_their_turn(
 
     class Costly(Chat):
         def on_say(self, text: str) -> str:
-            home.runtime.time += TURN / 4
+            home.runtime.time += SLICE / 4
             order.append(text)
             return text
 
