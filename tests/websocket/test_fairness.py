@@ -1,4 +1,4 @@
-"""While some clients flood, another one is served: told by what was handled when, not by a clock."""
+"""While some clients flood, another is served: told by what was handled when, not by a clock."""
 
 from __future__ import annotations
 
