@@ -13,6 +13,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+from .doorstep import Doorstep
 from .exceptions import AckFailed, ConnectionRefused, EventRefused, PacketError
 from .interfaces import Cancellable, Runtime, Signal
 from .outbox import Outgoing
@@ -70,6 +71,13 @@ class _Invalid:
         self.ack_id = error.ack_id
 
 
+class _Overdue:
+    """Packets have waited long enough for a connect. In the inbox, for it may stand there."""
+
+
+_OVERDUE = _Overdue()
+
+
 class Dispatcher:
     """Handles what one client sends, and tells its namespaces when it is over."""
 
@@ -77,6 +85,7 @@ class Dispatcher:
         "_complaints",
         "_context",
         "_done",
+        "_doorstep",
         "_farewells",
         "_handling",
         "_impatience",
@@ -98,7 +107,9 @@ class Dispatcher:
         self._complaints = 0
         # Packets, what was none, farewells: in the order in which they came.
         # A list: it is short, and an empty deque would be a large part of an idle client.
-        self._inbox: list[Packet | _Receipted | _Invalid | _Farewell] = []
+        self._inbox: list[Packet | _Receipted | _Invalid | _Farewell | _Overdue] = []
+        # Made with the first packet for a namespace that is not connected: most never send one.
+        self._doorstep: Doorstep | None = None
         self._working = False
         #: Since when the present handler runs; None between handlers.
         self._handling: float | None = None
@@ -132,7 +143,11 @@ class Dispatcher:
             if namespace is not None and not self._socket.holding(packet["endpoint"]):
                 self._bid_farewell(namespace, Reason.NAMESPACE_CLIENT)
                 return
-        elif packet.get("ack") is True and packet["endpoint"] in self._socket.active_ns:
+        elif (
+            packet.get("ack") is True
+            and packet["endpoint"] in self._socket.active_ns
+            and not self._socket.holding(packet["endpoint"])
+        ):
             # An automatic ack goes out at once, before any handler (fact sheet, section 4).
             self._acknowledge(packet, [])
             item = _Receipted(packet)
@@ -188,6 +203,8 @@ class Dispatcher:
                     self._handle(item.packet, receipted=True)
                 elif isinstance(item, _Farewell):
                     self._tell(item)
+                elif isinstance(item, _Overdue):
+                    self._give_up_waiting()
                 else:
                     self._refuse("invalid_packet", item.message, item.endpoint, item.ack_id)
                 self._handling = None
@@ -211,8 +228,7 @@ class Dispatcher:
             return
         namespace = socket.active_ns.get(endpoint)
         if namespace is None or namespace._deaf or namespace._told:
-            socket.dropped += 1
-            log.debug("%s: %s for %r dropped: it is not connected", socket, kind, endpoint)
+            self._not_connected(packet, None if receipted else packet.get("id"), namespace)
             return
         if kind == _DISCONNECT:
             # The namespace's connect was still waiting when this arrived.
@@ -280,6 +296,98 @@ class Dispatcher:
         manager: contextlib.AbstractContextManager[Any] = self._context(namespace)
         return manager
 
+    # ---- packets for a namespace that is not connected
+
+    def _at_the_door(self) -> Doorstep:
+        doorstep = self._doorstep
+        if doorstep is None:
+            doorstep = self._doorstep = Doorstep(
+                self._runtime, self._limit, self._socket.config.max_payload, self._overdue
+            )
+        return doorstep
+
+    def _not_connected(self, packet: Packet, ack_id: int | None, namespace: Any) -> None:
+        """Let ``packet`` wait for the connect of its namespace, or refuse it. ``namespace`` is the
+        one that is just being left, if any."""
+        socket = self._socket
+        endpoint = packet["endpoint"]
+        if socket.state is not _CONNECTED:
+            socket.dropped += 1
+            return
+        doorstep = self._at_the_door()
+        if packet["type"] == _DISCONNECT:
+            socket.dropped += 1
+            if endpoint in socket.namespaces:
+                self._refuse_waiting(endpoint, "left")
+                if doorstep.why_gone(endpoint) is None:
+                    doorstep.gone(endpoint, "left")
+        elif namespace is not None:
+            # The client does not know yet, or has gone on talking. Nothing is sent to a namespace
+            # while it is told its end, so the answer has to come after that.
+            socket.dropped += 1
+            if ack_id is not None:
+                doorstep.came_too_late(endpoint, ack_id)
+        elif endpoint not in socket.namespaces:
+            self._refuse_unconnected(endpoint, ack_id, packet["type"], "unknown")
+        elif (why := doorstep.why_gone(endpoint)) is not None:
+            self._refuse_unconnected(endpoint, ack_id, packet["type"], why)
+        elif not doorstep.keep(packet, self._size_of(packet)):
+            self._refuse_unconnected(endpoint, ack_id, packet["type"], "full")
+
+    def _size_of(self, packet: Packet) -> int:
+        try:
+            return len(self._socket.codec.encode(packet))
+        except Exception:
+            # The application's own JSON functions need not agree with each other.
+            return self._socket.config.max_payload
+
+    def _overdue(self) -> None:
+        if self._socket.paused:
+            # We are the ones who do not read: the connect may well be waiting in the kernel.
+            self._at_the_door().wait_longer()
+            return
+        self._inbox.append(_OVERDUE)
+        self._work_soon()
+
+    def _give_up_waiting(self) -> None:
+        doorstep = self._at_the_door()
+        for endpoint in doorstep.overdue():
+            self._refuse_waiting(endpoint, "never asked")
+
+    def _refuse_waiting(self, endpoint: str, why: str) -> None:
+        """What waited for the connect of ``endpoint`` has waited in vain."""
+        for packet in self._at_the_door().take(endpoint):
+            self._refuse_unconnected(endpoint, packet.get("id"), packet["type"], why)
+
+    def _refuse_unconnected(self, endpoint: str, ack_id: int | None, kind: str, why: str) -> None:
+        socket = self._socket
+        socket.dropped += 1
+        doorstep = self._at_the_door()
+        level = logging.WARNING
+        if (why in _NO_NEWS and doorstep.is_fresh(endpoint)) or not doorstep.first(why):
+            level = logging.DEBUG
+        socket.server.complaints.say(
+            log,
+            level,
+            ("not_connected", why),
+            socket.address,
+            "%s: %s for %r was not handled: " + _WHY_NOT_CONNECTED[why] + " [not_connected]",
+            socket,
+            kind,
+            endpoint,
+            endpoint if why != "unknown" else _configured(socket),
+        )
+        if ack_id is not None:
+            self._answer_unconnected(endpoint, ack_id)
+
+    def _answer_unconnected(self, endpoint: str, ack_id: int) -> None:
+        try:
+            self._socket.error(
+                "not_connected", "This namespace is not connected.", endpoint, ack_id
+            )
+        except Exception:
+            log.exception("%s: the error handler failed", self._socket)
+
     # ---- connecting a namespace
 
     def _connect(self, endpoint: str, packet: Packet) -> None:
@@ -307,6 +415,10 @@ class Dispatcher:
                 self._deny(endpoint)
             return
         socket.hold(endpoint)
+        early: list[Packet] = []
+        if self._doorstep is not None:
+            early = self._doorstep.take(endpoint)
+            self._doorstep.came(endpoint)
         namespace = None
         accepted = False  # should ``context`` swallow an exception
         try:
@@ -327,6 +439,7 @@ class Dispatcher:
             accepted, why = False, f"{type(error).__name__} in recv_connect"
         if accepted:
             self._accept(endpoint)
+            self._inbox[:0] = early
             if socket.state is not State.CONNECTED:
                 # The client left while it was let in: what was set up gets its counterpart.
                 self._bid_farewell(namespace, socket.close_reason or Reason.TRANSPORT_CLOSE)
@@ -340,6 +453,10 @@ class Dispatcher:
         if namespace is not None:
             namespace._discard()
         self._deny(endpoint)
+        if socket.state is _CONNECTED:
+            self._at_the_door().gone(endpoint, "refused")
+            for each in early:
+                self._refuse_unconnected(endpoint, each.get("id"), each["type"], "waited")
 
     def _accept(self, endpoint: str) -> None:
         socket = self._socket
@@ -364,6 +481,8 @@ class Dispatcher:
 
     def close(self, reason: str, done: Callable[[], object]) -> None:
         self._done = done
+        if self._doorstep is not None:
+            self._socket.dropped += self._doorstep.close()
         for endpoint, namespace in list(self._socket.active_ns.items()):
             # One whose recv_connect is still running is told when that has returned.
             if not self._socket.holding(endpoint):
@@ -431,9 +550,17 @@ class Dispatcher:
             socket.unseal(endpoint)
             socket.forget_acks(endpoint)
             namespace.jobs.end()
+            if socket.state is _CONNECTED:
+                self._note_leaving(endpoint, farewell.reason)
             if self._seen_off is not None:
                 self._seen_off.set()
             self._finish_if_done()
+
+    def _note_leaving(self, endpoint: str, reason: str) -> None:
+        doorstep = self._at_the_door()
+        doorstep.gone(endpoint, "left" if reason in Reason.FROM_THE_CLIENT else "ended")
+        for ack_id in doorstep.take_late(endpoint):
+            self._answer_unconnected(endpoint, ack_id)
 
     def _see_off(self, namespace: Any) -> None:
         """Return when ``namespace``, which is being left, has been told, so that there is room for
@@ -454,6 +581,32 @@ class Dispatcher:
             self._inbox.clear()
             self._socket.resume()
             done()
+
+
+#: Why a packet for a namespace that is not connected was not handled, and the fix; each is given
+#: the namespace, or those that are configured.
+_WHY_NOT_CONNECTED = {
+    "unknown": "it is not among the configured namespaces; %s",
+    "never asked": "the page never connected to it; it must io.connect(%r)",
+    "left": "the page has left it, or said so; it must connect to %r again",
+    "refused": "recv_connect had refused the client; the page must not send to %r then",
+    "waited": "it had waited for the connect, and recv_connect of %r refused the client",
+    "ended": "the server had disconnected the client from %r",
+    "full": "too much waits for the connect of %r already (max_inbox)",
+}
+#: What is expected just after it happened, for packets are under way.
+_NO_NEWS = {"refused", "ended"}
+
+
+def _configured(socket: Socket) -> str:
+    """What a page has to do where it sends to a namespace that there is not."""
+    names = [name for name in socket.namespaces if name]
+    if not socket.namespaces:
+        return "none is"
+    if not names:
+        return "configured is only the global one: the page must io.connect()"
+    listed = ", ".join(repr(name) for name in socket.namespaces)
+    return f"the page must io.connect({names[0]!r}); configured are: {listed}"
 
 
 def _shown(endpoint: str) -> str:

@@ -24,6 +24,7 @@ REFUSALS = frozenset(
         "unallowed_event_name",
         "method_access_denied",
         "no_such_method",
+        "not_connected",
         "invalid_arguments",
         "internal_error",
     }

@@ -412,6 +412,11 @@ class Socket(Outlet):
         else:
             self._set_carrier_alarm()
 
+    @property
+    def paused(self) -> bool:
+        """Whether nothing is read from the client until events no longer pile up."""
+        return self._paused or self._room is not None
+
     def pause_if_busy(self) -> None:
         """Stop reading from a client whose events pile up; :meth:`resume` undoes it."""
         if self._carrier is not None and not self._paused and self.busy:

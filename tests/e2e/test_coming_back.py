@@ -22,6 +22,9 @@ class Chat(Recorded):
     def on_who(self) -> str:
         return self.socket.sessid
 
+    def on_write(self, number: int) -> None:
+        self.journal.add("written", self.ns_name, number)
+
 
 @pytest.fixture
 def server(start: Start) -> Served:
@@ -97,3 +100,23 @@ def test_another_server_takes_over_the_address(
     assert chat.sid in successor.registry.sockets
     # The old server answers a kept connection once more, and closes it.
     assert len(chat.got("reconnecting")) < 6
+
+
+def test_what_the_page_said_meanwhile_is_handled(
+    cable: Cable, node: Node, transport: str, journal: Transcript
+) -> None:
+    """The client sends what it kept before it asks for its namespaces again."""
+    chat = node.connect(cable.url + "/chat", transport, reconnect=True, reconnection_delay=200)
+    chat.next("connect")
+    news = node.open(chat, "/news")
+    news.next("connect")
+    cable.cut()
+    chat.next("disconnect")
+    for number in range(3):
+        chat.emit("write", number)
+        news.emit("write", number)
+    assert chat.ask("who") == [chat.sid]
+    for number in range(3):
+        journal.next("written", "/chat", number)
+        journal.next("written", "/news", number)
+    assert [name for name, _ in journal.all("connect")].count("/chat") == 2

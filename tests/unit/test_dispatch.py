@@ -13,6 +13,7 @@ from sockio import BaseNamespace, EventRefused, allow, on
 from ..support.carriers import Client, House
 from .conftest import MakeHouse
 
+NOT_CONNECTED = '[{"error":"not_connected","message":"This namespace is not connected."}]'
 INTERNAL = '[{"error":"internal_error","message":"The server failed to handle this."}]'
 
 
@@ -293,14 +294,11 @@ def test_d20_an_error_handler_that_fails_is_logged_and_ends_nothing(
 
 
 @pytest.mark.parametrize("endpoint", ["/nowhere", "/chat/sub", "chat"])
-def test_what_is_sent_to_an_unknown_namespace_is_dropped_and_counted(
+def test_what_is_sent_to_an_unknown_namespace_is_refused_and_counted(
     client: Client, endpoint: str
 ) -> None:
-    assert (
-        client.sends(
-            f"3:1:{endpoint}:x", event("say", "x", head=f"5:2+:{endpoint}"), f"0::{endpoint}"
-        )
-        == []
-    )
+    assert client.sends(
+        f"3:1:{endpoint}:x", event("say", "x", head=f"5:2+:{endpoint}"), f"0::{endpoint}"
+    ) == [f"6::{endpoint}:{number}+{NOT_CONNECTED}" for number in (1, 2)]
     assert client.socket.dropped == 3
     assert client.socket.connected

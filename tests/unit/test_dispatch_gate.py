@@ -16,6 +16,8 @@ from sockio.virtsocket import State
 from ..support.carriers import Client, House
 from .conftest import MakeHouse
 
+NOT_CONNECTED = '[{"error":"not_connected","message":"This namespace is not connected."}]'
+
 
 class Story(BaseNamespace, RoomsMixin):
     """Writes down, in the session, what happens to it."""
@@ -327,12 +329,9 @@ def test_an_error_decorator_that_swallows_exceptions_cannot_either(house: MakeHo
 
 def test_d24_an_event_does_not_get_anybody_in(home: House) -> None:
     client = home.client()
-    assert (
-        client.sends(
-            '5:1+:/s:{"name":"say","args":["secret"]}', "3:2:/s:x", "4::/s:1", "7::/s:2", "0::/s"
-        )
-        == []
-    )
+    assert client.sends(
+        '5:1+:/s:{"name":"say","args":["secret"]}', "3:2:/s:x", "4::/s:1", "7::/s:2", "0::/s"
+    ) == [f"6::/s:1+{NOT_CONNECTED}", f"6::/s:2+{NOT_CONNECTED}"]
     assert "/s" not in client.socket
     assert story(client, "/s") == []
 
@@ -344,9 +343,13 @@ def test_d24_what_is_sent_behind_the_connect_waits_for_the_decision(client: Clie
     assert story(client) == ["decided", "say x", "message y"]
 
 
-def test_d24_and_is_dropped_with_a_refusal(client: Client) -> None:
+def test_d24_and_is_refused_with_a_refusal(client: Client) -> None:
     client.sends('5:1+:/d:{"name":"say","args":["x"]}', "3:2:/d:y", "0::/d")
-    assert decide(client, False) == ["7::/d:2"]
+    assert decide(client, False) == [
+        "7::/d:2",
+        f"6::/d:1+{NOT_CONNECTED}",
+        f"6::/d:2+{NOT_CONNECTED}",
+    ]
     assert story(client) == ["decided"]
     assert client.socket.dropped == 3
 
@@ -373,7 +376,7 @@ def test_or_for_the_session_to_open_where_there_is_no_global_namespace(
     client = Client(house({"/s": Story}))
     client.posts("3:1::nobody's", "1::/s", "1::")
     assert client.polls().answer == ["1::"]
-    assert client.polls().answer == ["1::/s"]
+    assert client.polls().answer == [f"6:::1+{NOT_CONNECTED}", "1::/s"]
 
 
 def test_d19_what_waits_for_a_decision_is_bounded_too(house: MakeHouse) -> None:

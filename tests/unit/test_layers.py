@@ -28,6 +28,7 @@ LAYERS = [
         "wheel",
         "jobs",
         "error_handling",
+        "doorstep",
         "outlet",
         "pace",
         "workers",
