@@ -8,20 +8,17 @@ across domains, and the one whose refusal has an HTTP status, so everything is d
 from __future__ import annotations
 
 import io
-import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from webob import Request
 
-from .exceptions import ConnectionRefused, RequestRefused, UsageError
+from .exceptions import ConnectionRefused, RequestRefused
 from .origins import is_allowed, own_origins, source_of
 from .transports.connection import FAST
 from .virtsocket import Socket
 
 __all__ = ["ask_authorize", "ask_view", "check_origin", "lasting_environ"]
-
-log = logging.getLogger("sockio.handshake")
 
 UNAUTHORIZED = "handshake unauthorized"
 ERROR = "handshake error"
@@ -75,7 +72,6 @@ def ask_authorize(authorize: Callable[[Request], Any], request: Request) -> None
     except RequestRefused:
         raise
     except Exception as error:
-        log.exception("authorize failed")
         raise RequestRefused(_FAILED, ERROR, code="authorize-failed", detail=repr(error)) from error
     if not allowed:
         raise RequestRefused(
@@ -97,7 +93,7 @@ def ask_view(
     if answer.error is not None:
         raise RequestRefused(
             _FAILED, ERROR, code="view-failed", detail=repr(answer.error), headers=cookies
-        )
+        ) from answer.error
     said = f"the view answered {status}"
     if status.startswith("5"):
         raise RequestRefused(_FAILED, ERROR, code="view-failed", detail=said, headers=cookies)
@@ -153,11 +149,7 @@ def _run(app: Callable[..., Any], environ: dict[str, Any]) -> _Answer:
         # Bare views may return None: they said what they had to by socketio_manage().
         for _ in body or ():
             pass
-    except UsageError as error:
-        log.error("%s", error)
-        answer.error = error
     except Exception as error:
-        log.exception("the view of the handshake failed")
         answer.error = error
     finally:
         close = getattr(body, "close", None)
@@ -165,8 +157,7 @@ def _run(app: Callable[..., Any], environ: dict[str, Any]) -> _Answer:
             try:
                 close()
             except Exception as error:
-                log.exception("closing the answer of the handshake's view failed")
-                answer.error = error
+                answer.error = answer.error or error
     return answer
 
 

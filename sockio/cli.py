@@ -52,6 +52,8 @@ def _parser() -> argparse.ArgumentParser:
     serve = commands.add_parser("serve", help="serve a WSGI application")
     serve.add_argument("app", metavar="MODULE:APP", help="for example chat:app")
     serve.add_argument("--reload", action="store_true", help="restart when source files change")
+    # What --reload gives to the process that it restarts.
+    serve.add_argument("--reloaded", action="store_true", help=argparse.SUPPRESS)
     for option in OPTIONS.values():
         if option.name not in _NOT_OPTIONS:
             flag = "--" + option.name.replace("_", "-")
@@ -92,6 +94,11 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _serve(arguments: argparse.Namespace) -> int:
+    if arguments.reloaded:
+        from .complaints import never_mute
+
+        # Somebody is developing, and wants to see every failure.
+        never_mute()
     sys.path.insert(0, os.getcwd())
     app = _load(arguments.app)
     from .config import OPTIONS
@@ -212,7 +219,7 @@ def _serve_and_reload(argv: Sequence[str]) -> int:
         from watchfiles import PythonFilter, run_process
     except ModuleNotFoundError as error:
         raise _Problem("--reload needs watchfiles: pip install 'sockio[reload]'") from error
-    rest = [word for word in argv if word != "--reload"]
+    rest = ["--reloaded" if word == "--reload" else word for word in argv]
     command = shlex.join([sys.executable, "-m", "sockio.cli", *rest])
     run_process(os.getcwd(), target=command, target_type="command", watch_filter=PythonFilter())
     return 0

@@ -13,9 +13,11 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+from .complaints import Kind
 from .doorstep import Doorstep
 from .exceptions import AckFailed, ConnectionRefused, EventRefused, PacketError
 from .interfaces import Cancellable, Runtime, Signal
+from .jobs import name_of
 from .outbox import Outgoing
 from .protocol.packet import Packet
 from .reasons import Reason
@@ -28,10 +30,10 @@ log = logging.getLogger("sockio.dispatch")
 
 #: Seconds a running handler may delay a disconnect that arrived behind it.
 PATIENCE = 0.5
-#: Refusals and failures that one client can have logged as such.
-LOUD = 10
 
 _DISCONNECT = "disconnect"
+#: How the log calls the global namespace.
+_GLOBAL = "(global)"
 # Looked at with every packet; an attribute of an enum is found slowly.
 _CONNECTED = State.CONNECTED
 
@@ -82,7 +84,6 @@ class Dispatcher:
     """Handles what one client sends, and tells its namespaces when it is over."""
 
     __slots__ = (
-        "_complaints",
         "_context",
         "_done",
         "_doorstep",
@@ -104,7 +105,6 @@ class Dispatcher:
         self._rooms = rooms
         self._context = socket.config.context
         self._limit = socket.config.max_inbox
-        self._complaints = 0
         # Packets, what was none, farewells: in the order in which they came.
         # A list: it is short, and an empty deque would be a large part of an idle client.
         self._inbox: list[Packet | _Receipted | _Invalid | _Farewell | _Overdue] = []
@@ -171,7 +171,14 @@ class Dispatcher:
         except _ENDS_THE_PROCESS:
             raise
         except BaseException:
-            log.exception("%s: the ack callback %r failed", self._socket, fn)
+            self._complain(
+                logging.ERROR,
+                ("callback-failed", name_of(fn)),
+                "%s: the ack callback %r failed",
+                self._socket,
+                fn,
+                exc_info=True,
+            )
 
     # ---- handling
 
@@ -249,11 +256,28 @@ class Dispatcher:
             if answer_to is not None:
                 self._acknowledge(packet, _as_arguments(result))
         except EventRefused as refused:
-            self._complain(logging.WARNING, "%s %s: %s", socket, _shown(endpoint), refused)
+            self._complain(
+                logging.WARNING,
+                ("event-refused", type(namespace).__qualname__, refused.code),
+                "%s %s: %s",
+                socket,
+                endpoint or _GLOBAL,
+                str(refused),
+            )
             self._refuse(refused.code, refused.message, endpoint, answer_to)
         except AckFailed as failed:
             self._complain(
-                logging.INFO, "%s %s: %s ended: %s", socket, _shown(endpoint), kind, failed
+                logging.INFO,
+                (
+                    "event-not-completed",
+                    type(namespace).__qualname__,
+                    _handler_of(namespace, packet),
+                ),
+                "%s %s: %s ended: %s",
+                socket,
+                endpoint or _GLOBAL,
+                kind,
+                str(failed),
             )
             self._refuse("internal_error", "The event was not completed.", endpoint, answer_to)
         except _ENDS_THE_PROCESS:
@@ -261,23 +285,21 @@ class Dispatcher:
         except BaseException:
             self._complain(
                 logging.ERROR,
+                ("handler-failed", type(namespace).__qualname__, _handler_of(namespace, packet)),
                 "%s %s: the handler of %s %r failed",
                 socket,
-                _shown(endpoint),
+                endpoint or _GLOBAL,
                 kind,
                 packet.get("name", ""),
                 exc_info=True,
             )
             self._refuse("internal_error", "The server failed to handle this.", endpoint, answer_to)
 
-    def _complain(self, level: int, message: str, *args: Any, exc_info: bool = False) -> None:
+    def _complain(
+        self, level: int, kind: Kind, message: str, *args: Any, exc_info: bool = False
+    ) -> None:
         """Log what a client has caused: it must not be able to fill the log."""
-        self._complaints += 1
-        if self._complaints == LOUD:
-            message += " (what else this client causes is logged at DEBUG)"
-        elif self._complaints > LOUD:
-            level = logging.DEBUG
-        log.log(level, message, *args, exc_info=exc_info)
+        self._socket.complain(log, level, kind, message, *args, exc_info=exc_info)
 
     def _acknowledge(self, packet: Packet, args: list[Any]) -> None:
         self._socket.send_packet(
@@ -288,7 +310,13 @@ class Dispatcher:
         try:
             self._socket.error(code, message, endpoint, answer_to)
         except Exception:
-            log.exception("%s: the error handler failed", self._socket)
+            self._complain(
+                logging.ERROR,
+                "error-handler-failed",
+                "%s: the error handler failed",
+                self._socket,
+                exc_info=True,
+            )
 
     def _around(self, namespace: Any) -> contextlib.AbstractContextManager[Any]:
         if self._context is None or namespace is None:
@@ -407,9 +435,10 @@ class Dispatcher:
             if endpoint != socket.GLOBAL_NS:
                 self._complain(
                     logging.WARNING,
+                    "namespace-unknown",
                     "%s: there is no namespace %r; known: %s [namespace-unknown]",
                     socket,
-                    endpoint[:100],
+                    endpoint,
                     ", ".join(repr(name) for name in socket.namespaces) or "none",
                 )
                 self._deny(endpoint)
@@ -434,7 +463,12 @@ class Dispatcher:
             raise
         except BaseException as error:
             self._complain(
-                logging.ERROR, "%s: connecting %s failed", socket, _shown(endpoint), exc_info=True
+                logging.ERROR,
+                ("connect-failed", cls.__qualname__),
+                "%s: connecting %s failed",
+                socket,
+                endpoint or _GLOBAL,
+                exc_info=True,
             )
             accepted, why = False, f"{type(error).__name__} in recv_connect"
         if accepted:
@@ -445,7 +479,12 @@ class Dispatcher:
                 self._bid_farewell(namespace, socket.close_reason or Reason.TRANSPORT_CLOSE)
             return
         self._complain(
-            logging.INFO, "%s: %s refused: %s [namespace-refused]", socket, _shown(endpoint), why
+            logging.INFO,
+            ("namespace-refused", cls.__qualname__),
+            "%s: %s refused: %s [namespace-refused]",
+            socket,
+            endpoint or _GLOBAL,
+            why,
         )
         socket.active_ns.pop(endpoint, None)
         self._rooms.leave_namespace(socket, endpoint)
@@ -543,7 +582,14 @@ class Dispatcher:
         except _ENDS_THE_PROCESS:
             raise
         except BaseException:
-            log.exception("%s: recv_disconnect of %r failed", socket, endpoint)
+            self._complain(
+                logging.ERROR,
+                ("disconnect-failed", type(namespace).__qualname__),
+                "%s: recv_disconnect of %r failed",
+                socket,
+                endpoint,
+                exc_info=True,
+            )
         finally:
             self._rooms.leave_namespace(socket, endpoint)
             socket.active_ns.pop(endpoint, None)
@@ -611,6 +657,12 @@ def _configured(socket: Socket) -> str:
 
 def _shown(endpoint: str) -> str:
     return endpoint[:100] or "(global)"
+def _handler_of(namespace: Any, packet: Packet) -> str:
+    """The name of the method that handles such a packet: no text of the client's."""
+    if packet["type"] != "event":
+        return f"recv_{packet['type']}"
+    method, _ = namespace._table.event(packet["name"])
+    return method if method is not None and namespace._table.method(method) else "*"
 
 
 _NOTHING: contextlib.AbstractContextManager[Any] = contextlib.nullcontext()

@@ -26,8 +26,9 @@ from .admission import (
     check_origin,
     lasting_environ,
 )
+from .complaints import at_length
 from .config import Settings
-from .exceptions import RequestRefused
+from .exceptions import RequestRefused, UsageError
 from .namespace import BaseNamespace
 from .origins import cors_headers
 from .protocol.handshake import encode_handshake
@@ -131,13 +132,11 @@ class Endpoint:
         except Exception as error:
             if not request.may_block:
                 raise WouldBlock from error
-            log.exception("a request under /%s could not be answered", self.settings.resource)
-            return self.refuse(
-                request,
-                RequestRefused(
-                    "500 Internal Server Error", ERROR, code="internal-error", detail=repr(error)
-                ),
+            failed = RequestRefused(
+                "500 Internal Server Error", ERROR, code="internal-error", detail=repr(error)
             )
+            failed.__cause__ = error
+            return self.refuse(request, failed)
 
     def judge(self, route: Route, request: Request) -> bool:
         """Whether the body that a request announces will be looked at. Told from its head.
@@ -259,15 +258,7 @@ class Endpoint:
         if not request.may_block:
             # It is logged, and a log handler may block.
             raise WouldBlock from refused
-        log.warning(
-            "refused %s %s from %s: %s [%s]%s",
-            request.method,
-            _without_sid(request.path),
-            request.environ.get("REMOTE_ADDR", "?"),
-            refused,
-            refused.code,
-            f" ({refused.detail})" if refused.detail else "",
-        )
+        self._log(request, refused)
         headers = [*refused.headers, refusal(refused.code)]
         index = _jsonp_index(request)
         if index is not None and refused.body.startswith("handshake"):
@@ -287,6 +278,25 @@ class Endpoint:
         if not refused.close:
             self._leave_unread(request, answer)
         return answer
+
+    def _log(self, request: Request, refused: RequestRefused) -> None:
+        """One line; with the traceback of what failed, unless its text says it all."""
+        failure = refused.__cause__ if refused.status.startswith("5") else None
+        environ = request.environ
+        self.registry.complaints.say(
+            log,
+            logging.WARNING if failure is None else logging.ERROR,
+            refused.code,
+            environ.get("REMOTE_ADDR", ""),
+            "refused %s %s from %s: %s [%s]%s",
+            request.method,
+            _without_sid(request.path),
+            environ.get("REMOTE_ADDR") or "?",
+            str(refused),
+            refused.code,
+            at_length(f" ({refused.detail})" if refused.detail else ""),
+            exc_info=False if failure is None or isinstance(failure, UsageError) else failure,
+        )
 
 
 def _jsonp_index(request: Request) -> str | None:

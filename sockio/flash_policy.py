@@ -16,7 +16,10 @@ import gevent
 from gevent.pool import Pool
 from gevent.server import StreamServer
 
+from .complaints import Complaints
+from .config import Settings
 from .exceptions import SettingsError
+from .runtime import GeventRuntime
 
 __all__ = ["FlashPolicyServer", "policy_file"]
 
@@ -53,9 +56,19 @@ def policy_file(domains: Iterable[str], ports: str) -> bytes:
 
 
 class FlashPolicyServer(StreamServer):
-    """Answers policy-file requests on ``listener``, ``(host, port)`` or a listening socket."""
+    """Answers policy-file requests on ``listener``, ``(host, port)`` or a listening socket.
 
-    def __init__(self, listener: Any, domains: Iterable[str], ports: str = "*") -> None:
+    ``complaints`` is where its lines are logged and counted: its own place without.
+    """
+
+    def __init__(
+        self,
+        listener: Any,
+        domains: Iterable[str],
+        ports: str = "*",
+        complaints: Complaints | None = None,
+    ) -> None:
+        self._complaints = complaints or Complaints(GeventRuntime(), Settings().log_lines)
         self.policy = policy_file(domains, ports)
         super().__init__(listener, spawn=Pool(CONNECTIONS))
 
@@ -65,7 +78,9 @@ class FlashPolicyServer(StreamServer):
                 self._serve(sock, address)
         except OSError as error:
             # A TimeoutError is one too. Half-open connections end here.
-            log.debug("flash policy for %s: %s", address, error)
+            self._say(
+                address, logging.DEBUG, "flash-policy-failed", "flash policy for %s: %s", error
+            )
 
     def _serve(self, sock: Any, address: Any) -> None:
         request = b""
@@ -77,4 +92,9 @@ class FlashPolicyServer(StreamServer):
         if request == _REQUEST:
             sock.sendall(self.policy)
         else:
-            log.warning("%s asked the flash policy server for something else", address)
+            message = "%s asked the flash policy server for something else"
+            self._say(address, logging.WARNING, "no-flash-policy", message)
+
+    def _say(self, address: Any, level: int, kind: str, message: str, *args: Any) -> None:
+        host = str(address[0]) if isinstance(address, tuple) and address else ""
+        self._complaints.say(log, level, kind, host, message, address, *args)

@@ -4,24 +4,34 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Protocol
 
 from .interfaces import Job, Runtime
 
-__all__ = ["Jobs"]
+__all__ = ["Jobs", "name_of"]
 
 log = logging.getLogger("sockio.jobs")
+
+
+class Client(Protocol):
+    """The client whose tasks these are: :class:`sockio.virtsocket.Socket`."""
+
+    @property
+    def runtime(self) -> Runtime: ...
+
+    @property
+    def complain(self) -> Callable[..., None]: ...
 
 
 class Jobs:
     """The running tasks of one owner. A task leaves by itself when it ends; what it raises is
     logged under the owner's name."""
 
-    __slots__ = ("_over", "_owner", "_running", "_runtime")
+    __slots__ = ("_client", "_over", "_owner", "_running")
 
-    def __init__(self, owner: object, runtime: Runtime) -> None:
+    def __init__(self, owner: object, client: Client) -> None:
         self._owner = owner
-        self._runtime = runtime
+        self._client = client
         self._over = False
         # Made for the first task: most owners have none.
         self._running: set[Job] | None = None
@@ -40,12 +50,20 @@ class Jobs:
             try:
                 fn(*args, **kwargs)
             except Exception:
-                log.exception("%s: a spawned task failed", self._owner)
+                # A client starts as many as its events do.
+                self._client.complain(
+                    log,
+                    logging.ERROR,
+                    ("task-failed", name_of(fn)),
+                    "%s: a spawned task failed",
+                    self._owner,
+                    exc_info=True,
+                )
             finally:
                 if self._running is not None:
                     self._running.discard(started[0])
 
-        job = self._runtime.spawn(run)
+        job = self._client.runtime.spawn(run)
         started.append(job)
         if self._running is None:
             self._running = set()
@@ -65,3 +83,9 @@ class Jobs:
         overtaken by the end of its namespace does not know of it."""
         self._over = True
         self.kill()
+
+
+def name_of(fn: Callable[..., Any]) -> str:
+    """What the code calls a function, or the class of what else can be called."""
+    name = getattr(fn, "__qualname__", None)
+    return name if isinstance(name, str) else type(fn).__qualname__

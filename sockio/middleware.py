@@ -120,9 +120,13 @@ class SocketIOMiddleware:
             raise UsageError(
                 "the application is wrapped in SocketIOMiddleware twice; remove one of the two."
             )
-        log.warning(
+        self.registry.complaints.say(
+            log,
+            logging.WARNING,
+            "wrapped-twice",
+            "",
             "the application is wrapped in SocketIOMiddleware twice; the outer one serves the "
-            "clients, and of() of the inner one reaches nobody. Remove one of the two."
+            "clients, and of() of the inner one reaches nobody. Remove one of the two.",
         )
         return socketio_manage(environ, self.namespaces)
 

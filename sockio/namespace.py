@@ -19,7 +19,6 @@ request. What a handler raises is logged, answered with an error, and ends nothi
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -32,8 +31,6 @@ from .reasons import Reason
 from .virtsocket import Socket
 
 __all__ = ["BaseNamespace", "allow", "check_hooks", "on"]
-
-log = logging.getLogger("sockio.namespace")
 
 
 #: The life-cycle hooks, and what each can be given, by parameter name.
@@ -84,7 +81,7 @@ class BaseNamespace:
         #: Method names the client may reach; None means all of them.
         self.allowed_methods: set[str] | None = None
         #: Tasks started by :meth:`spawn` that are still running.
-        self.jobs = Jobs(self, self.socket.runtime)
+        self.jobs = Jobs(self, self.socket)
         #: The query of the connect packet: ``"?a=b"``, or "".
         self.qs = ""
         self._table = handlers_of(type(self), BaseNamespace)

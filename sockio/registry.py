@@ -143,6 +143,7 @@ class SessionRegistry:
     def reopen(self) -> None:
         """Take new sessions again: the server that was stopped has a successor in this process."""
         self._closing = False
+        self.complaints.reopen()
 
     def wait_until_empty(self, timeout: float) -> bool:
         """Block the calling task until the last session has ended; False after ``timeout``."""
@@ -169,6 +170,9 @@ class SessionRegistry:
                 self._rest()
             if socket.state is State.DISCONNECTED:
                 self._ending.discard(socket)
+                if self._closing and not self._sockets and not self._ending:
+                    # The last ends were lines, too.
+                    self.complaints.close()
                 if self._empty is not None and not self._sockets and not self._ending:
                     self._empty.set()
             return
@@ -197,7 +201,14 @@ class SessionRegistry:
                     socket.handle_deadline(now)
                 except Exception:
                     # One socket's trouble must not keep the others' deadlines from being met.
-                    log.exception("%s: its deadline could not be handled", socket)
+                    socket.complain(
+                        log,
+                        logging.ERROR,
+                        "deadline-failed",
+                        "%s: its deadline could not be handled",
+                        socket,
+                        exc_info=True,
+                    )
         finally:
             self._set_timer()
 

@@ -159,6 +159,7 @@ class SocketIOServer(WSGIServer):
                 (host, settings.policy_listener_port),
                 settings.policy_domains,
                 ports=str(self.server_port),
+                complaints=self.middleware.registry.complaints,
             )
             # May fail, for a port that is taken; what is not running is not kept.
             policy_server.start()

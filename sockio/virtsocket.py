@@ -31,6 +31,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from .acks import PendingAcks, Waiting
+from .complaints import Complaints, Kind
 from .config import Settings
 from .error_handling import default_error_handler
 from .exceptions import PacketError
@@ -165,7 +166,7 @@ class Socket(Outlet):
         self.error_handler = default_error_handler if handler is None else handler
         self.dispatcher: PacketSink
         #: Tasks started by :meth:`spawn` that are still running; killed at the end.
-        self.jobs = Jobs(self, runtime)
+        self.jobs = Jobs(self, self)
         #: Counters: requests seen, heartbeats answered, packets handled and sent, packets that
         #: could not be decoded.
         self.hits = 0
@@ -219,6 +220,7 @@ class Socket(Outlet):
             if self.dropped == 1:
                 self._report(
                     logging.WARNING,
+                    "outbox-full",
                     "%s: outbox full (%d packets, %d bytes): packets are dropped from here on. The "
                     "client reads too slowly; raise max_outbox or send less.",
                     self,
@@ -227,6 +229,7 @@ class Socket(Outlet):
             return
         self._report(
             logging.WARNING,
+            "outbox-full",
             "%s: outbox full (%d packets, %d bytes): closed. The client reads too slowly; raise "
             "max_outbox, send less, or set overflow='drop'.",
             self,
@@ -303,7 +306,12 @@ class Socket(Outlet):
         self.bad_packets += 1
         if self.bad_packets == 1:
             self._report(
-                logging.WARNING, "%s: %s (further bad packets are only counted)", self, error
+                logging.WARNING,
+                "bad-packet",
+                "%s: %s (further bad packets are only counted)",
+                self,
+                # Not the error itself, whose traceback would keep the text and more.
+                str(error),
             )
         # In its place among the others: the error handler may be the application's own, and bad
         # packets that pile up have to stop the reading as good ones do.
@@ -319,7 +327,9 @@ class Socket(Outlet):
     def _acknowledged(self, packet: Packet) -> None:
         waiting = self._acks.pop(packet["endpoint"], packet["ackId"])
         if waiting is None:
-            log.debug("%s: nobody waits for ack %s", self, packet["ackId"])
+            self._report(
+                logging.DEBUG, "stray-ack", "%s: nobody waits for ack %s", self, packet["ackId"]
+            )
         elif waiting.direct:
             waiting.answered(*packet["args"])
         else:
@@ -349,7 +359,7 @@ class Socket(Outlet):
         self.transport = carrier.name
         if self.state is State.CONNECTING:
             self._move("open")
-            self._report(logging.INFO, "open %s", self)
+            self._report(logging.INFO, "open", "open %s", self)
             self._set_carrier_alarm()
             self.dispatcher.open()
         elif self.state is State.CONNECTED:
@@ -517,6 +527,7 @@ class Socket(Outlet):
             self._alarm = None
             self._report(
                 logging.INFO,
+                "close",
                 "close %s: %s after %.1f s, %d in, %d out, %d bad, %d dropped",
                 self,
                 self.close_reason,
@@ -641,10 +652,25 @@ class Socket(Outlet):
         self._direct = None
         return self.state
 
-    def _report(self, level: int, message: str, *args: Any) -> None:
-        # Many callers run in the hub, and a log handler may block: log from a task.
-        if log.isEnabledFor(level):
-            self.runtime.run(log.log, level, message, *args)
+    def complain(
+        self,
+        logger: logging.Logger,
+        level: int,
+        kind: Kind,
+        message: str,
+        *args: Any,
+        exc_info: bool | BaseException = False,
+        quiet: bool = False,
+    ) -> None:
+        """Log what this client has caused: :meth:`sockio.complaints.Complaints.say`."""
+        complaints: Complaints = self.server.complaints
+        complaints.say(
+            logger, level, kind, self.address, message, *args, exc_info=exc_info, quiet=quiet
+        )
+
+    def _report(self, level: int, kind: Kind, message: str, *args: Any) -> None:
+        # Many callers run in the hub.
+        self.complain(log, level, kind, message, *args, quiet=True)
 
 
 @functools.cache

@@ -21,7 +21,6 @@ import enum
 import io
 import logging
 import socket as stdlib_socket
-import sys
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -72,10 +71,6 @@ _FAILED = Answer(
     Head.bare("500 Internal Server Error", [("Content-Type", "text/plain")]),
     b"Internal Server Error",
 )
-
-
-def _report(error: Any) -> None:
-    log.error("a connection failed", exc_info=error)
 
 
 class Service(Protocol):
@@ -221,9 +216,24 @@ class FastConnection:
 
     def _failed(self) -> None:
         # In the event loop nobody else would see to it that the connection ends.
-        error = sys.exc_info()
-        self._service.runtime.run(_report, error)
+        self._complain("connection-failed", "a connection from %s failed", exc_info=True)
         self.close()
+
+    def _complain(self, kind: str, message: str, *args: Any, exc_info: bool = False) -> None:
+        """Log an error with the peer's address in it."""
+        address = self.address
+        host = str(address[0]) if isinstance(address, tuple) else ""
+        self._service.endpoint.registry.complaints.say(
+            log,
+            logging.ERROR,
+            kind,
+            host,
+            message,
+            host or "?",
+            *args,
+            exc_info=exc_info,
+            quiet=True,
+        )
 
     def _step(self) -> bool:
         """Do one thing; whether there may be more."""
@@ -410,7 +420,9 @@ class FastConnection:
             data = service.wire(answer, self._closing)
         except ValueError as error:
             # A header that the application has made.
-            service.runtime.run(log.error, "an answer could not be written: %s", error)
+            self._complain(
+                "answer-not-written", "an answer to %s could not be written: %s", str(error)
+            )
             self._closing = True
             data = service.wire(_FAILED, True)
         if answer.closes:

@@ -70,6 +70,7 @@ def server_factory(
 
     def run(app: WSGIApp) -> None:
         # Not above: what these import has to be patched.
+        from ..complaints import never_mute
         from ..server import serve
         from .wrapped import as_wrapped, middlewares_in
 
@@ -81,6 +82,10 @@ def server_factory(
                     "already. Move these keys from [server:...] to where that is done, "
                     "[filter:...] or the application's code."
                 )
+        hupper: Any = sys.modules.get("hupper")
+        if hupper is not None and hupper.is_active():
+            # Under pserve --reload somebody is developing, and wants to see every failure.
+            never_mute()
         serve(as_wrapped(app), host, port, **options)
 
     return run

@@ -83,7 +83,7 @@ class ForeignCarrier:
                 message = self._ws.receive()
             except Exception as error:
                 # Each library has its own; all of them mean that the connection is over.
-                log.debug("%s: receive() failed: %s", self._socket, error)
+                self._say("receive", error)
                 reason = Reason.TRANSPORT_ERROR
                 break
             if message is None:
@@ -115,7 +115,7 @@ class ForeignCarrier:
             while packets or (packets := self._socket.take(self, 65536)):
                 self._ws.send(packets.pop(0).text)
         except Exception as error:
-            log.debug("%s: send() failed: %s", self._socket, error)
+            self._say("send", error)
             self._socket.lost(self, Reason.TRANSPORT_ERROR)
             self._ending = True
         finally:
@@ -149,10 +149,15 @@ class ForeignCarrier:
         try:
             self._ws.close()
         except Exception as error:
-            log.debug("%s: close() failed: %s", self._socket, error)
+            self._say("close", error)
         finally:
             self._go_on.set()
             self._over.set()
+
+    def _say(self, what: str, error: Exception) -> None:
+        self._socket.complain(
+            log, logging.DEBUG, f"{what}-failed", f"%s: {what}() failed: %s", self._socket, error
+        )
 
     def pause(self) -> None:
         if not self._paused:

@@ -6,7 +6,6 @@ its callers is joining fragments and checking that text is UTF-8.
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -18,10 +17,12 @@ from websockets.protocol import OPEN, State
 from websockets.server import ServerProtocol
 from websockets.utils import accept_key
 
+from ..complaints import debug_logger
+
 __all__ = ["FrameReader", "Upgrade", "close_frame", "negotiate", "text_frame"]
 
-# Its own loggers would say at INFO and ERROR what is only a client's mistake here.
-_quiet = logging.getLogger("sockio.websocket.frames")
+# The library says at INFO and ERROR what is only a client's mistake here.
+_quiet = debug_logger("sockio.websocket.frames")
 
 _TEXT, _BINARY, _CONTINUATION = Opcode.TEXT, Opcode.BINARY, Opcode.CONT
 

@@ -140,7 +140,15 @@ class WebSocketCarrier:
             answers = self._reader.answers()
         except Exception:
             # In the hub nobody else would catch it, and the connection would never be read again.
-            self._runtime.run(log.exception, "%s: reading failed", socket)
+            socket.complain(
+                log,
+                logging.ERROR,
+                "reading-failed",
+                "%s: reading failed",
+                socket,
+                exc_info=True,
+                quiet=True,
+            )
             self._broken()
             return
         if answers:

@@ -9,6 +9,7 @@ import gevent
 import pytest
 
 from sockio import BaseNamespace, EventRefused, allow, on
+from sockio.testing import ManualRuntime
 
 from ..support.carriers import Client, House
 from .conftest import MakeHouse
@@ -278,6 +279,47 @@ def test_a_refusal_is_no_failure_to_the_log(
     client.sends(f"5::/chat:{{{what}}}")
     assert "Traceback" not in caplog.text
     assert all(record.levelno < logging.ERROR for record in caplog.records)
+
+
+def test_refusals_never_hide_a_failure(client: Client, caplog: pytest.LogCaptureFixture) -> None:
+    for _ in range(200):
+        client.sends(event("refuse"), event("nobody"))
+    client.sends(event("fail", "argument"))
+    assert "secret details" in caplog.text
+    assert len(caplog.records) == 10 + 10 + 1
+
+
+def test_a_failure_that_is_repeated_is_counted_and_told_when_the_minute_is_over(
+    client: Client, runtime: ManualRuntime, caplog: pytest.LogCaptureFixture
+) -> None:
+    for number in range(25):
+        client.sends(event("fail", number))
+    assert caplog.text.count("Traceback") == 10
+    runtime.advance(60)
+    left_out = [r.getMessage() for r in caplog.records if "were left out" in r.getMessage()]
+    assert left_out == [
+        "15 more lines of this kind [handler-failed Chat on_fail RuntimeError] about 10.0.0.1 were "
+        "left out in the last minute"
+    ]
+
+
+def test_what_a_client_sends_is_no_kind_of_failure(
+    house: MakeHouse, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Own(BaseNamespace):
+        def process_packet(self, packet: Any) -> Any:
+            raise LookupError(packet["name"])
+
+    built = house({"": Own})
+    client = built.client()
+    for number in range(100):
+        client.sends(f'5:::{{"name":"name{number}"}}')
+    assert caplog.text.count("Traceback") == 10
+
+
+def test_a_long_name_is_logged_cut(client: Client, caplog: pytest.LogCaptureFixture) -> None:
+    client.sends(event("a" * 900_000), f"1::/{'n' * 900_000}")
+    assert len(caplog.text) < 5_000
 
 
 def test_d20_an_error_handler_that_fails_is_logged_and_ends_nothing(

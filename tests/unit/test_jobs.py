@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import pytest
 from gevent.event import Event
 
+from sockio.complaints import Complaints
 from sockio.jobs import Jobs
 from sockio.testing import ManualRuntime
 
 
+class Client:
+    def __init__(self, runtime: ManualRuntime) -> None:
+        self.runtime = runtime
+        self.complaints = Complaints(runtime, 3)
+
+    def complain(
+        self, logger: logging.Logger, level: int, kind: Any, *line: Any, **more: Any
+    ) -> None:
+        self.complaints.say(logger, level, kind, "10.0.0.1", *line, **more)
+
+
 @pytest.fixture
 def jobs(runtime: ManualRuntime) -> Jobs:
-    return Jobs("the owner", runtime)
+    return Jobs("the owner", Client(runtime))
 
 
 def test_a_task_gets_its_arguments_and_leaves_when_it_ends(
@@ -48,6 +61,22 @@ def test_d39_a_task_that_fails_is_logged_under_its_owners_name(
     assert "the owner: a spawned task failed" in caplog.text
     assert "ZeroDivisionError" in caplog.text
     assert len(jobs) == 0
+
+
+def test_tasks_that_fail_the_same_way_again_and_again_do_not_fill_the_log(
+    jobs: Jobs, runtime: ManualRuntime, caplog: pytest.LogCaptureFixture
+) -> None:
+    for number in range(20):
+        jobs.spawn(_fail, f"for another reason: {number}")
+    jobs.spawn(lambda: 1 / 0)
+    runtime.settle()
+    failed = [record for record in caplog.records if "a spawned task failed" in record.message]
+    assert len(failed) == 3 + 1
+    assert "ZeroDivisionError" in caplog.text
+
+
+def _fail(why: str) -> None:
+    raise ValueError(why)
 
 
 def test_killing_ends_the_waiting_and_those_that_did_not_start_yet(

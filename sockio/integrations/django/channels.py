@@ -13,8 +13,10 @@ from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
+from ...complaints import Kind
 from ...emitter import Emitter
 from ...exceptions import ConnectionRefused, EventRefused
+from ...jobs import name_of
 from ...mixins import BroadcastMixin, RoomsMixin
 from ...namespace import BaseNamespace
 from ...reasons import Reason
@@ -204,7 +206,11 @@ class ChannelNamespace(BaseNamespace, RoomsMixin, BroadcastMixin):
                 if gate:
                     raise
                 if failure is not None:
-                    log.exception("%s: one more handler of %s failed", self, event.name)
+                    self._complain(
+                        ("handler-failed", name_of(handler)),
+                        "%s: one more handler of %s failed",
+                        event.name,
+                    )
                 failure = failure or error
         if failure is not None:
             raise failure
@@ -216,4 +222,9 @@ class ChannelNamespace(BaseNamespace, RoomsMixin, BroadcastMixin):
             try:
                 handler(self.request, socket, self.session, error)
             except Exception:
-                log.exception("%s: a handler of on_error failed", self)
+                self._complain(
+                    ("error-handler-failed", name_of(handler)), "%s: a handler of on_error failed"
+                )
+
+    def _complain(self, kind: Kind, message: str, *args: Any) -> None:
+        self.socket.complain(log, logging.ERROR, kind, message, self, *args, exc_info=True)

@@ -14,6 +14,7 @@ from django.db import DatabaseError, close_old_connections, connections, reset_q
 from django.utils import translation
 
 from ...exceptions import UsageError
+from .outside import complain
 
 __all__ = ["around_events", "close_connections", "fresh_context", "open_session"]
 
@@ -54,7 +55,15 @@ def close_connections() -> None:
                 connection.close()
             except DatabaseError:
                 # One that cannot be closed does not keep the others open.
-                log.exception("a database connection could not be closed")
+                # A database that is gone fails with every event of every client.
+                complain(
+                    log,
+                    logging.ERROR,
+                    "database-not-closed",
+                    "",
+                    "a database connection could not be closed",
+                    exc_info=True,
+                )
 
 
 def around_events(own: Callable[[Any], Any] | None) -> Callable[[Any], Any]:

@@ -25,8 +25,10 @@ from typing import Any
 import gevent
 from django.http import HttpRequest, HttpResponse
 
+from ...complaints import at_length
 from ...exceptions import RequestRefused, UsageError
 from .context import close_connections
+from .outside import complain
 from .rawsocket import Door, WebSocket, WebSocketClosed, asks_for_websocket
 
 __all__ = ["accept_websocket", "require_websocket", "websocket"]
@@ -123,7 +125,17 @@ def _serve(
     try:
         socket = door.open(subprotocols)
     except RequestRefused as refused:
-        log.warning("refused a websocket at %s: %s (%s)", request.path, refused, refused.detail)
+        complain(
+            log,
+            logging.WARNING,
+            refused.code,
+            request.META.get("REMOTE_ADDR", ""),
+            "refused a websocket at %s: %s [%s]%s",
+            request.path,
+            str(refused),
+            refused.code,
+            at_length(f" ({refused.detail})" if refused.detail else ""),
+        )
         return _plain(refused.status, refused.body, refused.headers)
     # Who the visitor is has been looked up; a connection is not kept for as long as the websocket.
     close_connections()

@@ -8,7 +8,9 @@ from collections import defaultdict
 from datetime import datetime
 from typing import Any
 
+from ...complaints import printable
 from . import conf
+from .outside import complain
 
 __all__ = ["MAX_LENGTH", "log_message"]
 
@@ -16,6 +18,8 @@ log = logging.getLogger("sockio.django.messages")
 
 #: Characters of a message that are shown.
 MAX_LENGTH = 1_000
+#: Characters of a whole line.
+LINE = 4_000
 
 
 def log_message(request: Any, kind: str, message: Any) -> None:
@@ -34,18 +38,20 @@ def log_message(request: Any, kind: str, message: Any) -> None:
     values.update(
         TIME=datetime.now().replace(microsecond=0),
         TYPE=kind,
-        MESSAGE=_printable(text[:MAX_LENGTH]) + ("…" if len(text) > MAX_LENGTH else ""),
+        MESSAGE=text[:MAX_LENGTH] + ("…" if len(text) > MAX_LENGTH else ""),
     )
     try:
-        text = line % values
+        # Nobody writes lines of their own into the log, by a header neither.
+        text = printable(line % values, LINE)
     except (TypeError, ValueError) as error:
-        log.error("SOCKETIO_MESSAGE_LOG_FORMAT=%r cannot be used: %s", line, error)
+        complain(
+            log,
+            logging.ERROR,
+            "message-log-format",
+            "",
+            "SOCKETIO_MESSAGE_LOG_FORMAT=%r cannot be used: %s",
+            line,
+            error,
+        )
     else:
         log.info("%s", text)
-
-
-def _printable(text: str) -> str:
-    """Nobody writes lines of their own into the log."""
-    return "".join(
-        character if character.isprintable() else repr(character)[1:-1] for character in text
-    )

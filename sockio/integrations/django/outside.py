@@ -5,9 +5,11 @@ It reaches the clients of this process, the one that runs the server.
 
 from __future__ import annotations
 
+import logging
 import weakref
 from typing import Any
 
+from ...complaints import Kind
 from ...emitter import Emitter
 from ...exceptions import SockioError
 from ...registry import SessionRegistry
@@ -26,6 +28,23 @@ def remember(registry: SessionRegistry) -> None:
     global _current
     if _current is None or _current() is not registry:
         _current = weakref.ref(registry)
+
+
+def complain(
+    logger: logging.Logger,
+    level: int,
+    kind: Kind,
+    address: str,
+    message: str,
+    *args: Any,
+    exc_info: bool = False,
+) -> None:
+    """Log what a client may have caused; without a server there are none, and nothing to limit."""
+    registry = _current() if _current is not None else None
+    if registry is None:
+        logger.log(level, message, *args, exc_info=exc_info)
+    else:
+        registry.complaints.say(logger, level, kind, address, message, *args, exc_info=exc_info)
 
 
 def of(namespace: str = "") -> Emitter:

@@ -8,7 +8,6 @@ from the WSGI server.
 from __future__ import annotations
 
 import contextlib
-import logging
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -22,6 +21,7 @@ from websockets.frames import Frame, Opcode
 from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
 
+from ...complaints import debug_logger
 from ...config import Settings
 from ...exceptions import RequestRefused
 from ...origins import is_allowed, source_of
@@ -41,8 +41,8 @@ CLOSE_WAIT = 2.0
 
 _DOOR = "sockio.websocket_door"
 
-# The library would say at INFO and ERROR what is only a client's mistake here.
-_quiet = logging.getLogger("sockio.websocket.frames")
+# The library says at INFO and ERROR what is only a client's mistake here.
+_quiet = debug_logger("sockio.websocket.frames")
 
 
 class WebSocketClosed(ConnectionError):

@@ -21,6 +21,7 @@ from django.core.servers.basehttp import get_internal_wsgi_application
 from django.db import connections
 from django.utils import autoreload
 
+from .....complaints import never_mute
 from .....middleware import SocketIOMiddleware
 from .....server import SocketIOServer
 from ....wrapped import middlewares_in
@@ -112,6 +113,9 @@ class Command(RunServer):
         for connection in connections.all(initialized_only=True):
             connection.close()
         _show_log()
+        if options["use_reloader"]:
+            # Somebody is developing, and wants to see every failure.
+            never_mute()
         application = _Application(self.get_handler(*args, **options), options)
         server = SocketIOServer((self.addr, int(self.port)), application, log=_AccessLog(self))
         try:

@@ -1,0 +1,91 @@
+"""Who logs without ``Complaints``: only where no client can be the cause."""
+
+from __future__ import annotations
+
+import ast
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from .test_layers import SOURCES
+
+#: What may log by itself, and why no client can fill the log by that.
+REASONS = {
+    "complaints": "this is where the lines are counted",
+    "runtime": "once in a process: the standard library is not patched",
+    "surroundings": "once for each middleware, at its first handshake: what its server cannot do",
+    "integrations.uwsgi_websocket": "when the application is loaded",
+    "integrations.gunicorn_worker": "when the worker starts",
+    "integrations.django.message_log": "the log of messages, which a setting asks for; cut, "
+    "printable, one line for each message as in any access log",
+    "integrations.django.rawsocket": "at DEBUG only, by a logger whose lines are cut and printable",
+    "integrations.django.outside": "in a process without a server, which has no clients",
+}
+
+LEVELS = {
+    "critical",
+    "debug",
+    "error",
+    "exception",
+    "fatal",
+    "handle",
+    "info",
+    "log",
+    "warn",
+    "warning",
+}
+
+
+def direct_lines(path: Path) -> Iterator[int]:
+    """The lines of a source file that log by a logger themselves, or hand that on to a task."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if not isinstance(node, ast.Attribute) or node.attr not in LEVELS:
+            continue
+        owner = node.value
+        name = owner.id if isinstance(owner, ast.Name) else getattr(owner, "attr", "")
+        if "log" in name.lower() or name == "_quiet":
+            yield node.lineno
+
+
+def test_every_line_that_a_client_can_cause_is_counted() -> None:
+    found = {
+        module: lines for module, path in SOURCES.items() if (lines := list(direct_lines(path)))
+    }
+    assert {module: lines for module, lines in found.items() if module not in REASONS} == {}
+    assert set(REASONS) == set(found), "an exception that nothing needs any more"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        pytest.param("log.warning('x')", id="a call"),
+        pytest.param("runtime.run(log.exception, 'x')", id="in a task"),
+        pytest.param("self.log.error('x')", id="an attribute"),
+        pytest.param("logging.info('x')", id="the root logger"),
+        pytest.param("_quiet.debug('x')", id="another name for it"),
+    ],
+)
+def test_the_test_sees(tmp_path: Path, source: str) -> None:
+    path = tmp_path / "module.py"
+    path.write_text(source, encoding="utf-8")
+    assert list(direct_lines(path)) == [1]
+
+
+def test_nobody_prints() -> None:
+    allowed = {"cli", "__main__"}
+    for module, path in SOURCES.items():
+        calls = [
+            node.lineno
+            for node in ast.walk(ast.parse(path.read_text("utf-8")))
+            if isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Name)
+            and node.func.id == "print"
+        ]
+        assert not calls or module in allowed, (module, calls)
+
+
+def test_no_level_is_missing() -> None:
+    logger = logging.getLogger("sockio.test")
+    assert all(hasattr(logger, level) for level in LEVELS)
