@@ -13,7 +13,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from .complaints import Kind
+from .complaints import Kind, at_length
 from .doorstep import Doorstep
 from .exceptions import AckFailed, ConnectionRefused, EventRefused, PacketError
 from .interfaces import Cancellable, Runtime, Signal
@@ -394,27 +394,20 @@ class Dispatcher:
         level = logging.WARNING
         if (why in _NO_NEWS and doorstep.is_fresh(endpoint)) or not doorstep.first(why):
             level = logging.DEBUG
-        socket.server.complaints.say(
-            log,
+        self._complain(
             level,
             ("not_connected", why),
-            socket.address,
             "%s: %s for %r was not handled: " + _WHY_NOT_CONNECTED[why] + " [not_connected]",
             socket,
             kind,
             endpoint,
-            endpoint if why != "unknown" else _configured(socket),
+            endpoint if why != "unknown" else at_length(_configured(socket)),
         )
         if ack_id is not None:
             self._answer_unconnected(endpoint, ack_id)
 
     def _answer_unconnected(self, endpoint: str, ack_id: int) -> None:
-        try:
-            self._socket.error(
-                "not_connected", "This namespace is not connected.", endpoint, ack_id
-            )
-        except Exception:
-            log.exception("%s: the error handler failed", self._socket)
+        self._refuse("not_connected", "This namespace is not connected.", endpoint, ack_id)
 
     # ---- connecting a namespace
 
@@ -655,8 +648,6 @@ def _configured(socket: Socket) -> str:
     return f"the page must io.connect({names[0]!r}); configured are: {listed}"
 
 
-def _shown(endpoint: str) -> str:
-    return endpoint[:100] or "(global)"
 def _handler_of(namespace: Any, packet: Packet) -> str:
     """The name of the method that handles such a packet: no text of the client's."""
     if packet["type"] != "event":
