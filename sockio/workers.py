@@ -27,9 +27,9 @@ KEPT = 64
 #: Seconds of work between two looks of the loop for input. All tasks that have something to do
 #: share them.
 SLICE = 0.01
-#: Seconds of work behind which the loop looks for input before the next jobs are handed over: it
-#: would itself look no sooner than after fifty such rounds.
-HEAVY = 0.001
+#: Seconds of work, in one round or many, behind which the loop looks for input before more is
+#: handed over: it would itself look no sooner than after fifty rounds.
+HEAVY = 0.002
 #: The shortest share of a slice, in seconds: below it, switching would cost as much as the work.
 LEAST = 0.0005
 
@@ -55,6 +55,7 @@ class Workers:
         "_run_callback",
         "_turn",
         "_waiting",
+        "_worked",
         "share",
     )
 
@@ -70,6 +71,8 @@ class Workers:
         # What comes before input does: the loop's timers are looked at with each look for input.
         self._look = hub.loop.timer(0.0)
         self._looking = False
+        # Seconds since then; a look that had another reason is not noticed.
+        self._worked = 0.0
         #: Seconds that a task should work without a pause before it gives way (:meth:`rest`).
         self.share = SLICE
 
@@ -122,6 +125,7 @@ class Workers:
     def _looked(self) -> None:
         # Timers are called before the input which the same look has found: go on behind that.
         self._looking = False
+        self._worked = 0.0
         self.call()
 
     def _hand_over(self) -> None:
@@ -151,7 +155,8 @@ class Workers:
         turn.end()
         if rested:
             now = self._go_on(rested, ends)
-        if now - began > HEAVY or self._resting or (waiting and not self._called):
+        self._worked += now - began
+        if self._worked > HEAVY or self._resting or (waiting and not self._called):
             self._look_for_input()
 
     def _go_on(self, rested: int, ends: float) -> float:

@@ -12,6 +12,7 @@ from typing import Any
 
 from ..interfaces import Runtime
 from ..outbox import Outgoing
+from ..pace import Pace
 from ..reasons import Reason
 from ..virtsocket import Socket
 from .base import WSGIApplication
@@ -75,12 +76,17 @@ class ForeignCarrier:
     def run(self) -> None:
         """Receive until the websocket ends. Blocks the request's task for as long as that takes."""
         reason = Reason.TRANSPORT_CLOSE
+        pace = Pace(self._runtime)
         while not self._ending:
+            # Whatever it is made of returns at once while there is something to read.
+            pace.keep()
             if self._paused:
                 self._go_on.wait()
+                pace.woke()
                 continue
             try:
                 message = self._ws.receive()
+                pace.woke()
             except Exception as error:
                 # Each library has its own; all of them mean that the connection is over.
                 self._say("receive", error)
@@ -111,9 +117,12 @@ class ForeignCarrier:
     def _send(self, packet: Outgoing | None) -> None:
         """The one writer: this packet, then what waits in the outbox."""
         packets = [packet] if packet is not None else []
+        pace = Pace(self._runtime)
         try:
             while packets or (packets := self._socket.take(self, 65536)):
                 self._ws.send(packets.pop(0).text)
+                pace.woke()
+                pace.keep()
         except Exception as error:
             self._say("send", error)
             self._socket.lost(self, Reason.TRANSPORT_ERROR)

@@ -9,6 +9,7 @@ from typing import Any
 from ..exceptions import RequestRefused
 from ..interfaces import Cancellable
 from ..outbox import Outgoing
+from ..pace import Pace
 from ..reasons import Reason
 from ..virtsocket import Socket
 from .answers import Answer
@@ -95,6 +96,8 @@ class Stream:
         self._socket.lost(self, Reason.TRANSPORT_CLOSE)
 
     def _generate(self) -> Generator[bytes, None, None]:
+        # Whoever writes what is given here does not wait while the client reads fast enough.
+        pace = Pace(self._transport.runtime)
         yield self._transport.preamble()
         self._socket.attach(self)
         first = True
@@ -106,7 +109,9 @@ class Stream:
                 yield self._transport.chunk(self._transport.codec.dialect.encode_payload(texts))
             else:
                 for packet in packets:
+                    pace.keep()
                     yield self._transport.chunk(packet.text)
+                    pace.woke()
             first = False
             if packets:
                 continue

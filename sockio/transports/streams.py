@@ -16,12 +16,16 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from ..interfaces import Cancellable, Runtime
+from ..pace import Pace
 
 __all__ = ["BlockingStream", "Stream", "WatchedStream"]
 
-#: Bytes read in one go, and taken apart before anybody else gets a turn: a flood of the smallest
-#: frames has 2700 of them in as many.
+#: Bytes read in one go, and taken apart before anybody else gets a turn.
 CHUNK = 16384
+#: The least of them. A chunk of the smallest frames takes thirty times as long as one of a large
+#: message, so the next is smaller where one took longer than :data:`LONG` seconds, down to this.
+LEAST = 1024
+LONG = 0.002
 
 #: Nothing could be written, or read, without waiting.
 WOULD_WAIT = (BlockingIOError, InterruptedError)
@@ -64,6 +68,7 @@ class WatchedStream:
     """A non-blocking socket watched by the event loop."""
 
     __slots__ = (
+        "_chunk",
         "_on_data",
         "_on_end",
         "_reading",
@@ -81,6 +86,7 @@ class WatchedStream:
         self._recv: Callable[[int], bytes] = sock.recv
         self.send: Callable[[bytes | memoryview], int] = sock.send
         self._runtime = runtime
+        self._chunk = CHUNK
         self._on_data: OnData | None = None
         self._on_end: OnEnd | None = None
         self._reading: Cancellable | None = None
@@ -96,14 +102,17 @@ class WatchedStream:
         # One read per turn of the loop: what is left makes the descriptor readable again, after
         # the others had their turn.
         try:
-            data = self._recv(CHUNK)
+            data = self._recv(self._chunk)
         except WOULD_WAIT:
             return
         except OSError:
             data = b""
         if data and self._on_data is not None:
             self._runtime.begin_turn()
-            self._on_data(data)
+            if len(data) < LEAST:
+                self._on_data(data)
+            else:
+                self._chunk = _timed(self._runtime, self._on_data, data, self._chunk)
         elif not data:
             self.pause()
             if self._on_end is not None:
@@ -136,6 +145,16 @@ class WatchedStream:
         closed, self.on_closed = self.on_closed, None
         if closed is not None:
             closed()
+
+
+def _timed(runtime: Runtime, on_data: OnData, data: bytes, chunk: int) -> int:
+    """Hand ``data`` on; how many bytes to read the next time, if it was ``chunk``."""
+    began = runtime.now()
+    on_data(data)
+    took = runtime.now() - began
+    if took > LONG:
+        return max(LEAST, chunk // 2)
+    return CHUNK if 16 * took < LONG else chunk
 
 
 class BlockingStream:
@@ -171,16 +190,22 @@ class BlockingStream:
 
     def run(self) -> None:
         """Read until the connection ends. Blocks the request's task for as long as that takes."""
+        pace = Pace(self._runtime)
+        chunk = CHUNK
         while not self._closed:
+            # A flood of the smallest frames comes faster than it is taken apart.
+            pace.keep()
             if self._paused:
                 self._go_on.wait()
+                pace.woke()
                 continue
             try:
-                data = self._sock.recv(CHUNK)
+                data = self._sock.recv(chunk)
             except (OSError, ValueError):  # ValueError: the TLS layer has been shut down
                 data = b""
+            pace.woke()
             if data and self._on_data is not None:
-                self._on_data(data)
+                chunk = _timed(self._runtime, self._on_data, data, chunk)
             elif not data:
                 break
         if self._on_end is not None:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import gevent
 import pytest
+from geventwebsocket.handler import WebSocketHandler
 
 from sockio import BaseNamespace
+from sockio.transports import streams
 
-from ..support.raw_websocket import TEXT, RawWebSocket, frame, open_session
+from ..support.raw_websocket import PING, TEXT, RawWebSocket, frame, open_session
 from ..support.servers import Served, not_ours
+from ..support.tls import make_certificate
 
 
 class Labour(BaseNamespace):
@@ -35,8 +40,20 @@ def server(serve: Callable[..., Served]) -> Served:
     return serve(not_ours, {"": Labour})
 
 
-def send_in_background(websocket: RawWebSocket, data: bytes) -> None:
-    gevent.spawn(websocket.send, data)
+Background = Callable[..., None]
+
+
+@pytest.fixture
+def background() -> Iterator[Background]:
+    """Run something beside the test, at most until its end."""
+    running: list[gevent.Greenlet[..., Any]] = []
+
+    def run(fn: Callable[..., object], *args: Any) -> None:
+        with contextlib.suppress(OSError, ValueError):  # its connection is closed under it
+            fn(*args)
+
+    yield lambda *job: running.append(gevent.spawn(run, *job))
+    gevent.killall(running)
 
 
 def echo(websocket: RawWebSocket) -> None:
@@ -52,13 +69,13 @@ def echo(websocket: RawWebSocket) -> None:
     ],
 )
 def test_events_that_need_the_processor(
-    server: Served, clients: int, milliseconds: float, events: int
+    server: Served, background: Background, clients: int, milliseconds: float, events: int
 ) -> None:
     flood = frame(TEXT, f'5:::{{"name":"work","args":[{milliseconds}]}}') * events
     with open_session(server.port) as bystander:
         flooders = [open_session(server.port) for _ in range(clients)]
         for each in flooders:
-            send_in_background(each, flood)
+            background(each.send, flood)
         while not Labour.handled:
             gevent.sleep(0.001)
         seen = Labour.handled
@@ -70,3 +87,72 @@ def test_events_that_need_the_processor(
         assert seen < clients * events
         for each in flooders:
             each.close()
+
+
+FRAMES = [
+    pytest.param(frame(TEXT, "8::"), id="noops"),
+    pytest.param(frame(PING), id="pings"),
+    pytest.param(frame(TEXT, "x"), id="garbage"),
+]
+#: What has to be read of a flood before somebody else is looked at, in the worst case.
+PART = 12 * streams.CHUNK
+
+
+@pytest.fixture(params=["plain", "without detach", "TLS", "gevent-websocket"])
+def any_server(
+    request: pytest.FixtureRequest,
+    serve: Callable[..., Served],
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Served:
+    """Every way in which the bytes of a websocket are read."""
+    if request.param == "without detach":
+        return serve(not_ours, {"": Labour}, without=["detach"])
+    if request.param == "gevent-websocket":
+        return serve(not_ours, {"": Labour}, handler_class=WebSocketHandler)
+    if request.param == "TLS":
+        certificate = make_certificate(tmp_path_factory.mktemp("tls"))
+        served = serve(not_ours, {"": Labour}, ssl_context=certificate.server_context())
+        monkeypatch.setattr(served, "tls", certificate.client_context(), raising=False)
+        return served
+    return serve(not_ours, {"": Labour})
+
+
+@pytest.mark.parametrize("flood", FRAMES)
+def test_frames_that_need_no_handler(
+    any_server: Served, background: Background, flood: bytes
+) -> None:
+    tls = getattr(any_server, "tls", None)
+    with (
+        open_session(any_server.port, tls=tls) as bystander,
+        open_session(any_server.port, tls=tls) as flooder,
+    ):
+        background(read_on, flooder)
+        read: list[int] = []
+        watch_reading(any_server, flooder, read)
+        many = 900_000 // len(flood)
+        background(flooder.send, flood * many)
+        while not read:
+            gevent.sleep(0)
+        for _ in range(3):
+            seen = len(read)
+            echo(bystander)
+            assert sum(read[seen:]) <= PART
+        assert sum(read) < len(flood) * many
+
+
+def read_on(websocket: RawWebSocket) -> None:
+    while websocket.sock.recv(1 << 20):
+        pass
+
+
+def watch_reading(server: Served, websocket: RawWebSocket, read: list[int]) -> None:
+    """Note how many bytes are handed to the websocket's carrier with each read."""
+    stream = server.registry.sockets[websocket.sid]._carrier._stream  # type: ignore[union-attr]
+    on_data = stream._on_data
+
+    def noting(data: bytes) -> None:
+        read.append(len(data))
+        on_data(data)
+
+    stream._on_data = noting

@@ -210,3 +210,25 @@ def test_the_middleware_closes(house: House, journal: Transcript) -> None:
     assert house.hear() is None
     house.request.join(PATIENCE)
     assert house.request.successful()
+
+
+@pytest.mark.parametrize("packet", ["8::", "x"])
+def test_a_flood_does_not_keep_the_others_waiting(
+    talk: dict[str, type[BaseNamespace]], packet: str
+) -> None:
+    house = House(talk)
+    line = Request.blank("/socket.io/1/").get_response(house.middleware).text
+    flooder = TheirWebSocket()
+    sid = line.split(":")[0]
+    request = house.open(sid, flooder)
+    assert (house.hear(), flooder.hear()) == ("1::", "1::")
+    many = 20_000
+    for _ in range(many):
+        flooder.incoming.put(packet)
+    house.say('5:1+::{"name":"echo"}')
+    assert house.hear() == "6:::1"
+    socket = house.middleware.registry.sockets[sid]
+    assert socket.received + socket.bad_packets < many
+    flooder.incoming.queue.clear()
+    flooder.incoming.put(None)
+    request.join(PATIENCE)
