@@ -501,7 +501,18 @@ class Dispatcher:
     def _deny(self, endpoint: str) -> None:
         socket = self._socket
         denied: Packet = {"type": "error", "endpoint": endpoint, "reason": "unauthorized"}
-        socket.release(endpoint, Outgoing(socket.codec.encode(denied), endpoint), deliver=False)
+        forgotten = socket.release(
+            endpoint, Outgoing(socket.codec.encode(denied), endpoint), deliver=False
+        )
+        if forgotten:
+            self._complain(
+                logging.DEBUG,
+                "emitted-and-refused",
+                "%s %s: refused, so %d packets that were sent to it are dropped",
+                socket,
+                endpoint or _GLOBAL,
+                forgotten,
+            )
         if endpoint == socket.GLOBAL_NS:
             socket.close(Reason.REFUSED)
         self._finish_if_done()

@@ -7,7 +7,7 @@ carrier is known to have failed. A carrier that streams takes packets for good.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 __all__ = ["Batch", "Outbox", "Outgoing"]
 
@@ -44,10 +44,12 @@ class Outgoing:
 class Batch:
     """Packets that one carrier took in one go, until it is known what became of them."""
 
-    __slots__ = ("abandon", "packets", "unread", "written")
+    __slots__ = ("abandon", "packets", "size", "unread", "written")
 
     def __init__(self, packets: list[Outgoing]) -> None:
         self.packets = packets
+        #: Bytes of all of them.
+        self.size = sum([len(packet.data) for packet in packets])
         #: The server wrote the whole answer without an error.
         self.written = False
         #: Asked when the client's next request arrives: is it *known* that the client never read
@@ -82,17 +84,50 @@ class Outbox:
         """Bytes held, the batch in flight included."""
         return self._size
 
+    @property
+    def largest(self) -> int:
+        """Bytes of the largest packet that waits."""
+        return max((len(packet.data) for packet in self.waiting), default=0)
+
     def put(self, packet: Outgoing) -> bool:
         """Queue ``packet``; False, and nothing queued, when that would pass a limit.
 
-        A single packet larger than the limit passes into an empty outbox: the limit bounds what
-        piles up, not what may be said.
+        A single packet passes into an empty outbox, however large it is and whatever is under way:
+        the limit bounds what piles up, not what may be said. So a packet that is larger than the
+        limit does not count against what comes behind it, and an answer that was written does not
+        either.
         """
-        held = len(self.waiting) + (len(self._flight.packets) if self._flight else 0)
-        if held and (held >= self._max_packets or self._size + len(packet.data) > self._max_bytes):
+        size = len(packet.data)
+        if (
+            self.waiting
+            # The common case first: nothing is under way, and there is room.
+            and (
+                self._flight is not None
+                or len(self.waiting) >= self._max_packets
+                or self._size + size > self._max_bytes
+            )
+            and not self._has_room_for(size)
+        ):
             return False
-        self.force(packet)
+        self.waiting.append(packet)
+        self._size += size
         return True
+
+    def _has_room_for(self, size: int) -> bool:
+        waiting = self.waiting
+        held, count = self._size, len(waiting)
+        heads = [waiting[0]]
+        flight = self._flight
+        if flight is not None:
+            if flight.written:
+                held -= flight.size
+            else:
+                count += len(flight.packets)
+                heads.append(flight.packets[0])
+        for head in heads:
+            if len(head.data) > self._max_bytes:
+                held -= len(head.data)
+        return count < self._max_packets and held + size <= self._max_bytes
 
     def force(self, packet: Outgoing) -> None:
         """Queue ``packet`` beyond the limits: for the one packet that ends a session."""
@@ -122,7 +157,7 @@ class Outbox:
         batch = Batch(self.take(max_bytes))
         if batch.packets:
             self._flight = batch
-            self._size += _size(batch.packets)
+            self._size += batch.size
         return batch
 
     def restore(self, batch: Batch) -> None:
@@ -147,7 +182,7 @@ class Outbox:
             _abandon(batch)
         else:
             self._flight = None
-            self._size -= _size(batch.packets)
+            self._size -= batch.size
 
     def clear(self) -> int:
         """Forget everything; returns how many packets were still waiting."""
@@ -167,7 +202,3 @@ def _abandon(batch: Batch) -> None:
 
 def _not_known() -> bool:
     return False
-
-
-def _size(packets: Iterable[Outgoing]) -> int:
-    return sum(len(packet.data) for packet in packets)

@@ -30,6 +30,7 @@ class Outlet(ABC):
         "_direct",
         "_held",
         "_outbox",
+        "_parting",
         "_sent",
         "codec",
         "config",
@@ -49,7 +50,10 @@ class Outlet(ABC):
         self._direct: Carrier | None = None
         self._outbox = Outbox(*settings.max_outbox)
         # Namespaces with a door that is not open: what waits at it, or None when it is locked.
-        self._held: dict[str, list[Outgoing] | None] | None = None
+        self._held: dict[str, Outbox | None] | None = None
+        # The session is over, and what waits at a door is still to be delivered; then the client is
+        # told, if this is true. None while it goes on, and when nothing waits.
+        self._parting: bool | None = None
 
     @property
     def sent(self) -> int:
@@ -90,10 +94,7 @@ class Outlet(ABC):
             if kept is None:
                 return False
             # The namespace's connect is being decided; its answer has to go out first.
-            if len(kept) >= self.config.max_outbox[0]:
-                return self._overflow()
-            kept.append(packet)
-            return True
+            return kept.put(packet) or self._overflow(packet, kept)
         carrier = self._carrier
         if carrier is not None and not self._outbox and carrier.write(packet):
             if not held:
@@ -103,40 +104,55 @@ class Outlet(ABC):
         if packet.volatile and (carrier is None or carrier.streaming):
             return False
         if not self._outbox.put(packet):
-            return self._overflow()
+            return self._overflow(packet, self._outbox)
         self._sent += 1
         if carrier is not None:
             carrier.ready()
         return True
 
-    def _overflow(self) -> bool:
+    def _overflow(self, packet: Outgoing, outbox: Outbox) -> bool:
         self.dropped += 1
-        self._overflowed()
+        self._overflowed(packet, outbox)
         return False
 
     @abstractmethod
-    def _overflowed(self) -> None:
-        """A packet did not fit into the outbox, and was dropped."""
+    def _overflowed(self, packet: Outgoing, outbox: Outbox) -> None:
+        """``packet`` did not fit into ``outbox``, and was dropped."""
 
     # ---- a namespace is being entered or left
 
     def hold(self, endpoint: str) -> None:
         """Keep back what is sent to ``endpoint`` until :meth:`release`: its connect is being
-        decided."""
-        self._shut(endpoint, [])
+        decided. Bounded like the outbox."""
+        self._shut(endpoint, Outbox(*self.config.max_outbox))
 
-    def release(self, endpoint: str, answer: Outgoing, *, deliver: bool) -> None:
+    def release(self, endpoint: str, answer: Outgoing, *, deliver: bool) -> int:
         """End :meth:`hold` (if there was one): send ``answer``, then deliver what was kept back, in
-        order, or forget it."""
-        kept = self._held.pop(endpoint, None) if self._held else None
-        self.deliver(answer)
-        if deliver:
-            for packet in kept or ():
-                self.deliver(packet)
+        order, or forget it; returns how much was forgotten."""
+        box = self._held.pop(endpoint, None) if self._held else None
+        kept = box.waiting if box is not None else []
+        send = self.deliver if self._parting is None else self._put_last
+        send(answer)
+        if not deliver:
+            return len(kept)
+        for packet in kept:
+            send(packet)
+        return 0
+
+    def _put_last(self, packet: Outgoing) -> None:
+        if self._outbox.put(packet):
+            self._sent += 1
+        else:
+            self.dropped += 1
 
     def holding(self, endpoint: str) -> bool:
         """Whether the connect of ``endpoint`` is being decided."""
         return self._held is not None and self._held.get(endpoint) is not None
+
+    @property
+    def deciding(self) -> bool:
+        """Whether a connect is being decided."""
+        return self._held is not None and any(each is not None for each in self._held.values())
 
     def seal(self, endpoint: str) -> None:
         """Drop what is sent to ``endpoint``, until :meth:`unseal`: the client is on its way out,
@@ -148,7 +164,7 @@ class Outlet(ABC):
         if self._held is not None:
             self._held.pop(endpoint, None)
 
-    def _shut(self, endpoint: str, kept: list[Outgoing] | None) -> None:
+    def _shut(self, endpoint: str, kept: Outbox | None) -> None:
         self._direct = None
         if self._held is None:
             self._held = {}

@@ -37,7 +37,7 @@ from .error_handling import default_error_handler
 from .exceptions import PacketError
 from .interfaces import Carrier, Job, PacketSink, Runtime, Signal
 from .jobs import Jobs
-from .outbox import Batch, Outgoing
+from .outbox import Batch, Outbox, Outgoing
 from .outlet import Outlet
 from .protocol.dialect import Codec, Dialect
 from .protocol.packet import Packet
@@ -113,6 +113,7 @@ class Socket(Outlet):
         "_paused",
         "_room",
         "_shared_codec",
+        "_silent_until",
         "active_ns",
         "address",
         "bad_packets",
@@ -184,6 +185,7 @@ class Socket(Outlet):
         self._alarm: Alarm | None = None
         self._alarm_at = 0.0
         self._paused = False
+        self._silent_until = 0.0
         self._room: Signal | None = None
         # A session is over when both sides are: its namespaces told, its last packets delivered.
         self._all_told = False
@@ -215,29 +217,29 @@ class Socket(Outlet):
         """Whether the session is open: a transport has been there, and nothing has ended it."""
         return self.state is State.CONNECTED
 
-    def _overflowed(self) -> None:
-        if self.config.overflow == "drop":
-            if self.dropped == 1:
-                self._report(
-                    logging.WARNING,
-                    "outbox-full",
-                    "%s: outbox full (%d packets, %d bytes): packets are dropped from here on. The "
-                    "client reads too slowly; raise max_outbox or send less.",
-                    self,
-                    *self.outbox_size,
-                )
-            return
+    def _overflowed(self, packet: Outgoing, outbox: Outbox) -> None:
+        drops = self.config.overflow == "drop"
+        if drops:
+            # Once a minute of each client; its close line has the count.
+            now = self.runtime.now()
+            if now < self._silent_until:
+                return
+            self._silent_until = now + 60.0
         self._report(
             logging.WARNING,
             "outbox-full",
-            "%s: outbox full (%d packets, %d bytes): closed. The client reads too slowly; raise "
-            "max_outbox, send less, or set overflow='drop'.",
+            "%s: outbox full (%d packets, %d bytes): %s. %s [outbox-full]",
             self,
-            *self.outbox_size,
+            len(outbox),
+            outbox.size,
+            "packets are dropped" if drops else "closed",
+            _why_full(packet, outbox, self.config.max_outbox[1])
+            + ("" if drops else ", or set overflow='drop'"),
         )
-        # Without a goodbye packet: the client takes the lost connection for what it is and
-        # reconnects, where a goodbye would mean "booted" and keep it away.
-        self.close(Reason.OVERFLOW, say=False)
+        if not drops:
+            # Without a goodbye packet: the client takes the lost connection for what it is and
+            # reconnects, where a goodbye would mean "booted" and keep it away.
+            self.close(Reason.OVERFLOW, say=False)
 
     # ---- acks and errors
 
@@ -366,7 +368,7 @@ class Socket(Outlet):
             self._set_carrier_alarm()
         if self._outbox:
             carrier.ready()
-        if self.state is State.DISCONNECTING:
+        if self.state is State.DISCONNECTING and self._parting is None:
             carrier.finish()
 
     def _set_carrier_alarm(self) -> None:
@@ -386,7 +388,7 @@ class Socket(Outlet):
         self._carry_by(None)
         if self.state is State.CONNECTED:
             self._set_carrier_alarm()
-        elif not batch.packets:
+        elif not batch.packets and self._parting is None:
             # The session is over and there is nothing to say: the next poll finds it gone.
             self._deliver_done()
         return batch
@@ -398,7 +400,7 @@ class Socket(Outlet):
         if not at_once and self._alarm is Alarm.AWAY:
             # The client's time starts when the answer has ended, however long it took to write.
             self._set_carrier_alarm()
-        if self.state is State.DISCONNECTING and not self._outbox:
+        if self.state is State.DISCONNECTING and not self._outbox and self._parting is None:
             self._deliver_done()
 
     def restore(self, batch: Batch) -> None:
@@ -497,10 +499,12 @@ class Socket(Outlet):
         # A client that said goodbye, or went away for good, asks no more: nothing to wait for.
         flush = say if flush is None else flush
         if flush and (carrier is not None or reason in (Reason.SERVER, Reason.REFUSED)):
-            if say:
-                self._outbox.force(Outgoing(self.codec.encode(self.codec.dialect.goodbye)))
-            if carrier is not None:
-                carrier.finish()
+            if reason == Reason.SERVER and self.deciding:
+                # Most likely by a recv_connect: what it has sent is delivered, when it has
+                # returned, and a client only hears what comes behind a confirmation.
+                self._parting = say
+            else:
+                self._say_goodbye(say)
         else:
             self.dropped += self._outbox.clear()
             self._carry_by(None)
@@ -510,6 +514,20 @@ class Socket(Outlet):
         self.dispatcher.close(reason, self._told)
         self._on_change(self)
 
+    def release(self, endpoint: str, answer: Outgoing, *, deliver: bool) -> int:
+        forgotten = super().release(endpoint, answer, deliver=deliver)
+        if self._parting is not None and not self.deciding:
+            say, self._parting = self._parting, None
+            self._say_goodbye(say)
+        return forgotten
+
+    def _say_goodbye(self, say: bool) -> None:
+        """Nothing comes behind what is queued now: the carrier may go when it is delivered."""
+        if say:
+            self._outbox.force(Outgoing(self.codec.encode(self.codec.dialect.goodbye)))
+        if self._carrier is not None:
+            self._carrier.finish()
+
     def _told(self) -> None:
         self.jobs.end()
         self._all_told = True
@@ -518,6 +536,7 @@ class Socket(Outlet):
     def _deliver_done(self) -> None:
         if not self._delivered:
             self._delivered = True
+            self._parting = None
             self._carry_by(None)
             self._end_if_over()
 
@@ -671,6 +690,23 @@ class Socket(Outlet):
     def _report(self, level: int, kind: Kind, message: str, *args: Any) -> None:
         # Many callers run in the hub.
         self.complain(log, level, kind, message, *args, quiet=True)
+
+
+def _why_full(packet: Outgoing, outbox: Outbox, max_bytes: int) -> str:
+    """Who is to blame, and what to do about it."""
+    size = len(packet.data)
+    if size > max_bytes:
+        return (
+            f"One packet of {size} bytes is larger than max_outbox ({max_bytes} bytes), and others "
+            "wait before it: raise max_outbox or send it in parts"
+        )
+    largest = max(size, outbox.largest)
+    if largest > max_bytes // 2:
+        return (
+            f"One packet of {largest} bytes takes most of max_outbox ({max_bytes} bytes): raise "
+            "max_outbox or send it in parts"
+        )
+    return "The client reads too slowly: raise max_outbox, or send less"
 
 
 @functools.cache

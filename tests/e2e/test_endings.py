@@ -124,3 +124,26 @@ def test_the_server_stops(node: Node, server: Served, transport: str, journal: T
     all_told(journal, server, Reason.SHUTDOWN)
     client.next("disconnect")
     client.next("reconnecting")
+
+
+class Full(Recorded):
+    """Lets nobody stay, and says why."""
+
+    def recv_connect(self) -> None:
+        super().recv_connect()
+        self.emit("sorry", "we are full")
+        self.disconnect()
+
+
+@pytest.mark.parametrize("namespace", ["", "/chat"])
+def test_the_server_says_why_it_lets_nobody_stay(
+    node: Node, start: Start, transport: str, journal: Transcript, namespace: str
+) -> None:
+    server = start({namespace: Full})
+    client = node.connect(server.url + namespace, transport, reconnect=True, reconnection_delay=5)
+    client.next("connect")
+    assert client.next("sorry") == ["we are full"]
+    client.next("disconnect")
+    assert client.got("reconnecting") == []
+    (_, reason) = journal.next("disconnect", namespace)
+    assert reason == (Reason.NAMESPACE_SERVER if namespace else Reason.SERVER)

@@ -78,7 +78,15 @@ def test_what_is_still_being_written_is_abandoned_once(
         pytest.param(9, 4, ["ab", "cd", "e"], "ab cd", id="bytes, to the last one"),
         pytest.param(9, 4, ["abc", "de", "f"], "abc f", id="what still fits is taken"),
         pytest.param(9, 4, ["☃", "é", "x"], "☃ x", id="bytes, not characters"),
-        pytest.param(9, 4, ["much too long", "x"], "much too long", id="one alone may be larger"),
+        pytest.param(
+            9,
+            4,
+            ["much too long", "ab", "cd", "e"],
+            "much too long ab cd",
+            id="one may be larger, and does not count against those behind it",
+        ),
+        pytest.param(9, 4, ["a", "much too long", "b"], "a b", id="but only into an empty one"),
+        pytest.param(9, 4, ["long one", "long two", "x"], "long one x", id="one at a time"),
         pytest.param(1, 100, ["a", "b"], "a", id="room for one"),
     ],
 )
@@ -104,7 +112,33 @@ def test_what_is_on_its_way_counts_against_the_limits() -> None:
     box.take_batch(ANY_AMOUNT)
     assert len(box) == 0
     assert box.size == 2
-    assert not box.put(Outgoing("c"))
+    # One packet passes into an empty outbox, whatever is under way.
+    assert box.put(Outgoing("c"))
+    assert not box.put(Outgoing("d"))
+
+
+def test_what_was_written_does_not() -> None:
+    box = outbox(max_packets=2, max_bytes=100, queued="ab")
+    box.take_batch(ANY_AMOUNT).written = True
+    assert box.put(Outgoing("c"))
+    assert box.put(Outgoing("d"))
+    assert not box.put(Outgoing("e"))
+
+
+@pytest.mark.parametrize("written", [True, False])
+def test_nor_does_an_answer_that_is_larger_than_the_limit(written: bool) -> None:
+    box = Outbox(max_packets=9, max_bytes=4)
+    assert box.put(Outgoing("much too long"))
+    batch = box.take_batch(ANY_AMOUNT)
+    batch.written = written
+    taken = [text for text in ("ab", "cd", "e") if box.put(Outgoing(text))]
+    assert taken == ["ab", "cd"]
+    batch.written = False
+    box.restore(batch)
+    # Back at the front, where it was before.
+    assert not box.put(Outgoing("e"))
+    box.take(1)
+    assert box.size == 4
 
 
 # ---- taking
