@@ -60,7 +60,7 @@ class Environments:
             if done.returncode:
                 raise BenchmarkError(
                     f"{sys.executable} has no sockio to measure: run `nox -s bench`, or "
-                    "`pip install -e .[fast]` first."
+                    "`pip install -e .` first."
                 )
             self._have_sockio = True
 

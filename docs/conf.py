@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version as installed_version
+import sockio
 
 project = "sockio"
 author = "the sockio authors"
 copyright = "2026, the sockio authors"
-version = release = installed_version("sockio")
+version = release = sockio.__version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.doctest"]
 exclude_patterns = ["_build"]

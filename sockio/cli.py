@@ -155,7 +155,7 @@ def _demo(arguments: argparse.Namespace) -> int:
     except ModuleNotFoundError as error:
         if error.name != "flask":
             raise
-        raise _Problem("the demo needs Flask: pip install 'sockio[demo]'") from error
+        raise _Problem("the demo needs Flask: pip install Flask") from error
     return _run(app, arguments, {})
 
 
@@ -218,7 +218,7 @@ def _serve_and_reload(argv: Sequence[str]) -> int:
     try:
         from watchfiles import PythonFilter, run_process
     except ModuleNotFoundError as error:
-        raise _Problem("--reload needs watchfiles: pip install 'sockio[reload]'") from error
+        raise _Problem("--reload needs watchfiles: pip install watchfiles") from error
     rest = ["--reloaded" if word == "--reload" else word for word in argv]
     command = shlex.join([sys.executable, "-m", "sockio.cli", *rest])
     run_process(os.getcwd(), target=command, target_type="command", watch_filter=PythonFilter())

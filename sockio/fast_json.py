@@ -5,7 +5,7 @@
     from sockio import fast_json
     SocketIOMiddleware(app, json_loads=fast_json.loads, json_dumps=fast_json.dumps)
 
-or, in an ini file, ``json_loads = sockio.fast_json:loads``. ``sockio[fast]`` installs orjson.
+or, in an ini file, ``json_loads = sockio.fast_json:loads``. The extra ``fast`` installs it.
 
 It is not taken by itself because it is no exact substitute. What it refuses, such as a lone
 surrogate, or a larger integer to be written than 64 bits hold, the strict functions decide on. But

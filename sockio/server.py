@@ -57,8 +57,8 @@ class SocketIOServer(WSGIServer):
     Requests under the resource are answered from the event loop where that is possible, and
     gevent's server gets all others: not with TLS, ``log``, ``spawn`` or ``handler_class``, not in a
     subclass with a ``handle`` or ``get_environ`` of its own, not where something is around the
-    middleware that has to see its requests, and not without ``httptools`` (``pip install
-    sockio[fast]``).
+    middleware that has to see its requests, and not where ``httptools`` cannot be
+    imported.
     """
 
     def __init__(

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import stat
-from importlib import metadata
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,10 @@ import pytest
 import tomli
 
 import sockio
+from sockio.doctor.installed import our_distribution
 
 ROOT = Path(__file__).parents[1]
+OURSELVES = Path(__file__)
 PACKAGE = Path(sockio.__file__).parent
 PYPROJECT: dict[str, Any] = tomli.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 PROJECT: dict[str, Any] = PYPROJECT["project"]
@@ -56,7 +57,34 @@ def downloaded(name: str) -> bool:
 
 
 def test_the_package_says_its_version_once() -> None:
-    assert metadata.version("sockio") == sockio.__version__
+    ours = our_distribution()
+    assert ours is not None
+    assert ours.version == sockio.__version__
+
+
+@from_the_wheel
+def test_the_distribution_has_the_name_that_is_ours() -> None:
+    """On PyPI "sockio" is another project."""
+    assert PROJECT["name"] == "sockio-wsgi"
+    ours = our_distribution()
+    assert ours is not None
+    assert ours.metadata["Name"] == PROJECT["name"]
+
+
+def test_nothing_tells_anybody_to_install_the_other_project() -> None:
+    """Neither as a requirement of pip's nor as an egg of PasteDeploy's."""
+    wrong = re.compile(r"""(pip install |requirement=)['"]?sockio(\[|['"\s`])|egg:sockio\b(?!-)""")
+    suffixes = {".md", ".py", ".ini", ".toml", ".txt", ".rst", ".cfg"}
+    folders = [ROOT / name for name in ("benchmarks", "docs", "examples", "sockio", "tests")]
+    files = [path for folder in folders for path in folder.rglob("*") if path.suffix in suffixes]
+    files += [path for path in ROOT.iterdir() if path.suffix in suffixes]
+    found = [
+        f"{path.relative_to(ROOT)}: {match[0]}"
+        for path in files
+        if "node_modules" not in path.parts and "_build" not in path.parts and path != OURSELVES
+        for match in wrong.finditer(path.read_text("utf-8"))
+    ]
+    assert found == []
 
 
 def test_the_changelog_knows_the_version() -> None:
@@ -69,7 +97,9 @@ def test_type_checkers_are_told_that_the_package_is_typed() -> None:
 
 
 def test_the_command_line_starts_where_the_metadata_says() -> None:
-    (command,) = metadata.entry_points(group="console_scripts", name="sockio")
+    ours = our_distribution()
+    assert ours is not None
+    (command,) = ours.entry_points.select(group="console_scripts", name="sockio")
     assert callable(command.load())
 
 

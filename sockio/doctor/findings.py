@@ -18,6 +18,7 @@ CODES: Mapping[str, str] = {
     "python": "the version of Python",
     "versions": "the versions of what sockio needs",
     "version-too-old": "a package is older than sockio needs",
+    "other-sockio": "another project's package of the same name is installed",
     "eventlet-loaded": "eventlet is in the process, which patches what gevent patches",
     "other-socketio": "another Socket.IO server is in the process, under the same URL",
     "descriptors": "how many connections the process may have",

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from .findings import Finding
+from .installed import examine_names, our_distribution
 
 __all__ = ["examine_gunicorn", "examine_limits", "examine_modules", "examine_versions"]
 
@@ -33,12 +34,9 @@ _ONE_PROCESS = (
 def examine_versions() -> Iterator[Finding]:
     """Python, and what the package says it needs."""
     yield Finding("python", "ok", f"Python {platform.python_version()} on {platform.system()}")
-    try:
-        needed = metadata.requires("sockio") or []
-    except metadata.PackageNotFoundError:
-        return
+    ours = our_distribution()
     shown = []
-    for requirement in needed:
+    for requirement in (ours.requires if ours is not None else None) or ():
         found = re.fullmatch(r"([\w.-]+)\s*>=\s*([\d.]+)", requirement.strip())
         if found is None:
             # Of an extra, which nobody has to have.
@@ -180,6 +178,7 @@ def _options(words: str) -> dict[str, Any]:
 def examine_surroundings() -> Iterator[Finding]:
     """All of the above, for this process."""
     yield from examine_versions()
+    yield from examine_names()
     yield from examine_modules(list(sys.modules))
     yield from examine_limits()
     yield from examine_gunicorn(Path.cwd(), os.environ)

@@ -7,12 +7,12 @@
     filter-with = sockio
 
     [filter:sockio]
-    use = egg:sockio
+    use = egg:sockio-wsgi
     namespaces = myproject.sockets:NAMESPACES
     heartbeat_interval = 15
 
     [server:main]
-    use = egg:sockio#paster
+    use = egg:sockio-wsgi#paster
     host = 0.0.0.0
     port = 8080
 
@@ -46,7 +46,8 @@ WSGIApp = Callable[..., Iterable[bytes]]
 def server_factory(
     global_conf: Mapping[str, str], /, **local_conf: str
 ) -> Callable[[WSGIApp], None]:
-    """``[server:main] use = egg:sockio#paster``: gevent's server, which ends its clients properly.
+    """``[server:main] use = egg:sockio-wsgi#paster``: gevent's server, which ends its clients
+    properly.
 
     Keys: ``host`` (127.0.0.1) and ``port`` (8080), which ``pserve development.ini port=9000`` also
     sets; ``certfile`` and ``keyfile``, with which it speaks TLS; ``backlog``. Where the application
@@ -103,7 +104,7 @@ def serve_paste(app: WSGIApp, global_conf: Mapping[str, str], /, **local_conf: s
 def filter_app_factory(
     app: WSGIApp, global_conf: Mapping[str, str], /, **local_conf: str
 ) -> SocketIOMiddleware:
-    """``[filter:...] use = egg:sockio``: the application wrapped in the middleware.
+    """``[filter:...] use = egg:sockio-wsgi``: the application wrapped in the middleware.
 
     Keys: ``namespaces``, the dotted name of a mapping (``package.module:NAMESPACES``), and every
     setting of :class:`~sockio.config.Settings`. Anything else raises
@@ -161,7 +162,9 @@ def _server_options(conf: dict[str, str]) -> dict[str, Any]:
         if name not in _OF_THE_SERVER and name not in OPTIONS:
             close = difflib.get_close_matches(name, [*_OF_THE_SERVER, *OPTIONS, "host", "port"], 1)
             hint = f"Did you mean {close[0]}?" if close else "See the documentation of pserve."
-            raise SettingsError(f"[server:...] of egg:sockio#paster has no key {name!r}. {hint}")
+            raise SettingsError(
+                f"[server:...] of egg:sockio-wsgi#paster has no key {name!r}. {hint}"
+            )
     # Settings stay the strings that they are: one table converts them for everybody.
     options: dict[str, Any] = dict(conf)
     if "backlog" in conf:

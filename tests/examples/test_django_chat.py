@@ -73,7 +73,7 @@ def fill_in(browser: Browser, path: str, **fields: str) -> Reply:
 
 @pytest.fixture(scope="module")
 def chat(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chat]:
-    need_module("django", requirement="sockio[django-demo]")
+    need_module("django", requirement=".[django-demo]")
     # With the reloader, as the README has it.
     with start(tmp_path_factory.mktemp("chat")) as program:
         chat = Chat(program)
@@ -285,7 +285,7 @@ def test_two_people_talk(
 
 @pytest.mark.e2e
 def test_after_a_restart_everything_is_there(tmp_path: Path) -> None:
-    need_module("django", requirement="sockio[django-demo]")
+    need_module("django", requirement=".[django-demo]")
     with start(tmp_path, "--noreload") as program:
         chat = Chat(program)
         room = chat.open_room("Lobby")

@@ -12,7 +12,7 @@ import pytest
 
 from sockio.testing import Browser, Client, EventFailed, Reply
 
-from ..support.processes import need_module
+from ..support.processes import need_distribution, need_module
 from .programs import EXAMPLES, Program, command_of, running
 
 FOLDER = EXAMPLES / "pyramid_chat"
@@ -76,7 +76,8 @@ def texts(answer: dict[str, Any]) -> list[str]:
 
 @pytest.fixture(scope="module")
 def chat(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chat]:
-    need_module("pyramid", "pyramid_jinja2", "sqlalchemy", requirement="sockio[pyramid-demo]")
+    need_module("pyramid", "pyramid_jinja2", "sqlalchemy", requirement=".[pyramid-demo]")
+    need_distribution("sockio-wsgi")
     with start(tmp_path_factory.mktemp("chat")) as program:
         chat = Chat(program)
         yield chat
@@ -244,7 +245,8 @@ def test_the_host_announces_to_every_room_by_an_ordinary_request(
 def test_after_a_restart_logins_and_history_are_there_and_can_be_paged_through(
     tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    need_module("pyramid", "pyramid_jinja2", "sqlalchemy", requirement="sockio[pyramid-demo]")
+    need_module("pyramid", "pyramid_jinja2", "sqlalchemy", requirement=".[pyramid-demo]")
+    need_distribution("sockio-wsgi")
     said = [f"line {number}" for number in range(50)]
     with start(tmp_path) as program:
         chat = Chat(program)

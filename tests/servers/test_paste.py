@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ..support.node import Node
-from ..support.processes import Process, need_module, running
+from ..support.processes import Process, need_distribution, need_module, running
 from ..support.raw_http import get, handshake
 from ..support.raw_websocket import open_session
 from ..support.tls import make_certificate
@@ -26,18 +26,19 @@ use = call:ini_project:page_factory
 filter-with = sockio
 
 [filter:sockio]
-use = egg:sockio
+use = egg:sockio-wsgi
 namespaces = ini_project:NAMESPACES
 heartbeat_interval = 15
 """
 SERVER = """
 [server:main]
-use = egg:sockio#paster
+use = egg:sockio-wsgi#paster
 """
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
+    need_distribution("sockio-wsgi")  # eggs are found by it
     return with_project(tmp_path)
 
 
@@ -49,7 +50,7 @@ def with_project(folder: Path) -> Path:
 
 @contextmanager
 def pserve(folder: Path, ini: str, *options: str) -> Iterator[Served]:
-    need_module("pyramid", "hupper", requirement="sockio[pyramid-demo]")
+    need_module("pyramid", "hupper", requirement=".[pyramid-demo]")
     (folder / "site.ini").write_text(ini)
     command = [PYTHON, "-W", "ignore", "-m", "pyramid.scripts.pserve", str(folder / "site.ini")]
     # From another folder: "here" is that of the ini file.
@@ -89,7 +90,7 @@ def test_gs14_keys_of_the_server(folder: Path, node: Node) -> None:
 use = call:ini_project:view_factory
 
 [server:main]
-use = egg:sockio#paster
+use = egg:sockio-wsgi#paster
 host = 127.0.0.1
 port = 0
 backlog = 16
@@ -123,7 +124,7 @@ pipeline = around live
 paste.filter_app_factory = ini_project:around_factory
 
 [filter-app:live]
-use = egg:sockio
+use = egg:sockio-wsgi
 next = pages
 namespaces = ini_project:NAMESPACES
 
@@ -131,7 +132,7 @@ namespaces = ini_project:NAMESPACES
 use = call:ini_project:page_factory
 
 [server:main]
-use = egg:sockio#paster
+use = egg:sockio-wsgi#paster
 port = 0
 """
     with pserve(folder, ini) as server:
@@ -230,7 +231,7 @@ def test_reload_restarts_the_worker_and_tells_the_clients(folder: Path) -> None:
     ],
 )
 def test_a_mistake_in_the_file_is_explained(folder: Path, ini: str, message: str) -> None:
-    need_module("pyramid", requirement="sockio[pyramid-demo]")
+    need_module("pyramid", requirement=".[pyramid-demo]")
     (folder / "site.ini").write_text(ini)
     command = [PYTHON, "-W", "ignore", "-m", "pyramid.scripts.pserve", str(folder / "site.ini")]
     process = Process(command, folder)

@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib import metadata
 from pathlib import Path
 
 import gevent
@@ -49,6 +50,14 @@ def need_module(*names: str, requirement: str) -> None:
     """Skip where a module is missing. CI has to have it: there the test fails."""
     if any(importlib.util.find_spec(name) is None for name in names):
         _missing(f"needs {', '.join(names)}: pip install {requirement!r}")
+
+
+def need_distribution(name: str) -> None:
+    """Skip where a checkout was installed by another name. CI has to have it: there it fails."""
+    try:
+        metadata.distribution(name)
+    except metadata.PackageNotFoundError:
+        _missing(f"needs the checkout installed as {name}: pip install --no-deps -e .")
 
 
 class Process:
