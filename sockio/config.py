@@ -20,6 +20,9 @@ from .exceptions import SettingsError
 
 __all__ = ["FAST_PATHS", "OPTIONS", "Option", "Settings"]
 
+#: Bytes that wait to be handled, where a setting says nothing of them.
+INBOX_BYTES = 4_000_000
+
 Converter = Callable[[Any], Any]
 
 
@@ -106,6 +109,16 @@ def _pair(value: Any) -> tuple[int, int]:
     return _count(items[0]), _count(items[1])
 
 
+def _inbox(value: Any) -> tuple[int, int]:
+    """Packets and bytes; a single number is the packets, as it was before there were two."""
+    items = _words(value) if isinstance(value, str) else value
+    if isinstance(items, (int, float)):
+        items = (items,)
+    if len(items) == 1:
+        return _count(items[0]), INBOX_BYTES
+    return _pair(items)
+
+
 def _flag(value: Any) -> bool:
     """A yes or no, also as an ini file says it."""
     words = {"1": True, "yes": True, "true": True, "on": True}
@@ -187,7 +200,9 @@ class Settings:
     overflow: str = _option(
         "close", _one_of("close", "drop"), "full outbox: 'close' the client or 'drop' the packet"
     )
-    max_inbox: int = _option(1_000, _count, "received packets of one client waiting to be handled")
+    max_inbox: tuple[int, int] = _option(
+        (1_000, INBOX_BYTES), _inbox, "received packets and bytes of one client not handled yet"
+    )
     max_acks: int = _option(1_000, _count, "callbacks of one client waiting for their ack")
     max_unopened: int = _option(
         5_000, _count, "sessions per address that were handshaken and never opened"

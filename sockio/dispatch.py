@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .complaints import Kind, at_length
-from .doorstep import Doorstep
+from .doorstep import Doorstep, Early
 from .exceptions import AckFailed, ConnectionRefused, EventRefused, PacketError
 from .interfaces import Cancellable, Runtime, Signal
 from .jobs import name_of
@@ -30,6 +30,12 @@ log = logging.getLogger("sockio.dispatch")
 
 #: Seconds a running handler may delay a disconnect that arrived behind it.
 PATIENCE = 0.5
+#: Packets that are decoded when they arrive, and how long each may be, so that an event which is
+#: handled at once loses no time. The others wait as they came: the objects that a JSON text stands
+#: for take up to thirty times its bytes.
+FEW, SHORT = 16, 250
+#: Bytes that a client may send ahead of its first transport.
+EARLY = 65_536
 
 _DISCONNECT = "disconnect"
 #: How the log calls the global namespace.
@@ -52,32 +58,29 @@ class _Farewell:
         self.since = since
 
 
+class _Opening:
+    """The global namespace is to be connected, which nobody has to ask for."""
+
+    __slots__ = ()
+
+
 class _Receipted:
     """A packet whose automatic ack went out when it came in."""
 
     __slots__ = ("packet",)
 
-    def __init__(self, packet: Packet) -> None:
+    def __init__(self, packet: Packet | str | bytes) -> None:
         self.packet = packet
-
-
-class _Invalid:
-    """What was no packet, in its place among those that were. Not the error itself, whose
-    traceback would keep the text and more."""
-
-    __slots__ = ("ack_id", "endpoint", "message")
-
-    def __init__(self, error: PacketError) -> None:
-        self.message = str(error)
-        self.endpoint = error.endpoint
-        self.ack_id = error.ack_id
 
 
 class _Overdue:
     """Packets have waited long enough for a connect. In the inbox, for it may stand there."""
 
 
+_OPENING = _Opening()
 _OVERDUE = _Overdue()
+
+_Item = Packet | str | bytes | _Receipted | _Opening | _Farewell | _Overdue
 
 
 class Dispatcher:
@@ -85,16 +88,19 @@ class Dispatcher:
 
     __slots__ = (
         "_context",
+        "_crowded",
         "_done",
         "_doorstep",
         "_farewells",
         "_handling",
         "_impatience",
         "_inbox",
-        "_limit",
+        "_max_bytes",
+        "_max_packets",
         "_rooms",
         "_runtime",
         "_seen_off",
+        "_size",
         "_socket",
         "_working",
     )
@@ -104,10 +110,14 @@ class Dispatcher:
         self._runtime = runtime
         self._rooms = rooms
         self._context = socket.config.context
-        self._limit = socket.config.max_inbox
-        # Packets, what was none, farewells: in the order in which they came.
+        self._max_packets, self._max_bytes = socket.config.max_inbox
+        # What came in, farewells among it, in order.
         # A list: it is short, and an empty deque would be a large part of an idle client.
-        self._inbox: list[Packet | _Receipted | _Invalid | _Farewell | _Overdue] = []
+        self._inbox: list[_Item] = []
+        # Bytes of the texts in it.
+        self._size = 0
+        # Whether somebody was told that it is full, and waits for room.
+        self._crowded = False
         # Made with the first packet for a namespace that is not connected: most never send one.
         self._doorstep: Doorstep | None = None
         self._working = False
@@ -123,42 +133,79 @@ class Dispatcher:
 
     @property
     def full(self) -> bool:
-        return len(self._inbox) >= self._limit
+        if len(self._inbox) >= self._max_packets or self._size >= self._max_bytes:
+            self._crowded = True
+            return True
+        return False
+
+    def takes_early(self, size: int) -> bool:
+        if self._size + size <= EARLY:
+            return True
+        self._crowded = True
+        return False
 
     def open(self) -> None:
         socket = self._socket
         if socket.GLOBAL_NS in socket.namespaces:
             # Before whatever a hasty client posted ahead of its first poll.
-            self._inbox.insert(0, {"type": "connect", "endpoint": "", "qs": ""})
+            self._inbox.insert(0, _OPENING)
             self._work_soon()
         else:
             self._accept("")
             if self._inbox:
                 self._work_soon()
+        self._crowded = False
+        socket.resume()
 
-    def submit(self, packet: Packet) -> None:
-        item: Packet | _Receipted = packet
-        if packet["type"] == _DISCONNECT:
-            namespace = self._socket.get(packet["endpoint"])
-            if namespace is not None and not self._socket.holding(packet["endpoint"]):
-                self._bid_farewell(namespace, Reason.NAMESPACE_CLIENT)
-                return
-        elif (
-            packet.get("ack") is True
-            and packet["endpoint"] in self._socket.active_ns
-            and not self._socket.holding(packet["endpoint"])
-        ):
-            # An automatic ack goes out at once, before any handler (fact sheet, section 4).
-            self._acknowledge(packet, [])
-            item = _Receipted(packet)
-        self._inbox.append(item)
+    def submit(self, text: str | bytes) -> None:
+        inbox = self._inbox
+        if len(text) < SHORT and len(inbox) < FEW and self._socket.state is _CONNECTED:
+            try:
+                packet = self._socket.codec.decode(text)
+            except PacketError:
+                # Said when it is its turn. The error itself is not kept, with all that it holds.
+                self._keep(text)
+            else:
+                receipted = packet.get("ack") is True and self._receipt(packet)
+                inbox.append(_Receipted(packet) if receipted else packet)
+        else:
+            self._keep(text)
         if not self._working and self._socket.state is _CONNECTED:
             self._work_soon()
 
-    def reject(self, error: PacketError) -> None:
-        self._inbox.append(_Invalid(error))
-        if self._socket.state is State.CONNECTED:
-            self._work_soon()
+    def _keep(self, text: str | bytes) -> None:
+        """Let a text wait as it is, but for the ack that does not wait."""
+        receipted = False
+        if isinstance(text, str):
+            number = text[2 : text.find(":", 2)]
+            if number.isdigit():
+                # It is decoded twice, for what is no packet gets none.
+                with contextlib.suppress(PacketError):
+                    receipted = self._receipt(self._socket.codec.decode(text))
+            if not text.isascii():
+                # A str may take four bytes for each of its characters. A lone surrogate is found
+                # to be no UTF-8 when it is its turn.
+                text = text.encode("utf-8", "surrogatepass")
+        self._size += len(text)
+        self._inbox.append(_Receipted(text) if receipted else text)
+
+    def _receipt(self, packet: Packet) -> bool:
+        """Send an automatic ack: it goes out at once, before any handler (fact sheet, section
+        4)."""
+        endpoint = packet["endpoint"]
+        if endpoint not in self._socket.active_ns or self._socket.holding(endpoint):
+            return False
+        self._acknowledge(packet, [])
+        return True
+
+    def part(self, endpoint: str) -> None:
+        namespace = self._socket.get(endpoint)
+        if namespace is not None and not self._socket.holding(endpoint):
+            self._socket.received += 1
+            self._bid_farewell(namespace, Reason.NAMESPACE_CLIENT)
+        else:
+            # Its connect may still be waiting.
+            self.submit(f"0::{endpoint}")
 
     def callback(self, endpoint: str, fn: Callable[..., object], args: list[Any]) -> None:
         namespace = self._socket.get(endpoint)
@@ -205,17 +252,23 @@ class Dispatcher:
                 if self._farewells:
                     self._watch_for_slowness()
                 if isinstance(item, dict):
-                    self._handle(item, receipted=False)
+                    self._handle(item)
+                elif isinstance(item, (str, bytes)):
+                    self._handle_text(item)
                 elif isinstance(item, _Receipted):
-                    self._handle(item.packet, receipted=True)
+                    if isinstance(item.packet, dict):
+                        self._handle(item.packet, receipted=True)
+                    else:
+                        self._handle_text(item.packet, receipted=True)
                 elif isinstance(item, _Farewell):
                     self._tell(item)
                 elif isinstance(item, _Overdue):
                     self._give_up_waiting()
                 else:
-                    self._refuse("invalid_packet", item.message, item.endpoint, item.ack_id)
+                    self._connect("", {"type": "connect", "endpoint": "", "qs": ""})
                 self._handling = None
-                if len(inbox) == self._limit // 2:
+                if self._crowded and self._half_empty():
+                    self._crowded = False
                     self._socket.resume()
         finally:
             # Also on the way out of GreenletExit and the like: what waits is not stranded.
@@ -223,11 +276,26 @@ class Dispatcher:
             self._working = False
             if inbox:
                 self._work_soon()
-            else:
+            elif self._crowded:
+                self._crowded = False
                 self._socket.resume()
 
-    def _handle(self, packet: Packet, *, receipted: bool) -> None:
+    def _half_empty(self) -> bool:
+        return len(self._inbox) <= self._max_packets // 2 and self._size <= self._max_bytes // 2
+
+    def _handle_text(self, text: str | bytes, receipted: bool = False) -> None:
+        self._size -= len(text)
+        try:
+            packet = self._socket.codec.decode(text)
+        except PacketError as error:
+            self._socket.count_bad(error)
+            self._refuse("invalid_packet", str(error), error.endpoint, error.ack_id)
+        else:
+            self._handle(packet, receipted)
+
+    def _handle(self, packet: Packet, receipted: bool = False) -> None:
         socket = self._socket
+        socket.received += 1
         endpoint = packet["endpoint"]
         kind = packet["type"]
         if kind == "connect":
@@ -330,7 +398,7 @@ class Dispatcher:
         doorstep = self._doorstep
         if doorstep is None:
             doorstep = self._doorstep = Doorstep(
-                self._runtime, self._limit, self._socket.config.max_payload, self._overdue
+                self._runtime, self._max_packets, self._socket.config.max_payload, self._overdue
             )
         return doorstep
 
@@ -359,15 +427,18 @@ class Dispatcher:
             self._refuse_unconnected(endpoint, ack_id, packet["type"], "unknown")
         elif (why := doorstep.why_gone(endpoint)) is not None:
             self._refuse_unconnected(endpoint, ack_id, packet["type"], why)
-        elif not doorstep.keep(packet, self._size_of(packet)):
+        elif not doorstep.keep(endpoint, self._as_early(packet)):
             self._refuse_unconnected(endpoint, ack_id, packet["type"], "full")
 
-    def _size_of(self, packet: Packet) -> int:
+    def _as_early(self, packet: Packet) -> Early:
+        # As a text again: it may wait for long, and the objects may be many times its size.
         try:
-            return len(self._socket.codec.encode(packet))
+            item: Packet | str = self._socket.codec.encode(packet)
+            size = len(item)
         except Exception:
             # The application's own JSON functions need not agree with each other.
-            return self._socket.config.max_payload
+            item, size = packet, self._socket.config.max_payload
+        return Early(item, size, packet["type"], packet.get("id"))
 
     def _overdue(self) -> None:
         if self._socket.paused:
@@ -384,8 +455,8 @@ class Dispatcher:
 
     def _refuse_waiting(self, endpoint: str, why: str) -> None:
         """What waited for the connect of ``endpoint`` has waited in vain."""
-        for packet in self._at_the_door().take(endpoint):
-            self._refuse_unconnected(endpoint, packet.get("id"), packet["type"], why)
+        for early in self._at_the_door().take(endpoint):
+            self._refuse_unconnected(endpoint, early.ack_id, early.kind, why)
 
     def _refuse_unconnected(self, endpoint: str, ack_id: int | None, kind: str, why: str) -> None:
         socket = self._socket
@@ -437,7 +508,7 @@ class Dispatcher:
                 self._deny(endpoint)
             return
         socket.hold(endpoint)
-        early: list[Packet] = []
+        early: list[Early] = []
         if self._doorstep is not None:
             early = self._doorstep.take(endpoint)
             self._doorstep.came(endpoint)
@@ -466,7 +537,9 @@ class Dispatcher:
             accepted, why = False, f"{type(error).__name__} in recv_connect"
         if accepted:
             self._accept(endpoint)
-            self._inbox[:0] = early
+            self._inbox[:0] = [each.item for each in early]
+            self._size += sum(len(each.item) for each in early if isinstance(each.item, str))
+            socket.received -= len(early)  # they were counted when they came
             if socket.state is not State.CONNECTED:
                 # The client left while it was let in: what was set up gets its counterpart.
                 self._bid_farewell(namespace, socket.close_reason or Reason.TRANSPORT_CLOSE)
@@ -488,7 +561,7 @@ class Dispatcher:
         if socket.state is _CONNECTED:
             self._at_the_door().gone(endpoint, "refused")
             for each in early:
-                self._refuse_unconnected(endpoint, each.get("id"), each["type"], "waited")
+                self._refuse_unconnected(endpoint, each.ack_id, each.kind, "waited")
 
     def _accept(self, endpoint: str) -> None:
         socket = self._socket
@@ -526,11 +599,22 @@ class Dispatcher:
         self._done = done
         if self._doorstep is not None:
             self._socket.dropped += self._doorstep.close()
+        if reason not in Reason.FROM_THE_CLIENT:
+            # Whom the server throws out is not heard any more.
+            self._forget()
         for endpoint, namespace in list(self._socket.active_ns.items()):
             # One whose recv_connect is still running is told when that has returned.
             if not self._socket.holding(endpoint):
                 self._bid_farewell(namespace, reason)
+        self._watch_for_slowness()
         self._finish_if_done()
+
+    def _forget(self) -> None:
+        """Drop what waits to be handled; who waits to be told of an end is still told."""
+        kept = [item for item in self._inbox if isinstance(item, _Farewell)]
+        self._socket.dropped += len(self._inbox) - len(kept)
+        self._inbox[:] = kept
+        self._size = 0
 
     def _bid_farewell(self, namespace: Any, reason: str) -> None:
         if namespace._leaving:
@@ -549,12 +633,13 @@ class Dispatcher:
 
     def _watch_for_slowness(self) -> None:
         """Come back when the handler that is running now has had its time."""
-        if self._handling is not None and self._impatience is None and self._farewells:
+        waiting = self._farewells or self._done is not None
+        if waiting and self._handling is not None and self._impatience is None:
             self._impatience = self._runtime.at(self._handling + PATIENCE, self._overtake)
 
     def _overtake(self) -> None:
         self._impatience = None
-        if not self._farewells:
+        if not self._farewells and self._done is None:
             return
         handling = self._handling
         if handling is None or self._runtime.now() < handling + PATIENCE:
@@ -564,9 +649,7 @@ class Dispatcher:
         waiting = sorted(self._farewells, key=lambda each: each.since)
         if self._done is not None:
             # The whole session is over: what waits behind the slow handler is not handled.
-            kept = [item for item in self._inbox if isinstance(item, _Farewell)]
-            self._socket.dropped += len(self._inbox) - len(kept)
-            self._inbox[:] = kept
+            self._forget()
         for farewell in waiting:
             self._tell(farewell)
 
@@ -629,6 +712,8 @@ class Dispatcher:
             done, self._done = self._done, None
             # What came in behind the goodbye has nobody left to handle it.
             self._inbox.clear()
+            self._size = 0
+            self._crowded = False
             self._socket.resume()
             done()
 

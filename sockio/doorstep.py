@@ -9,17 +9,28 @@ never in wait for its connect: within bounds, and not for ever.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 from .interfaces import Cancellable, Runtime
 from .protocol.packet import Packet
 
-__all__ = ["WAIT", "Doorstep"]
+__all__ = ["WAIT", "Doorstep", "Early"]
 
 #: Seconds that packets wait for the connect of their namespace.
 WAIT = 5.0
 #: Seconds after the server ended a namespace, or refused it, in which packets for it are no news:
 #: they were under way.
 RACE = 5.0
+
+
+class Early(NamedTuple):
+    """A packet that waits, as a text if it has one, and what is asked of it when it has waited in
+    vain. ``size`` counts."""
+
+    item: Packet | str
+    size: int
+    kind: str
+    ack_id: int | None
 
 
 class Doorstep:
@@ -51,8 +62,8 @@ class Doorstep:
         self._max_bytes = max_bytes
         self._overdue = overdue
         self._packets = self._bytes = 0
-        # By namespace: since when the first has waited, and all of them with their sizes.
-        self._waiting: dict[str, tuple[float, list[tuple[Packet, int]]]] = {}
+        # By namespace: since when the first has waited, and all of them.
+        self._waiting: dict[str, tuple[float, list[Early]]] = {}
         self._timer: Cancellable | None = None
         # Why the client is not in a namespace, and since when: only those it was at the door of.
         self._gone: dict[str, tuple[str, float]] = {}
@@ -62,30 +73,30 @@ class Doorstep:
 
     # ---- what waits
 
-    def keep(self, packet: Packet, size: int) -> bool:
-        """Let ``packet``, of ``size`` bytes, wait for its connect; False where there is no room."""
+    def keep(self, endpoint: str, early: Early) -> bool:
+        """Let a packet wait for its connect; False where there is no room."""
         if self._packets >= self._max_packets or (
-            self._packets and self._bytes + size > self._max_bytes
+            self._packets and self._bytes + early.size > self._max_bytes
         ):
             return False
         now = self._runtime.now()
-        _, waiting = self._waiting.setdefault(packet["endpoint"], (now, []))
-        waiting.append((packet, size))
+        _, waiting = self._waiting.setdefault(endpoint, (now, []))
+        waiting.append(early)
         self._packets += 1
-        self._bytes += size
+        self._bytes += early.size
         if self._timer is None:
             self._timer = self._runtime.at(now + WAIT, self._time_is_up)
         return True
 
-    def take(self, endpoint: str) -> list[Packet]:
-        """The packets that wait for ``endpoint``, in order: they wait no longer."""
-        _, waiting = self._waiting.pop(endpoint, (0.0, ()))
+    def take(self, endpoint: str) -> list[Early]:
+        """What waits for ``endpoint``, in order: it waits no longer."""
+        _, waiting = self._waiting.pop(endpoint, (0.0, []))
         self._packets -= len(waiting)
-        self._bytes -= sum(size for _, size in waiting)
+        self._bytes -= sum(early.size for early in waiting)
         if not self._waiting and self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        return [packet for packet, _ in waiting]
+        return waiting
 
     def _time_is_up(self) -> None:
         self._timer = None

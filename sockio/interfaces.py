@@ -11,9 +11,7 @@ import socket as stdlib_socket
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from .exceptions import PacketError
 from .outbox import Outgoing
-from .protocol.packet import Packet
 from .turn import Turn
 
 __all__ = ["Cancellable", "Carrier", "Job", "PacketSink", "Runtime", "Signal"]
@@ -162,19 +160,26 @@ class PacketSink(Protocol):
 
     @property
     def full(self) -> bool:
-        """Whether more packets wait to be handled than a client may have waiting."""
+        """Whether as much waits to be handled as may for one client, in packets or in bytes. When
+        it does, the socket's ``resume()`` is called when half of that is done."""
+        ...
+
+    def takes_early(self, size: int) -> bool:
+        """Whether ``size`` bytes more may wait for the session to open. If not, the socket's
+        ``resume()`` is called when it does."""
         ...
 
     def open(self) -> None:
         """The session opened: connect the global namespace, before anything else is handled."""
         ...
 
-    def submit(self, packet: Packet) -> None:
-        """Handle ``packet`` after those that came before it. Never blocks, never raises."""
+    def submit(self, text: str | bytes) -> None:
+        """Handle the packet in ``text``, or answer that it is none, after what came before it.
+        Never blocks, never raises."""
         ...
 
-    def reject(self, error: PacketError) -> None:
-        """Answer what was no packet, after those that came before it."""
+    def part(self, endpoint: str) -> None:
+        """The client left a namespace, with all that it said before."""
         ...
 
     def callback(self, endpoint: str, fn: Callable[..., object], args: list[Any]) -> None:

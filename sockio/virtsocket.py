@@ -65,6 +65,10 @@ class State(enum.Enum):
 # Looked at with every packet; an attribute of an enum is found slowly.
 _CONNECTED = State.CONNECTED
 
+#: What needs the application, by the first character: connects, messages, JSON, events, errors. The
+#: others take effect when they arrive.
+_WAITING_KINDS = frozenset("13457")
+
 _MOVES: Mapping[tuple[State, str], State] = {
     (State.NEW, "admit"): State.CONNECTING,
     (State.NEW, "close"): State.DISCONNECTED,
@@ -281,30 +285,47 @@ class Socket(Outlet):
         state = self.state
         if state is not _CONNECTED and state is not State.CONNECTING:
             return
+        if text[:1] in _WAITING_KINDS:
+            # Not even decoded before its turn: it may be large, and then its objects are larger.
+            self.dispatcher.submit(text)
+            return
+        if isinstance(text, bytes):
+            self._receive_bytes(text)
+            return
         try:
             packet = self.codec.decode(text)
-        except PacketError as error:
-            self._bad_packet(error)
+        except PacketError:
+            # In its place among the others: the error handler may be the application's own, and
+            # bad packets that pile up have to stop the reading as good ones do.
+            self.dispatcher.submit(text)
+            return
+        kind = packet["type"]
+        if kind == "disconnect" and packet["endpoint"] != "":
+            self.dispatcher.part(packet["endpoint"])
             return
         self.received += 1
-        kind = packet["type"]
-        if kind == "event":
-            self.dispatcher.submit(packet)
-        elif kind == "heartbeat":
+        if kind == "heartbeat":
             self.heartbeat()
         elif kind == "ack":
             self._acknowledged(packet)
-        elif kind == "disconnect" and packet["endpoint"] == "":
+        elif kind == "disconnect":
             self.close(Reason.CLIENT)
-        elif kind != "noop":
-            self.dispatcher.submit(packet)
+
+    def _receive_bytes(self, data: bytes) -> None:
+        try:
+            text = data.decode()
+        except UnicodeDecodeError:
+            self.dispatcher.submit(data)
+        else:
+            self.receive(text)
 
     @property
     def busy(self) -> bool:
         """Whether more events wait to be handled than may: carriers then stop reading."""
         return self.dispatcher.full
 
-    def _bad_packet(self, error: PacketError) -> None:
+    def count_bad(self, error: PacketError) -> None:
+        """What the client sent was no packet."""
         self.bad_packets += 1
         if self.bad_packets == 1:
             self._report(
@@ -315,9 +336,6 @@ class Socket(Outlet):
                 # Not the error itself, whose traceback would keep the text and more.
                 str(error),
             )
-        # In its place among the others: the error handler may be the application's own, and bad
-        # packets that pile up have to stop the reading as good ones do.
-        self.dispatcher.reject(error)
 
     def heartbeat(self) -> None:
         """The client's answer to a heartbeat came: the next one is due an interval from now."""
@@ -435,12 +453,19 @@ class Socket(Outlet):
             self._paused = True
             self._carrier.pause()
 
-    def wait_for_room(self, timeout: float) -> bool:
-        """Block the calling task until events no longer pile up; False after ``timeout`` seconds.
+    def has_room(self, size: int) -> bool:
+        """Whether a request may bring ``size`` bytes of events now."""
+        if self.state is State.CONNECTING and not self.dispatcher.takes_early(size):
+            return False
+        return not self.busy
+
+    def wait_for_room(self, timeout: float, size: int = 0) -> bool:
+        """Block the calling task until ``size`` bytes of events may come in; False after
+        ``timeout`` seconds.
 
         For requests that bring events one body at a time; streams are paused instead.
         """
-        while self.busy:
+        while not self.has_room(size):
             if self._room is None:
                 self._room = self.runtime.signal()
             if not self._room.wait(timeout):
@@ -487,6 +512,7 @@ class Socket(Outlet):
             self._alarm = None
             self.jobs.end()
             self._delivered = self._all_told = True
+            self.dispatcher.close(reason, _nothing)
             self._on_change(self)
             return
         carrier = self._carrier
@@ -537,6 +563,7 @@ class Socket(Outlet):
         if not self._delivered:
             self._delivered = True
             self._parting = None
+            self.dropped += self._outbox.clear()
             self._carry_by(None)
             self._end_if_over()
 
@@ -707,6 +734,10 @@ def _why_full(packet: Outgoing, outbox: Outbox, max_bytes: int) -> str:
             "max_outbox or send it in parts"
         )
     return "The client reads too slowly: raise max_outbox, or send less"
+
+
+def _nothing() -> None:
+    """Nobody waits for the end of a session that was never opened."""
 
 
 @functools.cache

@@ -95,6 +95,8 @@ class ForeignCarrier:
             if message is None:
                 break
             self._socket.receive(message if isinstance(message, str) else bytes(message))
+            # The next one may be long in coming, and this one a megabyte.
+            message = None
             self._socket.pause_if_busy()
         if self._ending:
             # The connection may go with the request: what is still to be sent is sent before.

@@ -263,6 +263,10 @@ class FrameReader:
         if protocol.state is not OPEN:
             self.over = True
 
+    def forget(self) -> None:
+        """Nothing more will be read: drop what has arrived in part."""
+        self._rest = self._parts = self._protocol = None
+
     def answers(self) -> bytes:
         """Control frames to send, in order; empty most of the time."""
         return b"" if self._protocol is None else b"".join(self._protocol.data_to_send())

@@ -105,9 +105,11 @@ class HTTPTransport(Transport):
             raise RequestRefused(
                 "400 Bad Request", f"bad payload: {error}", code="bad-payload"
             ) from None
-        if not request.may_block and (socket.busy or len(packets) > PACKETS_PER_TURN):
+        if not request.may_block and (
+            len(packets) > PACKETS_PER_TURN or not socket.has_room(len(body))
+        ):
             raise WouldBlock
-        if not socket.wait_for_room(self.settings.close_timeout):
+        if not socket.wait_for_room(self.settings.close_timeout, len(body)):
             raise RequestRefused(
                 "503 Service Unavailable",
                 "too many events are waiting to be handled",

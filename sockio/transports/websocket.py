@@ -164,6 +164,7 @@ class WebSocketCarrier:
             reason = Reason.TRANSPORT_ERROR if failed else Reason.TRANSPORT_CLOSE
             self._close_code = 1000
             self._said_goodbye = True
+            self._reader.forget()
             if self._tail is None:
                 self._shut_down(reason)
             else:
@@ -174,6 +175,7 @@ class WebSocketCarrier:
 
     def _hung_up(self) -> None:
         self._collected = None
+        self._reader.forget()
         self._stream.close()
         self._tell_lost(Reason.TRANSPORT_CLOSE)
 
@@ -285,6 +287,7 @@ class WebSocketCarrier:
 
     def _broken(self) -> None:
         self._tail = self._collected = None
+        self._reader.forget()
         self._stream.close()
         self._tell_lost(Reason.TRANSPORT_ERROR)
 
@@ -307,6 +310,7 @@ class WebSocketCarrier:
         """Close once everything that is waiting has been written."""
         if self._close_code is None:
             self._close_code = code
+            self._reader.forget()
             # Whoever paused the reading is gone; the peer's FIN has to be seen.
             self._stream.resume()
             self.flush()
@@ -332,4 +336,5 @@ class WebSocketCarrier:
     def abort(self) -> None:
         self._close_code = 1000
         self._tail = self._collected = None
+        self._reader.forget()
         self._stream.close()

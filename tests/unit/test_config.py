@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from sockio import SettingsError
-from sockio.config import OPTIONS, Settings
+from sockio.config import INBOX_BYTES, OPTIONS, Settings
 
 
 def decide(origin: str | None, environ: dict[str, Any]) -> bool:
@@ -41,6 +41,10 @@ VALUES = [
     pytest.param("max_payload", 1e6, 1_000_000, id="bytes as a round float"),
     pytest.param("max_outbox", "100, 4096", (100, 4096), id="packets and bytes in an ini file"),
     pytest.param("max_outbox", [100, "4096"], (100, 4096), id="packets and bytes as a list"),
+    pytest.param("max_inbox", "100, 4096", (100, 4096), id="an inbox in an ini file"),
+    pytest.param("max_inbox", (100, 4096), (100, 4096), id="an inbox as a pair"),
+    pytest.param("max_inbox", 100, (100, INBOX_BYTES), id="an inbox, as it was: packets alone"),
+    pytest.param("max_inbox", "100", (100, INBOX_BYTES), id="the same in an ini file"),
     pytest.param("overflow", "drop", "drop", id="one of two words"),
     pytest.param("origins", None, None, id="origins: the same one"),
     pytest.param("origins", "", None, id="origins left empty in an ini file"),
@@ -96,6 +100,10 @@ REFUSED = [
     pytest.param("max_outbox", "100", "two numbers", id="one number in an ini file"),
     pytest.param("max_outbox", (1, 2, 3), "two numbers", id="three numbers"),
     pytest.param("max_outbox", (1, 0), "positive whole number", id="an outbox without bytes"),
+    pytest.param("max_inbox", 0, "positive whole number", id="an inbox without packets"),
+    pytest.param("max_inbox", "1, 0", "positive whole number", id="an inbox without bytes"),
+    pytest.param("max_inbox", (1, 2, 3), "two numbers", id="three numbers for an inbox"),
+    pytest.param("max_inbox", None, "", id="None for an inbox"),
     pytest.param("overflow", "ignore", "one of close, drop", id="a word that is none of the two"),
     pytest.param("origins", "a.example", "'https://a.example'", id="an origin without a scheme"),
     pytest.param("origins", 5, "", id="a number for an origin"),
@@ -201,8 +209,8 @@ def test_the_table_has_every_field_in_order() -> None:
 
 
 def test_keyword_arguments_come_on_top_of_a_mapping() -> None:
-    settings = Settings.make({"max_acks": "7", "max_inbox": "8"}, max_acks=9)
-    assert (settings.max_acks, settings.max_inbox) == (9, 8)
+    settings = Settings.make({"max_acks": "7", "max_packets": "8"}, max_acks=9)
+    assert (settings.max_acks, settings.max_packets) == (9, 8)
 
 
 def test_settings_are_frozen_and_compared_by_value() -> None:
