@@ -62,6 +62,11 @@ class SessionRegistry:
 
     # ---- looking
 
+    @property
+    def closing(self) -> bool:
+        """Whether it was closed: the server is ending."""
+        return self._closing
+
     def __len__(self) -> int:
         return len(self._sockets)
 

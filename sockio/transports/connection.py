@@ -31,6 +31,7 @@ __all__ = [
     "is_pywsgi",
     "no_delay",
     "read_early",
+    "server_of",
     "take_over",
     "upgradable",
     "watch_for_hangup",
@@ -83,6 +84,13 @@ def is_pywsgi(environ: Mapping[str, Any]) -> bool:
     """Whether gevent.pywsgi serves the request, alone or as a worker of gunicorn."""
     software: str = environ.get("SERVER_SOFTWARE", "")
     return software.startswith("gevent")
+
+
+def server_of(start_response: Callable[..., Any]) -> Any:
+    """The gevent.pywsgi server of a request, alone or as a worker of gunicorn, by the function that
+    it gave with the request; None where another layer has put one of its own in that place."""
+    server = getattr(getattr(start_response, "__self__", None), "server", None)
+    return server if hasattr(server, "started") else None
 
 
 def handed_out(environ: Mapping[str, Any]) -> Callable[[Headers], Any] | None:

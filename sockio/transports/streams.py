@@ -18,7 +18,7 @@ from typing import Any, Protocol
 from ..interfaces import Cancellable, Runtime
 from ..pace import Pace
 
-__all__ = ["BlockingStream", "Stream", "WatchedStream"]
+__all__ = ["CHUNK", "BlockingStream", "Stream", "WatchedStream", "hand_on"]
 
 #: Bytes read in one go, and taken apart before anybody else gets a turn.
 CHUNK = 16384
@@ -112,7 +112,7 @@ class WatchedStream:
             if len(data) < LEAST:
                 self._on_data(data)
             else:
-                self._chunk = _timed(self._runtime, self._on_data, data, self._chunk)
+                self._chunk = hand_on(self._runtime, self._on_data, data, self._chunk)
         elif not data:
             self.pause()
             if self._on_end is not None:
@@ -147,8 +147,8 @@ class WatchedStream:
             closed()
 
 
-def _timed(runtime: Runtime, on_data: OnData, data: bytes, chunk: int) -> int:
-    """Hand ``data`` on; how many bytes to read the next time, if it was ``chunk``."""
+def hand_on(runtime: Runtime, on_data: OnData, data: bytes, chunk: int) -> int:
+    """Hand ``data`` on; returns how many bytes to read the next time, when it was ``chunk``."""
     began = runtime.now()
     on_data(data)
     took = runtime.now() - began
@@ -205,7 +205,7 @@ class BlockingStream:
                 data = b""
             pace.woke()
             if data and self._on_data is not None:
-                chunk = _timed(self._runtime, self._on_data, data, chunk)
+                chunk = hand_on(self._runtime, self._on_data, data, chunk)
             elif not data:
                 break
         if self._on_end is not None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -222,6 +223,19 @@ def test_ds15_ds18_messages_are_logged_like_requests(site: Site) -> None:
     client.expect_message()
     line = site.program.tells(r'(127\.0\.0\.1 - - \[.*\] "Socket.IO message: .*forged.*")')
     assert line.endswith('"Socket.IO message: {"text": "a\\nforged line"}"')
+
+
+def test_ds15_messages_are_logged_under_gunicorn_where_that_is_asked_for() -> None:
+    gunicorn = [sys.executable, "-m", "gunicorn", "-k", "gevent_pywsgi", "-b", "127.0.0.1:0"]
+    with serving(
+        command=[*gunicorn, "--graceful-timeout", "1", "project.wsgi"],
+        DEBUG="0",
+        MESSAGE_LOG="%(TYPE)s is <%(MESSAGE)s>",
+    ) as site:
+        client = site.connect()
+        client.send("hello")
+        client.expect_message()
+        site.program.tells("(.* is <hello>)")
 
 
 def test_ds15_without_debug_messages_are_private() -> None:

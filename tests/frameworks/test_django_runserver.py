@@ -264,6 +264,20 @@ def test_ds08_modules_are_found_and_their_errors_are_not_swallowed(folder: Path)
             "(sockio.W001) No view answers at /socket.io/",
             id="ds17: no route",
         ),
+        pytest.param(
+            "project/settings.py",
+            '"sockio.integrations.django.middleware.WebSocketURLConfMiddleware",',
+            "",
+            "(sockio.W002) WEBSOCKET_URLCONF is set, and nothing routes by it",
+            id="routes of websockets that nobody uses",
+        ),
+        pytest.param(
+            "project/settings.py",
+            '"project.websocket_urls"',
+            '"project.no_such_urls"',
+            "(sockio.E003) WEBSOCKET_URLCONF='project.no_such_urls' cannot be imported",
+            id="routes of websockets that are not there",
+        ),
     ],
 )
 def test_mistakes_are_said_by_the_system_checks(

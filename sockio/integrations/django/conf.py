@@ -26,6 +26,7 @@ __all__ = [
     "CLIENT_CDN",
     "autodiscover",
     "client",
+    "logs_messages",
     "message_log_format",
     "middleware_settings",
     "resource",
@@ -84,6 +85,11 @@ def message_log_format() -> str | None:
     default = _LOG_FORMAT if settings.DEBUG else None
     given: str | None = getattr(settings, "SOCKETIO_MESSAGE_LOG_FORMAT", default)
     return given
+
+
+def logs_messages() -> bool:
+    """Whether the project itself asks for a log of messages."""
+    return getattr(settings, "SOCKETIO_MESSAGE_LOG_FORMAT", None) is not None
 
 
 def websocket_urlconf() -> str | None:

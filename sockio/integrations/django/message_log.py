@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
 from collections import defaultdict
 from datetime import datetime
 from typing import Any
@@ -12,7 +13,7 @@ from ...complaints import printable
 from . import conf
 from .outside import complain
 
-__all__ = ["MAX_LENGTH", "log_message"]
+__all__ = ["MAX_LENGTH", "log_message", "prepare"]
 
 log = logging.getLogger("sockio.django.messages")
 
@@ -20,6 +21,35 @@ log = logging.getLogger("sockio.django.messages")
 MAX_LENGTH = 1_000
 #: Characters of a whole line.
 LINE = 4_000
+
+
+def prepare() -> None:
+    """See to it that messages are logged where ``SOCKETIO_MESSAGE_LOG_FORMAT`` asks for it.
+
+    Django configures loggers of its own only, and servers theirs: nothing below WARNING would be
+    seen. A level that the project has given to one of these loggers counts.
+    """
+    if not conf.logs_messages():
+        return
+    above = ("sockio", "sockio.django", log.name)
+    if not any(logging.getLogger(name).level for name in above) and not log.isEnabledFor(
+        logging.INFO
+    ):
+        log.setLevel(logging.INFO)
+    if not any(isinstance(handler, _LastResort) for handler in log.handlers):
+        log.addHandler(_LastResort())
+
+
+class _LastResort(logging.Handler):
+    """Writes to stderr where no other handler would, whenever that was configured."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        logger: logging.Logger | None = log
+        while logger is not None:
+            if any(handler is not self for handler in logger.handlers):
+                return
+            logger = logger.parent if logger.propagate else None
+        sys.stderr.write(self.format(record) + "\n")
 
 
 def log_message(request: Any, kind: str, message: Any) -> None:

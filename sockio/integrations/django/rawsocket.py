@@ -25,21 +25,26 @@ from ...complaints import debug_logger
 from ...config import Settings
 from ...exceptions import RequestRefused
 from ...origins import is_allowed, source_of
-from ...transports.connection import read_early, upgradable
+from ...pace import Pace
+from ...runtime import GeventRuntime
+from ...transports.connection import cut, read_early, server_of, upgradable
 from ...transports.framing import negotiate
+from ...transports.streams import CHUNK, hand_on
+from .farewell import Farewell
 
 __all__ = ["Door", "WebSocket", "WebSocketClosed", "WebSocketDoor", "asks_for_websocket"]
 
 Message = str | bytes
 
-#: Bytes read in one go.
-CHUNK = 65536
 #: Seconds in which the peer has to take what is sent.
 SEND_PATIENCE = 60.0
 #: Seconds the peer gets to answer our close frame.
 CLOSE_WAIT = 2.0
 
 _DOOR = "sockio.websocket_door"
+
+# For giving way alone: a view is a request's own task, and waits by itself.
+_runtime = GeventRuntime()
 
 # The library says at INFO and ERROR what is only a client's mistake here.
 _quiet = debug_logger("sockio.websocket.frames")
@@ -59,8 +64,6 @@ class WebSocket:
     def __init__(self, sock: Any, early: bytes, settings: Settings, subprotocol: str = "") -> None:
         #: The subprotocol that was agreed on, or "".
         self.subprotocol = subprotocol
-        #: Whether it has ended; what had arrived before can still be received.
-        self.closed = False
         #: The code of the peer's close frame; 1006 when it went without one, None before the end.
         self.close_code: int | None = None
         #: ``websocket.handler.socket`` is the connection, for ``select``: but see
@@ -77,8 +80,20 @@ class WebSocket:
         self._heard = time.monotonic()
         self._pinged = False
         self._leaving = False
+        self._ended = False
+        _runtime.bind()
+        # Neither receiving nor taking a message waits while the peer sends fast enough.
+        self._pace = Pace(_runtime)
+        # Read only when nothing is left to receive: more is never kept for a view that is slow.
+        self._chunk = CHUNK
         if early:
             self._take(early)
+
+    @property
+    def closed(self) -> bool:
+        """Whether it is over: the view has closed it, or it has ended and all that arrived before
+        was received. Sending raises as soon as it has ended."""
+        return self._ended and (self._leaving or not self._messages)
 
     def fileno(self) -> int:
         """The descriptor of the connection, for ``select``."""
@@ -89,11 +104,13 @@ class WebSocket:
     def receive(self, timeout: float | None = None) -> Message | None:
         """The next message, ``str`` or ``bytes``; None when the websocket is closed.
 
-        Blocks until then. Raises ``TimeoutError`` when ``timeout`` seconds have passed.
+        Blocks until then. Raises ``TimeoutError`` when ``timeout`` seconds have passed. What had
+        arrived before the end can be received after it.
         """
         until = None if timeout is None else time.monotonic() + timeout
+        self._pace.keep()
         while not self._messages:
-            if self.closed:
+            if self._ended:
                 return None
             if not self._read(until):
                 raise TimeoutError(f"no message within {timeout:g} s")
@@ -122,7 +139,8 @@ class WebSocket:
             yield message
 
     def _read_what_is_there(self) -> None:
-        if not self._messages and not self.closed:
+        self._pace.keep()
+        if not self._messages and not self._ended:
             self._read(time.monotonic())
 
     def _read(self, until: float | None) -> bool:
@@ -132,16 +150,18 @@ class WebSocket:
             due = self._heard + (self._timeout if self._pinged else self._interval)
             wait = due - now if until is None else min(due, until) - now
             data: bytes | None = None
+            self._pace.keep()
             try:
                 # Not the socket's own timeout, which would be that of a sender as well.
                 with _at_most(wait):
-                    data = self._sock.recv(CHUNK)
+                    data = self._sock.recv(self._chunk)
             except (OSError, ValueError):  # ValueError: the TLS layer has been shut down
                 data = b""
+            self._pace.woke()
             if data is not None:
                 self._heard = time.monotonic()
                 self._pinged = False
-                self._take(data)
+                self._chunk = hand_on(_runtime, self._take, data, self._chunk)
                 return True
             now = time.monotonic()
             if now >= due and self._pinged:
@@ -152,7 +172,7 @@ class WebSocket:
                 with self._writing:
                     self._protocol.send_ping(b"")
                     self._flush()
-                if self.closed:
+                if self._ended:
                     return True
             if until is not None and now >= until:
                 return False
@@ -177,6 +197,10 @@ class WebSocket:
             self._over(sent.code if sent is not None else 1006)
 
     def _add(self, frame: Frame) -> None:
+        if self._leaving:
+            # Nobody will receive it.
+            self._parts = None
+            return
         if frame.opcode is not Opcode.CONT:
             self._is_text = frame.opcode is Opcode.TEXT
             self._parts = bytearray()
@@ -200,14 +224,14 @@ class WebSocket:
         """Send a message: ``bytes`` as binary, anything else as text. Blocks until the connection
         took it. Raises :class:`WebSocketClosed`."""
         with self._writing:
-            if self.closed or self._protocol.state is not OPEN:
+            if self._ended or self._protocol.state is not OPEN:
                 raise WebSocketClosed("the websocket is closed")
             if isinstance(message, (bytes, bytearray, memoryview)):
                 self._protocol.send_binary(bytes(message))
             else:
                 self._protocol.send_text(str(message).encode())
             self._flush()
-            if self.closed:
+            if self._ended:
                 raise WebSocketClosed("the websocket broke")
 
     def _flush(self) -> None:
@@ -224,8 +248,10 @@ class WebSocket:
     # ---- the end
 
     def close(self, code: int = 1000, reason: str = "") -> None:
-        """Close it, and wait a moment for the peer to do the same. Twice is once."""
-        if self.closed:
+        """Close it, and wait a moment for the peer to do the same. Twice is once.
+
+        What still comes meanwhile is forgotten."""
+        if self._ended:
             return
         self._leaving = True
         with self._writing:
@@ -233,19 +259,27 @@ class WebSocket:
                 self._protocol.send_close(code, reason)
                 self._flush()
         with _at_most(CLOSE_WAIT):
-            while not self.closed:
+            while not self._ended:
+                self._pace.keep()
                 try:
-                    self._take(self._sock.recv(CHUNK))
+                    data = self._sock.recv(CHUNK)
                 except ConcurrentObjectUseError:
                     # Another greenlet waits for messages: the peer's answer goes there.
                     gevent.sleep(0.01)
+                    continue
                 except (OSError, ValueError):
-                    self._take(b"")
+                    data = b""
+                self._pace.woke()
+                self._take(data)
         self._over(1006)
 
+    def hang_up(self) -> None:
+        """End the connection, under whoever waits for the peer."""
+        cut(self._sock)
+
     def _over(self, code: int) -> None:
-        if not self.closed:
-            self.closed = True
+        if not self._ended:
+            self._ended = True
             self.close_code = code
 
 
@@ -275,8 +309,10 @@ class ForeignWebSocket(WebSocket):
             raise NotImplementedError(
                 "this server's websockets can only be waited for: use receive() without a timeout"
             )
+        self._pace.keep()
         try:
             message = self._websocket.receive()
+            self._pace.woke()
         except Exception as error:
             # Each library has its own; all of them mean that the connection is over.
             _quiet.debug("receive() failed: %s", error)
@@ -291,7 +327,7 @@ class ForeignWebSocket(WebSocket):
         if not isinstance(message, (bytes, bytearray, memoryview)):
             message = str(message)
         with self._writing:
-            if self.closed:
+            if self._ended:
                 raise WebSocketClosed("the websocket is closed")
             try:
                 self._websocket.send(message)
@@ -300,7 +336,8 @@ class ForeignWebSocket(WebSocket):
                 raise WebSocketClosed(f"the websocket broke: {error}") from error
 
     def close(self, code: int = 1000, reason: str = "") -> None:
-        if not self.closed:
+        if not self._ended:
+            self._leaving = True
             self._over(code)
             with contextlib.suppress(Exception):
                 self._websocket.close()
@@ -313,18 +350,26 @@ def asks_for_websocket(environ: dict[str, Any]) -> bool:
 
 
 class WebSocketDoor:
-    """WSGI middleware: lets the views behind it open websockets."""
+    """WSGI middleware: lets the views behind it open websockets.
 
-    def __init__(self, app: Callable[..., Iterable[bytes]], settings: Settings) -> None:
+    ``closing`` tells, when it is asked, that the application is being closed."""
+
+    def __init__(
+        self,
+        app: Callable[..., Iterable[bytes]],
+        settings: Settings,
+        closing: Callable[[], bool] = lambda: False,
+    ) -> None:
         self.app = app
         self.settings = settings
+        self._farewell = Farewell(closing)
 
     def __call__(
         self, environ: dict[str, Any], start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
         if not asks_for_websocket(environ):
             return self.app(environ, start_response)
-        door = Door(environ, start_response, self.settings)
+        door = Door(environ, start_response, self.settings, self._farewell)
         environ[_DOOR] = door
         return door.pass_through(self.app)
 
@@ -333,8 +378,13 @@ class Door:
     """The way of one upgrade request. A view opens it, or answers as to any other request."""
 
     def __init__(
-        self, environ: dict[str, Any], start_response: Callable[..., Any], settings: Settings
+        self,
+        environ: dict[str, Any],
+        start_response: Callable[..., Any],
+        settings: Settings,
+        farewell: Farewell,
     ) -> None:
+        self._farewell = farewell
         self._environ = environ
         self._start_response = start_response
         self._settings = settings
@@ -361,6 +411,7 @@ class Door:
                     close()
         finally:
             if self._websocket is not None:
+                self._farewell.remove(self._websocket)
                 self._websocket.close()
                 self._hang_up()
         return []
@@ -391,6 +442,7 @@ class Door:
             self._websocket = self._over(ready_made)
         else:
             self._websocket = self._upgrade(subprotocols)
+        self._farewell.add(self._websocket, server_of(self._start_response))
         return self._websocket
 
     def _over(self, ready_made: Any) -> WebSocket:

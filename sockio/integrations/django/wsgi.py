@@ -9,6 +9,7 @@ from ...config import OPTIONS, Settings
 from ...middleware import SocketIOMiddleware
 from . import conf
 from .context import around_events, close_connections
+from .message_log import prepare
 from .outside import remember
 from .patching import allow_orm_beside_async
 from .rawsocket import WebSocketDoor
@@ -40,9 +41,11 @@ def wrap(app: Callable[..., Iterable[bytes]], **settings: Any) -> SocketIOMiddle
     chosen = {**conf.middleware_settings(), **settings}
     checked = Settings.make({name: chosen[name] for name in chosen if name in OPTIONS})
     chosen["context"] = around_events(checked.context)
-    middleware = SocketIOMiddleware(_Handshakes(WebSocketDoor(app, checked)), **chosen)
+    door = WebSocketDoor(app, checked, lambda: middleware.registry.closing)
+    middleware = SocketIOMiddleware(_Handshakes(door), **chosen)
     remember(middleware.registry)
     allow_orm_beside_async()
+    prepare()
     return middleware
 
 

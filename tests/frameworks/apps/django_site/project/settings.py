@@ -50,6 +50,10 @@ LOGGING = {
     "handlers": {"console": {"class": "logging.StreamHandler"}},
     "root": {"handlers": ["console"], "level": "INFO"},
 }
+if "MESSAGE_LOG" in os.environ:
+    # As it is in most projects: nothing is said about logging.
+    del LOGGING
+    SOCKETIO_MESSAGE_LOG_FORMAT = os.environ["MESSAGE_LOG"]
 SOCKETIO = {"heartbeat_interval": 10, **json.loads(os.environ.get("SOCKETIO", "{}"))}
 SOCKETIO_PORT = int(os.environ.get("SOCKETIO_PORT", "9000"))
 SOCKETIO_CLIENT = "rooms/socket.io.js"

@@ -1,0 +1,61 @@
+"""The end of the server, for views that are websockets: each is closed with 1001."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import gevent
+
+__all__ = ["Farewell"]
+
+#: Seconds between two looks whether the server is ending, while there are websockets.
+LOOK = 0.25
+
+
+class Closable(Protocol):
+    def close(self, code: int = ..., reason: str = ...) -> None:
+        """Say so to the peer, and wait a moment for its answer."""
+        ...
+
+    def hang_up(self) -> None:
+        """End the connection under whoever waits for its peer."""
+        ...
+
+
+class Farewell:
+    """The open websockets of one application, and what tells that they have to end.
+
+    Servers tell sessions, which are ours, that they stop; requests, which these are, are waited
+    for, and then killed. gunicorn's master kills the whole process.
+    """
+
+    def __init__(self, closing: Callable[[], bool]) -> None:
+        self._closing = closing
+        self._open: dict[Closable, Any] = {}
+        self._watching = False
+
+    def add(self, websocket: Closable, server: Any) -> None:
+        """Close ``websocket`` when the application is closed, or ``server`` stops, if it shows."""
+        self._open[websocket] = server
+        if not self._watching:
+            self._watching = True
+            gevent.spawn(self._watch)
+
+    def remove(self, websocket: Closable) -> None:
+        self._open.pop(websocket, None)
+
+    def _watch(self) -> None:
+        while self._open:
+            gevent.sleep(LOOK)
+            closing = self._closing()
+            for websocket, server in list(self._open.items()):
+                if closing or not getattr(server, "started", True):
+                    self.remove(websocket)
+                    gevent.spawn(_end, websocket)
+        self._watching = False
+
+
+def _end(websocket: Closable) -> None:
+    websocket.close(1001)
+    websocket.hang_up()
