@@ -375,9 +375,17 @@ class Dispatcher:
         )
 
     def _refuse(self, code: str, message: str, endpoint: str, answer_to: int | None) -> None:
+        """Tell the client, in the way of the application. The log knows of it already."""
+        namespace = self._socket.active_ns.get(endpoint)
         try:
-            self._socket.error(code, message, endpoint, answer_to)
-        except Exception:
+            if namespace is None or namespace._told or not namespace._table.errs:
+                self._socket.tell_error(code, message, endpoint, answer_to)
+            else:
+                with self._around(namespace):
+                    namespace._refused(code, message, answer_to)
+        except _ENDS_THE_PROCESS:
+            raise
+        except BaseException:
             self._complain(
                 logging.ERROR,
                 "error-handler-failed",

@@ -7,6 +7,7 @@ from typing import Any
 
 from .backplane import Emission
 from .exceptions import UsageError
+from .handlers import RESERVED, check_event
 from .registry import SessionRegistry
 from .virtsocket import Socket
 
@@ -59,8 +60,11 @@ class Emitter:
         """Send an event to every member that is connected now. Never blocks.
 
         Encoded once, whatever the number of members. Raises ``UsageError`` when ``args`` are not
-        JSON. ``volatile`` drops it for clients that cannot take it right now.
+        JSON, and for an event whose name is the client's own, such as ``connect``. ``volatile``
+        drops it for clients that cannot take it right now.
         """
+        if event in RESERVED:
+            check_event(event)
         self._publish({"type": "event", "name": event, "args": args}, volatile)
 
     def send(self, message: Any, json: bool = False, volatile: bool = False) -> None:
@@ -89,3 +93,8 @@ class Emitter:
             registry.backplane.publish(emission)
         else:
             registry.runtime.from_thread(registry.backplane.publish, emission)
+        if self._namespace not in registry.known:
+            if here:
+                registry.emitted_to_unknown(self._namespace)
+            else:
+                registry.runtime.from_thread(registry.emitted_to_unknown, self._namespace)

@@ -12,7 +12,18 @@ import re
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-__all__ = ["Handler", "HandlerTable", "allow", "handlers_of", "method_name_for", "on"]
+from .exceptions import UsageError
+
+__all__ = [
+    "RESERVED",
+    "Handler",
+    "HandlerTable",
+    "allow",
+    "check_event",
+    "handlers_of",
+    "method_name_for",
+    "on",
+]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -20,6 +31,21 @@ F = TypeVar("F", bound=Callable[..., Any])
 EVENT_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_ ]*", re.ASCII)
 
 ANY = "*"
+
+#: What the client itself calls its listeners for, so that an event of that name would be taken for
+#: what it is not (0.9.17, ``lib/socket.js``). It hands ``error`` and ``message`` to the page as
+#: well, and those are meant: ``error()`` and ``send()`` end there.
+RESERVED = frozenset(
+    {
+        "connect",
+        "connect_failed",
+        "connecting",
+        "disconnect",
+        "reconnect",
+        "reconnect_failed",
+        "reconnecting",
+    }
+)
 
 #: The methods of a namespace that an event passes through on its way to its handler.
 STEPS = ("call_method_with_acl", "is_method_allowed", "call_method")
@@ -59,6 +85,15 @@ def allow(condition: Callable[[Any], Any]) -> Callable[[F], F]:
         return fn
 
     return mark
+
+
+def check_event(name: str) -> None:
+    """Raise ``UsageError`` for an event that the client would take for one of its own."""
+    if name in RESERVED:
+        raise UsageError(
+            f"emit({name!r}): the client in the page calls its own listeners by this name, and "
+            f"would take the event for a {name} of the connection. Give it another name."
+        )
 
 
 def method_name_for(event: str) -> str | None:
@@ -129,6 +164,7 @@ class HandlerTable:
         "_methods",
         "_owner",
         "_resolved",
+        "errs",
         "initializers",
         "plain",
         "wraps",
@@ -153,7 +189,8 @@ class HandlerTable:
         self.wraps = getattr(owner, "exception_handler_decorator", None) is not getattr(
             base, "exception_handler_decorator", None
         )
-
+        #: Whether the class overrides ``error``.
+        self.errs = getattr(owner, "error", None) is not getattr(base, "error", None)
         #: Whether the class leaves the steps between an event and its handler as they are.
         self.plain = not self.wraps and all(
             getattr(owner, step, None) is getattr(base, step, None) for step in STEPS

@@ -72,6 +72,7 @@ class SocketIOMiddleware:
             LocalBackplane(rooms),
             lambda socket: Dispatcher(socket, self.runtime, rooms),
         )
+        self.registry.known.update(self.namespaces or ())
         transports = make_transports(self.settings, self.runtime, codec)
         self.endpoint = Endpoint(self.settings, self.registry, transports, app, self.namespaces)
         self._mount = "/" + self.settings.resource

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from .acks import Waiting
 from .exceptions import AckFailed, AckTimeout, Disconnected, EventRefused, UsageError
-from .handlers import Handler, allow, handlers_of, on
+from .handlers import RESERVED, Handler, allow, check_event, handlers_of, on
 from .interfaces import Job, Runtime
 from .jobs import Jobs
 from .reasons import Reason
@@ -71,6 +71,9 @@ class BaseNamespace:
     the handshake, without the server's own objects), ``ns_name``, ``allowed_methods`` (the ACL),
     ``jobs``, ``qs`` (the query of the connect packet).
     """
+
+    # The task that tells of a refusal, while it does.
+    _refusing: object = None
 
     def __init__(self, environ: dict[str, Any], ns_name: str, request: Any = None) -> None:
         self.environ = environ
@@ -175,9 +178,12 @@ class BaseNamespace:
         ``callback(*args)`` runs in a task of its own when the client acknowledges; it is forgotten
         after ``timeout`` seconds (setting ``ack_timeout``, 60, when None) and when the client goes.
         A ``volatile`` event is dropped when the client cannot take it right now. ``args`` must be
-        JSON; anything else raises :class:`~sockio.exceptions.UsageError`. May be called from any
-        thread; from another one the result is always True.
+        JSON; anything else raises :class:`~sockio.exceptions.UsageError`, and so does an event of a
+        name that is the client's own, such as ``connect``. May be called from any thread; from
+        another one the result is always True.
         """
+        if event in RESERVED:
+            check_event(event)
         packet: dict[str, Any] = {"type": "event", "name": event, "args": args}
         return self._send(packet, callback, timeout, volatile)
 
@@ -205,6 +211,7 @@ class BaseNamespace:
         :class:`~sockio.exceptions.AckTimeout`, :class:`~sockio.exceptions.Disconnected`, or
         ``AckFailed`` itself when a limit (``max_outbox``, ``max_acks``) was in the way.
         """
+        check_event(event)
         runtime = self._runtime
         if not runtime.here():
             raise UsageError(
@@ -262,9 +269,26 @@ class BaseNamespace:
         """Report an error to the client, through the configured error handler.
 
         By default the client gets an event ``error`` with the name and the message; with ``msg_id``
-        (``packet["id"]``) the error ack ``{"error": name, "message": message}`` instead.
+        (``packet["id"]``) the error ack ``{"error": name, "message": message}`` instead. It is
+        logged, and with ``quiet`` nothing else.
+
+        Override it to see what is refused as well: ``method_access_denied``, ``no_such_method``
+        and the other codes of sockio come here on their way to the client, who hears of them only
+        if the override calls ``super().error(...)``.
         """
-        self.socket.error(error_name, error_message, self.ns_name, msg_id, quiet)
+        if self._refusing is not None and self._refusing is self._runtime.task():
+            # The log knows of it already.
+            self.socket.tell_error(error_name, error_message, self.ns_name, msg_id, quiet)
+        else:
+            self.socket.error(error_name, error_message, self.ns_name, msg_id, quiet)
+
+    def _refused(self, code: str, message: str, msg_id: int | None) -> None:
+        """Let an overridden :meth:`error` tell the client of a refusal."""
+        self._refusing = self._runtime.task()
+        try:
+            self.error(code, message, msg_id)
+        finally:
+            self._refusing = None
 
     def _send(
         self,
@@ -380,7 +404,9 @@ class BaseNamespace:
         """Handle one packet of this client; the return value becomes the ack's arguments.
 
         Gets events, messages, JSON messages and errors, as mappings (``type name args data
-        endpoint id ack ...``). Override it to see them all.
+        endpoint id ack ...``). Override it to see them all. Not what concerns the connection:
+        connects and disconnects go to ``recv_connect`` and ``recv_disconnect``, acks to the
+        callbacks that wait for them, and heartbeats to nobody.
         """
         kind = packet["type"]
         if kind == "event":

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from .backplane import Backplane
-from .complaints import Complaints
+from .complaints import Complaints, at_length
 from .config import Settings
 from .exceptions import RequestRefused
 from .interfaces import Cancellable, PacketSink, Runtime, Signal
@@ -28,6 +28,8 @@ log = logging.getLogger("sockio.registry")
 
 #: Bytes of randomness in a session id: 20 URL-safe characters, as the reference server's have.
 SID_BYTES = 15
+#: Names of namespaces that are remembered, and names that are none.
+KNOWN, UNKNOWN = 1000, 100
 
 
 class SessionRegistry:
@@ -50,6 +52,10 @@ class SessionRegistry:
         self._make_sink = make_sink
         #: Through this goes whatever is logged because of a client.
         self.complaints = Complaints(runtime, settings.log_lines)
+        #: The names of the namespaces: those that are configured, or, where views give them, those
+        #: that were given so far.
+        self.known: set[str] = set()
+        self._unknown: set[str] = set()
         self._sockets: dict[str, Socket] = {}
         # Sessions that ended and whose namespaces are still being told.
         self._ending: set[Socket] = set()
@@ -92,6 +98,27 @@ class SessionRegistry:
                 return None
         return socket
 
+    def emitted_to_unknown(self, namespace: str) -> None:
+        """Say once that an emit to ``namespace`` reached nobody, since there is none of that name.
+
+        Nothing is said while no namespace is known: a view has not let in the first client yet.
+        """
+        if not self.known or len(self.known) >= KNOWN or namespace in self._unknown:
+            return
+        if len(self._unknown) >= UNKNOWN:
+            return
+        self._unknown.add(namespace)
+        self.complaints.say(
+            log,
+            logging.WARNING,
+            "emit-to-unknown",
+            "",
+            "of(%r) reaches nobody: there is no namespace of that name, or no client was given one "
+            "yet; known: %s [emit-to-unknown]",
+            namespace,
+            at_length(", ".join(repr(name) for name in sorted(self.known)[:20])),
+        )
+
     # ---- coming and going
 
     def create(self, address: str) -> Socket:
@@ -133,6 +160,8 @@ class SessionRegistry:
         many handshakes can be waiting for their views at once.
         """
         self.check_room_for(socket.address)
+        if len(self.known) < KNOWN:
+            self.known.update(socket.namespaces)
         self._sockets[socket.sessid] = socket
         self._unopened[socket.address] += 1
         self._counted.add(socket)

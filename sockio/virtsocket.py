@@ -269,8 +269,32 @@ class Socket(Outlet):
     ) -> None:
         """Hand an error to the error handler, :func:`default_error_handler` unless configured.
 
-        ``msg_id`` is the id of the packet to answer, when its sender waits for a data ack.
+        ``msg_id`` is the id of the packet to answer, when its sender waits for a data ack. The
+        default logs it, and with ``quiet`` does nothing else; one of the application's own is all
+        that happens.
         """
+        if self.error_handler is default_error_handler:
+            self.complain(
+                log,
+                logging.ERROR,
+                "application-error",
+                "%s %s: error %r: %s",
+                self,
+                endpoint or "(global)",
+                error_name,
+                error_message,
+            )
+        self.tell_error(error_name, error_message, endpoint, msg_id, quiet)
+
+    def tell_error(
+        self,
+        error_name: str,
+        error_message: str,
+        endpoint: str | None = None,
+        msg_id: int | None = None,
+        quiet: bool = False,
+    ) -> None:
+        """:meth:`error` of what the log knows already."""
         self.error_handler(self, error_name, error_message, endpoint, msg_id, quiet)
 
     # ---- receiving

@@ -16,6 +16,7 @@ from ..pace import Pace
 from ..reasons import Reason
 from ..virtsocket import Socket
 from .base import WSGIApplication
+from .unreadable import TOO_LARGE, say_why
 
 __all__ = ["ForeignCarrier", "serve_foreign"]
 
@@ -41,6 +42,13 @@ def serve_foreign(
         return []
 
     return serve
+
+
+def _is_larger(message: str | bytes, limit: int) -> bool:
+    """Whether a message has more bytes than ``limit``; a str may have four for each character."""
+    if len(message) <= limit // 4:
+        return False
+    return len(message) > limit or (isinstance(message, str) and len(message.encode()) > limit)
 
 
 class ForeignCarrier:
@@ -77,6 +85,7 @@ class ForeignCarrier:
         """Receive until the websocket ends. Blocks the request's task for as long as that takes."""
         reason = Reason.TRANSPORT_CLOSE
         pace = Pace(self._runtime)
+        limit = self._socket.config.max_payload
         while not self._ending:
             # Whatever it is made of returns at once while there is something to read.
             pace.keep()
@@ -93,6 +102,10 @@ class ForeignCarrier:
                 reason = Reason.TRANSPORT_ERROR
                 break
             if message is None:
+                break
+            if _is_larger(message, limit):
+                say_why(self._socket, TOO_LARGE)
+                reason = Reason.TRANSPORT_ERROR
                 break
             self._socket.receive(message if isinstance(message, str) else bytes(message))
             # The next one may be long in coming, and this one a megabyte.

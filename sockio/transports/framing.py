@@ -274,7 +274,13 @@ class FrameReader:
     @property
     def failed(self) -> bool:
         """Whether the connection ends because the client broke the protocol."""
+        return self.failure != 0
+
+    @property
+    def failure(self) -> int:
+        """The close code with which the connection ends because the client broke the protocol; 0
+        when it did not."""
         protocol = self._protocol
-        if protocol is None or protocol.state is State.OPEN:
-            return False
-        return protocol.close_sent is not None and protocol.close_rcvd is None
+        if protocol is None or protocol.state is State.OPEN or protocol.close_rcvd is not None:
+            return 0
+        return protocol.close_sent.code if protocol.close_sent is not None else 0

@@ -24,6 +24,7 @@ from .foreign import serve_foreign
 from .framing import FrameReader, close_frame, text_frame
 from .request import Request
 from .streams import WOULD_WAIT, Stream
+from .unreadable import say_why
 from .upgrades import is_foreign, upgrade
 
 __all__ = ["WebSocket", "WebSocketCarrier"]
@@ -160,8 +161,10 @@ class WebSocketCarrier:
                 # (RFC 6455, 5.5.3, allows to answer the most recent ping alone).
                 self._answers = answers
         if self._reader.over:
-            failed = self._reader.failed
-            reason = Reason.TRANSPORT_ERROR if failed else Reason.TRANSPORT_CLOSE
+            failure = self._reader.failure
+            if failure:
+                say_why(socket, failure)
+            reason = Reason.TRANSPORT_ERROR if failure else Reason.TRANSPORT_CLOSE
             self._close_code = 1000
             self._said_goodbye = True
             self._reader.forget()

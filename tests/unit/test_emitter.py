@@ -253,3 +253,50 @@ def test_an_emit_before_the_first_request_reaches_nobody_and_harms_nobody(
 def test_a_name_without_its_slash_is_told_so(house: MakeHouse) -> None:
     with pytest.raises(UsageError, match="'/chat'"):
         house({"/chat": Chat}).middleware.of("chat")
+
+
+# ---- a namespace that there is not
+
+
+def unknown_ones(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [each.getMessage() for each in caplog.records if "emit-to-unknown" in each.getMessage()]
+
+
+@pytest.mark.parametrize("emit", [lambda e: e.emit("x"), lambda e: e.to("red").send("x")])
+def test_an_emit_to_a_namespace_that_there_is_not_is_told_once(
+    home: House, emit: Callable[[Emitter], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("/typo", "/typo", "/chat", "", "/other", "/typo"):
+        emit(home.middleware.of(name))
+    first, second = unknown_ones(caplog)
+    assert "of('/typo') reaches nobody" in first
+    assert "known: '', '/chat'" in first
+    assert "of('/other')" in second
+
+
+def test_from_a_native_thread_too(home: House, caplog: pytest.LogCaptureFixture) -> None:
+    in_a_native_thread(lambda: home.middleware.of("/typo").emit("x"))
+    home.runtime.settle()
+    assert len(unknown_ones(caplog)) == 1
+
+
+def test_where_views_give_the_namespaces_nothing_is_known_before_the_first_client(
+    house: MakeHouse, caplog: pytest.LogCaptureFixture
+) -> None:
+    home = house({})
+    home.middleware.of("/typo").emit("x")
+    assert unknown_ones(caplog) == []
+    home.middleware.namespaces = {"/chat": Chat}  # as a view would have given them
+    home.client("/chat")
+    for name in ("/chat", "/typo", "/typo"):
+        home.middleware.of(name).emit("x")
+    assert len(unknown_ones(caplog)) == 1
+
+
+def test_names_without_number_are_not_remembered(
+    home: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    for number in range(1000):
+        home.middleware.of(f"/room/{number}").emit("x")
+    assert len(home.registry._unknown) == 100
+    assert len(unknown_ones(caplog)) == home.registry.settings.log_lines

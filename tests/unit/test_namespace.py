@@ -225,6 +225,54 @@ def test_gs61_a_quiet_error_is_not_sent(client: Client, namespace: Plain) -> Non
     assert client.hears() == []
 
 
+@pytest.mark.parametrize("quiet", [False, True])
+def test_gs61_an_error_is_logged_quiet_or_not(
+    client: Client, namespace: Plain, quiet: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    namespace.error("busy", "Try later.", msg_id=4, quiet=quiet)
+    client.socket.error("too busy", "Try much later.", "/n", quiet=quiet)
+    client.socket.error("global", "Never.", quiet=quiet)
+    assert [record.levelname for record in caplog.records] == ["ERROR"] * 3
+    assert "/n: error 'busy': Try later." in caplog.text
+    assert "/n: error 'too busy': Try much later." in caplog.text
+    assert "(global): error 'global': Never." in caplog.text
+    assert len(client.hears()) == (0 if quiet else 3)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "connect",
+        "connecting",
+        "connect_failed",
+        "disconnect",
+        "reconnect",
+        "reconnecting",
+        "reconnect_failed",
+    ],
+)
+def test_an_event_must_not_have_a_name_of_the_clients_own(
+    client: Client, namespace: Plain, name: str
+) -> None:
+    middleware = client.house.middleware
+    for emit in (
+        namespace.emit,
+        namespace.call,
+        middleware.of("/n").emit,
+        middleware.of("/n").to("room").emit,
+        lambda event: namespace.emit(event, callback=print),
+    ):
+        with pytest.raises(UsageError, match=f"'{name}'.*Give it another name"):
+            emit(name)
+    assert client.hears() == []
+
+
+@pytest.mark.parametrize("name", ["error", "message", "connected", "Connect"])
+def test_any_other_may_be_used(client: Client, namespace: Plain, name: str) -> None:
+    assert namespace.emit(name)
+    assert client.hears() == [f'5::/n:{{"name":"{name}"}}']
+
+
 def test_gs46_errors_go_through_the_configured_handler(house: MakeHouse) -> None:
     calls: list[Any] = []
     client = house({"/n": Plain}, error_handler=lambda *args: calls.append(args)).client("/n")

@@ -166,6 +166,24 @@ def test_d66_a_second_websocket_takes_over(house: House) -> None:
     assert house.request.successful()
 
 
+@pytest.mark.parametrize(
+    "message", ["3:::" + "x" * 1000, "3:::" + "\u2603" * 400, b"3:::" + b"x" * 1000]
+)
+def test_a_message_over_the_limit_ends_it_and_is_logged(
+    talk: dict[str, type[BaseNamespace]],
+    journal: Transcript,
+    caplog: pytest.LogCaptureFixture,
+    message: str | bytes,
+) -> None:
+    house = House(talk, max_payload=1000)
+    assert house.hear() == "1::"
+    house.say(message)
+    journal.next("disconnect", "", Reason.TRANSPORT_ERROR)
+    house.request.join(PATIENCE)
+    assert "more than 1000 bytes [message-too-large] (raise max_payload" in caplog.text
+    assert journal.all("message") == []
+
+
 def test_a_foreign_origin_is_refused(
     talk: dict[str, type[BaseNamespace]], journal: Transcript
 ) -> None:

@@ -3,6 +3,7 @@ mistake answered with the code for it."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -198,6 +199,33 @@ def test_a_mistake_ends_the_connection_with_its_code(
         assert websocket.closing() in (code if isinstance(code, tuple) else (code,))
     journal.next("disconnect", "/chat")
     eventually(lambda: not server.registry.sockets, "the session is forgotten")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "line"),
+    [
+        pytest.param(
+            frame(TEXT, declared=LIMIT + 1),
+            f"closed (1009): the client sent a message of more than {LIMIT} bytes "
+            "[message-too-large] (raise max_payload if",
+            id="too large",
+        ),
+        pytest.param(
+            frame(BINARY, b"3:::x"), "closed (1003): the client sent a binary message", id="binary"
+        ),
+        pytest.param(frame(TEXT, b"3:::\xff"), "[message-not-utf-8]", id="bad UTF-8"),
+        pytest.param(frame(TEXT, "3:::x", mask=False), "[bad-frame]", id="no frame"),
+    ],
+)
+def test_and_with_one_line_in_the_log(
+    server: Served, journal: Transcript, wrong: bytes, line: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with open_session(server.port, "/chat") as websocket:
+        websocket.send(wrong)
+        websocket.closing()
+    journal.next("disconnect", "/chat")
+    eventually(lambda: line in caplog.text, "it is logged")
+    assert sum(record.levelno == logging.WARNING for record in caplog.records) == 1
 
 
 @pytest.mark.parametrize(("wrong", "code"), MISTAKES)
