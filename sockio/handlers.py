@@ -50,8 +50,9 @@ RESERVED = frozenset(
 #: The methods of a namespace that an event passes through on its way to its handler.
 STEPS = ("call_method_with_acl", "is_method_allowed", "call_method")
 
-#: Names come from clients: so many that a class does not know are remembered for it.
-KEPT = 1000
+#: Names come from clients. Remembered are only those that find a method, which are few, though one
+#: may have several spellings: so many of them, each of so many characters at most.
+KEPT, LONGEST = 1000, 100
 
 
 def on(name: str) -> Callable[[F], F]:
@@ -223,6 +224,9 @@ class HandlerTable:
             return self._methods[name]
         except KeyError:
             pass
+        if not any(name in vars(cls) for cls in self._owner.__mro__):
+            # Made up by a client. It is not remembered.
+            return None
         value = inspect.getattr_static(self._owner, name, None)
         if isinstance(value, (staticmethod, classmethod)):
             is_method = True
@@ -234,8 +238,7 @@ class HandlerTable:
                 and not isinstance(value, (type, functools.partial))
             )
         handler = Handler(name, value, self._owner) if is_method else None
-        if handler is not None or len(self._methods) < KEPT:
-            self._methods[name] = handler
+        self._methods[name] = handler
         return handler
 
     def event(self, name: str) -> tuple[str | None, bool]:
@@ -243,7 +246,14 @@ class HandlerTable:
         found = self._resolved.get(name)
         if found is None:
             found = self._resolve(name)
-            if len(self._resolved) < KEPT:
+            method, catch_all = found
+            if (
+                method is not None
+                and not catch_all
+                and len(name) <= LONGEST
+                and len(self._resolved) < KEPT
+                and self.method(method) is not None
+            ):
                 self._resolved[name] = found
         return found
 

@@ -31,7 +31,8 @@ def source_of(environ: Mapping[str, Any]) -> str | None:
     referer: str | None = environ.get("HTTP_REFERER")
     if referer:
         try:
-            parts = urlsplit(referer)
+            # urlsplit() remembers what it was given, at any length.
+            parts = urlsplit(_beginning(referer))
         except ValueError:
             return "null"
         if parts.scheme and parts.netloc:
@@ -40,6 +41,14 @@ def source_of(environ: Mapping[str, Any]) -> str | None:
     if environ.get("HTTP_SEC_FETCH_SITE") in ("cross-site", "same-site"):
         return "null"
     return None
+
+
+def _beginning(url: str) -> str:
+    """``url`` up to its path, which is all of it that matters, or as much of it as may be looked
+    at."""
+    slashes = url.find("//", 0, _LONGEST)
+    end = len(url) if slashes < 0 else url.find("/", slashes + 2)
+    return url[: min(end if end >= 0 else len(url), _LONGEST)]
 
 
 #: Origins, and requests by their headers, of which a decision is remembered: pages ask again and
@@ -51,6 +60,8 @@ _LONGEST = 300
 
 def _normal(origin: str) -> tuple[str, str, int | None] | None:
     """Scheme, host and port of an origin, or None for what is none."""
+    if len(origin) > _LONGEST:
+        return None
     try:
         parts = urlsplit(origin.strip().lower())
         port = parts.port

@@ -50,7 +50,7 @@ def _key_of(name: bytes) -> str:
     key = "" if "_" in text else text.replace("-", "_").upper()
     if key and key not in ("CONTENT_TYPE", "CONTENT_LENGTH"):
         key = "HTTP_" + key
-    if len(_KEYS) < _MAX_KEYS and len(key) <= _LONGEST_KEY:
+    if len(_KEYS) < _MAX_KEYS and len(name) <= _LONGEST_KEY:
         _KEYS[name] = key
     return key
 

@@ -37,6 +37,8 @@ from .strict_json import default_json_dumps, default_json_loads
 __all__ = [
     "ERROR_ADVICES",
     "ERROR_REASONS",
+    "MAX_NAME",
+    "MAX_QUERY",
     "MSG_TYPES",
     "JsonDumps",
     "JsonLoads",
@@ -89,6 +91,9 @@ ERROR_ADVICES = {"reconnect": 0}
 _REASON_NAMES = {str(number): name for name, number in ERROR_REASONS.items()}
 _ADVICE_NAMES = {str(number): name for name, number in ERROR_ADVICES.items()}
 
+#: Characters that the name of an event or of a namespace may have, and the query of a connect.
+MAX_NAME = 1000
+MAX_QUERY = 8192
 _MAX_ID_DIGITS = 16  # 2**53, up to which JavaScript counts exactly, has sixteen
 _MAX_ECHO = 40  # characters of a bad packet that an error message repeats
 
@@ -110,6 +115,8 @@ def _write_nothing(packet: Mapping[str, Any], json_dumps: JsonDumps) -> str:
 
 
 def _read_connect(packet: Packet, data: str, json_loads: JsonLoads) -> None:
+    if len(data) > MAX_QUERY:
+        _refuse(packet, f"a query may have {MAX_QUERY} characters", data)
     packet["qs"] = data
 
 
@@ -117,6 +124,8 @@ def _write_connect(packet: Mapping[str, Any], json_dumps: JsonDumps) -> str:
     qs = packet.get("qs", "")
     if not isinstance(qs, str):
         raise UsageError(f"the 'qs' of a connect packet is a str such as '?a=b'; got {qs!r}")
+    if len(qs) > MAX_QUERY:
+        raise UsageError(f"the 'qs' of a connect packet may have {MAX_QUERY} characters")
     return qs
 
 
@@ -152,6 +161,8 @@ def _read_event(packet: Packet, data: str, json_loads: JsonLoads) -> None:
     name = event.get("name") if isinstance(event, dict) else None
     if not isinstance(name, str):
         _refuse(packet, "an event has to be a JSON object with a name", data)
+    if len(name) > MAX_NAME:
+        _refuse(packet, f"the name of an event may have {MAX_NAME} characters", name)
     args = event.get("args", [])
     if not isinstance(args, list):
         _refuse(packet, "the arguments have to be a JSON array", data)
@@ -163,6 +174,8 @@ def _write_event(packet: Mapping[str, Any], json_dumps: JsonDumps) -> str:
     name = packet.get("name")
     if not isinstance(name, str):
         raise UsageError(f"an event packet needs a 'name' that is a str; got {name!r}")
+    if len(name) > MAX_NAME:
+        raise UsageError(f"the name of an event may have {MAX_NAME} characters: {_echo(name)}")
     args = _args(packet)
     return _dumps(packet, {"name": name, "args": args} if args else {"name": name}, json_dumps)
 
@@ -257,6 +270,11 @@ def decode(text: str | bytes, json_loads: JsonLoads = default_json_loads) -> Pac
             raise PacketError(f"the {name} packet ends too early: {_echo(text)}")
         fields += [""] * (4 - len(fields))
     _, number, endpoint, data = fields
+    if len(endpoint) > MAX_NAME:
+        raise PacketError(
+            f"{name} packet: the name of a namespace may have {MAX_NAME} characters: "
+            f"{_echo(endpoint)}"
+        )
     packet: Packet = {"type": name, "endpoint": endpoint}
     if number and number != "+":  # without a number the reference overlooks the plus sign
         if number[-1] == "+":
@@ -290,6 +308,10 @@ def encode(packet: Mapping[str, Any], json_dumps: JsonDumps = default_json_dumps
     endpoint = packet.get("endpoint", "")
     if not isinstance(endpoint, str) or ":" in endpoint:
         raise UsageError(f"an endpoint is a str without colons such as '/chat'; got {endpoint!r}")
+    if len(endpoint) > MAX_NAME:
+        raise UsageError(
+            f"the name of a namespace may have {MAX_NAME} characters: {_echo(endpoint)}"
+        )
     data = write(packet, json_dumps)
     number = ""
     if "id" in packet and packet["id"] is not None:
