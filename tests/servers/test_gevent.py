@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -129,3 +130,28 @@ def test_ws07_a_server_without_gevent_is_said_to_be_no_place_for_clients(
             connection.send(upgrade_request(f"/socket.io/1/websocket/{sid}", server.port))
             assert connection.answer().code == 501
         server.process.kill()
+
+
+@pytest.mark.parametrize(
+    ("options", "lines"),
+    [
+        pytest.param([], 1, id="counted"),
+        pytest.param(["--reloaded"], 5, id="in the process that --reload restarts"),
+        pytest.param(["--verbose"], 5, id="verbose"),
+    ],
+)
+def test_whoever_watches_sees_every_line(tmp_path: Path, options: list[str], lines: int) -> None:
+    (tmp_path / "pages.py").write_text("from sockio.testing.server import not_ours\n")
+    command = [PYTHON, "-m", "sockio.cli", "serve", "pages:not_ours", "--port", "0"]
+    with running([*command, "--log-lines", "1", *options], tmp_path) as process:
+        port = int(process.find(r"serving on http://127\.0\.0\.1:(\d+)")[1])
+        for _ in range(5):
+            assert get(port, "/socket.io/1/carrier-pigeon/sid").status == "HTTP/1.1 400 Bad Request"
+        assert process.stop() == 0
+        assert process.output.count("carrier-pigeon' is not among") == lines
+        assert ("4 more lines of this kind" in process.output) is (lines == 1)
+
+
+def test_without_the_parser_everything_is_served_by_pywsgi() -> None:
+    with program("sys.modules['httptools'] = None\n" + PATCHED + OLD_SERVER + SERVE) as server:
+        assert get(server.port, "/socket.io/1/").status == "HTTP/1.1 200 OK"
