@@ -44,6 +44,7 @@ class Server:
 
     def __init__(self, log: IO[str], settings: dict[str, Any]) -> None:
         self._log = log
+        self._clients: list[Client] = []
         self._process = subprocess.Popen(
             [sys.executable, str(SERVER), "--settings", json.dumps(settings)],
             stdout=subprocess.PIPE,
@@ -71,9 +72,18 @@ class Server:
         self._process.wait(20)
         return os.fstat(self._log.fileno()).st_size
 
+    def client(self) -> Client:
+        """One more connection, open until the end."""
+        self._clients.append(Client(self.port))
+        return self._clients[-1]
+
     def end(self) -> None:
+        for client in self._clients:
+            client.sock.close()
         self._process.kill()
         self._process.wait()
+        assert self._process.stdout is not None
+        self._process.stdout.close()
 
 
 @contextlib.contextmanager
@@ -146,79 +156,67 @@ class Client:
                 sent, at = sent + taken, (at + taken) % len(frames)
 
 
-Clients = list[Client]
+def silent(running: Server) -> list[Client]:
+    return [running.client() for _ in range(MANY)]
 
 
-def silent(running: Server) -> Clients:
-    return [Client(running.port) for _ in range(MANY)]
-
-
-def half_a_head(running: Server) -> Clients:
-    clients = silent(running)
-    for client in clients:
+def half_a_head(running: Server) -> None:
+    for client in silent(running):
         client.sock.sendall(b"GET /socket.io/1/ HTTP/1.1\r\nX-Much: " + b"x" * 4000)
-    return clients
 
 
-def unopened(running: Server) -> Clients:
-    client = Client(running.port)
+def unopened(running: Server) -> None:
+    client = running.client()
     for _ in range(MANY):
         client.handshake()
-    return [client]
 
 
-def unopened_with_headers(running: Server) -> Clients:
-    client = Client(running.port)
+def unopened_with_headers(running: Server) -> None:
+    client = running.client()
     for _ in range(MANY):
         client.handshake(f"Cookie: {'c' * 10_000}\r\n")
-    return [client]
 
 
-def polling(running: Server) -> Clients:
-    client = Client(running.port)
+def polling(running: Server) -> None:
+    client = running.client()
     for _ in range(MANY):
         client.ask("GET", f"/socket.io/1/xhr-polling/{client.handshake()}")
-    return [client]
 
 
-def websockets(running: Server) -> Clients:
-    clients = silent(running)
-    for client in clients:
+def websockets(running: Server) -> None:
+    for client in silent(running):
         client.websocket()
-    return clients
 
 
-def small_events(running: Server) -> Clients:
-    return _unread(running, '5:::{"name":"wait","args":[1]}')
+def small_events(running: Server) -> None:
+    _unread(running, '5:::{"name":"wait","args":[1]}')
 
 
-def large_events(running: Server) -> Clients:
-    return _unread(running, '5:::{"name":"wait","args":["%s"]}' % ("x" * 500_000))
+def large_events(running: Server) -> None:
+    _unread(running, '5:::{"name":"wait","args":["%s"]}' % ("x" * 500_000))
 
 
-def listed_events(running: Server) -> Clients:
-    return _unread(running, '5:::{"name":"wait","args":' + str([[]] * 100_000) + "}")
+def listed_events(running: Server) -> None:
+    _unread(running, '5:::{"name":"wait","args":' + str([[]] * 100_000) + "}")
 
 
-def _unread(running: Server, packet: str) -> Clients:
-    client = Client(running.port)
+def _unread(running: Server, packet: str) -> None:
+    client = running.client()
     client.websocket()
     client.send_on(packet, MUCH)
-    return [client]
 
 
-def slow_reader(running: Server) -> Clients:
-    client = Client(running.port)
+def slow_reader(running: Server) -> None:
+    client = running.client()
     sid = client.handshake()
     path = f"/socket.io/1/xhr-polling/{sid}"
     client.ask("GET", path)
     # Just under the limit: above it the session ends.
     client.ask("POST", path, body='5:::{"name":"flood","args":[39000,100]}')
-    return [client]
 
 
 #: What is kept, how it is measured, by how many clients, with which settings.
-MEMORY: dict[str, tuple[str, Callable[[Server], Clients], int]] = {
+MEMORY: dict[str, tuple[str, Callable[[Server], object], int]] = {
     "silent": ("a connection that sends nothing", silent, MANY),
     "half": ("a connection with 4 kB of an unfinished head", half_a_head, MANY),
     "unopened": ("a session that was handshaken and never opened", unopened, MANY),
@@ -240,7 +238,7 @@ MEMORY: dict[str, tuple[str, Callable[[Server], Clients], int]] = {
 
 
 def refused(running: Server) -> None:
-    client = Client(running.port)
+    client = running.client()
     for _ in range(2000):
         client.ask("GET", "/socket.io/1/carrier-pigeon/x")
 
@@ -248,13 +246,13 @@ def refused(running: Server) -> None:
 def refused_at_length(running: Server) -> None:
     more = f"X-Forwarded-Host: {'f' * 10_000}\r\nOrigin: http://{'o' * 1000}\r\n"
     for _ in range(2000):
-        client = Client(running.port)
+        client = running.client()
         client.ask("GET", "/socket.io/1/", more)
         client.sock.close()
 
 
 def opened(running: Server) -> None:
-    client = Client(running.port)
+    client = running.client()
     for _ in range(2000):
         path = f"/socket.io/1/xhr-polling/{client.handshake()}"
         client.ask("GET", path)
@@ -263,7 +261,7 @@ def opened(running: Server) -> None:
 
 def events(packet: str, count: int) -> Callable[[Server], None]:
     def send(running: Server) -> None:
-        client = Client(running.port)
+        client = running.client()
         client.websocket()
         client.send_on(packet, len(client.frame(packet)) * count, patience=20)
         time.sleep(2)
@@ -296,13 +294,10 @@ def measure_memory(name: str) -> int:
     _, attack, number = MEMORY[name]
     with server() as running:
         # What is made once, for the first client of a kind.
-        warm = Client(running.port)
-        warm.websocket()
+        running.client().websocket()
         before = running.memory()
-        clients = attack(running)
-        after = running.memory()
-        del warm, clients
-    return (after - before) // number
+        attack(running)
+        return (running.memory() - before) // number
 
 
 def measure_log(name: str) -> int:
@@ -337,7 +332,7 @@ def main() -> None:
             log.append(row)
         print(row, flush=True)
     if options.docs:
-        made_on = ", ".join(f"{value}" for value in machine().values())
+        made_on = ", ".join(each for name, each in machine().items() if name != "open files")
         version = f"Python {sys.version.split()[0]}, commit {commit(ROOT) or 'unknown'}"
         PAGE.write_text(
             "\n".join([*memory, "", *log, "", f"Measured on {made_on}; {version}.", ""])
