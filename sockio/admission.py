@@ -13,16 +13,19 @@ from typing import Any
 
 from webob import Request
 
+from .config import Settings
 from .exceptions import ConnectionRefused, RequestRefused
-from .origins import is_allowed, own_origins, source_of
+from .forwarded import forwarded_headers
+from .origins import host_of, is_allowed, own_origins, source_of
 from .transports.connection import FAST
 from .virtsocket import Socket
 
-__all__ = ["ask_authorize", "ask_view", "check_origin", "lasting_environ"]
+__all__ = ["ask_authorize", "ask_view", "check_host", "check_origin", "lasting_environ"]
 
 UNAUTHORIZED = "handshake unauthorized"
 ERROR = "handshake error"
 BAD_ORIGIN = "handshake bad origin"
+BAD_HOST = "handshake bad host"
 
 _FORBIDDEN = "403 Forbidden"
 _FAILED = "500 Internal Server Error"
@@ -46,18 +49,59 @@ _FLEETING = frozenset(
 )
 
 
-def check_origin(policy: Any, environ: Mapping[str, Any]) -> None:
-    """Raise ``RequestRefused`` when the request's origin may not talk to this server."""
-    if is_allowed(policy, environ):
+def check_host(settings: Settings, environ: Mapping[str, Any]) -> None:
+    """Raise ``RequestRefused`` when the request asks for a host that is not one of ours."""
+    hosts = settings.hosts
+    if hosts is None:
+        return
+    host = host_of(environ, settings.trusted_proxies)
+    if not hosts.have(host):
+        raise RequestRefused(
+            _FORBIDDEN,
+            BAD_HOST,
+            code="host-not-allowed",
+            detail=f"{host[:100]!r} is not among hosts. If clients know this server by that name, "
+            f"add it.{_not_counted(settings, environ)}",
+        )
+
+
+def check_origin(settings: Settings, environ: Mapping[str, Any], *, script: bool = False) -> None:
+    """Raise ``RequestRefused`` when the request's origin may not talk to this server. ``script``
+    says that it is answered by a script."""
+    proxies = settings.trusted_proxies
+    if is_allowed(settings.origins, environ, proxies, script=script):
         return
     source = source_of(environ)
+    if source is None and script:
+        raise RequestRefused(
+            _FORBIDDEN,
+            BAD_ORIGIN,
+            code="no-source",
+            detail="a script was asked for, without Origin or Referer: the page may be a "
+            "stranger's that hides itself. Let the page send them (no Referrer-Policy: "
+            "no-referrer), let the program send Origin or take another transport, or set "
+            "origins='*', or to a callable that allows None.",
+        )
     raise RequestRefused(
         _FORBIDDEN,
         BAD_ORIGIN,
         code="origin-not-allowed",
         detail=f"origin {(source or 'none')[:100]!r} is not allowed; this server sees itself as "
-        f"{' or '.join(own_origins(environ))!r}. Set origins=[...] to allow it, or let the proxy "
-        "pass Host and X-Forwarded-Proto.",
+        f"{own_origins(environ, proxies)[0][:100]!r}. Set origins=[...] to allow it, or let the "
+        f"proxy pass Host and X-Forwarded-Proto.{_not_counted(settings, environ)}",
+    )
+
+
+def _not_counted(settings: Settings, environ: Mapping[str, Any]) -> str:
+    """What to do about a proxy's headers, if the request has some that do not count."""
+    headers = forwarded_headers(environ)
+    proxies = settings.trusted_proxies
+    if not headers or (proxies is not None and proxies.trusts(environ)):
+        return ""
+    peer = environ.get("REMOTE_ADDR") or "unix"
+    return (
+        f" {' and '.join(headers)} did not count, for {peer[:60]} is not trusted: if that is your "
+        f"proxy, set trusted_proxies=[{peer[:60]!r}]."
     )
 
 

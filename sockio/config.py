@@ -17,6 +17,8 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from .exceptions import SettingsError
+from .forwarded import TrustedProxies
+from .origins import Hosts
 
 __all__ = ["FAST_PATHS", "OPTIONS", "Option", "Settings"]
 
@@ -102,6 +104,16 @@ def _origins(value: Any) -> Any:
     return tuple(word.rstrip("/").lower() for word in words)
 
 
+def _hosts(value: Any) -> Hosts | None:
+    return value if isinstance(value, Hosts) else Hosts.named(_words(value or ()))
+
+
+def _trusted_proxies(value: Any) -> TrustedProxies | None:
+    if isinstance(value, TrustedProxies):
+        return value
+    return TrustedProxies.named(_words(value or ()))
+
+
 def _pair(value: Any) -> tuple[int, int]:
     items = _words(value) if isinstance(value, str) else tuple(value)
     if len(items) != 2:
@@ -183,6 +195,14 @@ class Settings:
     polling_duration: float = _option(20.0, _seconds, "seconds after which an idle poll is ended")
     origins: Any = _option(
         None, _origins, "allowed origins: None (same origin), a list, '*', or a callable"
+    )
+    hosts: Hosts | None = _option(
+        None, _hosts, "names of this server, such as '*.example.com'; None takes any"
+    )
+    trusted_proxies: TrustedProxies | None = _option(
+        None,
+        _trusted_proxies,
+        "addresses and networks of proxies whose X-Forwarded headers count; also 'unix' or '*'",
     )
     authorize: Callable[..., Any] | None = _option(
         None, _imported, "callable(request) that decides on each handshake"

@@ -19,16 +19,19 @@ from typing import Any
 import webob
 
 from .admission import (
+    BAD_HOST,
     BAD_ORIGIN,
     ERROR,
     ask_authorize,
     ask_view,
+    check_host,
     check_origin,
     lasting_environ,
 )
 from .complaints import at_length
 from .config import Settings
 from .exceptions import RequestRefused, UsageError
+from .forwarded import client_of
 from .namespace import BaseNamespace
 from .origins import cors_headers
 from .protocol.handshake import encode_handshake
@@ -36,7 +39,7 @@ from .reasons import Reason
 from .registry import SessionRegistry
 from .runtime import in_greenlet
 from .surroundings import say_concerns
-from .transports import Transport
+from .transports import JSONPPolling, Transport
 from .transports.answers import Answer, Head, Header
 from .transports.base import WSGIApplication
 from .transports.body import announced, leave_unread
@@ -97,6 +100,8 @@ class Endpoint:
         self.namespaces = namespaces
         codec = registry.codec
         self.unknown_transport = codec.encode(codec.dialect.unknown_transport)
+        #: The transport whose answers are scripts, where it is offered.
+        self._scripting = JSONPPolling.name if JSONPPolling.name in transports else None
         self._looked_around = False
 
     def respond(self, route: Route, request: Request) -> WSGIApplication:
@@ -108,6 +113,7 @@ class Endpoint:
         try:
             if not request.may_block and callable(self.settings.origins):
                 raise WouldBlock
+            check_host(self.settings, request.environ)
             answer: WSGIApplication
             if not route.version:
                 answer = Answer(_TEXT, b"Welcome to socket.io.")
@@ -120,7 +126,8 @@ class Endpoint:
             elif not route.sid:
                 answer = self._handshake(request)
             else:
-                check_origin(self.settings.origins, request.environ)
+                script = route.transport == self._scripting
+                check_origin(self.settings, request.environ, script=script)
                 answer = self._session(route, request)
             if request.body is None and type(answer) is Answer:
                 self._leave_unread(request, answer)
@@ -147,12 +154,14 @@ class Endpoint:
         """
         if request.method != "POST" or route.version != "1" or not route.sid:
             return False
-        policy = self.settings.origins
-        if callable(policy) and not request.may_block:
+        settings = self.settings
+        if callable(settings.origins) and not request.may_block:
             raise WouldBlock
         try:
-            check_origin(policy, request.environ)
-            announced(request, self.settings)
+            check_host(settings, request.environ)
+            script = route.transport == self._scripting
+            check_origin(settings, request.environ, script=script)
+            announced(request, settings)
         except Exception:
             # Said, and logged, by whoever answers.
             return False
@@ -161,6 +170,11 @@ class Endpoint:
             and self.registry.get_socket(route.sid) is not None
             and request.field("disconnect") is None
         )
+
+    def _jsonp_index(self, request: Request) -> str | None:
+        """Which callback of the page a handshake is answered by; None for a plain answer."""
+        index = callback_index(request.field("jsonp"))
+        return index if index is not None and self._scripting else None
 
     def _leave_unread(self, request: Request, answer: Answer) -> None:
         if leave_unread(request, self.registry.runtime) and not answer.closes:
@@ -174,10 +188,11 @@ class Endpoint:
         if not request.may_block and (authorize is not None or self.namespaces is None):
             # The application is asked.
             raise WouldBlock
-        check_origin(self.settings.origins, environ)
+        index = self._jsonp_index(request)
+        check_origin(self.settings, environ, script=index is not None)
         if request.method == "OPTIONS" and "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in environ:
             return preflight(request, cors_headers(environ))
-        address = environ.get("REMOTE_ADDR", "")
+        address = client_of(environ, self.settings.trusted_proxies)
         self.registry.check_room_for(address)
         if authorize is not None:
             ask_authorize(authorize, webob.Request(environ))
@@ -202,7 +217,6 @@ class Endpoint:
         line = encode_handshake(
             socket.sessid, self.settings.heartbeat_timeout, self.settings.close_timeout, offered
         )
-        index = _jsonp_index(request)
         if index is not None:
             return _jsonp(index, string_literal(line), cookies)
         return Answer(_TEXT, line.encode(), cors_headers(environ) + cookies)
@@ -260,14 +274,14 @@ class Endpoint:
             raise WouldBlock from refused
         self._log(request, refused)
         headers = [*refused.headers, refusal(refused.code)]
-        index = _jsonp_index(request)
+        index = self._jsonp_index(request)
         if index is not None and refused.body.startswith("handshake"):
             # A script's status cannot be read by the page: 200, and the error inside.
             answer = _jsonp(index, f"new Error({string_literal(refused.body)})", headers)
             self._leave_unread(request, answer)
             return answer
         more: list[Header] = []
-        if refused.body != BAD_ORIGIN:
+        if refused.body not in (BAD_ORIGIN, BAD_HOST):
             more += cors_headers(request.environ)
         if refused.close:
             if closes_silently(request.environ):
@@ -282,25 +296,21 @@ class Endpoint:
     def _log(self, request: Request, refused: RequestRefused) -> None:
         """One line; with the traceback of what failed, unless its text says it all."""
         failure = refused.__cause__ if refused.status.startswith("5") else None
-        environ = request.environ
+        address = client_of(request.environ, self.settings.trusted_proxies)
         self.registry.complaints.say(
             log,
             logging.WARNING if failure is None else logging.ERROR,
             refused.code,
-            environ.get("REMOTE_ADDR", ""),
+            address,
             "refused %s %s from %s: %s [%s]%s",
             request.method,
             _without_sid(request.path),
-            environ.get("REMOTE_ADDR") or "?",
+            address or "?",
             str(refused),
             refused.code,
             at_length(f" ({refused.detail})" if refused.detail else ""),
             exc_info=False if failure is None or isinstance(failure, UsageError) else failure,
         )
-
-
-def _jsonp_index(request: Request) -> str | None:
-    return callback_index(request.field("jsonp"))
 
 
 def _jsonp(index: str, argument: str, more: list[Header]) -> Answer:

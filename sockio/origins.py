@@ -4,17 +4,30 @@ The rule is the same for every request under the resource, the websocket upgrade
 a check on the handshake alone leaves the session open to whoever learns its id. Browsers tell where
 a request comes from by ``Origin``, on plain GETs (scripts for JSONP) by ``Referer`` or only by
 ``Sec-Fetch-Site``; programs that are no browsers tell nothing and are let in, since nobody can make
-them carry somebody else's cookies.
+them carry somebody else's cookies. But a page can keep the browser from telling where a script is
+included from, and reads what the script says: what is answered as a script needs a source.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
-__all__ = ["cors_headers", "is_allowed", "own_origins", "preflight_headers", "source_of"]
+from .forwarded import TrustedProxies
+
+__all__ = [
+    "Hosts",
+    "cors_headers",
+    "host_of",
+    "is_allowed",
+    "own_origins",
+    "preflight_headers",
+    "source_of",
+]
 
 _DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 
@@ -72,62 +85,113 @@ def _normal(origin: str) -> tuple[str, str, int | None] | None:
     return parts.scheme, parts.hostname, port or _DEFAULT_PORTS.get(parts.scheme)
 
 
-def own_origins(environ: Mapping[str, Any]) -> list[str]:
+def own_origins(environ: Mapping[str, Any], proxies: TrustedProxies | None = None) -> list[str]:
     """The origins under which this request says that the server is known.
 
-    Behind a proxy that ends TLS the server sees ``http`` where the page says ``https``, so
-    ``X-Forwarded-Proto`` and ``X-Forwarded-Host`` count too. A page of a stranger cannot set either
-    without a preflight, which is refused; a program could, but a program can set Origin as well.
+    Behind a proxy that ends TLS the server sees ``http`` where the page says ``https``, so what a
+    trusted proxy says by ``X-Forwarded-Proto`` and ``X-Forwarded-Host`` takes the place of what the
+    server sees. From anybody else these headers mean nothing.
     """
-    return _own(*_claimed(environ))
+    scheme, host = _claimed(environ, proxies)
+    return [f"{scheme}://{host}"]
 
 
-def _claimed(environ: Mapping[str, Any]) -> tuple[str, str, str, str]:
-    """What the request says about the server: scheme, host, and both as a proxy was asked."""
+def host_of(environ: Mapping[str, Any], proxies: TrustedProxies | None = None) -> str:
+    """The host, with its port unless that is the usual one, that the client asked for."""
+    return _claimed(environ, proxies)[1]
+
+
+def _claimed(environ: Mapping[str, Any], proxies: TrustedProxies | None) -> tuple[str, str]:
+    """Scheme and host of the server, as the request has them."""
     get = environ.get
-    host = get("HTTP_HOST") or f"{get('SERVER_NAME', '')}:{get('SERVER_PORT', '')}"
-    return (
-        get("wsgi.url_scheme", "http"),
-        host,
-        get("HTTP_X_FORWARDED_PROTO", ""),
-        get("HTTP_X_FORWARDED_HOST", ""),
-    )
-
-
-def _own(scheme: str, host: str, proto: str, forwarded_host: str) -> list[str]:
+    host: str = get("HTTP_HOST") or f"{get('SERVER_NAME', '')}:{get('SERVER_PORT', '')}"
+    scheme: str = get("wsgi.url_scheme", "http")
     # The default port is that of the scheme here, not of the one in front of the proxy.
-    host = host.removesuffix(f":{_DEFAULT_PORTS.get(scheme)}")
-    schemes = [scheme]
-    forwarded = proto.split(",")[0].strip().lower()
-    if forwarded in ("http", "https") and forwarded != scheme:
-        schemes.append(forwarded)
-    hosts = [host]
-    forwarded_host = forwarded_host.split(",")[0].strip()
-    if forwarded_host:
-        hosts.append(forwarded_host)
-    return [f"{each}://{name}" for each in schemes for name in hosts]
+    host = host.removesuffix(_DEFAULT_SUFFIXES.get(scheme, ""))
+    if proxies is not None and proxies.trusts(environ):
+        asked_scheme, asked_host = proxies.asked(environ)
+        if asked_scheme in ("http", "https"):
+            scheme = asked_scheme
+        if asked_host:
+            host = asked_host
+    return scheme, host
 
 
-def is_allowed(policy: Any, environ: Mapping[str, Any]) -> bool:
+_DEFAULT_SUFFIXES = {scheme: f":{port}" for scheme, port in _DEFAULT_PORTS.items()}
+
+#: A host's name or address as a request has it, and its port; what is no name of a host is no name
+#: of this one.
+_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9_](?:[a-z0-9._-]*[a-z0-9_-])?)\.?(:[0-9]{1,5})?")
+
+
+@dataclass(frozen=True)
+class Hosts:
+    """The names that a server goes by: a host with or without its port, or ``*.example.com`` for
+    every name that ends so."""
+
+    names: frozenset[str]
+    endings: tuple[str, ...] = ()
+
+    @classmethod
+    def named(cls, words: Iterable[str]) -> Hosts | None:
+        """From such names; None for no words. Raises ``ValueError`` for what is no name."""
+        names, endings = set(), []
+        for word in words:
+            name = word.lower()
+            if not name.isascii():
+                # As browsers send it.
+                name = name.encode("idna").decode("ascii")
+            wildcard = name.startswith("*.")
+            if _HOST.fullmatch(name.removeprefix("*.")) is None or (wildcard and ":" in name):
+                raise ValueError(
+                    f"{word!r} is no host; write 'chat.example.com', 'localhost:8080' or "
+                    "'*.example.com'"
+                )
+            if wildcard:
+                endings.append(name[1:])
+            else:
+                names.add(name)
+        return cls(frozenset(names), tuple(endings)) if names or endings else None
+
+    def have(self, host: str) -> bool:
+        """Whether ``host``, a name with or without a port, is one of them."""
+        found = _HOST.fullmatch(host.lower()) if len(host) <= _LONGEST else None
+        if found is None:
+            return False
+        name, port = found[1], found[2] or ""
+        return name in self.names or name + port in self.names or name.endswith(self.endings)
+
+
+def is_allowed(
+    policy: Any,
+    environ: Mapping[str, Any],
+    proxies: TrustedProxies | None = None,
+    *,
+    script: bool = False,
+) -> bool:
     """Whether the request's source may talk to this server.
 
     ``policy`` is the setting ``origins``: None for the same origin (scheme, host and port), a tuple
     of origins in addition to that, ``"*"`` for anybody, or a callable ``(origin, environ) -> bool``
-    that decides alone and is asked for requests without a source too, with None.
+    that decides alone and is asked for requests without a source too, with None. ``script`` says
+    that the answer is a script, which the page that included it reads whatever its origin is: one
+    that hides where it is from may not, unless the browser itself says that it is ours.
     """
     source = source_of(environ)
     if callable(policy):
         decide: Callable[[str | None, Mapping[str, Any]], Any] = policy
         return bool(decide(source, environ))
-    if source is None or policy == "*":
+    if policy == "*":
         return True
-    own = _claimed(environ)
-    if len(source) + sum(map(len, own)) > _LONGEST:
-        return _decide(policy, source, own)
-    return _decide_again(policy, source, own)
+    if source is None:
+        return not script or environ.get("HTTP_SEC_FETCH_SITE") in ("same-origin", "none")
+    scheme, host = _claimed(environ, proxies)
+    if len(source) + len(scheme) + len(host) > _LONGEST:
+        return _decide(policy, source, scheme, host)
+    return _decide_again(policy, source, scheme, host)
 
 
-def _decide(policy: tuple[str, ...] | None, source: str, own: tuple[str, str, str, str]) -> bool:
+def _decide(policy: tuple[str, ...] | None, source: str, scheme: str, host: str) -> bool:
     if policy and source.lower() in policy:
         return True
     if source == "null":
@@ -135,13 +199,13 @@ def _decide(policy: tuple[str, ...] | None, source: str, own: tuple[str, str, st
     if "://" not in source:
         # No browser names an origin without a scheme, some programs do (node's ws 0.4 sends
         # "host:port"): there is only the host to compare.
-        source = f"{own[0]}://{source}"
+        source = f"{scheme}://{source}"
     wanted = _normal(source)
     if wanted is None:
         return False
     if policy and any(_normal(each) == wanted for each in policy):
         return True
-    return any(_normal(each) == wanted for each in _own(*own))
+    return _normal(f"{scheme}://{host}") == wanted
 
 
 _decide_again = lru_cache(_REMEMBERED)(_decide)

@@ -150,7 +150,7 @@ class SessionRegistry:
                 "handshake error",
                 code="too-many-unopened",
                 detail=f"{address} has {self._unopened[address]} sessions that it never opened. If "
-                "this is your proxy's address, raise max_unopened.",
+                "this is your proxy's address, name it in trusted_proxies, or raise max_unopened.",
             )
 
     def admit(self, socket: Socket) -> None:

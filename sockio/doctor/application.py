@@ -234,6 +234,7 @@ _REFUSALS: dict[str, tuple[Level, str]] = {
     "authorize-refused": ("note", "nothing, if a login is needed"),
     "unauthorized": ("note", "nothing, if recv_connect of the global namespace means it"),
     "origin-not-allowed": ("note", "nothing, if origins is a callable that knows no 127.0.0.1"),
+    "host-not-allowed": ("note", "nothing: 127.0.0.1, where this was tried, is not among hosts"),
     "view-not-found": (
         "problem",
         "route everything under /socket.io/ to a view that calls socketio_manage(), or name the "

@@ -191,14 +191,16 @@ class _Patient:
                 )
             offered = ", ".join(handshake.transports)
             return handshake, Finding("handshake", "ok", f"a handshake succeeds: {offered}")
-        if code == "origin-not-allowed":
+        if code in ("origin-not-allowed", "host-not-allowed"):
             return None, Finding(
                 "origin-lost",
                 "problem",
                 f"a page of {self.url} itself is refused: the server does not know that this is "
                 "its name",
                 "let the proxy pass it (nginx: proxy_set_header Host $http_host; proxy_set_header "
-                f"X-Forwarded-Proto $scheme;), or set origins=['{self.url}']",
+                "X-Forwarded-Proto $scheme;) and let the server believe it "
+                f"(trusted_proxies=['127.0.0.1'], or where the proxy is; hosts, where that is set, "
+                f"with this name), or set origins=['{self.url}']",
             )
         needs_login = code in _NEEDS_LOGIN
         return None, Finding(

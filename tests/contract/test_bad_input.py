@@ -41,6 +41,7 @@ def head(client: HTTPClient, length: str) -> bytes:
     lines = [
         f"POST {client.path} HTTP/1.1",
         f"Host: 127.0.0.1:{client.server.port}",
+        f"Referer: http://127.0.0.1:{client.server.port}/",
         f"Content-Type: {client.post_type}",
         f"Content-Length: {length}",
     ]
@@ -74,7 +75,8 @@ def test_d53_a_body_in_pieces_is_put_together_before_it_is_decoded(
 
 def test_d53_a_chunked_body_is_a_body(poster: HTTPClient, journal: Transcript) -> None:
     body = poster.body_of("3:::ñ☃\n💩").encode()
-    head = f"POST {poster.path} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    head = f"POST {poster.path} HTTP/1.1\r\nHost: x\r\nReferer: http://x/\r\n"
+    head += "Transfer-Encoding: chunked\r\n\r\n"
     with Connection(poster.server.port) as connection:
         connection.send(head.encode())
         for number in range(len(body)):

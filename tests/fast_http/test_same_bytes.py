@@ -97,6 +97,7 @@ def test_a_conversation(
         data = body.encode()
         if transport == "jsonp-polling":
             data = urlencode({"d": json.dumps(body)}).encode()
+            top += "Referer: http://a.example/\r\n"
         post = f"POST {top}Content-Length: {len(data)}\r\n\r\n".encode() + data
         get = f"GET {top.replace(transport, 'xhr-polling')}\r\n".encode()
         requests = [get, post] if "3:::" not in body else [get, post, get]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from ..support.raw_http import Connection, get, handshake, post
 from ..support.raw_websocket import RawWebSocket, open_session
 from ..support.servers import Served
 from ..support.tls import make_certificate
-from ..support.transcript import eventually
+from ..support.transcript import PATIENCE, eventually
 from .conftest import StartProxy
 
 pytestmark = pytest.mark.e2e
@@ -33,7 +34,7 @@ TLS_OF_HAPROXY = {"    bind :443 ssl crt /etc/haproxy/example.pem\n": ""}
 
 
 def chat(serve: Serve, app: Any = pages, **settings: Any) -> Served:
-    return serve(app, {"/chat": Chat}, **settings)
+    return serve(app, {"/chat": Chat}, trusted_proxies=["127.0.0.1"], **settings)
 
 
 @pytest.fixture(params=["nginx", "haproxy"])
@@ -145,6 +146,18 @@ def test_the_page_and_its_sockets_have_one_origin(port: int) -> None:
         assert websocket.hear() == "1::"
 
 
+def test_the_clients_address_comes_through(port: int, server: Served) -> None:
+    """What the client itself forwards is not believed."""
+    address = ("127.0.0.2", 0)  # that of the proxy is trusted
+    sock = socket.create_connection(("127.0.0.1", port), PATIENCE, source_address=address)
+    with sock, sock.makefile("rb") as reader:
+        request = ["GET /socket.io/1/ HTTP/1.1", "Host: a", "X-Forwarded-For: 198.51.100.1", "", ""]
+        sock.sendall("\r\n".join(request).encode())
+        assert reader.readline().startswith(b"HTTP/1.1 200 ")
+    (session,) = server.registry.sockets.values()
+    assert session.address == "127.0.0.2"
+
+
 def test_other_paths_are_the_applications(port: int) -> None:
     assert get(port, "/page").body == "|/page"
 
@@ -232,7 +245,9 @@ def below(kind: str, serve: Serve, proxy: StartProxy) -> Callable[[Served, Serve
 def test_below_a_path(
     below: Callable[[Served, Served], int], serve: Serve, node: Node, transport: str
 ) -> None:
-    site = Mounted("/mounted", SocketIOMiddleware(pages, {"/chat": Chat}))
+    site = Mounted(
+        "/mounted", SocketIOMiddleware(pages, {"/chat": Chat}, trusted_proxies=["127.0.0.1"])
+    )
     stripped, mounted = chat(serve), serve(as_wrapped(site))
     port = below(stripped, mounted)
     for prefix, script_name in (("app", ""), ("mounted", "/mounted")):

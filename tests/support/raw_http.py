@@ -14,6 +14,9 @@ __all__ = ["Answer", "Connection", "decode_payload", "get", "handshake", "post"]
 
 C = TypeVar("C", bound="Connection")
 
+#: Headers that say where a request comes from.
+SOURCES = {"Origin", "Referer", "Sec-Fetch-Site"}
+
 
 class Answer(NamedTuple):
     """One HTTP response. Header names are in lower case."""
@@ -32,9 +35,13 @@ class Answer(NamedTuple):
 
 
 class Connection:
-    """One TCP connection to a server on this machine."""
+    """One TCP connection to a server on this machine.
+
+    Requests for scripts say that a page of that server includes them, unless they say otherwise.
+    """
 
     def __init__(self, port: int, tls: ssl.SSLContext | None = None) -> None:
+        self.scheme = "http" if tls is None else "https"
         self.sock: Any = socket.create_connection(("127.0.0.1", port))
         self.sock.settimeout(PATIENCE)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -60,6 +67,8 @@ class Connection:
         data = body.encode() if isinstance(body, str) else body
         host, port = self.sock.getpeername()[:2]
         lines = [f"{method} {path} HTTP/1.1", f"Host: {host}:{port}"]
+        if ("jsonp-polling/" in path or "jsonp=" in path) and not SOURCES & {*headers}:
+            headers = {"Referer": f"{self.scheme}://{host}:{port}/", **headers}
         lines += [f"{name}: {value}" for name, value in headers.items()]
         if method == "POST":
             lines.append(f"Content-Length: {len(data)}")

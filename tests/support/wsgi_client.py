@@ -178,6 +178,9 @@ class PollingClient:
 
     def handshake(self, query: str = "", **headers: str) -> Response:
         """Ask for a session; its id is in ``sid`` from then on."""
+        if "jsonp=" in query:
+            # As a script that a page includes.
+            headers.setdefault("Referer", f"{self.base_url}/")
         response = self.request(f"/1/{query}", headers=headers)
         if response.status_code == 200 and "jsonp" not in query:
             self.sid = response.text.partition(":")[0]

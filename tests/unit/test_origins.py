@@ -7,8 +7,11 @@ from typing import Any
 
 import pytest
 
+from sockio.forwarded import TrustedProxies
 from sockio.origins import (
+    Hosts,
     cors_headers,
+    host_of,
     is_allowed,
     own_origins,
     preflight_headers,
@@ -21,6 +24,7 @@ def request(
 ) -> dict[str, Any]:
     """An environ; ``Origin="..."`` becomes ``HTTP_ORIGIN``."""
     environ = {"wsgi.url_scheme": scheme, "SERVER_NAME": "inner", "SERVER_PORT": "8080"}
+    environ["REMOTE_ADDR"] = "10.0.0.1"
     if host is not None:
         environ["HTTP_HOST"] = host
     return environ | {f"HTTP_{name.upper()}": value for name, value in headers.items()}
@@ -64,31 +68,112 @@ def test_source(headers: Mapping[str, str], source: str | None) -> None:
 # ---- what the server calls itself
 
 
+PROXY = TrustedProxies.named(["10.0.0.0/8"])
+
+OWN = [
+    pytest.param(request(), "http://app.example", id="Host"),
+    pytest.param(request(host=None), "http://inner:8080", id="no Host: HTTP/1.0"),
+    pytest.param(request(host="app.example:80"), "http://app.example", id="the usual port"),
+    pytest.param(request(host="app.example:81"), "http://app.example:81", id="another port"),
+]
+FORWARDED = [
+    pytest.param(
+        request(X_Forwarded_Proto="https"), "https://app.example", id="a proxy that ends TLS"
+    ),
+    pytest.param(
+        request(host="app.example:80", X_Forwarded_Proto="https"),
+        "https://app.example",
+        id="the usual port of what the server sees",
+    ),
+    pytest.param(
+        request(X_Forwarded_Proto="HTTPS, http", X_Forwarded_For="192.0.2.1, 10.0.0.2"),
+        "https://app.example",
+        id="two proxies: the outermost counts",
+    ),
+    pytest.param(
+        request(X_Forwarded_Proto="https, http"),
+        "http://app.example",
+        id="one proxy, and what the client wrote before it",
+    ),
+    pytest.param(request(X_Forwarded_Proto="gopher"), "http://app.example", id="nonsense"),
+    pytest.param(
+        request(X_Forwarded_Host="public.example"),
+        "http://public.example",
+        id="a proxy that renames the host",
+    ),
+    pytest.param(
+        request(X_Forwarded_Host="evil.example, public.example"),
+        "http://public.example",
+        id="a proxy that adds to what the client wrote",
+    ),
+    pytest.param(
+        request(X_Forwarded_Host="evil.example, public.example", X_Forwarded_For="10.0.0.9, 1.2"),
+        "http://public.example",
+        id="more proxies than there are",
+    ),
+]
+
+
+@pytest.mark.parametrize(("environ", "origin"), OWN + FORWARDED)
+def test_own_origins(environ: dict[str, Any], origin: str) -> None:
+    assert own_origins(environ, PROXY) == [origin]
+    assert host_of(environ, PROXY) == origin.partition("://")[2]
+
+
+@pytest.mark.parametrize(("environ", "origin"), FORWARDED)
+@pytest.mark.parametrize("proxies", [None, TrustedProxies.named(["10.0.0.2", "unix"])])
+def test_what_others_forward_means_nothing(
+    environ: dict[str, Any], origin: str, proxies: TrustedProxies | None
+) -> None:
+    assert own_origins(environ, proxies) == ["http://app.example"]
+
+
+# ---- its names
+
+NAMES = Hosts.named(
+    ["Chat.Example.com", "*.example.net", "localhost:8080", "[::1]", "bücher.example"]
+)
+
+
 @pytest.mark.parametrize(
-    ("environ", "origins"),
+    ("host", "ours"),
     [
-        pytest.param(request(), ["http://app.example"], id="Host"),
-        pytest.param(request(host=None), ["http://inner:8080"], id="no Host: HTTP/1.0"),
-        pytest.param(
-            request(X_Forwarded_Proto="https"),
-            ["http://app.example", "https://app.example"],
-            id="a proxy that ends TLS",
-        ),
-        pytest.param(
-            request(X_Forwarded_Proto="HTTPS, http"),
-            ["http://app.example", "https://app.example"],
-            id="two proxies: the outermost counts",
-        ),
-        pytest.param(request(X_Forwarded_Proto="gopher"), ["http://app.example"], id="nonsense"),
-        pytest.param(
-            request(X_Forwarded_Host="public.example"),
-            ["http://app.example", "http://public.example"],
-            id="a proxy that renames the host",
-        ),
+        ("chat.example.com", True),
+        ("CHAT.example.COM", True),
+        ("chat.example.com.", True),
+        ("chat.example.com:8443", True),
+        ("chat.example.com.:80", True),
+        ("xn--bcher-kva.example", True),
+        ("a.example.net", True),
+        ("a.b.example.net:81", True),
+        ("localhost:8080", True),
+        ("[::1]", True),
+        ("[::1]:80", True),
+        ("localhost", False),
+        ("localhost:80", False),
+        ("example.net", False),
+        (".example.net", False),
+        ("aexample.net", False),
+        ("a.example.net.evil.example", False),
+        ("chat.example.com.evil.example", False),
+        ("evilchat.example.com", False),
+        ("chat.example.com@evil.example", False),
+        ("evil.example#.example.net", False),
+        ("evil.example/.example.net", False),
+        ("evil.example:80.example.net", False),
+        ("chat.example.com:", False),
+        ("chat.example.com:x", False),
+        ("[::1", False),
+        ("::1", False),
+        ("", False),
+        ("a" * 300 + ".example.net", False),
+        ("chat.example.com, evil.example", False),
+        ("chat.example.com\n", False),
     ],
 )
-def test_own_origins(environ: dict[str, Any], origins: list[str]) -> None:
-    assert own_origins(environ) == origins
+def test_a_servers_names(host: str, ours: bool) -> None:
+    assert NAMES is not None
+    assert NAMES.have(host) is ours
 
 
 # ---- who may
@@ -141,6 +226,18 @@ SAME, LISTED, ANYBODY = None, ("https://a.example", "null"), "*"
             True,
             id="the same, behind a proxy that ends TLS",
         ),
+        pytest.param(
+            SAME,
+            request(Origin="http://app.example", X_Forwarded_Proto="https"),
+            False,
+            id="a page without TLS of a site with it",
+        ),
+        pytest.param(
+            SAME,
+            request(Origin="http://app.example", X_Forwarded_Host="public.example"),
+            False,
+            id="the name behind the proxy",
+        ),
         pytest.param(LISTED, request(Origin="https://a.example"), True, id="listed"),
         pytest.param(LISTED, request(Origin="https://A.example:443"), True, id="listed, in full"),
         pytest.param(LISTED, request(Origin="http://a.example"), False, id="listed with https"),
@@ -154,7 +251,35 @@ SAME, LISTED, ANYBODY = None, ("https://a.example", "null"), "*"
     ],
 )
 def test_d60_who_may(policy: Any, environ: dict[str, Any], allowed: bool) -> None:
-    assert is_allowed(policy, environ) is allowed
+    assert is_allowed(policy, environ, PROXY) is allowed
+    # A script is no different where the request says where it comes from.
+    if source_of(environ) is not None:
+        assert is_allowed(policy, environ, PROXY, script=True) is allowed
+
+
+@pytest.mark.parametrize(
+    ("policy", "headers", "allowed"),
+    [
+        pytest.param(SAME, {}, False, id="nothing is said"),
+        pytest.param(LISTED, {}, False, id="... beside a list"),
+        pytest.param(ANYBODY, {}, True, id="... and nobody has to"),
+        pytest.param(lambda origin, environ: origin is None, {}, True, id="a callable allows it"),
+        pytest.param(lambda origin, environ: origin, {}, False, id="a callable does not"),
+        pytest.param(SAME, {"Sec_Fetch_Site": "same-origin"}, True, id="the browser knows"),
+        pytest.param(SAME, {"Sec_Fetch_Site": "none"}, True, id="the user typed it"),
+        pytest.param(SAME, {"Sec_Fetch_Site": "same-site"}, False, id="another port or host"),
+        pytest.param(SAME, {"Sec_Fetch_Site": "cross-site"}, False, id="another site"),
+        pytest.param(SAME, {"Sec_Fetch_Site": "nonsense"}, False, id="no such word"),
+        pytest.param(SAME, {"Origin": "", "Referer": ""}, False, id="empty headers"),
+        pytest.param(LISTED, {"Referer": "about:blank"}, True, id="null can be listed"),
+        pytest.param(
+            SAME, {"Referer": "http://app.example:81/"}, False, id="another port of the host"
+        ),
+        pytest.param(SAME, {"Referer": "http://app.example/"}, True, id="our own page"),
+    ],
+)
+def test_a_script_needs_a_source(policy: Any, headers: dict[str, str], allowed: bool) -> None:
+    assert is_allowed(policy, request(**headers), script=True) is allowed
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from websockets.server import ServerProtocol
 from ...complaints import debug_logger
 from ...config import Settings
 from ...exceptions import RequestRefused
-from ...origins import is_allowed, source_of
+from ...origins import host_of, is_allowed, source_of
 from ...pace import Pace
 from ...runtime import GeventRuntime
 from ...transports.connection import cut, read_early, server_of, upgradable
@@ -427,7 +427,17 @@ class Door:
         """Answer the upgrade. Raises ``RequestRefused`` before anything was sent: a foreign origin,
         a malformed request, or a server that cannot."""
         environ = self._environ
-        if not is_allowed(self._settings.origins, environ):
+        settings = self._settings
+        proxies = settings.trusted_proxies
+        if settings.hosts is not None and not settings.hosts.have(host_of(environ, proxies)):
+            raise RequestRefused(
+                "403 Forbidden",
+                "bad host",
+                code="host-not-allowed",
+                detail=f"{host_of(environ, proxies)[:100]!r} is not among "
+                "SOCKETIO = {'hosts': [...]}",
+            )
+        if not is_allowed(settings.origins, environ, proxies):
             # Browsers send cookies along whoever's page it is, and no CSRF token.
             source = source_of(environ)
             raise RequestRefused(
@@ -435,7 +445,8 @@ class Door:
                 "bad origin",
                 code="origin-not-allowed",
                 detail=f"origin {(source or 'none')[:100]!r} may not open websockets; allow it by "
-                "SOCKETIO = {'origins': [...]}, or let the proxy pass Host and X-Forwarded-Proto",
+                "SOCKETIO = {'origins': [...]}, or let the proxy pass Host and X-Forwarded-Proto, "
+                "and name it in 'trusted_proxies'",
             )
         ready_made = environ.get("wsgi.websocket")
         if ready_made is not None:
