@@ -6,11 +6,16 @@ import logging
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
+from greenlet import GreenletExit
+
 from .interfaces import Job, Runtime
 
 __all__ = ["Jobs", "name_of"]
 
 log = logging.getLogger("sockio.jobs")
+
+#: What ends a task that was told to, or the process.
+_ENDS = (GreenletExit, SystemExit, KeyboardInterrupt)
 
 
 class Client(Protocol):
@@ -49,7 +54,10 @@ class Jobs:
         def run() -> None:
             try:
                 fn(*args, **kwargs)
-            except Exception:
+            except _ENDS:
+                raise
+            except BaseException:
+                # Also what is no Exception, as gevent's Timeout: the loop would print it each time.
                 # A client starts as many as its events do.
                 self._client.complain(
                     log,

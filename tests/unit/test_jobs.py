@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+import gevent
 import pytest
 from gevent.event import Event
 
@@ -73,6 +74,20 @@ def test_tasks_that_fail_the_same_way_again_and_again_do_not_fill_the_log(
     failed = [record for record in caplog.records if "a spawned task failed" in record.message]
     assert len(failed) == 3 + 1
     assert "ZeroDivisionError" in caplog.text
+
+
+def test_a_task_that_times_out_is_a_failure_like_any_other(
+    jobs: Jobs, runtime: ManualRuntime, caplog: pytest.LogCaptureFixture
+) -> None:
+    """gevent's Timeout is no Exception, and would be printed by the loop, however often."""
+
+    def time_out() -> None:
+        raise gevent.Timeout(1)
+
+    for _ in range(20):
+        jobs.spawn(time_out)
+    runtime.settle()
+    assert caplog.text.count("a spawned task failed") == 3
 
 
 def _fail(why: str) -> None:

@@ -56,7 +56,7 @@ THIRD_PARTY = {
         "testing",
         "integrations",
     },
-    "greenlet": {"workers"},
+    "greenlet": {"jobs", "workers"},
     "httptools": {"fast_http.reader"},
     "orjson": {"fast_json"},
     "webob": {"admission", "endpoint"},
