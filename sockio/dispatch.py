@@ -406,7 +406,7 @@ class Dispatcher:
         doorstep = self._doorstep
         if doorstep is None:
             doorstep = self._doorstep = Doorstep(
-                self._runtime, self._max_packets, self._socket.config.max_payload, self._overdue
+                self._runtime, self._max_packets, self._max_bytes, self._overdue
             )
         return doorstep
 
@@ -619,8 +619,12 @@ class Dispatcher:
 
     def _forget(self) -> None:
         """Drop what waits to be handled; who waits to be told of an end is still told."""
-        kept = [item for item in self._inbox if isinstance(item, _Farewell)]
-        self._socket.dropped += len(self._inbox) - len(kept)
+        kept: list[_Item] = []
+        for item in self._inbox:
+            if isinstance(item, _Farewell):
+                kept.append(item)
+            elif item is not _OPENING and item is not _OVERDUE:
+                self._socket.dropped += 1
         self._inbox[:] = kept
         self._size = 0
 
@@ -719,8 +723,8 @@ class Dispatcher:
         if self._done is not None and not self._socket.active_ns:
             done, self._done = self._done, None
             # What came in behind the goodbye has nobody left to handle it.
+            self._forget()
             self._inbox.clear()
-            self._size = 0
             self._crowded = False
             self._socket.resume()
             done()

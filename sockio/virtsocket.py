@@ -252,6 +252,14 @@ class Socket(Outlet):
         ack_id, dropped = self._acks.add(endpoint, waiting)
         if dropped is not None:
             self._fail([dropped], "too many callbacks wait for an ack (max_acks)")
+            self._report(
+                logging.WARNING,
+                "acks-full",
+                "%s: a callback was forgotten, for more than %d wait for an ack: raise max_acks, "
+                "or ask for fewer [acks-full]",
+                self,
+                self.config.max_acks,
+            )
         self._on_change(self)
         return ack_id
 
@@ -625,7 +633,16 @@ class Socket(Outlet):
 
     def handle_deadline(self, now: float) -> None:
         """Do what is due. Early calls do nothing."""
-        self._fail(self._acks.expire(now), "no answer in time")
+        expired = self._acks.expire(now)
+        if expired:
+            self._fail(expired, "no answer in time")
+            self._report(
+                logging.DEBUG,
+                "acks-expired",
+                "%s: %d callbacks were forgotten: no ack came within their time",
+                self,
+                len(expired),
+            )
         if self._alarm is not None and self._alarm_at <= now:
             alarm, self._alarm = self._alarm, None
             _ON_ALARM[alarm](self)

@@ -287,3 +287,18 @@ def test_the_query_of_the_url_is_in_the_environ(
     _, namespace = journal.next("connect", "/chat")
     assert namespace.environ["QUERY_STRING"].startswith("room=tea%20room&x=1&t=")
     assert namespace.request.GET["room"] == "tea room"
+
+
+def test_a_page_that_forgot_the_namespace_is_answered(
+    node: Node, start: Start, transport: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = start({"/chat": Chat, "/news": Chat})
+    page = node.connect(server.url, transport)
+    page.next("connect")
+    refused = [{"error": "not_connected", "message": "This namespace is not connected."}]
+    assert page.ask("echo", "x") == refused
+    assert page.send_and_wait("x") == refused
+    page.emit("echo", "x")
+    assert page.ask("echo", "x") == refused
+    warnings = [each.getMessage() for each in caplog.records if each.levelname == "WARNING"]
+    assert len([each for each in warnings if "the page must io.connect('/chat')" in each]) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,7 @@ import gevent
 import pytest
 
 from sockio import AckFailed, AckTimeout, BaseNamespace, Disconnected, UsageError
+from sockio.testing import ManualRuntime
 
 from ..support.carriers import Client, House
 from ..support.threads import in_a_native_thread
@@ -317,3 +319,25 @@ def test_d89_a_mistake_shows_in_the_thread_that_made_it(client: Client) -> None:
 def test_call_in_another_thread_says_what_to_do_instead(client: Client) -> None:
     with pytest.raises(UsageError, match=r"emit\(..., callback=...\)"):
         in_a_native_thread(lambda: client["/n"].call("question"))
+
+
+def test_a_callback_that_is_forgotten_leaves_a_line(
+    house: MakeHouse, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = house({"/n": BaseNamespace}, max_acks=2, log_lines=3).client("/n")
+    for _ in range(20):
+        client["/n"].emit("question", callback=print)
+    client.hears()
+    lines = [each.getMessage() for each in caplog.records if "acks-full" in each.getMessage()]
+    assert len(lines) == 3
+    assert "more than 2 wait for an ack: raise max_acks" in lines[0]
+
+
+def test_one_that_got_no_answer_in_time_is_seen_at_debug(
+    house: MakeHouse, runtime: ManualRuntime, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = house({"/n": BaseNamespace}).client("/n")
+    with caplog.at_level(logging.DEBUG, "sockio.socket"):
+        client["/n"].emit("question", callback=print, timeout=1)
+        runtime.advance(2)
+    assert "1 callbacks were forgotten" in caplog.text
