@@ -230,6 +230,16 @@ class Settings:
     log_lines: int = _option(
         10, _count_or_none, "lines a minute of one kind about one address; 0 is all of them"
     )
+    head_timeout: float = _option(
+        10.0, _seconds, "seconds for a request's head, or the handshake of TLS, to arrive"
+    )
+    keep_alive: float = _option(
+        10.0, _seconds, "seconds a connection may be idle between two requests"
+    )
+    max_head: int = _option(65_536, _count, "bytes of a request line and its headers")
+    max_connections: int = _option(
+        0, _count_or_none, "connections at a time; 0 is as many as the system lets be open"
+    )
     ack_timeout: float = _option(60.0, _seconds, "seconds a callback waits for its ack")
     context: Callable[..., Any] | None = _option(
         None, _imported, "callable(namespace) giving a context manager around each event"

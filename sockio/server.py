@@ -7,23 +7,27 @@ that are handed over.
 
 from __future__ import annotations
 
-import _socket
+import errno
 import io
+import logging
 import signal
-import socket as stdlib_socket
 import sys
+import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import gevent
+import gevent.event
 import gevent.socket
 from gevent.pool import Pool
-from gevent.pywsgi import WSGIHandler, WSGIServer
+from gevent.pywsgi import WSGIServer
 
 from .config import OPTIONS
+from .door import Door, KernelSocket
 from .exceptions import SettingsError
 from .flash_policy import FlashPolicyServer
 from .middleware import SocketIOMiddleware
+from .pywsgi_handler import Handler, Reader, Wait
 from .runtime import warn_if_unpatched
 from .transports.connection import no_delay
 
@@ -36,6 +40,13 @@ else:
     _HAS_PARSER = True
 
 __all__ = ["SocketIOServer", "find_middleware", "serve"]
+
+#: How the system says that it has no place for another connection.
+_USED_UP = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+#: Idle connections that are closed when there are no descriptors.
+DESCRIPTORS = 16
+#: Seconds that requests under way get at the end of the server, when its clients took all others.
+LAST_MOMENT = 0.1
 
 
 #: Options of gevent-socketio's server that have no counterpart, and what takes their place.
@@ -60,6 +71,11 @@ class SocketIOServer(WSGIServer):
     middleware that has to see its requests, and not where ``httptools`` cannot be
     imported.
     """
+
+    handler_class = Handler
+    #: What its connections share: deadlines, and what is logged about them.
+    door: Door
+    _start_accepting_if_started: Any
 
     def __init__(
         self,
@@ -101,6 +117,9 @@ class SocketIOServer(WSGIServer):
         # With a pool, unlike without, stop() waits for requests and ends what is left of them.
         options.setdefault("spawn", Pool())
         super().__init__(listener, app, **options)
+        # A pool's own, which close() takes away again.
+        self.full: Callable[[], bool] = self._is_full
+        self._ended: gevent.event.Event | None = None
         #: The flash policy server, where the setting ``policy_server`` asks for one.
         self.policy_server: FlashPolicyServer | None = None
         #: The connections that are answered from the event loop, and how many requests were; None
@@ -115,7 +134,7 @@ class SocketIOServer(WSGIServer):
             or self.pool is None
             or "http" in middleware.settings.without
             or self.ssl_enabled
-            or self.handler_class is not WSGIHandler
+            or self.handler_class is not Handler
             or type(self).handle is not SocketIOServer.handle
             or type(self).get_environ is not WSGIServer.get_environ
         ):
@@ -125,6 +144,7 @@ class SocketIOServer(WSGIServer):
             middleware.endpoint,
             middleware.runtime,
             self.loop,
+            door=self.door,
             environ=self._begun_environ(),
             run=self.pool.spawn,
             hand_over=self._hand_over,
@@ -149,6 +169,8 @@ class SocketIOServer(WSGIServer):
 
     def start_accepting(self) -> None:
         warn_if_unpatched()
+        if not hasattr(self, "door"):
+            self.door = self._make_door()
         if self.fast is None:
             self.fast = self._make_fast()
         super().start_accepting()
@@ -165,72 +187,163 @@ class SocketIOServer(WSGIServer):
             policy_server.start()
             self.policy_server = policy_server
 
+    def _make_door(self) -> Door:
+        middleware = self.middleware
+        return Door(
+            middleware.settings, middleware.runtime, middleware.registry.complaints, self.loop
+        )
+
+    # ---- accepting
+
+    @property
+    def connections(self) -> int:
+        """How many are open, as far as this server knows: websockets, too."""
+        return self.door.opened + (0 if self.pool is None else len(self.pool))
+
+    def _is_full(self) -> bool:
+        """Whether the pool takes no more. Who keeps a place and has asked for nothing leaves it."""
+        pool = self.pool
+        if pool is None or not pool.full():
+            return False
+        self.door.close_idle(max(1, (pool.size or 0) // 50))
+        return True
+
     def do_read(self) -> Any:
-        if self.fast is None:
-            return super().do_read()
+        limit = self.middleware.settings.max_connections
+        if limit and self.connections >= limit:
+            closed = self.door.close_idle(max(1, limit // 50))
+            if self.connections >= limit:
+                self._rest("too-many-connections", f"all of max_connections ({limit}) are", closed)
+                return None
         listener: Any = self.socket
         try:
             descriptor, address = listener._accept()
-        except BlockingIOError:
+        except (BlockingIOError, ConnectionAbortedError):
             return None
-        sock = _socket.socket(listener.family, listener.type, listener.proto, descriptor)
+        except OSError as error:
+            if error.errno not in _USED_UP:
+                raise
+            closed = self.door.close_idle(DESCRIPTORS)
+            self._rest("no-descriptors", f"what the system gives is ({error})", closed)
+            return None
+        if self.fast is None:
+            return gevent.socket.socket(
+                listener.family, listener.type, listener.proto, fileno=descriptor
+            ), address
+        sock = KernelSocket(self.door, listener, descriptor)
         sock.setblocking(False)
         return sock, address
 
-    def do_handle(self, sock: Any, address: Any, *early: bytes) -> None:
-        if self.fast is not None and not early:
+    def _rest(self, kind: str, what: str, closed: int) -> None:
+        """Accept nobody for a moment: there is no place."""
+        self.door.tell(
+            logging.WARNING,
+            kind,
+            "",
+            f"no new connection is accepted while {what} used up [{kind}]; %d idle ones closed",
+            closed,
+        )
+        self.stop_accepting()
+        timer: Any = self.loop.timer(0.01 if closed else 0.1)
+        timer.start(self._start_accepting_if_started)
+        self._timer = timer
+
+    def do_handle(self, sock: Any, address: Any, *begun: Any) -> None:
+        if self.fast is not None and not begun:
             no_delay(sock)
             self.fast.accept(sock, address)
         else:
-            super().do_handle(sock, address, *early)
+            super().do_handle(sock, address, *begun)
 
-    def _hand_over(self, sock: Any, address: Any, early: bytes) -> None:
-        """Let pywsgi go on with a connection of which ``early`` has been read."""
+    def _hand_over(self, sock: Any, address: Any, early: bytes, until: float) -> None:
+        """Let pywsgi go on with a connection of which ``early`` has been read. The rest of its head
+        has to arrive by ``until``."""
         family, kind, proto = sock.family, sock.type, sock.proto
         self.do_handle(
-            gevent.socket.socket(family, kind, proto, fileno=sock.detach()), address, early
+            gevent.socket.socket(family, kind, proto, fileno=sock.detach()),
+            address,
+            _Begun(early, until),
         )
+
+    def wrap_socket_and_handle(self, client_socket: Any, address: Any) -> Any:
+        door, this = self.door, cast(Any, self)
+        # In two steps, because the first one takes the connection away from the socket.
+        options = {**this.ssl_args, "do_handshake_on_connect": False}
+        with this.wrap_socket(client_socket, **options) as sock:
+            wait = Wait(sock, time.monotonic() + door.head_time, idle=True)
+            door.expect(wait)
+            try:
+                sock.do_handshake()
+            except (OSError, ValueError) as error:
+                host = str(address[0]) if isinstance(address, tuple) else ""
+                door.tell(logging.DEBUG, "tls-failed", host, "no TLS with %s: %s", host, error)
+                return None
+            finally:
+                door.forget(wait)
+            return self.handle(sock, address)
 
     def handle(self, sock: Any, address: Any, early: bytes = b"") -> None:
         no_delay(sock)
         if early:
+            reader = Reader(sock, self.door, early)
+            reader.until = getattr(early, "until", None)
             handler_class: Any = self.handler_class
-            handler_class(sock, address, self, io.BufferedReader(_Begun(sock, early))).handle()
+            handler_class(sock, address, self, io.BufferedReader(reader)).handle()
         else:
             super().handle(sock, address)
 
     def stop(self, timeout: float | None = None) -> None:
-        """Stop accepting, and end every session: what is queued is delivered, websockets are closed
-        with code 1001, namespaces are told. Waits ``timeout`` seconds at most for that, and as long
-        again for other requests and kept connections to end (``stop_timeout``, 1, when None); then
-        those are cut."""
-        self.stop_accepting()
+        """End every session and stop accepting: what is queued is delivered, websockets are closed
+        with code 1001, namespaces are told, idle connections are closed.
+
+        Waits ``timeout`` seconds at most (``stop_timeout``, 1, when None): for clients that fetch
+        what waits for them, over new connections too, and for requests to end. Then the rest is
+        cut."""
+        if self._ended is not None:
+            # serve_forever() does it once more, beside whoever does it.
+            self._ended.wait()
+            return
+        self._ended = ended = gevent.event.Event()
+        try:
+            self._stop(self.stop_timeout if timeout is None else timeout)
+        finally:
+            self._ended = None
+            ended.set()
+
+    def _stop(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
         if self.policy_server is not None:
-            self.policy_server.stop(timeout)
+            self.policy_server.stop(seconds)
             self.policy_server = None
-        self.middleware.close(self.stop_timeout if timeout is None else timeout)
-        if self.fast is not None:
-            self.fast.stop()
-        super().stop(timeout)
+        # New connections are accepted meanwhile: a client may come back over one.
+        self.middleware.close(seconds)
+        self.stop_accepting()
+        self.hang_up_idle()
+        super().stop(max(LAST_MOMENT, end - time.monotonic()))
         if self.fast is not None:
             self.fast.close()
+        if hasattr(self, "door"):
+            self.door.close()
+
+    def hang_up_idle(self) -> None:
+        """Take no further request on the connections there are, and close those without one."""
+        if self.fast is not None:
+            self.fast.stop()
+        if hasattr(self, "door"):
+            self.door.stopping = True
+            self.door.close_idle()
 
 
-class _Begun(stdlib_socket.SocketIO):
-    """Reads from a socket, but first what somebody else has read from it."""
+class _Begun(bytes):
+    """What somebody else has read from a connection, and when the rest of the head has to be
+    there."""
 
-    def __init__(self, sock: Any, early: bytes) -> None:
-        super().__init__(sock, "r")
-        self._early = memoryview(early)
+    until: float
 
-    def readinto(self, buffer: Any) -> int | None:
-        early = self._early
-        if not early:
-            return super().readinto(buffer)
-        size = min(len(early), len(buffer))
-        buffer[:size] = early[:size]
-        self._early = early[size:]
-        return size
+    def __new__(cls, early: bytes, until: float) -> _Begun:
+        begun = super().__new__(cls, early)
+        begun.until = until
+        return begun
 
 
 def find_middleware(app: Any) -> SocketIOMiddleware | None:

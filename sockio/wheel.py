@@ -69,6 +69,10 @@ class Wheel(Generic[T]):
         if slot is not None:
             self._slots[slot].pop(entry, None)
 
+    def entries(self) -> list[T]:
+        """All that are filed."""
+        return [entry for slot in self._slots.values() for entry in slot]
+
     def next(self) -> float | None:
         """When :meth:`due` wants to be called next; None for not before something is filed."""
         return self._heap[0] * self.granularity if self._heap else None

@@ -21,9 +21,12 @@ import enum
 import io
 import logging
 import socket as stdlib_socket
+import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from .. import heads
+from ..door import Door, later
 from ..endpoint import Endpoint, Route
 from ..exceptions import RequestRefused
 from ..interfaces import Cancellable, Runtime
@@ -63,7 +66,6 @@ _WRITING, _LEAVING, _GONE = State.WRITING, State.LEAVING, State.GONE
 
 #: An error of the parser that names one of these is about the end of the request.
 _FRAMING = ("Content-Length", "Transfer-Encoding")
-_GARBLED = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-length: 0\r\n\r\n"
 
 
 #: As gevent.pywsgi says it.
@@ -79,7 +81,8 @@ class Service(Protocol):
     endpoint: Endpoint
     runtime: Runtime
     loop: Any
-    patience: float
+    door: Door
+    max_head: int
     connections: set[FastConnection]
     answered: int
     handed_over: int
@@ -93,7 +96,7 @@ class Service(Protocol):
 
     def run(self, fn: Callable[..., object], *args: Any) -> object: ...
 
-    def hand_over(self, sock: Any, address: Any, early: bytes) -> object: ...
+    def hand_over(self, sock: Any, address: Any, early: bytes, until: float) -> object: ...
 
 
 class FastConnection:
@@ -103,7 +106,9 @@ class FastConnection:
         "_advancing",
         "_asked",
         "_batch",
+        "_begun",
         "_closing",
+        "_due",
         "_ended",
         "_parked",
         "_path",
@@ -117,11 +122,11 @@ class FastConnection:
         "_sock",
         "_socket",
         "_tail",
-        "_timer",
         "_woken",
         "_writing",
         "address",
         "state",
+        "wheel_slot",
     )
 
     def __init__(self, service: Service, sock: Any, address: Any) -> None:
@@ -130,7 +135,7 @@ class FastConnection:
         self._sock = sock
         self.address = address
         self.state = _READING
-        self._reader = RequestReader(self._make_environ)
+        self._reader = RequestReader(self._make_environ, service.max_head)
         # The path of the last request, and what it asked for.
         self._path = ""
         self._asked: Route | None = None
@@ -151,8 +156,13 @@ class FastConnection:
         self._advancing = False
         #: What the peer sends is left in the kernel.
         self._paused = False
-        self._timer: Cancellable | None = None
         self._writing: Cancellable | None = None
+        # Something of the next request has arrived, or is waited for since the connecting.
+        self._begun = True
+        self.wheel_slot: int | None = None
+        # When the client has to have done what is waited for.
+        self._due = time.monotonic() + service.door.head_time
+        service.door.expect(self)
         self._reading = service.loop.io(sock.fileno(), 1)
         self._reading.start(self._readable)
 
@@ -208,11 +218,25 @@ class FastConnection:
         self._advancing = True
         try:
             while self.state is _READING and self._step():
-                pass
+                if self._reader.waiting and self._service.door.busy_for_long():
+                    self._go_on_later()
+                    break
         except Exception:
             self._failed()
         finally:
             self._advancing = False
+
+    def _go_on_later(self) -> None:
+        """Others first: there is more of this client's than a turn of the loop has time for."""
+        self._pause()
+
+        def go_on() -> None:
+            if self.state is _READING:
+                self._resume()
+                self._service.runtime.begin_turn()
+                self._advance()
+
+        later(self._service.loop, go_on)
 
     def _failed(self) -> None:
         # In the event loop nobody else would see to it that the connection ends.
@@ -246,7 +270,11 @@ class FastConnection:
                 return False
             try:
                 if not reader.head():
-                    self._wait_for_more(self._no_head)
+                    if self._ended:
+                        self._peer_ended()
+                    elif not self._begun:
+                        self._begun = True
+                        self._expect(time.monotonic() + service.door.head_time)
                     return False
             except Strange as strange:
                 self._hand_over(strange)
@@ -268,30 +296,50 @@ class FastConnection:
             if self._request is None:
                 self._request, self._route = request, route
                 service.endpoint.count(route, request)
-            self._wait_for_more(self._no_body)
+                self._expect(time.monotonic() + service.door.patience)
+            if self._ended:
+                self._peer_ended()
             return False
-        self._request = self._route = None
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        if self._request is not None:
+            self._request = self._route = None
+            self._expect(time.monotonic() + service.door.keep_alive)
         request.body = body
         self._answer(request, route)
         return True
 
-    def _wait_for_more(self, otherwise: Any) -> None:
-        if self._ended:
-            self._peer_ended()
-        elif self._timer is None:
-            service = self._service
-            self._timer = service.runtime.at(service.runtime.now() + service.patience, otherwise)
+    # ---- time
 
-    def _no_head(self) -> None:
-        if self.state is _READING:
+    def _expect(self, due: float) -> None:
+        """What is waited for has to come by then, be it earlier than what was waited for before."""
+        self._due = due
+        self._service.door.expect(self)
+
+    @property
+    def idle(self) -> bool:
+        """Nothing of a request has arrived."""
+        return self.state is _READING and self._request is None and not self._reader.waiting
+
+    def deadline(self) -> float:
+        return self._due
+
+    def overdue(self) -> None:
+        """The time is over, if anything was waited for."""
+        state = self.state
+        if state is _READING:
+            if self._request is not None:
+                self._refuse(too_slow())
+            else:
+                self.close()
+        elif state is _WRITING:
+            self.cut()
+        elif state is _LEAVING:
             self.close()
+        elif state is not _GONE:
+            # It is we who let it wait.
+            self._expect(time.monotonic() + self._service.door.keep_alive)
 
-    def _no_body(self) -> None:
-        if self._request is not None and self.state is _READING:
-            self._refuse(too_slow())
+    def give_up(self) -> None:
+        self.close()
 
     # ---- answering
 
@@ -452,7 +500,7 @@ class FastConnection:
         if self._batch is not None:
             self._batch.abandon = self.cut
         self._writing = service.runtime.watch(self._sock, self._writable, write=True)
-        self._timer = service.runtime.at(service.runtime.now() + service.patience, self.cut)
+        self._expect(time.monotonic() + service.door.patience)
 
     def _writable(self) -> None:
         tail = self._tail
@@ -475,14 +523,14 @@ class FastConnection:
         if batch is not None and self._socket is not None:
             self._socket.written(batch)
         self._sent()
+        self._service.door.expect(self)
         self._advance()
 
     def _end_writing(self) -> None:
         self._tail = None
-        for each in (self._writing, self._timer):
-            if each is not None:
-                each.cancel()
-        self._writing = self._timer = None
+        writing, self._writing = self._writing, None
+        if writing is not None:
+            writing.cancel()
 
     def _write_failed(self, batch: Batch | None, socket: Socket | None) -> None:
         if batch is not None and socket is not None:
@@ -495,6 +543,8 @@ class FastConnection:
             self._leave()
         else:
             self.state = _READING
+            self._begun = False
+            self._due = time.monotonic() + self._service.door.keep_alive
             if self._paused:
                 self._resume()
 
@@ -514,8 +564,11 @@ class FastConnection:
         """Let the WSGI server have the connection, with all that it has not seen."""
         if strange is not None and any(name in str(strange) for name in _FRAMING):
             # Where such a request ends depends on who reads it: nobody shall.
+            bad = heads.malformed()
+            address = self.address[0] if isinstance(self.address, tuple) else ""
+            self._service.door.tell_refused(address, bad)
             with contextlib.suppress(OSError):
-                self._sock.send(_GARBLED)
+                self._sock.send(heads.answer(bad))
             self._leave()
             return
         sock, service = self._sock, self._service
@@ -525,7 +578,7 @@ class FastConnection:
         early = self._reader.rest()
         self._let_go()
         service.handed_over += 1
-        service.hand_over(sock, self.address, early)
+        service.hand_over(sock, self.address, early, self._due)
 
     def _leave(self) -> None:
         """Close so that the last answer is not lost: a reset would overtake it if something was
@@ -542,8 +595,7 @@ class FastConnection:
         with contextlib.suppress(OSError):
             self._sock.shutdown(stdlib_socket.SHUT_WR)
         self._resume()
-        runtime = self._service.runtime
-        self._timer = runtime.at(runtime.now() + GRACE, self.close)
+        self._expect(time.monotonic() + GRACE)
 
     def stop(self) -> None:
         """The server stops: close when what is under way has been answered."""
@@ -565,6 +617,7 @@ class FastConnection:
         self._request = self._route = None
         self._reader.close()
         self._service.connections.discard(self)
+        self._service.door.forget(self)
 
     def close(self) -> None:
         """Close the connection. Twice is once."""

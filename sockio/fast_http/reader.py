@@ -12,12 +12,16 @@ from typing import Any
 
 import httptools
 
+from ..heads import MAX_LINES
+
 __all__ = ["MAX_HEAD", "RequestReader", "Strange"]
 
 #: Bytes of a request line and its headers; gevent.pywsgi takes longer ones.
 MAX_HEAD = 16384
 
 _END_OF_HEAD = b"\r\n\r\n"
+#: Bytes in which there is no room for more lines than a head may have.
+_MANY = 3 * MAX_LINES
 
 #: Header names of any case to keys of the environ; "" for a header that is left out.
 _KEYS: dict[bytes, str] = {}
@@ -70,6 +74,7 @@ class RequestReader:
         "_fed",
         "_headed",
         "_make_environ",
+        "_max_head",
         "_parser",
         "_twice",
         "_url",
@@ -78,8 +83,11 @@ class RequestReader:
         "upgrade",
     )
 
-    def __init__(self, make_environ: Callable[[], dict[str, Any]]) -> None:
+    def __init__(
+        self, make_environ: Callable[[], dict[str, Any]], max_head: int = MAX_HEAD
+    ) -> None:
         self._make_environ = make_environ
+        self._max_head = max_head
         #: The environ of the present request.
         self.environ: dict[str, Any] = {}
         #: Whether the present request asks for another protocol.
@@ -151,22 +159,29 @@ class RequestReader:
             self.upgrade = True
         except httptools.HttpParserError as error:
             raise Strange(str(error)) from None
+        if stop > self._max_head:
+            raise Strange("the head is long")
         if end < 0:
-            if self._head_is_complete() or stop > MAX_HEAD:
+            if self._head_is_complete():
                 raise Strange("the head does not end as it should")
             return False
-        if not self._head_is_complete() or self._twice or self._parser.get_http_version() != "1.1":
+        method: bytes = self._parser.get_method()
+        # The parser lets pass what others read in another way: more spaces than one.
+        plain = buffer.startswith(b"%b %b HTTP/1.1\r\n" % (method, self._url))
+        if not self._head_is_complete() or self._twice or not plain:
             raise Strange("the head is not that of a request of HTTP/1.1")
-        self._set_target()
+        if stop > _MANY and buffer.count(b"\r\n", 0, stop) > MAX_LINES + 2:
+            raise Strange("the head has too many lines")
+        self._set_target(method)
         return True
 
     def _head_is_complete(self) -> bool:
         # Asked by a method, because the parser changes it behind the back of whoever reads this.
         return self._headed
 
-    def _set_target(self) -> None:
+    def _set_target(self, method: bytes) -> None:
         environ = self.environ
-        environ["REQUEST_METHOD"] = self._parser.get_method().decode("latin-1")
+        environ["REQUEST_METHOD"] = method.decode("latin-1")
         target = self._url.decode("latin-1")
         # As gevent.pywsgi takes it apart, but for escapes, which no path of ours has.
         environ["PATH_INFO"], _, environ["QUERY_STRING"] = target.partition("?")

@@ -8,12 +8,13 @@ from collections.abc import Callable
 from email.utils import formatdate
 from typing import Any
 
+from ..door import Door
 from ..endpoint import Endpoint, Route, parse_path
 from ..interfaces import Runtime
 from ..transports import WebSocket
 from ..transports.answers import Answer
 from .connection import FastConnection
-from .reader import RequestReader
+from .reader import MAX_HEAD, RequestReader
 
 __all__ = ["Service"]
 
@@ -22,8 +23,8 @@ class Service:
     """The fast connections of one server.
 
     ``environ`` is what every environ begins with, ``run`` starts a task that the server
-    waits for when it stops, and ``hand_over(sock, address, early)`` lets the WSGI server go on with
-    a connection of which the bytes ``early`` have been read.
+    waits for when it stops, and ``hand_over(sock, address, early, until)`` lets the WSGI server go
+    on with a connection of which the bytes ``early`` have been read.
     """
 
     def __init__(
@@ -32,9 +33,10 @@ class Service:
         runtime: Runtime,
         loop: Any,
         *,
+        door: Door,
         environ: dict[str, Any],
         run: Callable[..., object],
-        hand_over: Callable[[Any, Any, bytes], object],
+        hand_over: Callable[[Any, Any, bytes, float], object],
     ) -> None:
         self.endpoint = endpoint
         self.runtime = runtime
@@ -44,8 +46,9 @@ class Service:
         self._run = run
         self._hand_over = hand_over
         settings = endpoint.settings
-        #: Seconds in which a request has to arrive that has begun to, and an answer to be read.
-        self.patience = settings.close_timeout
+        self.door = door
+        #: Longer heads are handed over, to be refused or not.
+        self.max_head = min(MAX_HEAD, door.max_head)
         self.connections: set[FastConnection] = set()
         #: Requests answered here, connections handed over, and websockets that began here.
         self.answered = 0
@@ -62,9 +65,10 @@ class Service:
         """Start a task that the server waits for when it stops."""
         return self._run(fn, *args)
 
-    def hand_over(self, sock: Any, address: Any, early: bytes) -> object:
-        """Let the WSGI server go on with a connection of which ``early`` has been read."""
-        return self._hand_over(sock, address, early)
+    def hand_over(self, sock: Any, address: Any, early: bytes, until: float) -> object:
+        """Let the WSGI server go on with a connection of which ``early`` has been read; a head that
+        is not complete has to be by ``until``."""
+        return self._hand_over(sock, address, early, until)
 
     def accept(self, sock: Any, address: Any) -> None:
         """Begin a connection on the kernel's own socket, which must not block."""

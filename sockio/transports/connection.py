@@ -272,10 +272,16 @@ def take_over(reader: io.BufferedReader, sock: Any) -> tuple[Any, bytes]:
     takes for the end of the connection.
     """
     early = read_early(reader, sock)
-    raw = _socket.socket(fileno=sock.detach())
+    # A server of ours counts it; any other has no such method.
+    make: Callable[[int], Any] = getattr(reader.raw, "kernel_socket", _of_descriptor)
+    raw = make(sock.detach())
     raw.setblocking(False)
     reader.close()
     return raw, early
+
+
+def _of_descriptor(descriptor: int) -> Any:
+    return _socket.socket(fileno=descriptor)
 
 
 def read_early(reader: io.BufferedReader, sock: Any) -> bytes:

@@ -17,7 +17,7 @@ PACKAGE = Path(sockio.__file__).parent
 #: From the ground up. A row may know the rows below it, and within itself whoever makes no circle.
 #: A package stands for all its modules.
 LAYERS = [
-    {"exceptions", "reasons", "handlers", "forwarded", "origins"},
+    {"exceptions", "heads", "reasons", "handlers", "forwarded", "origins"},
     {"config", "protocol"},
     {"outbox", "fast_json"},
     {"turn"},
@@ -36,10 +36,10 @@ LAYERS = [
     },
     {"virtsocket"},
     {"rooms", "backplane", "registry"},
-    {"dispatch", "namespace", "emitter", "mixins", "transports"},
+    {"dispatch", "namespace", "emitter", "mixins", "transports", "door"},
     {"manage", "admission", "surroundings", "endpoint", "middleware"},
     {"fast_http"},
-    {"server", "flash_policy", "integrations", "testing"},
+    {"server", "pywsgi_handler", "flash_policy", "integrations", "testing"},
     {"doctor"},
     {"cli", "", "__main__"},
 ]
@@ -50,6 +50,7 @@ THIRD_PARTY = {
         "runtime",
         "workers",
         "server",
+        "pywsgi_handler",
         "flash_policy",
         "cli",
         "doctor",

@@ -1,0 +1,120 @@
+"""The head of a request, read strictly: where one ends must not depend on who reads it.
+
+A proxy in front and this server have to agree about every byte. So what the grammar of HTTP/1.1
+(RFC 9112) lets a server refuse is refused: lines that end in LF alone, folded lines, a space before
+the colon, control characters, two lengths, a length beside chunks.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+__all__ = [
+    "MAX_LINES",
+    "BadHead",
+    "Head",
+    "answer",
+    "malformed",
+    "read_head",
+    "target_too_long",
+    "too_large",
+]
+
+#: Lines of headers in one request.
+MAX_LINES = 100
+
+Fields = list[tuple[str, str]]
+
+_TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
+_HEAD = re.compile(
+    rb"(?P<method>%b) (?P<target>[\x21-\x7e\x80-\xff]+) HTTP/1\.(?P<minor>[01])\r\n"
+    rb"(?P<lines>(?:%b:[\t\x20-\x7e\x80-\xff]*\r\n)*)\r\n" % (_TOKEN, _TOKEN)
+)
+_LENGTH = re.compile(r"[0-9]{1,18}", re.ASCII)
+
+#: Headers that decide where a request ends or whom it is for: told twice, who reads decides.
+_ONCE = frozenset(("content-length", "host", "transfer-encoding"))
+
+
+class BadHead(Exception):
+    """A request that is answered ``status`` and whose connection is closed: nobody can say where it
+    ends. ``code`` is the refusal's, ``reason`` is for the log and holds nothing of the request."""
+
+    def __init__(self, status: str, code: str, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.code = code
+        self.reason = reason
+
+
+class Head:
+    """A request line, taken apart, and the headers in their order."""
+
+    __slots__ = ("fields", "line", "version")
+
+    def __init__(self, line: str, version: str, fields: Fields) -> None:
+        #: The request line, without its end.
+        self.line = line
+        self.version = version
+        self.fields = fields
+
+
+def read_head(data: bytes) -> Head:
+    """The head that ``data`` is, with the empty line at its end. Raises :class:`BadHead`."""
+    match = _HEAD.fullmatch(data)
+    if match is None:
+        raise malformed()
+    line, *lines = data[:-4].decode("latin-1").split("\r\n")
+    if len(lines) > MAX_LINES:
+        raise too_large(f"more than {MAX_LINES} lines of headers")
+    fields = []
+    for each in lines:
+        name, _, value = each.partition(":")
+        fields.append((name, value.strip(" \t")))
+    _check_end(fields, match["minor"])
+    return Head(line, "HTTP/1." + match["minor"].decode(), fields)
+
+
+def _check_end(fields: Iterable[tuple[str, str]], minor: bytes) -> None:
+    """Where the body ends must be told once, in one way."""
+    once: dict[str, str] = {}
+    for name, value in fields:
+        lower = name.lower()
+        if lower in _ONCE:
+            if lower in once:
+                raise malformed(f"two headers {lower}")
+            once[lower] = value
+    length, coding = once.get("content-length"), once.get("transfer-encoding")
+    if length is not None and not _LENGTH.fullmatch(length):
+        raise malformed("a content-length that is no number")
+    if coding is not None:
+        if length is not None:
+            raise malformed("a content-length beside a transfer-encoding")
+        if coding.lower() != "chunked":
+            raise malformed("a transfer-encoding that is not chunked")
+        if minor == b"0":
+            raise malformed("a transfer-encoding in HTTP/1.0")
+
+
+def malformed(reason: str = "the head is malformed") -> BadHead:
+    """The refusal of a request that is none."""
+    return BadHead("400 Bad Request", "bad-request", reason)
+
+
+def too_large(reason: str) -> BadHead:
+    """The refusal of a head that is larger than it may be."""
+    return BadHead("431 Request Header Fields Too Large", "head-too-large", reason)
+
+
+def target_too_long() -> BadHead:
+    """The refusal of a request line that is longer than it may be."""
+    return BadHead("414 URI Too Long", "target-too-long", "the request line is too long")
+
+
+def answer(bad: BadHead) -> bytes:
+    """The whole answer to a request that cannot be trusted; the connection closes behind it."""
+    return (
+        f"HTTP/1.1 {bad.status}\r\nConnection: close\r\nX-Sockio-Refusal: {bad.code}\r\n"
+        "Content-Length: 0\r\n\r\n"
+    ).encode()
