@@ -146,7 +146,9 @@ BAD_CHUNKS: list[Any] = [
 
 @pytest.mark.parametrize("path", PATHS, ids=["ours", "a page"])
 def test_bad_chunks_are_refused_and_the_last(way: Way, path: str, asked: list[str]) -> None:
-    way.serve(application(asked), {"": Echo})
+    server = way.serve(application(asked), {"": Echo})
+    # Of a session that there is: the body of any other is not looked at.
+    path = path.replace("none", handshake(server.port, tls=way._tls))
     for row in BAD_CHUNKS:
         head = f"POST {path} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
         with way.connect() as connection:
