@@ -16,7 +16,7 @@ from ..support.transcript import eventually
 from ..support.ways import WAYS, Way
 
 #: So short that a test can wait for it.
-SOON = 0.3
+SOON = 0.2
 TIMES = {
     "head_timeout": SOON,
     "keep_alive": SOON,
