@@ -7,7 +7,6 @@ across domains, and the one whose refusal has an HTTP status, so everything is d
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -17,10 +16,9 @@ from .config import Settings
 from .exceptions import ConnectionRefused, RequestRefused
 from .forwarded import forwarded_headers
 from .origins import host_of, is_allowed, own_origins, source_of
-from .transports.connection import FAST
 from .virtsocket import Socket
 
-__all__ = ["ask_authorize", "ask_view", "check_host", "check_origin", "lasting_environ"]
+__all__ = ["ask_authorize", "ask_view", "check_host", "check_origin"]
 
 UNAUTHORIZED = "handshake unauthorized"
 ERROR = "handshake error"
@@ -29,24 +27,6 @@ BAD_HOST = "handshake bad host"
 
 _FORBIDDEN = "403 Forbidden"
 _FAILED = "500 Internal Server Error"
-
-#: Objects that belong to the server or to the request and must not outlive it.
-_FLEETING = frozenset(
-    (
-        "wsgi.input",
-        "wsgi.errors",
-        "wsgi.file_wrapper",
-        "wsgi.websocket",
-        "gunicorn.socket",
-        "gunicorn.sock",
-        "werkzeug.socket",
-        "werkzeug.server.shutdown",
-        "webob.adhoc_attrs",
-        "sockio.attached",
-        FAST,
-        "sockio.take_connection",
-    )
-)
 
 
 def check_host(settings: Settings, environ: Mapping[str, Any]) -> None:
@@ -203,11 +183,3 @@ def _run(app: Callable[..., Any], environ: dict[str, Any]) -> _Answer:
             except Exception as error:
                 answer.error = answer.error or error
     return answer
-
-
-def lasting_environ(environ: dict[str, Any]) -> dict[str, Any]:
-    """A copy of the handshake's environ that may live as long as the session: without the
-    server's own objects, and with an empty body."""
-    lasting = {key: value for key, value in environ.items() if key not in _FLEETING}
-    lasting["wsgi.input"] = io.BytesIO()
-    return lasting

@@ -26,12 +26,12 @@ from .admission import (
     ask_view,
     check_host,
     check_origin,
-    lasting_environ,
 )
 from .complaints import at_length
 from .config import Settings
 from .exceptions import RequestRefused, UsageError
 from .forwarded import client_of
+from .lasting import KEPT, lasting_environ, shed
 from .namespace import BaseNamespace
 from .origins import cors_headers
 from .protocol.handshake import encode_handshake
@@ -205,6 +205,7 @@ class Endpoint:
                 socket.namespaces = self.namespaces
             else:
                 cookies = ask_view(self.app, environ, socket)
+            self._lighten(environ, socket, quiet=not request.may_block)
             socket.environ = lasting_environ(environ)
             if socket.request is None:
                 socket.request = webob.Request(socket.environ)
@@ -220,6 +221,21 @@ class Endpoint:
         if index is not None:
             return _jsonp(index, string_literal(line), cookies)
         return Answer(_TEXT, line.encode(), cors_headers(environ) + cookies)
+
+    def _lighten(self, environ: dict[str, Any], socket: Socket, *, quiet: bool) -> None:
+        dropped = shed(environ, socket.request)
+        if dropped:
+            socket.complain(
+                log,
+                logging.WARNING,
+                "environ-too-large",
+                "a session keeps %d bytes of its handshake at most; %s sent more, and these are "
+                "not kept: %s",
+                KEPT,
+                socket.address,
+                ", ".join(name[:60] for name in dropped[:5]),
+                quiet=quiet,
+            )
 
     def _offered(self, environ: dict[str, Any]) -> list[str]:
         """The transports that this server can do, of those that the settings allow."""
