@@ -15,16 +15,16 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import ipaddress
 import logging
 import sys
 import traceback
 from collections.abc import Iterator
 from typing import Any
 
+from .crowd import network_of
 from .interfaces import Cancellable, Runtime
 
-__all__ = ["Complaints", "at_length", "debug_logger", "network_of", "never_mute", "printable"]
+__all__ = ["Complaints", "at_length", "debug_logger", "never_mute", "printable"]
 
 #: Seconds that lines are counted for.
 WINDOW = 60.0
@@ -38,8 +38,6 @@ CALM = 10
 #: Characters of one value, of a text of ours with a value in it, of an exception's text, and of a
 #: traceback; what is longer is cut in its middle.
 VALUE, ADVICE, SAID, TRACEBACK = 200, 1_000, 2_000, 20_000
-#: Bits that one subscriber's addresses have in common (IPv6): the rest is the client's own choice.
-SUBSCRIBER = 64
 #: Exceptions looked through that led to one another.
 CHAIN = 50
 
@@ -55,21 +53,6 @@ def never_mute() -> None:
     """Write every line in this process from now on: somebody is watching (``--reload``)."""
     global _never
     _never = True
-
-
-def network_of(address: str) -> str:
-    """What an address is counted by: itself, or the network (/64) of an IPv6 address, all of whose
-    addresses one client may use. IPv4 in IPv6 is IPv4. No address at all is cut to 64 characters.
-    """
-    if ":" not in address:
-        return address[:64]
-    try:
-        found = ipaddress.IPv6Address(address.partition("%")[0])
-    except ValueError:
-        return address[:64]
-    if found.ipv4_mapped is not None:
-        return str(found.ipv4_mapped)
-    return str(ipaddress.IPv6Network((found, SUBSCRIBER), strict=False))
 
 
 def _cut(text: str, limit: int) -> str:

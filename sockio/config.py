@@ -24,6 +24,8 @@ __all__ = ["FAST_PATHS", "OPTIONS", "Option", "Settings"]
 
 #: Bytes that wait to be handled, where a setting says nothing of them.
 INBOX_BYTES = 4_000_000
+#: Sessions of all addresses together, where a setting says nothing of them.
+SESSIONS = 100_000
 
 Converter = Callable[[Any], Any]
 
@@ -131,6 +133,18 @@ def _inbox(value: Any) -> tuple[int, int]:
     return _pair(items)
 
 
+def _sessions(value: Any) -> tuple[int, int]:
+    """Of one address, and of all; a single number is the former. 0 is no limit."""
+    items = _words(value) if isinstance(value, str) else value
+    if isinstance(items, (int, float)):
+        return _count_or_none(items), SESSIONS
+    if len(items) == 1:
+        return _count_or_none(items[0]), SESSIONS
+    if len(items) != 2:
+        raise ValueError("must be one or two numbers: sessions of one address, and of all")
+    return _count_or_none(items[0]), _count_or_none(items[1])
+
+
 def _flag(value: Any) -> bool:
     """A yes or no, also as an ini file says it."""
     words = {"1": True, "yes": True, "true": True, "on": True}
@@ -225,7 +239,10 @@ class Settings:
     )
     max_acks: int = _option(1_000, _count, "callbacks of one client waiting for their ack")
     max_unopened: int = _option(
-        5_000, _count, "sessions per address that were handshaken and never opened"
+        5_000, _count, "sessions per address that were handshaken and that nobody came back to"
+    )
+    max_sessions: tuple[int, int] = _option(
+        (10_000, SESSIONS), _sessions, "sessions of one address, and of all; 0 is no limit"
     )
     log_lines: int = _option(
         10, _count_or_none, "lines a minute of one kind about one address; 0 is all of them"

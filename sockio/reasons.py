@@ -30,6 +30,8 @@ class Reason:
     REFUSED = "connection refused"
     #: More waited for the client than ``max_outbox`` allows.
     OVERFLOW = "outbox overflow"
+    #: There were too many sessions, and nobody used this one.
+    EVICTED = "too many sessions"
     #: The server ends.
     SHUTDOWN = "server shutting down"
 

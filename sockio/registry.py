@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections import Counter
 from collections.abc import Callable
 
 from .backplane import Backplane
 from .complaints import Complaints, at_length
 from .config import Settings
+from .crowd import Crowd, network_of
 from .exceptions import RequestRefused
 from .interfaces import Cancellable, PacketSink, Runtime, Signal
 from .protocol.dialect import Codec
@@ -59,8 +59,9 @@ class SessionRegistry:
         self._sockets: dict[str, Socket] = {}
         # Sessions that ended and whose namespaces are still being told.
         self._ending: set[Socket] = set()
-        self._unopened: Counter[str] = Counter()
-        self._counted: set[Socket] = set()
+        # All that can be found, and the same by address.
+        self._everybody: Crowd[Socket] = Crowd()
+        self._crowds: dict[str, Crowd[Socket]] = {}
         self._wheel: Wheel[Socket] = Wheel()
         self._timer: Cancellable | None = None
         self._closing = False
@@ -133,8 +134,8 @@ class SessionRegistry:
         return socket
 
     def check_room_for(self, address: str) -> None:
-        """Raise ``RequestRefused`` when this address has too many sessions it never opened, and
-        when the server is shutting down."""
+        """Raise ``RequestRefused`` when the server is shutting down, and when there are as many
+        sessions as ``max_sessions`` allows, of this address or of all, and all are in use."""
         if self._closing:
             # Closed, so that a client which keeps its connections finds the next server.
             raise RequestRefused(
@@ -144,27 +145,68 @@ class SessionRegistry:
                 detail="the server is shutting down",
                 close=True,
             )
-        if self._unopened[address] >= self.settings.max_unopened:
+        crowd = self._crowds.get(network_of(address))
+        for each, limit in zip((crowd, self._everybody), self.settings.max_sessions, strict=True):
+            if each is not None and limit and len(each) >= limit:
+                self._first_to_go(each, limit)
+
+    def _first_to_go(self, crowd: Crowd[Socket], limit: int) -> Socket:
+        socket = crowd.first_to_go(self.runtime.now())
+        if socket is None:
+            whose = f"{crowd.name} has" if crowd.name else "there are"
             raise RequestRefused(
                 "503 Service Unavailable",
                 "handshake error",
-                code="too-many-unopened",
-                detail=f"{address} has {self._unopened[address]} sessions that it never opened. If "
-                "this is your proxy's address, name it in trusted_proxies, or raise max_unopened.",
+                code="too-many-sessions",
+                detail=f"{whose} {len(crowd)} sessions, and all are in use. Raise max_sessions "
+                f"({limit}); if this is your proxy's address, name it in trusted_proxies.",
             )
+        return socket
+
+    def _make_room(self, crowd: Crowd[Socket]) -> None:
+        """End the sessions in whose place one more comes. Raises ``RequestRefused`` where none is
+        to be ended."""
+        settings = self.settings
+        while crowd.fleeting >= settings.max_unopened:
+            self._evict(crowd.oldest_fleeting(), "max_unopened")
+        for each, limit in zip((crowd, self._everybody), settings.max_sessions, strict=True):
+            while limit and len(each) >= limit:
+                self._evict(self._first_to_go(each, limit), "max_sessions")
+
+    def _evict(self, socket: Socket | None, limit: str) -> None:
+        if socket is None:
+            return
+        socket.complain(
+            log,
+            logging.WARNING,
+            ("evicted", limit),
+            "%s has too many sessions (%s), and a newer one takes the place of the oldest that "
+            "nobody uses. If this is your proxy's address, name it in trusted_proxies. [evicted]",
+            socket.address,
+            limit,
+            quiet=True,
+        )
+        socket.close(Reason.EVICTED, say=False)
 
     def admit(self, socket: Socket) -> None:
         """The handshake succeeded: requests with the socket's id find it from now on.
 
         Raises ``RequestRefused`` like :meth:`check_room_for`, which may have been asked long ago:
-        many handshakes can be waiting for their views at once.
+        many handshakes can be waiting for their views at once. Where there is no more room, and one
+        that nobody uses can be ended for it, that is ended.
         """
         self.check_room_for(socket.address)
+        name = network_of(socket.address)
+        crowd = self._crowds.get(name)
+        self._make_room(Crowd(name) if crowd is None else crowd)
+        # Whoever made room may have been the last of its address.
+        crowd = socket.crowd = self._crowds.setdefault(name, Crowd(name))
+        crowd.file(socket, fleeting=True)
+        self._everybody.file(socket, fleeting=True)
+        socket.filed_as_fleeting = True
         if len(self.known) < KNOWN:
             self.known.update(socket.namespaces)
         self._sockets[socket.sessid] = socket
-        self._unopened[socket.address] += 1
-        self._counted.add(socket)
         socket.admit()
 
     def close_all(self, reason: str = Reason.SHUTDOWN) -> None:
@@ -190,15 +232,11 @@ class SessionRegistry:
 
     def _changed(self, socket: Socket) -> None:
         """A socket's state or deadline changed: keep the indexes true."""
-        if socket in self._counted and socket.state is not State.CONNECTING:
-            self._counted.discard(socket)
-            self._unopened[socket.address] -= 1
-            if not self._unopened[socket.address]:
-                del self._unopened[socket.address]
         if not socket.findable:
             if self._sockets.get(socket.sessid) is socket:
                 del self._sockets[socket.sessid]
                 self._ending.add(socket)
+                self._uncount(socket)
             self._wheel.remove(socket)
             if not self._sockets:
                 self._rest()
@@ -210,8 +248,21 @@ class SessionRegistry:
                 if self._empty is not None and not self._sockets and not self._ending:
                     self._empty.set()
             return
+        fleeting = socket.fleeting
+        if fleeting is not socket.filed_as_fleeting and socket.crowd is not None:
+            socket.filed_as_fleeting = fleeting
+            socket.crowd.file(socket, fleeting)
+            self._everybody.file(socket, fleeting)
         if self._wheel.file(socket):
             self._set_timer()
+
+    def _uncount(self, socket: Socket) -> None:
+        crowd, socket.crowd = socket.crowd, None
+        if crowd is not None:
+            crowd.remove(socket)
+            self._everybody.remove(socket)
+            if not crowd:
+                del self._crowds[crowd.name]
 
     def _set_timer(self) -> None:
         if self._timer is not None:
@@ -256,6 +307,13 @@ class SessionRegistry:
             assert socket.deadline() is not None, f"{socket} has no deadline"
         for socket in self._ending:
             assert socket.state is State.DISCONNECTING, f"{socket} has ended and is kept"
-        unopened = [s for s in self._sockets.values() if s.state is State.CONNECTING]
-        assert sum(self._unopened.values()) == len(unopened) == len(self._counted)
+        assert set(self._everybody) == set(self._sockets.values())
+        assert sum(map(len, self._crowds.values())) == len(self._everybody)
+        for name, crowd in self._crowds.items():
+            assert crowd.name == name
+            for socket in crowd:
+                assert socket.crowd is crowd
+                assert network_of(socket.address) == name
+                assert socket.fleeting is socket.filed_as_fleeting
+            assert crowd.fleeting == sum(socket.fleeting for socket in crowd)
         self.rooms.check([*self._sockets.values(), *self._ending])

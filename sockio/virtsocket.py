@@ -33,6 +33,7 @@ from typing import Any
 from .acks import PendingAcks, Waiting
 from .complaints import Complaints, Kind
 from .config import Settings
+from .crowd import Crowd
 from .error_handling import default_error_handler
 from .exceptions import PacketError
 from .interfaces import Carrier, Job, PacketSink, Runtime, Signal
@@ -123,9 +124,11 @@ class Socket(Outlet):
         "bad_packets",
         "born",
         "close_reason",
+        "crowd",
         "dispatcher",
         "environ",
         "error_handler",
+        "filed_as_fleeting",
         "heartbeats",
         "hits",
         "jobs",
@@ -136,6 +139,7 @@ class Socket(Outlet):
         "server",
         "sessid",
         "session",
+        "settled",
         "state",
         "transport",
         "wheel_slot",
@@ -182,6 +186,11 @@ class Socket(Outlet):
         self.transport = ""
         self.born = runtime.now()
         self.wheel_slot: int | None = None
+        #: Whether the client has come back to the session, or opened it with a stream. And the
+        #: registry's own notes: the sessions of the same address, and how it is filed there.
+        self.settled = False
+        self.crowd: Crowd[Socket] | None = None
+        self.filed_as_fleeting = False
         self._shared_codec = codec
         self.runtime = runtime
         self._on_change = on_change
@@ -403,6 +412,8 @@ class Socket(Outlet):
             # An upgrade takes a moment, in which a session may end.
             carrier.finish()
             return
+        if carrier.streaming or self.state is State.CONNECTED:
+            self.settled = True
         before = self._carry_by(carrier)
         self._paused = False
         if before is not None:
@@ -616,6 +627,17 @@ class Socket(Outlet):
                 self.dropped,
             )
         self._on_change(self)
+
+    @property
+    def fleeting(self) -> bool:
+        """Whether nobody has come back to it: it may go when there are too many."""
+        return not self.settled and self._carrier is None and self.close_reason is None
+
+    def away_for(self, now: float) -> float:
+        """Seconds that the client has been without a transport; 0.0 with one."""
+        if self._alarm is not Alarm.AWAY:
+            return 0.0
+        return now - (self._alarm_at - self.config.close_timeout)
 
     @property
     def findable(self) -> bool:

@@ -225,7 +225,7 @@ class House:
     def is_empty(self) -> bool:
         """Whether nothing is left of any session, in whatever index."""
         registry = self.registry
-        return not (len(registry) or registry._ending or registry._unopened or self.rooms_in_use)
+        return not (len(registry) or registry._ending or registry._crowds or self.rooms_in_use)
 
     @property
     def rooms_in_use(self) -> int:

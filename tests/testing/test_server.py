@@ -13,6 +13,7 @@ import pytest
 from webob import Request, Response
 
 from sockio import BaseNamespace, SocketIOMiddleware, UsageError, socketio_manage
+from sockio.crowd import Crowd
 from sockio.testing import Browser, LiveServer, ManualRuntime, NothingCame, Refused
 
 
@@ -89,7 +90,7 @@ def test_the_clock_of_a_middleware_that_exists_cannot_be_replaced() -> None:
 def test_a_session_in_a_wrong_index_fails_the_test() -> None:
     def misfile(server: LiveServer) -> None:
         with server:
-            server.registry._unopened["nobody's"] += 1
+            server.registry._crowds["nobody's"] = Crowd("somebody's")
 
     with pytest.raises(AssertionError):
         misfile(LiveServer(namespaces={"": Who}))

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from sockio import complaints as module
-from sockio.complaints import Complaints, at_length, debug_logger, network_of, printable
+from sockio.complaints import Complaints, at_length, debug_logger, printable
+from sockio.crowd import network_of
 from sockio.testing import ManualRuntime
 
 log = logging.getLogger("sockio.test_complaints")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from sockio import SettingsError
-from sockio.config import INBOX_BYTES, OPTIONS, Settings
+from sockio.config import INBOX_BYTES, OPTIONS, SESSIONS, Settings
 
 
 def decide(origin: str | None, environ: dict[str, Any]) -> bool:
@@ -45,6 +45,8 @@ VALUES = [
     pytest.param("max_inbox", (100, 4096), (100, 4096), id="an inbox as a pair"),
     pytest.param("max_inbox", 100, (100, INBOX_BYTES), id="an inbox, as it was: packets alone"),
     pytest.param("max_inbox", "100", (100, INBOX_BYTES), id="the same in an ini file"),
+    pytest.param("max_sessions", 100, (100, SESSIONS), id="sessions of one address"),
+    pytest.param("max_sessions", "100, 0", (100, 0), id="and of all, without a limit"),
     pytest.param("overflow", "drop", "drop", id="one of two words"),
     pytest.param("origins", None, None, id="origins: the same one"),
     pytest.param("origins", "", None, id="origins left empty in an ini file"),
@@ -106,6 +108,8 @@ REFUSED = [
     pytest.param("max_inbox", "1, 0", "positive whole number", id="an inbox without bytes"),
     pytest.param("max_inbox", (1, 2, 3), "two numbers", id="three numbers for an inbox"),
     pytest.param("max_inbox", None, "", id="None for an inbox"),
+    pytest.param("max_sessions", -1, "positive", id="less than no session"),
+    pytest.param("max_sessions", (1, 2, 3), "one or two", id="three numbers for sessions"),
     pytest.param("overflow", "ignore", "one of close, drop", id="a word that is none of the two"),
     pytest.param("origins", "a.example", "'https://a.example'", id="an origin without a scheme"),
     pytest.param("origins", 5, "", id="a number for an origin"),

@@ -277,24 +277,27 @@ def test_a_failing_authorize_is_logged_with_its_traceback(
 # ---- How many
 
 
-def test_sessions_that_were_never_opened_are_limited_by_address(
+def test_sessions_are_limited_by_address(
     connect: Connect, runtime: ManualRuntime, caplog: pytest.LogCaptureFixture
 ) -> None:
-    client = connect(max_unopened=3, close_timeout=40)
-    for _ in range(3):
-        assert client.handshake().status_code == 200
-    refused = client.handshake()
+    clients = [connect(max_sessions=2, close_timeout=40)]
+    clients += [clients[0].another() for _ in range(2)]
+    for client in clients[:2]:
+        client.open()
+        client.poll()
+    refused = clients[2].handshake()
     assert (refused.status_code, refused.text) == (503, "handshake error")
-    assert "raise max_unopened" in caplog.text
-    neighbour = client.another()
-    neighbour.environ["REMOTE_ADDR"] = "192.0.2.2"
-    assert neighbour.handshake().status_code == 200
-    # One that is opened does not count any more, and those that are not will be forgotten.
-    client.poll()
-    assert client.handshake().status_code == 200
-    assert client.handshake().status_code == 503
-    runtime.advance(40)
-    assert client.handshake().status_code == 200
+    assert refused.headers["X-Sockio-Refusal"] == "too-many-sessions"
+    assert "Raise max_sessions (2)" in caplog.text
+    clients[2].environ["REMOTE_ADDR"] = "192.0.2.2"
+    assert clients[2].handshake().status_code == 200
+
+
+def test_a_newcomer_takes_the_place_of_a_session_that_nobody_opened(connect: Connect) -> None:
+    client = connect(max_unopened=3)
+    for _ in range(10):
+        assert client.handshake().status_code == 200
+    assert len(client.registry) == 3
 
 
 def test_a_server_that_ends_lets_nobody_in(connect: Connect) -> None:
