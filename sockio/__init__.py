@@ -15,6 +15,7 @@ from .exceptions import (
     EventRefused,
     NotInstalled,
     PacketError,
+    RateLimited,
     SettingsError,
     SockioError,
     UsageError,
@@ -22,7 +23,7 @@ from .exceptions import (
 from .manage import socketio_manage
 from .middleware import SocketIOMiddleware
 from .mixins import BroadcastMixin, RoomsMixin
-from .namespace import BaseNamespace, allow, on
+from .namespace import BaseNamespace, allow, limit, on
 from .reasons import Reason
 from .virtsocket import Socket
 
@@ -38,6 +39,7 @@ __all__ = [
     "EventRefused",
     "NotInstalled",
     "PacketError",
+    "RateLimited",
     "Reason",
     "RoomsMixin",
     "SettingsError",
@@ -46,6 +48,7 @@ __all__ = [
     "SockioError",
     "UsageError",
     "allow",
+    "limit",
     "on",
     "socketio_manage",
 ]

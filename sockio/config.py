@@ -19,6 +19,7 @@ from typing import Any
 from .exceptions import SettingsError
 from .forwarded import TrustedProxies
 from .origins import Hosts
+from .rates import Rate
 
 __all__ = ["FAST_PATHS", "OPTIONS", "Option", "Settings"]
 
@@ -145,6 +146,12 @@ def _sessions(value: Any) -> tuple[int, int]:
     return _count_or_none(items[0]), _count_or_none(items[1])
 
 
+def _rate(value: Any) -> Rate | None:
+    if value is None or value == "":
+        return None
+    return value if isinstance(value, Rate) else Rate.parse(value)
+
+
 def _flag(value: Any) -> bool:
     """A yes or no, also as an ini file says it."""
     words = {"1": True, "yes": True, "true": True, "on": True}
@@ -238,6 +245,9 @@ class Settings:
         (1_000, INBOX_BYTES), _inbox, "received packets and bytes of one client not handled yet"
     )
     max_acks: int = _option(1_000, _count, "callbacks of one client waiting for their ack")
+    rate_limit: Rate | None = _option(
+        None, _rate, "events of one client, such as '100/1s' or '100/1s close'; None is no limit"
+    )
     max_unopened: int = _option(
         5_000, _count, "sessions per address that were handshaken and that nobody came back to"
     )

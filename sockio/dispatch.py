@@ -15,7 +15,7 @@ from typing import Any
 
 from .complaints import Kind, at_length
 from .doorstep import Doorstep, Early
-from .exceptions import AckFailed, ConnectionRefused, EventRefused, PacketError
+from .exceptions import AckFailed, ConnectionRefused, EventRefused, PacketError, RateLimited
 from .interfaces import Cancellable, Runtime, Signal
 from .jobs import name_of
 from .outbox import Outgoing
@@ -97,6 +97,7 @@ class Dispatcher:
         "_inbox",
         "_max_bytes",
         "_max_packets",
+        "_rates",
         "_rooms",
         "_runtime",
         "_seen_off",
@@ -111,6 +112,8 @@ class Dispatcher:
         self._rooms = rooms
         self._context = socket.config.context
         self._max_packets, self._max_bytes = socket.config.max_inbox
+        rate = socket.config.rate_limit
+        self._rates = None if rate is None else (rate,)
         # What came in, farewells among it, in order.
         # A list: it is short, and an empty deque would be a large part of an idle client.
         self._inbox: list[_Item] = []
@@ -298,6 +301,12 @@ class Dispatcher:
         socket.received += 1
         endpoint = packet["endpoint"]
         kind = packet["type"]
+        if self._rates is not None and kind != _DISCONNECT:
+            exceeded = socket.over_rate("", self._rates, self._runtime.now())
+            if exceeded is not None:
+                too_fast = RateLimited(str(exceeded), exceeded.policy, detail="rate_limit")
+                self._slow_down(too_fast, packet, "rate_limit")
+                return
         if kind == "connect":
             self._connect(endpoint, packet)
             return
@@ -323,6 +332,9 @@ class Dispatcher:
                     result = namespace.process_packet(packet)
             if answer_to is not None:
                 self._acknowledge(packet, _as_arguments(result))
+        except RateLimited as too_fast:
+            where = f"{type(namespace).__qualname__}.{_handler_of(namespace, packet)}"
+            self._slow_down(too_fast, packet, where)
         except EventRefused as refused:
             self._complain(
                 logging.WARNING,
@@ -362,6 +374,26 @@ class Dispatcher:
                 exc_info=True,
             )
             self._refuse("internal_error", "The server failed to handle this.", endpoint, answer_to)
+
+    def _slow_down(self, too_fast: RateLimited, packet: Packet, where: str) -> None:
+        """Do with a packet what the limit that it exceeds says. ``where`` is that limit."""
+        socket = self._socket
+        self._complain(
+            logging.WARNING,
+            ("rate_limited", where),
+            "%s %s: %s: %s [rate_limited]",
+            socket,
+            packet["endpoint"] or _GLOBAL,
+            too_fast.policy,
+            str(too_fast),
+        )
+        if too_fast.policy == "close":
+            socket.close(Reason.RATE_LIMIT)
+        elif too_fast.policy == "drop":
+            socket.dropped += 1
+        else:
+            answer_to = packet["id"] if packet.get("ack") == "data" else None
+            self._refuse(too_fast.code, too_fast.message, packet["endpoint"], answer_to)
 
     def _complain(
         self, level: int, kind: Kind, message: str, *args: Any, exc_info: bool = False

@@ -27,6 +27,7 @@ REFUSALS = frozenset(
         "not_connected",
         "invalid_arguments",
         "internal_error",
+        "rate_limited",
     }
 )
 

@@ -7,6 +7,7 @@
     ├── RequestRefused       a request under the resource is answered with an error status
     ├── ConnectionRefused    raised by *your* code to refuse a client or a namespace
     ├── EventRefused         an event cannot be handled; becomes an error ack
+    │   └── RateLimited      ... because its client sends faster than a limit allows
     ├── AckFailed            ``call()`` got no answer
     │   ├── AckTimeout       ... within its timeout                       (also a TimeoutError)
     │   └── Disconnected     ... because the client went away
@@ -30,6 +31,7 @@ __all__ = [
     "EventRefused",
     "NotInstalled",
     "PacketError",
+    "RateLimited",
     "RequestRefused",
     "SettingsError",
     "SockioError",
@@ -103,6 +105,17 @@ class EventRefused(SockioError):
         self.code = code
         self.message = message
         self.detail = detail
+
+
+class RateLimited(EventRefused):
+    """A client sends faster than a limit allows (``@limit``, or the setting ``rate_limit``).
+
+    ``policy`` is what becomes of the event: ``refuse``, ``drop`` or ``close``.
+    """
+
+    def __init__(self, rate: str, policy: str, *, detail: str = "") -> None:
+        super().__init__("rate_limited", f"Too fast: at most {rate}.", detail=detail)
+        self.policy = policy
 
 
 class AckFailed(SockioError):

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from .exceptions import UsageError
+from .rates import Rate
 
 __all__ = [
     "RESERVED",
@@ -21,6 +22,7 @@ __all__ = [
     "allow",
     "check_event",
     "handlers_of",
+    "limit",
     "method_name_for",
     "on",
 ]
@@ -97,6 +99,31 @@ def check_event(name: str) -> None:
         )
 
 
+def limit(rate: str, policy: str = "refuse") -> Callable[[F], F]:
+    """Let each client reach a handler so often only.
+
+    ::
+
+        @limit("5/10s")                     # five at once, then one every two seconds
+        def on_user_message(self, text): ...
+
+    What comes sooner is answered with the error ``rate_limited`` (``policy="refuse"``), dropped
+    without a word to the client (``"drop"``), or ends the session (``"close"``). Several on one
+    handler count together: ``@limit("5/s")`` and ``@limit("1000/h")``. Raises ``UsageError`` for a
+    rate or a policy that is none.
+    """
+    try:
+        parsed = Rate.parse(rate, policy)
+    except ValueError as error:
+        raise UsageError(f"limit(): {error}") from None
+
+    def mark(fn: F) -> F:
+        fn.__dict__.setdefault("__sockio_limits__", []).append(parsed)
+        return fn
+
+    return mark
+
+
 def method_name_for(event: str) -> str | None:
     """``"user message"`` -> ``"on_user_message"``; None for a name that maps to no method."""
     if not EVENT_NAME.fullmatch(event):
@@ -105,7 +132,7 @@ def method_name_for(event: str) -> str | None:
 
 
 def _marks(value: Any, attribute: str) -> list[Any]:
-    """What :func:`on` or :func:`allow` noted on a function, or on one that it is wrapped around.
+    """What :func:`on` or its like noted on a function, or on one that it is wrapped around.
 
     A static method, or a decorator that hands nothing on, must not quietly open what was closed.
     """
@@ -126,13 +153,14 @@ class Handler:
     ``least`` and ``most``: how many positional arguments it takes (``most`` None: any number).
     """
 
-    __slots__ = ("conditions", "least", "most", "name", "names", "wants_packet")
+    __slots__ = ("conditions", "least", "limits", "most", "name", "names", "simple", "wants_packet")
 
     def __init__(self, name: str, function: Any, owner: type) -> None:
         self.name = name
         self.conditions: tuple[Callable[[Any], Any], ...] = tuple(
             _marks(function, "__sockio_conditions__")
         )
+        self.limits: tuple[Rate, ...] = tuple(_marks(function, "__sockio_limits__"))
         bound = function.__get__(object.__new__(owner), owner)
         parameters = list(inspect.signature(bound).parameters.values())
         positional = [
@@ -144,6 +172,8 @@ class Handler:
         if any(p.kind is p.VAR_POSITIONAL for p in parameters):
             self.most = None
         self.wants_packet = self.names == ("packet",) and self.most == 1
+        #: Whether there is nothing to look at but the number of arguments.
+        self.simple = not (self.conditions or self.limits or self.wants_packet)
 
     def accepts(self, count: int) -> bool:
         return self.least <= count and (self.most is None or count <= self.most)
@@ -206,8 +236,7 @@ class HandlerTable:
         handler = self._methods.get(found[0])
         if (
             handler is None
-            or handler.conditions
-            or handler.wants_packet
+            or not handler.simple
             or count < handler.least
             or (handler.most is not None and count > handler.most)
         ):

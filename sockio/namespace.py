@@ -23,14 +23,21 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from .acks import Waiting
-from .exceptions import AckFailed, AckTimeout, Disconnected, EventRefused, UsageError
-from .handlers import RESERVED, Handler, allow, check_event, handlers_of, on
+from .exceptions import (
+    AckFailed,
+    AckTimeout,
+    Disconnected,
+    EventRefused,
+    RateLimited,
+    UsageError,
+)
+from .handlers import RESERVED, Handler, allow, check_event, handlers_of, limit, on
 from .interfaces import Job, Runtime
 from .jobs import Jobs
 from .reasons import Reason
 from .virtsocket import Socket
 
-__all__ = ["BaseNamespace", "allow", "check_hooks", "on"]
+__all__ = ["BaseNamespace", "allow", "check_hooks", "limit", "on"]
 
 
 #: The life-cycle hooks, and what each can be given, by parameter name.
@@ -46,6 +53,11 @@ def _hook_parameters(cls: type, name: str) -> tuple[Handler, list[str]]:
     handler = handlers_of(cls, BaseNamespace).method(name)
     if handler is None:
         raise UsageError(f"{cls.__name__}.{name} must be a method.")
+    if handler.limits:
+        raise UsageError(
+            f"{cls.__name__}.{name}: @limit is for what clients call; connects count for the "
+            "setting rate_limit."
+        )
     wanted = [each for each in handler.names if each in offered]
     if handler.least > len(wanted):
         raise UsageError(
@@ -467,6 +479,8 @@ class BaseNamespace:
                 "Nothing handles this.",
                 detail=f"define {type(self).__name__}.{method_name}",
             )
+        if handler.limits:
+            self._keep_to(handler)
         for condition in handler.conditions:
             if not condition(self):
                 raise EventRefused(
@@ -484,6 +498,13 @@ class BaseNamespace:
                 detail=f"{type(self).__name__}.{method_name}",
             )
         return self._decorated(method)(*args)
+
+    def _keep_to(self, handler: Handler) -> None:
+        """Raise ``RateLimited`` when the client comes to ``handler`` sooner than it may."""
+        name = (self.ns_name, handler.name)
+        exceeded = self.socket.over_rate(name, handler.limits, self._runtime.now())
+        if exceeded is not None:
+            raise RateLimited(str(exceeded), exceeded.policy, detail=f"@limit on {handler.name}")
 
     # ---- for the dispatcher
 

@@ -30,6 +30,8 @@ class Reason:
     REFUSED = "connection refused"
     #: More waited for the client than ``max_outbox`` allows.
     OVERFLOW = "outbox overflow"
+    #: It sent faster than a limit with the policy ``close`` allows.
+    RATE_LIMIT = "rate limit"
     #: There were too many sessions, and nobody used this one.
     EVICTED = "too many sessions"
     #: The server ends.

@@ -27,7 +27,7 @@ from __future__ import annotations
 import enum
 import functools
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
 from .acks import PendingAcks, Waiting
@@ -43,6 +43,7 @@ from .outlet import Outlet
 from .protocol.dialect import Codec, Dialect
 from .protocol.packet import Packet
 from .protocol.strict_json import default_json_dumps
+from .rates import Buckets, Rate
 from .reasons import Reason
 
 __all__ = ["Socket", "State", "default_error_handler"]
@@ -123,6 +124,7 @@ class Socket(Outlet):
         "address",
         "bad_packets",
         "born",
+        "buckets",
         "close_reason",
         "crowd",
         "dispatcher",
@@ -189,6 +191,8 @@ class Socket(Outlet):
         #: Whether the client has come back to the session, or opened it with a stream. And the
         #: registry's own notes: the sessions of the same address, and how it is filed there.
         self.settled = False
+        # Made by the first limit that it meets: most meet none.
+        self.buckets: Buckets | None = None
         self.crowd: Crowd[Socket] | None = None
         self.filed_as_fleeting = False
         self._shared_codec = codec
@@ -400,6 +404,12 @@ class Socket(Outlet):
         for waiting in given_up:
             if waiting.failed is not None:
                 waiting.failed(reason)
+
+    def over_rate(self, name: Hashable, rates: tuple[Rate, ...], now: float) -> Rate | None:
+        """Count one event toward ``rates``; the one that it exceeds, or None."""
+        if self.buckets is None:
+            self.buckets = Buckets()
+        return self.buckets.take(name, rates, now)
 
     # ---- carriers
 

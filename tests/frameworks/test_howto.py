@@ -74,7 +74,7 @@ def test_a_view_without_a_framework(program: Load, sockio_serve: Callable[..., L
 
 
 def test_every_recipe_is_tried() -> None:
-    tried = {"login", "session", "database", "jobs", "views", "threads", "cron"}
+    tried = {"login", "session", "database", "jobs", "views", "threads", "cron", "not_too_fast"}
     assert {name.removesuffix(".py") for name in programs("howto/recipes.md")} == tried
 
 
@@ -100,6 +100,20 @@ def test_the_session_read_and_written(site: Callable[[str], LiveServer]) -> None
     client = browser.connect("/settings")
     assert [client.call("theme", theme) for theme in ("dark", "blue")] == [1, 2]
     assert browser.get("/").text == "blue"
+
+
+def test_not_too_fast(site: Callable[[str], LiveServer]) -> None:
+    server = site("not_too_fast")
+    client = server.connect()
+    assert [client.call("say", each) for each in "12345"] == [f"said {each}" for each in "12345"]
+    with pytest.raises(EventFailed, match="rate_limited"):
+        client.call("say", "6")
+    for _ in range(40):
+        client.emit("typing")
+    assert client.call("password", "guessed") is False
+    for _ in range(3):
+        client.emit("password", "guessed")
+    server.wait_until(lambda: not len(server.registry), "who guesses on is thrown out")
 
 
 def test_a_database(site: Callable[[str], LiveServer]) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from sockio import SettingsError
 from sockio.config import INBOX_BYTES, OPTIONS, SESSIONS, Settings
+from sockio.rates import Rate
 
 
 def decide(origin: str | None, environ: dict[str, Any]) -> bool:
@@ -47,6 +48,9 @@ VALUES = [
     pytest.param("max_inbox", "100", (100, INBOX_BYTES), id="the same in an ini file"),
     pytest.param("max_sessions", 100, (100, SESSIONS), id="sessions of one address"),
     pytest.param("max_sessions", "100, 0", (100, 0), id="and of all, without a limit"),
+    pytest.param("rate_limit", "100/1s", Rate(100, 1), id="a rate"),
+    pytest.param("rate_limit", "5/m close", Rate(5, 60, "close"), id="a rate with its policy"),
+    pytest.param("rate_limit", "", None, id="no rate, left empty in an ini file"),
     pytest.param("overflow", "drop", "drop", id="one of two words"),
     pytest.param("origins", None, None, id="origins: the same one"),
     pytest.param("origins", "", None, id="origins left empty in an ini file"),
@@ -110,6 +114,8 @@ REFUSED = [
     pytest.param("max_inbox", None, "", id="None for an inbox"),
     pytest.param("max_sessions", -1, "positive", id="less than no session"),
     pytest.param("max_sessions", (1, 2, 3), "one or two", id="three numbers for sessions"),
+    pytest.param("rate_limit", "100", "5/10s", id="no rate"),
+    pytest.param("rate_limit", "1/s often", "refuse, drop, close", id="no policy"),
     pytest.param("overflow", "ignore", "one of close, drop", id="a word that is none of the two"),
     pytest.param("origins", "a.example", "'https://a.example'", id="an origin without a scheme"),
     pytest.param("origins", 5, "", id="a number for an origin"),

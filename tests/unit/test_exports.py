@@ -21,6 +21,7 @@ PUBLIC = {
     "EventRefused",
     "NotInstalled",
     "PacketError",
+    "RateLimited",
     "Reason",
     "RoomsMixin",
     "SettingsError",
@@ -29,6 +30,7 @@ PUBLIC = {
     "SockioError",
     "UsageError",
     "allow",
+    "limit",
     "on",
     "socketio_manage",
 }
@@ -114,6 +116,7 @@ def test_what_a_module_offers_is_its_own(name: str) -> None:
         return
     allowed_to_hand_on = {
         ("sockio.namespace", "allow"),
+        ("sockio.namespace", "limit"),
         ("sockio.namespace", "on"),
         ("sockio.virtsocket", "default_error_handler"),
     }

@@ -17,7 +17,7 @@ PACKAGE = Path(sockio.__file__).parent
 #: From the ground up. A row may know the rows below it, and within itself whoever makes no circle.
 #: A package stands for all its modules.
 LAYERS = [
-    {"crowd", "exceptions", "forwarded", "handlers", "heads", "origins", "reasons"},
+    {"crowd", "exceptions", "forwarded", "handlers", "heads", "origins", "rates", "reasons"},
     {"config", "protocol"},
     {"outbox", "fast_json"},
     {"turn"},
