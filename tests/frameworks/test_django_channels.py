@@ -93,6 +93,14 @@ def test_ds10_a_client_cannot_make_up_channels(site: Site, channel: Any, code: s
     assert refusal(site.connect(), channel) == code
 
 
+def test_a_client_has_so_many_channels(site: Site) -> None:
+    client = site.connect("", "mallory")
+    for number in range(1000):
+        client.emit("subscribe", f"room-many-{number}")
+    assert refusal(client, "room-one-more") == "too_many_channels"
+    client.disconnect()
+
+
 def test_ds04_on_error_gets_the_exception_and_the_connection_lives(site: Site) -> None:
     client = site.connect("", "ada")
     client.call("subscribe", "room-3")

@@ -70,7 +70,15 @@ def test_the_clients_address(trusted: str, peer: str | None, forwarded: str, cli
     assert client_of(request(peer, forwarded), proxies) == client
 
 
-@pytest.mark.parametrize("entry", ["", " ", "[", "[]", ":", "::1:x:y", "1.2.3", "1.2.3.4.5", "_x"])
+@pytest.mark.parametrize(("behind", "client"), [(19, "9.9.9.9"), (20, "10.0.0.2")])
+def test_only_the_last_entries_are_looked_at(behind: int, client: str) -> None:
+    forwarded = "9.9.9.9" + ", 10.0.0.2" * behind
+    assert client_of(request("10.0.0.1", forwarded), TrustedProxies.named(["10.0.0.0/8"])) == client
+
+
+@pytest.mark.parametrize(
+    "entry", ["1" * 61, "", " ", "[", "[]", ":", "::1:x:y", "1.2.3", "1.2.3.4.5", "_x"]
+)
 def test_what_is_no_address(entry: str) -> None:
     assert address_in(entry) is None
 

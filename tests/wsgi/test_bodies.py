@@ -12,6 +12,7 @@ import pytest
 from webob import Response
 
 from sockio import BaseNamespace
+from sockio.transports.http import PACKETS_PER_TURN
 
 from ..support.bodies import ByteByByte, Endless, ImpatientRuntime, Reset, Stream, Untouchable
 from ..support.echo import heard
@@ -301,6 +302,25 @@ def test_a_post_waits_while_the_handlers_are_busy(connect: Connect) -> None:
     client.runtime.settle()
     assert post.answer.text == "1"
     assert messages(client) == ["0", "1", "2", "3", "4"]
+
+
+def test_many_packets_in_one_body_let_others_in(connect: Connect) -> None:
+    client = connect({"": Slow})
+    client.open()
+    seen = []
+
+    def look() -> None:
+        seen.append(len(client.socket.dispatcher._inbox))  # type: ignore[attr-defined]
+        if len(seen) < 50:
+            client.runtime.run(look)
+
+    client.socket.session["may go on"].set()
+    client.runtime.run(look)
+    many = 3 * PACKETS_PER_TURN
+    assert client.post(*["3:::x"] * many).text == "1"
+    assert 0 < max(seen) <= PACKETS_PER_TURN + 1
+    client.runtime.settle()
+    assert len(messages(client)) == many
 
 
 def test_a_post_that_waited_for_the_close_timeout_is_refused_and_nothing_of_it_handled(
