@@ -69,6 +69,14 @@ def test_every_code_of_the_doctors_is_explained(code: str) -> None:
     assert any(f"`{code}`" in row.split("|")[1] for row in rows(DOCTORS_PAGE))
 
 
+def test_the_threat_model_names_settings_that_there_are() -> None:
+    page = (DOCS / "threat-model.md").read_text(encoding="utf-8")
+    table = page.partition("## Where to set what")[2]
+    named = {word for row in rows(table) for word in re.findall(r"`(\w+)`", row)}
+    assert len(named) > 10
+    assert named - set(OPTIONS) <= {"recv_connect"}
+
+
 # ---- the checklists
 
 #: Rows of the ancestors' features by their first letters: each of these has to be in a checklist.

@@ -24,6 +24,7 @@ from websockets.server import ServerProtocol
 from ...complaints import debug_logger
 from ...config import Settings
 from ...exceptions import RequestRefused
+from ...forwarded import client_of
 from ...origins import host_of, is_allowed, source_of
 from ...pace import Pace
 from ...runtime import GeventRuntime
@@ -395,6 +396,11 @@ class Door:
     def of(environ: dict[str, Any]) -> Door | None:
         door = environ.get(_DOOR)
         return door if isinstance(door, Door) else None
+
+    @property
+    def client(self) -> str:
+        """The address of the client, "" where it comes over a Unix socket."""
+        return client_of(self._environ, self._settings.trusted_proxies)
 
     def pass_through(self, app: Callable[..., Iterable[bytes]]) -> Iterable[bytes]:
         """Run the application; what it answers after the door was opened interests nobody."""
