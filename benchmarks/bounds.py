@@ -24,7 +24,7 @@ from typing import IO, Any
 
 from .machine import commit, machine
 
-__all__ = ["LOG", "MEMORY", "main"]
+__all__ = ["LOG", "MEMORY", "Client", "Server", "made_on", "main", "server"]
 
 ROOT = Path(__file__).resolve().parents[1]
 SERVER = ROOT / "benchmarks" / "servers" / "bounds_server.py"
@@ -113,14 +113,14 @@ class Client:
         )
         data = b""
         while b"\r\n\r\n" not in data:
-            data += self._more()
+            data += self.more()
         head, _, text = data.partition(b"\r\n\r\n")
         found = re.search(rb"content-length: (\d+)", head, re.IGNORECASE)
         while found is not None and len(text) < int(found[1]):
-            text += self._more()
+            text += self.more()
         return text.decode("utf-8", "replace")
 
-    def _more(self) -> bytes:
+    def more(self) -> bytes:
         data = self.sock.recv(65536)
         if not data:
             raise EOFError
@@ -307,6 +307,13 @@ def measure_log(name: str) -> int:
         return running.log()
 
 
+def made_on() -> str:
+    """The machine and the versions of a measurement, as a sentence without its end."""
+    shown = ", ".join(each for name, each in machine().items() if name != "open files")
+    version = f"Python {sys.version.split()[0]}, commit {commit(ROOT) or 'unknown'}"
+    return f"Measured on {shown}; {version}"
+
+
 def _shown(size: int) -> str:
     if size < 100_000:
         return f"{size / 1000:.1f} kB"
@@ -332,11 +339,7 @@ def main() -> None:
             log.append(row)
         print(row, flush=True)
     if options.docs:
-        made_on = ", ".join(each for name, each in machine().items() if name != "open files")
-        version = f"Python {sys.version.split()[0]}, commit {commit(ROOT) or 'unknown'}"
-        PAGE.write_text(
-            "\n".join([*memory, "", *log, "", f"Measured on {made_on}; {version}.", ""])
-        )
+        PAGE.write_text("\n".join([*memory, "", *log, "", f"{made_on()}.", ""]))
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import argparse  # noqa: E402
 import json  # noqa: E402
 import logging  # noqa: E402
 import sys  # noqa: E402
+import time  # noqa: E402
 from typing import Any  # noqa: E402
 
 import gevent  # noqa: E402
@@ -29,6 +30,15 @@ class Handlers(BaseNamespace):
         text = "x" * size
         for _ in range(count):
             self.emit("news", text)
+
+    def on_echo(self, *args: Any) -> Any:
+        return args
+
+    def on_work(self, milliseconds: float) -> None:
+        """Something that needs the processor."""
+        ends = time.perf_counter() + milliseconds / 1000
+        while time.perf_counter() < ends:
+            pass
 
     def on_fail(self, text: str) -> None:
         raise ValueError(text)
