@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .protocol.strict_json import default_json_dumps, default_json_loads
+from .protocol.strict_json import LARGE, default_json_dumps, default_json_loads, undisturbed
 
 __all__ = ["available", "dumps", "loads"]
 
@@ -45,7 +45,7 @@ def loads(text: str) -> Any:
     """The value that a JSON text stands for. Raises ``ValueError`` for what is none."""
     if _orjson is not None:
         try:
-            return _orjson.loads(text)
+            return _orjson.loads(text) if len(text) < LARGE else undisturbed(_orjson.loads, text)
         except ValueError:
             pass
     return default_json_loads(text)

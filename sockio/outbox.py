@@ -7,9 +7,14 @@ carrier is known to have failed. A carrier that streams takes packets for good.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 __all__ = ["Batch", "Outbox", "Outgoing"]
+
+# Not the codec's error handler, which is called for each: half a second for a megabyte of them.
+_PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
+_LONE = re.compile("[\ud800-\udfff]")
 
 
 class Outgoing:
@@ -28,7 +33,9 @@ class Outgoing:
         try:
             data = text.encode()
         except UnicodeEncodeError:
-            text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+            if _PAIR.search(text):
+                text = text.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
+            text = _LONE.sub("\ufffd", text)
             data = text.encode()
         self.text = text
         self.data = data

@@ -6,12 +6,15 @@ loops over it never waits, and nobody else gets a turn.
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+
 from .interfaces import Runtime
 
 __all__ = ["Pace"]
 
-#: A call that took so many seconds has waited, and others had their turn meanwhile.
-WAITED = 0.001
+#: Processor time of the calling thread: while a task waits and nobody else works, it stands still.
+_worked: Callable[[], float] = time.thread_time
 
 
 class Pace:
@@ -23,29 +26,16 @@ class Pace:
         while ...:
             pace.keep()
             data = sock.recv(...)
-            pace.woke()
     """
 
-    __slots__ = ("_ends", "_kept", "_runtime")
+    __slots__ = ("_ends", "_runtime")
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
-        self._kept = runtime.now()
-        self._ends = self._kept + runtime.share
+        self._ends = _worked() + runtime.share
 
     def keep(self) -> None:
         """Let others have their turn, if the calling task had its share. Blocks until then."""
-        runtime = self._runtime
-        now = runtime.now()
-        if now > self._ends:
-            runtime.breathe()
-            now = runtime.now()
-            self._ends = now + runtime.share
-        self._kept = now
-
-    def woke(self) -> None:
-        """What was called since :meth:`keep` may have waited: then the time begins anew."""
-        runtime = self._runtime
-        now = runtime.now()
-        if now - self._kept > WAITED:
-            self._ends = now + runtime.share
+        if _worked() > self._ends:
+            self._runtime.breathe()
+            self._ends = _worked() + self._runtime.share

@@ -8,11 +8,14 @@ from typing import Any
 from ..config import Settings
 from ..exceptions import RequestRefused
 from ..interfaces import Runtime
+from ..pace import Pace
 from .connection import closes_silently, hang_up_soon, has_arrived
 from .request import Request
 
 __all__ = ["announced", "ended_early", "leave_unread", "read_body", "too_slow"]
 
+#: Bytes of a body that are asked for in one go.
+PIECE = 4096
 #: Bytes of an unwanted body that a server of its own ways may read away to keep its connection.
 SMALL = 16384
 
@@ -33,7 +36,7 @@ def read_body(request: Request, settings: Settings, runtime: Runtime) -> bytes:
     # A body without a length is chunked; one byte more than allowed tells that it is too large.
     wanted = limit + 1 if length is None else length
     try:
-        body = runtime.limit(settings.close_timeout, _read, stream, wanted)
+        body = runtime.limit(settings.close_timeout, _read, stream, wanted, Pace(runtime))
     except TimeoutError:
         raise too_slow() from None
     except OSError as error:
@@ -94,11 +97,13 @@ def _content_length(environ: Mapping[str, Any]) -> int | None:
     return int(value)
 
 
-def _read(stream: Any, wanted: int) -> bytes:
+def _read(stream: Any, wanted: int, pace: Pace) -> bytes:
     """``wanted`` bytes, or fewer at the end of the stream. Servers may return short reads."""
     chunks = []
     while wanted > 0:
-        chunk = stream.read(wanted)
+        # A megabyte in chunks of one byte each is read for seconds, if it is read in one go.
+        pace.keep()
+        chunk = stream.read(min(wanted, PIECE))
         if not chunk:
             break
         chunks.append(chunk)

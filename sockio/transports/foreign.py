@@ -91,11 +91,9 @@ class ForeignCarrier:
             pace.keep()
             if self._paused:
                 self._go_on.wait()
-                pace.woke()
                 continue
             try:
                 message = self._ws.receive()
-                pace.woke()
             except Exception as error:
                 # Each library has its own; all of them mean that the connection is over.
                 self._say("receive", error)
@@ -136,7 +134,6 @@ class ForeignCarrier:
         try:
             while packets or (packets := self._socket.take(self, 65536)):
                 self._ws.send(packets.pop(0).text)
-                pace.woke()
                 pace.keep()
         except Exception as error:
             self._say("send", error)

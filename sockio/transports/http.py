@@ -96,15 +96,7 @@ class HTTPTransport(Transport):
         return Answer(self._posted, self.taken, [*cors, _NO_FILTER] if cors else ())
 
     def _receive(self, request: Request, socket: Socket, body: bytes) -> None:
-        try:
-            packets = self.codec.dialect.decode_payload(
-                self.unwrap(body, request), self.settings.max_packets
-            )
-        except PacketError as error:
-            # Whole or nothing: of a body that cannot be trusted no packet counts.
-            raise RequestRefused(
-                "400 Bad Request", f"bad payload: {error}", code="bad-payload"
-            ) from None
+        packets = self._packets(request, body)
         if not request.may_block and (
             len(packets) > PACKETS_PER_TURN or not socket.has_room(len(body))
         ):
@@ -120,6 +112,24 @@ class HTTPTransport(Transport):
             socket.receive(packet)
             if number % PACKETS_PER_TURN == 0:
                 self.runtime.breathe()
+
+    def _packets(self, request: Request, body: bytes) -> list[str]:
+        """The packets in a body, which is taken apart once, however often that is asked for."""
+        packets = request.packets
+        if packets is None:
+            try:
+                packets = self.codec.dialect.decode_payload(
+                    self.unwrap(body, request), self.settings.max_packets
+                )
+            except PacketError as error:
+                # Whole or nothing: of a body that cannot be trusted no packet counts.
+                packets = RequestRefused(
+                    "400 Bad Request", f"bad payload: {error}", code="bad-payload"
+                )
+            request.packets = packets
+        if isinstance(packets, RequestRefused):
+            raise packets
+        return packets
 
     def answer(self, request: Request, body: bytes) -> Answer:
         """A complete answer to a GET."""

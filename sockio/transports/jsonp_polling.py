@@ -7,18 +7,15 @@ the page that included it, so every answer is a call of the page's callback.
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import parse_qsl
 
 from ..exceptions import PacketError
 from ..protocol.strict_json import default_json_loads
+from .forms import first_value
 from .polling import PollingTransport
 from .request import Request
 from .scripts import callback_index, string_literal
 
 __all__ = ["JSONPPolling"]
-
-#: Fields in a form; the client sends one.
-MAX_FIELDS = 100
 
 
 class JSONPPolling(PollingTransport):
@@ -37,11 +34,14 @@ class JSONPPolling(PollingTransport):
     def unwrap(self, body: bytes, request: Request) -> str:
         """The payload is a JSON string, form-encoded: ``+`` is a space, ``%XX`` is UTF-8."""
         try:
-            field = _field_d(super().unwrap(body, request))
-        except (UnicodeDecodeError, ValueError) as error:
+            field = first_value(super().unwrap(body, request).encode(), "d")
+        except ValueError as error:
             raise PacketError("the form cannot be read") from error
         if field is None:
             raise PacketError("the form has no field d")
+        if field.lstrip()[:1] != '"':
+            # Not read to find out what else it is.
+            raise PacketError("the form's field d is not a JSON string")
         try:
             text: Any = default_json_loads(field)
         except ValueError as error:
@@ -49,10 +49,3 @@ class JSONPPolling(PollingTransport):
         if not isinstance(text, str):
             raise PacketError("the form's field d is not a JSON string")
         return text
-
-
-def _field_d(form: str) -> str | None:
-    """The first value of the form's field ``d``. Raises ``ValueError`` for too many fields, and for
-    what is not UTF-8."""
-    fields = parse_qsl(form, keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS)
-    return next((value for key, value in fields if key == "d"), None)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import parse_qsl, quote
 
+from ..exceptions import RequestRefused
+
 __all__ = ["Request", "WouldBlock"]
 
 #: Characters that a path may show as they are (RFC 3986).
@@ -25,7 +27,16 @@ class Request:
     Users get a ``webob.Request``; this one costs next to nothing to make.
     """
 
-    __slots__ = ("_fields", "body", "counted", "environ", "may_block", "method", "query_string")
+    __slots__ = (
+        "_fields",
+        "body",
+        "counted",
+        "environ",
+        "may_block",
+        "method",
+        "packets",
+        "query_string",
+    )
 
     def __init__(
         self, environ: dict[str, Any], body: bytes | None = None, *, may_block: bool = True
@@ -40,6 +51,8 @@ class Request:
         self.may_block = may_block
         #: Whether the session has counted it, which it does once.
         self.counted = False
+        #: What the body was taken apart into: the answer may be begun again in a task.
+        self.packets: list[str] | RequestRefused | None = None
         self._fields: dict[str, str] | None = None
 
     def field(self, name: str) -> str | None:

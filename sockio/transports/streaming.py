@@ -111,7 +111,6 @@ class Stream:
                 for packet in packets:
                     pace.keep()
                     yield self._transport.chunk(packet.text)
-                    pace.woke()
             first = False
             if packets:
                 continue

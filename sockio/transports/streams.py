@@ -197,13 +197,11 @@ class BlockingStream:
             pace.keep()
             if self._paused:
                 self._go_on.wait()
-                pace.woke()
                 continue
             try:
                 data = self._sock.recv(chunk)
             except (OSError, ValueError):  # ValueError: the TLS layer has been shut down
                 data = b""
-            pace.woke()
             if data and self._on_data is not None:
                 chunk = hand_on(self._runtime, self._on_data, data, chunk)
             elif not data:

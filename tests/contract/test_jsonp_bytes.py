@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from typing import Any
 from urllib.parse import quote, quote_plus
 
 import pytest
+
+from sockio.transports import jsonp_polling
+from sockio.transports.request import Request
 
 from ..support.raw_http import Answer, get, post
 from ..support.servers import Served
@@ -251,3 +255,27 @@ def test_d54_a_body_cut_at_any_byte_gives_nothing_that_was_not_said(
     assert send(client, body).code == 200
     journal.next("message", "ñ💩")
     assert len(journal.all("message")) == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        pytest.param("d=" + "%" * 10_000, 400, id="refused"),
+        pytest.param('d="' + "\ufffd3\ufffd8::" * 1_000 + '"', 200, id="more than one turn"),
+    ],
+)
+def test_a_body_is_taken_apart_once(
+    client: Client, monkeypatch: pytest.MonkeyPatch, body: str, code: int
+) -> None:
+    """Where it is answered from the event loop, and then by a task after all."""
+    taken: list[int] = []
+    served = jsonp_polling.JSONPPolling
+    unwrap = served.unwrap
+
+    def counting(self: Any, body: bytes, request: Request) -> str:
+        taken.append(len(body))
+        return unwrap(self, body, request)
+
+    monkeypatch.setattr(served, "unwrap", counting)
+    assert send(client, body).code == code
+    assert taken == [len(body.encode())]

@@ -14,6 +14,7 @@ from geventwebsocket.handler import WebSocketHandler
 from sockio import BaseNamespace
 from sockio.transports import streams
 
+from ..support.raw_http import Connection, handshake
 from ..support.raw_websocket import PING, TEXT, RawWebSocket, frame, open_session
 from ..support.servers import Served, not_ours
 from ..support.tls import make_certificate
@@ -156,3 +157,26 @@ def watch_reading(server: Served, websocket: RawWebSocket, read: list[int]) -> N
         on_data(data)
 
     stream._on_data = noting
+
+
+def test_a_body_in_the_smallest_chunks(server: Served, background: Background) -> None:
+    many = 200_000
+    answers: list[int] = []
+    with open_session(server.port) as bystander, Connection(server.port) as poster:
+        sid = handshake(server.port)
+        poster.request("GET", f"/socket.io/1/xhr-polling/{sid}")
+        assert poster.answer().code == 200
+
+        def post() -> None:
+            head = f"POST /socket.io/1/xhr-polling/{sid} HTTP/1.1\r\nHost: x\r\n"
+            poster.send(head.encode() + b"Transfer-Encoding: chunked\r\n\r\n")
+            poster.send(b"4\r\n3:::\r\n" + b"1\r\nx\r\n" * many + b"0\r\n\r\n")
+            answers.append(poster.answer().code)
+
+        background(post)
+        for _ in range(5):
+            echo(bystander)
+        assert not answers
+        while not answers:
+            gevent.sleep(0.001)
+        assert answers == [200]

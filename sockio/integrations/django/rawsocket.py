@@ -158,7 +158,6 @@ class WebSocket:
                     data = self._sock.recv(self._chunk)
             except (OSError, ValueError):  # ValueError: the TLS layer has been shut down
                 data = b""
-            self._pace.woke()
             if data is not None:
                 self._heard = time.monotonic()
                 self._pinged = False
@@ -270,7 +269,6 @@ class WebSocket:
                     continue
                 except (OSError, ValueError):
                     data = b""
-                self._pace.woke()
                 self._take(data)
         self._over(1006)
 
@@ -313,7 +311,6 @@ class ForeignWebSocket(WebSocket):
         self._pace.keep()
         try:
             message = self._websocket.receive()
-            self._pace.woke()
         except Exception as error:
             # Each library has its own; all of them mean that the connection is over.
             _quiet.debug("receive() failed: %s", error)

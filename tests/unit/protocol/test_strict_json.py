@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
+import gc
 import json
 from decimal import Decimal
 from typing import Any
@@ -10,7 +12,13 @@ from typing import Any
 import pytest
 
 from sockio.protocol import strict_json
-from sockio.protocol.strict_json import default_json_dumps, default_json_loads, dumps, loads
+from sockio.protocol.strict_json import (
+    LARGE,
+    default_json_dumps,
+    default_json_loads,
+    dumps,
+    loads,
+)
 
 BOTH_WAYS = [
     pytest.param(None, "null", id="null"),
@@ -158,3 +166,39 @@ def test_a_tuple_is_an_array() -> None:
 def test_the_defaults_are_these() -> None:
     assert default_json_loads is strict_json.loads
     assert default_json_dumps is strict_json.dumps
+
+
+SPACED = ["{} [1] {}", "{}{{}}{}", "{}1.5{}", '{}"a"{}', "{}null{}"]
+
+
+@pytest.mark.parametrize("text", SPACED)
+@pytest.mark.parametrize("size", [0, 1, LARGE])
+def test_space_around_a_value_is_none_of_it(text: str, size: int) -> None:
+    space = "\t\n \r" * size
+    inside = text.format("", "")
+    assert loads(text.format(space, space)) == json.loads(inside)
+
+
+WRONG = ["", " ", " \n", "[1] x", "[1][2]", "x", " x", "[1", "\ufeff1", "\xa01"]
+
+
+@pytest.mark.parametrize("text", WRONG)
+def test_what_is_wrong_is_said_as_the_standard_library_says_it(text: str) -> None:
+    with pytest.raises(json.JSONDecodeError) as theirs:
+        json.JSONDecoder().decode(text)
+    with pytest.raises(json.JSONDecodeError, match=theirs.value.msg):
+        loads(text)
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+@pytest.mark.parametrize("end", ["]", "", "]]", ",NaN]"])
+def test_the_garbage_collector_is_left_as_it_was(enabled: bool, end: str) -> None:
+    text = "[" + "[]," * LARGE + "1" + end
+    was = gc.isenabled()
+    try:
+        (gc.enable if enabled else gc.disable)()
+        with contextlib.suppress(ValueError):
+            loads(text)
+        assert gc.isenabled() is enabled
+    finally:
+        (gc.enable if was else gc.disable)()
