@@ -57,7 +57,8 @@ class Emitter:
         return Emitter(self._registry, self._namespace, self._rooms, self._skip.union(sessids))
 
     def emit(self, event: str, *args: Any, volatile: bool = False) -> None:
-        """Send an event to every member that is connected now. Never blocks.
+        """Send an event to every member that is connected now. Never blocks, but in another native
+        thread, which waits while too much of what threads have emitted is not worked off.
 
         Encoded once, whatever the number of members. Raises ``UsageError`` when ``args`` are not
         JSON, and for an event whose name is the client's own, such as ``connect``. ``volatile``
@@ -82,17 +83,19 @@ class Emitter:
 
     def _publish(self, packet: Mapping[str, Any], volatile: bool) -> None:
         registry = self._registry
-        here = registry.runtime.here()
+        here, size = registry.runtime.here(), 0
         sent: Mapping[str, Any] = {**packet, "endpoint": self._namespace}
         if not here:
             # What cannot be written must raise here, where somebody can see it; and what is sent is
             # what it was now, whatever this thread does to it next.
-            sent = registry.codec.copy(sent)
+            sent, size = registry.codec.copy(sent)
         emission = Emission(self._namespace, sent, self._rooms, self._skip, volatile)
         if here:
             registry.backplane.publish(emission)
+        elif registry.closing:
+            return  # There is nobody to wait for, and nobody to hear it.
         else:
-            registry.runtime.from_thread(registry.backplane.publish, emission)
+            registry.runtime.from_thread(registry.backplane.publish, emission, size=size)
         if self._namespace not in registry.known:
             if here:
                 registry.emitted_to_unknown(self._namespace)

@@ -95,8 +95,14 @@ class Runtime(Protocol):
         """Whether the calling thread is the one that the sockets live in."""
         ...
 
-    def from_thread(self, fn: Callable[..., object], *args: Any) -> None:
-        """Run ``fn`` soon in the sockets' thread. The only method for other threads."""
+    def from_thread(self, fn: Callable[..., object], *args: Any, size: int = 0) -> None:
+        """Run ``fn``, which must not block, soon in the sockets' thread. The only method for other
+        threads.
+
+        The calls of one thread keep their order. Blocks the thread while too many calls wait, or
+        too many bytes, of which this one carries ``size``; raises ``UsageError`` when nothing is
+        taken any more.
+        """
         ...
 
     def limit(self, seconds: float, fn: Callable[..., Any], *args: Any) -> Any:

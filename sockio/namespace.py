@@ -311,8 +311,11 @@ class BaseNamespace:
     ) -> bool:
         if not self._runtime.here():
             # As in Emitter: mistakes show here, and what is sent is what it was now.
-            packet = dict(self.socket.codec.copy(packet))
-            self._runtime.from_thread(self._send, packet, callback, timeout, volatile)
+            copied, size = self.socket.codec.copy(packet)
+            send = (dict(copied), callback, timeout, volatile)
+            if self._told or not self.socket.connected:
+                return False  # There is nobody to wait for.
+            self._runtime.from_thread(self._send, *send, size=size)
             return True
         if callback is not None:
             seconds = self.socket.config.ack_timeout if timeout is None else timeout

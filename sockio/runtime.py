@@ -17,6 +17,7 @@ import gevent.hub
 import gevent.monkey
 
 from .interfaces import Signal
+from .letterbox import Letterbox
 from .turn import Turn
 from .workers import SLICE, Workers
 
@@ -42,6 +43,7 @@ class GeventRuntime:
         self._reuse = "workers" not in without
         self._join = "join" not in without
         self._workers: Workers | None = None
+        self._letterbox: Letterbox | None = None
         self.turn = Turn()
 
     def bind(self) -> None:
@@ -51,6 +53,7 @@ class GeventRuntime:
             self._thread = thread
             self._hub = gevent.get_hub()
             self._workers = None
+            self._letterbox = Letterbox(self._hub, self)
             warn_if_unpatched()
 
     def task(self) -> object:
@@ -59,8 +62,12 @@ class GeventRuntime:
     def here(self) -> bool:
         return self._thread is None or _thread_id() == self._thread
 
-    def from_thread(self, fn: Callable[..., object], *args: Any) -> None:
-        self._hub.loop.run_callback_threadsafe(self.run, fn, *args)
+    def from_thread(self, fn: Callable[..., object], *args: Any, size: int = 0) -> None:
+        letterbox = self._letterbox
+        if letterbox is None:
+            fn(*args)  # nobody else is here yet
+        else:
+            letterbox.put(fn, args, size)
 
     def now(self) -> float:
         return time.monotonic()

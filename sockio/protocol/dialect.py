@@ -92,9 +92,12 @@ class Codec:
         #: Wire text of a packet. Raises ``UsageError`` when it cannot be written.
         self.encode: Callable[[Mapping[str, Any]], str] = lambda packet: write(packet, dumps)
 
-    def copy(self, packet: Mapping[str, Any]) -> Packet:
-        """The packet as its reader will see it: plain values that nobody else can change.
+    def copy(self, packet: Mapping[str, Any]) -> tuple[Packet, int]:
+        """The packet as its reader will see it, plain values that nobody else can change, and how
+        many bytes it is on the wire.
 
         Raises ``UsageError`` when it cannot be written.
         """
-        return self.decode(self.encode(packet))
+        text = self.encode(packet)
+        size = len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+        return self.decode(text), size

@@ -30,6 +30,7 @@ LAYERS = [
         "error_handling",
         "doorstep",
         "outlet",
+        "letterbox",
         "pace",
         "workers",
         "runtime",
@@ -49,6 +50,7 @@ THIRD_PARTY = {
     "gevent": {
         "runtime",
         "workers",
+        "letterbox",
         "server",
         "pywsgi_handler",
         "flash_policy",
