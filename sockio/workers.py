@@ -26,7 +26,7 @@ __all__ = ["SLICE", "Workers"]
 KEPT = 64
 #: Seconds of work between two looks of the loop for input. All tasks that have something to do
 #: share them.
-SLICE = 0.01
+SLICE = 0.005
 #: Seconds of work, in one round or many, behind which the loop looks for input before more is
 #: handed over: it would itself look no sooner than after fifty rounds.
 HEAVY = 0.002

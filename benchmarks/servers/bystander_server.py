@@ -1,0 +1,107 @@
+"""A server to be flooded: ``bystander_server.py KIND FOLDER``; its port is the first line."""
+
+from gevent import monkey
+
+monkey.patch_all()
+
+import logging  # noqa: E402
+import sys  # noqa: E402
+import time  # noqa: E402
+import types  # noqa: E402
+from pathlib import Path  # noqa: E402
+from typing import Any  # noqa: E402
+
+import gevent  # noqa: E402
+
+from sockio import BaseNamespace, BroadcastMixin  # noqa: E402
+from sockio.server import SocketIOServer  # noqa: E402
+
+TEXT = "x" * 1000
+
+
+class Namespace(BaseNamespace, BroadcastMixin):
+    def on_echo(self, *args: Any) -> Any:
+        return args
+
+    def on_work(self, milliseconds: float) -> None:
+        ends = time.perf_counter() + milliseconds / 1000
+        while time.perf_counter() < ends:
+            pass
+
+    def on_emit(self) -> None:
+        """Emit without end, and give way now and then as one that emits much has to."""
+        while self.socket.connected:
+            for _ in range(20):
+                self.broadcast_event("text", TEXT)
+            gevent.sleep(0.001)
+
+    def on_thread(self) -> None:
+        emitter = server.middleware.of("")
+
+        def emit() -> None:
+            while True:
+                emitter.emit("text", TEXT)
+
+        gevent.get_hub().threadpool.spawn(emit)
+
+
+def page(environ: Any, start_response: Any) -> list[bytes]:
+    start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "4")])
+    return [b"page"]
+
+
+def django() -> Any:
+    """A project of one view, which is a websocket and counts its messages."""
+    import django
+    from django.conf import settings
+    from django.urls import include, re_path
+
+    urls = types.ModuleType("bystander_urls")
+    sys.modules["bystander_urls"] = urls
+    settings.configure(
+        SECRET_KEY="of the benchmark",
+        ALLOWED_HOSTS=["*"],
+        ROOT_URLCONF="bystander_urls",
+        INSTALLED_APPS=["sockio.integrations.django"],
+        LOGGING_CONFIG=None,
+        SOCKETIO={"origins": "*"},
+    )
+    django.setup()
+    from sockio.integrations.django import get_wsgi_application, namespace, websocket
+
+    @websocket
+    def count(request: Any, socket: Any) -> None:
+        for _ in socket:
+            pass
+
+    namespace("")(Namespace)
+    urls.urlpatterns = [  # type: ignore[attr-defined]
+        re_path("^count$", count),
+        re_path("", include("sockio.integrations.django.urls")),
+    ]
+    return get_wsgi_application()
+
+
+kind, folder = sys.argv[1], Path(sys.argv[2])
+logging.basicConfig(level=logging.INFO, stream=sys.stderr)
+options: dict[str, Any] = {}
+if kind == "tls":
+    import ssl
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "cert", folder / "key")
+    options["ssl_context"] = context
+elif kind == "detach":
+    options["without"] = ["detach"]
+elif kind == "gevent-websocket":
+    from geventwebsocket.handler import WebSocketHandler
+
+    options["handler_class"] = WebSocketHandler
+if kind == "django":
+    server = SocketIOServer(("127.0.0.1", 0), django())
+else:
+    server = SocketIOServer(("127.0.0.1", 0), page, {"": Namespace}, **options)
+server.start()
+sys.stdout.write(f"{server.server_port}\n")
+sys.stdout.flush()
+server.serve_forever()
