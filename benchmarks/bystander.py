@@ -67,7 +67,7 @@ class Visitor(Client):
     def hear(self, text: bytes) -> None:
         data = b""
         while text not in data:
-            data = data[-20:] + self._more()
+            data = data[-20:] + self.more()
 
     def opened(self) -> Visitor:
         """With a websocket, its session connected."""
