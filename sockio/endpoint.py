@@ -43,7 +43,7 @@ from .transports import JSONPPolling, Transport
 from .transports.answers import Answer, Head, Header
 from .transports.base import WSGIApplication
 from .transports.body import announced, leave_unread
-from .transports.connection import closes_silently, hang_up_soon
+from .transports.connection import FAST, closes_silently, hang_up_soon
 from .transports.http import HTTPTransport, preflight, refusal
 from .transports.request import Request, WouldBlock
 from .transports.scripts import callback_index, string_literal
@@ -129,7 +129,7 @@ class Endpoint:
                 script = route.transport == self._scripting
                 check_origin(self.settings, request.environ, script=script)
                 answer = self._session(route, request)
-            if request.body is None and type(answer) is Answer:
+            if type(answer) is Answer and (request.body is None or FAST not in request.environ):
                 self._leave_unread(request, answer)
             return answer
         except WouldBlock:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import io
 import logging
+import os
 import signal
 import sys
 import time
@@ -116,9 +117,11 @@ class SocketIOServer(WSGIServer):
         )
         # With a pool, unlike without, stop() waits for requests and ends what is left of them.
         options.setdefault("spawn", Pool())
+        # One that was accepted and has no place yet.
+        self._next: tuple[int, Any] | None = None
         super().__init__(listener, app, **options)
-        # A pool's own, which close() takes away again.
-        self.full: Callable[[], bool] = self._is_full
+        # Not the pool's own: who came is accepted first, and then waits for a place.
+        self.full: Callable[[], bool] = _never
         self._ended: gevent.event.Event | None = None
         #: The flash policy server, where the setting ``policy_server`` asks for one.
         self.policy_server: FlashPolicyServer | None = None
@@ -200,24 +203,29 @@ class SocketIOServer(WSGIServer):
         """How many are open, as far as this server knows: websockets, too."""
         return self.door.opened + (0 if self.pool is None else len(self.pool))
 
-    def _is_full(self) -> bool:
-        """Whether the pool takes no more. Who keeps a place and has asked for nothing leaves it."""
-        pool = self.pool
-        if pool is None or not pool.full():
-            return False
-        self.door.close_idle(max(1, (pool.size or 0) // 50))
-        return True
+    def _has_place(self) -> bool:
+        limit, pool = self.middleware.settings.max_connections, self.pool
+        return not (limit and self.connections >= limit) and not (pool is not None and pool.full())
 
     def do_read(self) -> Any:
-        limit = self.middleware.settings.max_connections
-        if limit and self.connections >= limit:
-            closed = self.door.close_idle(max(1, limit // 50))
-            if self.connections >= limit:
-                self._rest("too-many-connections", f"all of max_connections ({limit}) are", closed)
-                return None
+        taken, self._next = self._next, None
+        taken = taken or self._accept()
+        if taken is None or self._has_place():
+            return taken and self._begin(*taken)
+        # Only now, when somebody is there who needs the place.
+        closed = self.door.close_idle(max(1, self.connections // 50))
+        if self._has_place():
+            return self._begin(*taken)
+        self._next = taken
+        self._rest("too-many-connections", "all places for connections are", closed)
+        return None
+
+    def _accept(self) -> tuple[int, Any] | None:
+        """The descriptor of a new connection, and whose it is; None when there is none."""
         listener: Any = self.socket
         try:
-            descriptor, address = listener._accept()
+            accepted: tuple[int, Any] = listener._accept()
+            return accepted
         except (BlockingIOError, ConnectionAbortedError):
             return None
         except OSError as error:
@@ -226,6 +234,9 @@ class SocketIOServer(WSGIServer):
             closed = self.door.close_idle(DESCRIPTORS)
             self._rest("no-descriptors", f"what the system gives is ({error})", closed)
             return None
+
+    def _begin(self, descriptor: int, address: Any) -> tuple[Any, Any]:
+        listener: Any = self.socket
         if self.fast is None:
             return gevent.socket.socket(
                 listener.family, listener.type, listener.proto, fileno=descriptor
@@ -245,8 +256,22 @@ class SocketIOServer(WSGIServer):
         )
         self.stop_accepting()
         timer: Any = self.loop.timer(0.01 if closed else 0.1)
-        timer.start(self._start_accepting_if_started)
+        timer.start(self._accept_again)
         self._timer = timer
+
+    def _accept_again(self) -> None:
+        self._start_accepting_if_started()
+        if self._next is not None and self.started:
+            # The listener does not say that there is one: it has been taken from it.
+            this: Any = self
+            this._do_read()
+
+    def close(self) -> None:
+        """Stop accepting."""
+        taken, self._next = self._next, None
+        if taken is not None:
+            os.close(taken[0])
+        super().close()
 
     def do_handle(self, sock: Any, address: Any, *begun: Any) -> None:
         if self.fast is not None and not begun:
@@ -334,6 +359,10 @@ class SocketIOServer(WSGIServer):
             self.door.close_idle()
 
 
+def _never() -> bool:
+    return False
+
+
 class _Begun(bytes):
     """What somebody else has read from a connection, and when the rest of the head has to be
     there."""
@@ -363,6 +392,7 @@ def serve(
     namespaces: Mapping[str, Any] | None = None,
     *,
     _quiet: bool = False,
+    _stop_timeout: float | None = None,
     **options: Any,
 ) -> None:
     """Serve ``app`` until SIGINT or SIGTERM. Blocks. ``options`` as for :class:`SocketIOServer`.
@@ -371,6 +401,8 @@ def serve(
     Must be called in the main thread, as everything that handles signals.
     """
     server = SocketIOServer((host, port), app, namespaces, **options)
+    if _stop_timeout is not None:
+        server.stop_timeout = _stop_timeout
     server.start()
     for number in (signal.SIGINT, signal.SIGTERM):
         gevent.signal_handler(number, server.stop)

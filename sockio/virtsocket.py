@@ -577,7 +577,11 @@ class Socket(Outlet):
         )
         # A client that said goodbye, or went away for good, asks no more: nothing to wait for.
         flush = say if flush is None else flush
-        if flush and (carrier is not None or reason in (Reason.SERVER, Reason.REFUSED)):
+        comes_back = reason in (Reason.SERVER, Reason.REFUSED)
+        if reason == Reason.SHUTDOWN and self._outbox:
+            # Between two polls: the next one is to find what waits.
+            comes_back = True
+        if flush and (carrier is not None or comes_back):
             if reason == Reason.SERVER and self.deciding:
                 # Most likely by a recv_connect: what it has sent is delivered, when it has
                 # returned, and a client only hears what comes behind a confirmation.

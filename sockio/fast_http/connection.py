@@ -294,10 +294,8 @@ class FastConnection:
             return False
         if body is None:
             if self._request is None:
-                self._request, self._route = request, route
-                service.endpoint.count(route, request)
-                self._expect(time.monotonic() + service.door.patience)
-            if self._ended:
+                self._judge(request, route)
+            if self._ended and self.state is _READING:
                 self._peer_ended()
             return False
         if self._request is not None:
@@ -341,12 +339,45 @@ class FastConnection:
     def give_up(self) -> None:
         self.close()
 
+    # ---- bodies that do not come with their heads
+
+    def _judge(self, request: Request, route: Route) -> None:
+        """Wait for the body, or answer without it where nobody would look at it."""
+        try:
+            wanted = self._service.endpoint.judge(route, request)
+        except WouldBlock:
+            self.state = _BUSY
+            self._service.run(self._judge_in_task, request, route)
+            return
+        self._judged(request, route, wanted)
+
+    def _judge_in_task(self, request: Request, route: Route) -> None:
+        request.may_block = True
+        wanted = self._service.endpoint.judge(route, request)
+        request.may_block = False
+        if self.state is _BUSY:
+            self.state = _READING
+            self._judged(request, route, wanted)
+            self._advance()
+
+    def _judged(self, request: Request, route: Route, wanted: bool) -> None:
+        if not wanted:
+            self._answer(request, route, closing=True)
+            return
+        service = self._service
+        self._request, self._route = request, route
+        service.endpoint.count(route, request)
+        self._expect(time.monotonic() + service.door.patience)
+        if self._paused:
+            self._resume()
+
     # ---- answering
 
-    def _answer(self, request: Request, route: Route) -> None:
+    def _answer(self, request: Request, route: Route, *, closing: bool = False) -> None:
         service = self._service
         service.answered += 1
-        self._closing = request.environ.get("HTTP_CONNECTION", "").lower() == "close"
+        connection = request.environ.get("HTTP_CONNECTION", "")
+        self._closing = closing or connection.lower() == "close"
         try:
             answer = service.endpoint.respond(route, request)
         except WouldBlock:

@@ -19,6 +19,13 @@ from .reader import MAX_HEAD, RequestReader
 __all__ = ["Service"]
 
 
+#: What a request may say of its connection. An upgrade to nothing is what proxies say that are told
+#: to say it always.
+_PLAIN = frozenset(
+    ("keep-alive", "close", "upgrade", "keep-alive, upgrade", "upgrade, keep-alive", "")
+)
+
+
 class Service:
     """The fast connections of one server.
 
@@ -91,7 +98,7 @@ class Service:
         if reader.upgrade or "HTTP_UPGRADE" in environ:
             return route if self._opens_websocket(route, reader) else None
         connection = environ.get("HTTP_CONNECTION")
-        if connection is not None and connection.lower() not in ("keep-alive", "close"):
+        if connection is not None and connection.lower() not in _PLAIN:
             return None
         method = environ["REQUEST_METHOD"]
         length = environ.get("CONTENT_LENGTH")

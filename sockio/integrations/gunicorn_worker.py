@@ -6,6 +6,9 @@ It is gunicorn's ``gevent_pywsgi`` with an end for the clients: when the worker 
 to reload, their queued packets are delivered, websockets are closed with code 1001, and their
 namespaces are told, within gunicorn's ``graceful_timeout``. Needs ``gunicorn[gevent]``.
 
+Requests are read as :class:`~sockio.server.SocketIOServer` reads them: strictly, with limits and
+deadlines (``max_head``, ``head_timeout``); gunicorn's own ``limit_request_*`` do not apply.
+
 gunicorn's settings that matter: ``graceful_timeout``; ``keepalive``, the seconds that a connection
 may be idle between two requests; ``worker_connections``, which counts open polls and requests but
 no websockets; ``certfile`` and its kin. ``workers`` has to be 1, and ``preload_app`` off, so that
@@ -21,9 +24,10 @@ from typing import Any
 import gevent
 from gunicorn.workers.ggevent import GeventPyWSGIWorker, PyWSGIHandler
 
+from ..door import Door
+from ..pywsgi_handler import Handler
 from ..server import SocketIOServer
 from ..surroundings import TOLD, several_processes
-from ..transports.connection import cut
 from .wrapped import as_wrapped, middlewares_in
 
 __all__ = ["GeventSocketIOWorker"]
@@ -42,20 +46,8 @@ class GeventSocketIOWorker(GeventPyWSGIWorker):  # type: ignore[misc]
         super().run()
 
 
-class _Handler(PyWSGIHandler):  # type: ignore[misc]
-    """Gives up connections that are kept open and on which no next request begins."""
-
-    _first = True
-
-    def read_requestline(self) -> str:
-        timeout = None if self._first else self.server.keepalive
-        self._first = False
-        self.server.idle.add(self.socket)
-        try:
-            line: str = gevent.with_timeout(timeout, super().read_requestline, timeout_value="")
-            return line
-        finally:
-            self.server.idle.discard(self.socket)
+class _Handler(Handler, PyWSGIHandler):  # type: ignore[misc]
+    """sockio's reading of requests, gunicorn's access log."""
 
 
 class _Server(SocketIOServer):
@@ -64,28 +56,35 @@ class _Server(SocketIOServer):
     def __init__(self, cfg: Any, listener: Any, *, application: Any, **options: Any) -> None:
         self.keepalive: float = cfg.keepalive
         self.graceful_timeout: float = cfg.graceful_timeout
-        #: Connections on which a request may begin and none has.
-        self.idle: set[Any] = set()
+        self._leaving = False
         options["environ"][TOLD] = ("processes",)
         super().__init__(listener, as_wrapped(application), **options)
         self._middlewares = middlewares_in(application) or [self.middleware]
 
+    def _make_door(self) -> Door:
+        door = super()._make_door()
+        door.keep_alive = self.keepalive
+        return door
+
     def close(self) -> None:
-        """Stop listening. gunicorn then waits until the pool is empty, and the clients' farewell is
-        one of the things in it."""
-        started = self.started
-        super().close()
-        if started:
-            # A full pool is waited for anyway, and would not take one more.
-            assert self.pool is not None
-            (gevent if self.pool.full() else self.pool).spawn(self._say_farewell)
+        """Begin the end. gunicorn then waits until the pool is empty, and the clients' farewell is
+        one of the things in it. Until that is over new connections are accepted: a client may fetch
+        its last packets over one."""
+        if not self.started or self._leaving:
+            super().close()
+            return
+        self._leaving = True
+        # A full pool is waited for anyway, and would not take one more.
+        assert self.pool is not None
+        (gevent if self.pool.full() else self.pool).spawn(self._say_farewell)
 
     def _say_farewell(self) -> None:
         end = time.monotonic() + self.graceful_timeout
-        for middleware in self._middlewares:
-            middleware.close()
-        for middleware in self._middlewares:
-            middleware.registry.wait_until_empty(max(0.0, end - time.monotonic()))
-        # Only now: whoever polls has fetched its last packets over one of them.
-        for sock in list(self.idle):
-            cut(sock)
+        try:
+            for middleware in self._middlewares:
+                middleware.close()
+            for middleware in self._middlewares:
+                middleware.registry.wait_until_empty(max(0.0, end - time.monotonic()))
+        finally:
+            super().close()
+            self.hang_up_idle()

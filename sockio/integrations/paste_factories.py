@@ -87,9 +87,15 @@ def server_factory(
         if hupper is not None and hupper.is_active():
             # Under pserve --reload somebody is developing, and wants to see every failure.
             never_mute()
-        serve(as_wrapped(app), host, port, **options)
+        serve(as_wrapped(app), host, port, _stop_timeout=_time_to_stop(), **options)
 
     return run
+
+
+def _time_to_stop() -> float | None:
+    """Half a second under ``pserve --reload``, whose monitor kills who takes longer than one."""
+    hupper: Any = sys.modules.get("hupper")
+    return 0.5 if hupper is not None and hupper.is_active() else None
 
 
 def serve_paste(app: WSGIApp, global_conf: Mapping[str, str], /, **local_conf: str) -> None:

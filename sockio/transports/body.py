@@ -9,7 +9,7 @@ from ..config import Settings
 from ..exceptions import RequestRefused
 from ..interfaces import Runtime
 from ..pace import Pace
-from .connection import closes_silently, hang_up_soon, has_arrived
+from .connection import closes_silently, hang_up_soon, has_arrived, reads_bodies_twice
 from .request import Request
 
 __all__ = ["announced", "ended_early", "leave_unread", "read_body", "too_slow"]
@@ -67,9 +67,12 @@ def leave_unread(request: Request, runtime: Runtime) -> bool:
     It is kept where nothing of a body is to come any more. Else it is cut after a moment in which
     the answer can be read, so that nobody waits for the rest, or reads it.
     """
-    if request.body is not None:
-        return False
     environ = request.environ
+    if request.body is not None:
+        if not reads_bodies_twice(environ):
+            return False
+        hang_up_soon(environ, runtime)
+        return True
     chunked = "HTTP_TRANSFER_ENCODING" in environ
     if not (chunked or environ.get("CONTENT_LENGTH")):
         return False

@@ -31,6 +31,7 @@ __all__ = [
     "is_pywsgi",
     "no_delay",
     "read_early",
+    "reads_bodies_twice",
     "server_of",
     "take_over",
     "upgradable",
@@ -236,6 +237,15 @@ def hang_up_soon(environ: Mapping[str, Any], runtime: Runtime) -> None:
         return
 
     runtime.at(runtime.now() + GRACE, lambda: cut(sock))
+
+
+def reads_bodies_twice(environ: Mapping[str, Any]) -> bool:
+    """Whether the server will read as many bytes again as the body had that was read here.
+
+    gevent.pywsgi by itself hands out its bare reader where a request says ``Connection: Upgrade``,
+    which nginx may be told to say with every request, and keeps no book of what is read from it.
+    """
+    return isinstance(environ.get("wsgi.input"), io.BufferedReader) and is_pywsgi(environ)
 
 
 def has_arrived(environ: Mapping[str, Any], size: int) -> bool:

@@ -18,6 +18,8 @@ from websockets.server import ServerProtocol
 from websockets.utils import accept_key
 
 from ..complaints import debug_logger
+from ..exceptions import RequestRefused
+from .connection import FAST
 
 __all__ = ["FrameReader", "Upgrade", "close_frame", "negotiate", "text_frame"]
 
@@ -63,6 +65,8 @@ def negotiate(environ: Mapping[str, Any]) -> Upgrade:
 
     The drafts 7 and 8, spoken by browsers of 2011, have the framing of the final version 13.
     """
+    if FAST not in environ:
+        _check_values(environ)
     accepted = _accept_plainly(environ)
     if accepted is not None:
         return accepted
@@ -85,9 +89,23 @@ def negotiate(environ: Mapping[str, Any]) -> Upgrade:
     )
 
 
+#: What a header may hold (RFC 9110, 5.5).
+_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 #: A key that is 16 bytes in base64, and how the clients of today write the other two headers.
 _KEY = re.compile(r"[A-Za-z0-9+/]{21}[AQgw]==", re.ASCII)
 _PLAIN_CONNECTION = frozenset(("upgrade", "keep-alive, upgrade"))
+
+
+def _check_values(environ: Mapping[str, Any]) -> None:
+    """Raise ``RequestRefused`` for what no header may hold. The library would stumble over it."""
+    for key, value in environ.items():
+        if key.startswith("HTTP_") and not _VALUE.fullmatch(value):
+            raise RequestRefused(
+                "400 Bad Request",
+                "a header of this request is malformed",
+                code="bad-header",
+                detail=f"the value of {key[5:].replace('_', '-')}",
+            )
 
 
 def _accept_plainly(environ: Mapping[str, Any]) -> Upgrade | None:

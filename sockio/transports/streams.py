@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 from ..interfaces import Cancellable, Runtime
 from ..pace import Pace
+from .connection import cut
 
 __all__ = ["CHUNK", "BlockingStream", "Stream", "WatchedStream", "hand_on"]
 
@@ -222,7 +223,8 @@ class BlockingStream:
         try:
             if not self._closed:
                 self._sock.sendall(data)
-        except OSError:
+        except (OSError, ValueError, AttributeError):
+            # Not only OSError: the TLS layer has been shut down, or is gone.
             self._wake_reader()
             return
         finally:
@@ -252,9 +254,9 @@ class BlockingStream:
         self._go_on.set()
 
     def _wake_reader(self) -> None:
-        # Closing would not wake a task that waits in recv; shutting down does.
-        with contextlib.suppress(OSError):
-            self._sock.shutdown(stdlib_socket.SHUT_RDWR)
+        # Closing would not wake a task that waits in recv; shutting down does. Below the TLS layer,
+        # which would be gone under a task that writes.
+        cut(self._sock)
 
     def end_writing(self) -> None:
         self._ending = True

@@ -156,6 +156,52 @@ def test_who_reads_no_answers_is_asked_no_more(short: Served) -> None:
     eventually(lambda: open_connections(short) == 0, "it is closed")
 
 
+# ---- Bodies that nobody would look at
+
+
+def announce(path: str, **headers: str) -> bytes:
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    return f"POST {path} HTTP/1.1\r\nHost: a\r\n{lines}Content-Length: 900000\r\n\r\n".encode()
+
+
+@pytest.mark.parametrize("origins", [None, lambda origin, environ: origin is None])
+def test_a_body_of_a_stranger_is_refused_from_its_head(
+    serve: Callable[..., Served], origins: Any
+) -> None:
+    server = serve(not_ours, {"": Echo}, origins=origins)
+    path = session(server)
+    for data, code in (
+        (announce("/socket.io/1/xhr-polling/unknown"), 200),
+        (announce(path, Origin="http://stranger.example"), 403),
+        (announce(path.replace("xhr-polling", "carrier-pigeon")), 400),
+        (announce("/socket.io/1/websocket/unknown"), 405),
+    ):
+        with Connection(server.port) as connection:
+            # The head alone, and some of the body.
+            connection.send(data + bytes(1000))
+            answer = connection.answer()
+            assert (answer.code, answer.headers["connection"]) == (code, "close")
+            assert connection.sock.recv(1) == b""
+    assert server.server.fast is not None
+    eventually(lambda: open_connections(server) == 0, "they are closed")
+
+
+@pytest.mark.parametrize("origins", [None, lambda origin, environ: True])
+def test_a_body_in_pieces_is_waited_for_where_it_is_wanted(
+    serve: Callable[..., Served], origins: Any
+) -> None:
+    server = serve(not_ours, {"": Echo}, origins=origins)
+    path = session(server)
+    with Connection(server.port) as connection:
+        connection.send(f"POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: 8\r\n\r\n3:".encode())
+        gevent.sleep(0.01)
+        connection.send(b"::he")
+        gevent.sleep(0.01)
+        connection.send(b"ya")
+        assert connection.answer().body == "1"
+        assert connection.ask("GET", path).body == "3:::heya"
+
+
 # ---- Gone ones
 
 

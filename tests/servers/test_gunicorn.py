@@ -118,3 +118,40 @@ def test_a_kept_connection_is_given_up_after_keepalive() -> None:
         assert kept.ask("GET", "/page").code == 200
         assert kept.ask("GET", "/page").code == 200
         assert kept.at_end()
+
+
+def test_silent_connections_do_not_keep_others_out() -> None:
+    """As many as there are places: the oldest of them leave theirs."""
+    with gunicorn(OURS, "--worker-connections", "5") as server:
+        silent = [Connection(server.port) for _ in range(10)]
+        for _ in range(3):
+            assert get(server.port, "/page").code == 200
+        for each in silent:
+            each.close()
+
+
+def test_heads_are_limited_and_strict() -> None:
+    with gunicorn(OURS, "--access-logfile", "-") as server:
+        for data, code in (
+            (b"GET /page HTTP/1.1\r\nX-A: " + b"a" * 100_000 + b"\r\n\r\n", 431),
+            (b"GET /page HTTP/1.1\r\nfoo\r\n\r\n", 400),
+            (b"POST /page HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", 400),
+        ):
+            with Connection(server.port) as connection:
+                connection.send(data)
+                assert connection.answer().code == code
+                assert connection.at_end()
+        assert get(server.port, "/page").code == 200
+        assert "Traceback" not in server.process.output
+
+
+def test_who_asks_within_the_grace_gets_what_waits() -> None:
+    with gunicorn(OURS) as server:
+        path = f"/socket.io/1/xhr-polling/{handshake(server.port)}"
+        with Connection(server.port) as kept:
+            assert kept.ask("GET", path).body == "1::"
+            # Its echo waits for the next poll.
+            assert kept.ask("POST", path, "1::/chat").body == "1"
+            server.process.send(signal.SIGTERM)
+            server.process.find("Handling signal: term")
+            assert "1::/chat" in get(server.port, path).packets

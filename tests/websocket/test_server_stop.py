@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import gevent
+import pytest
 from gevent.event import Event
 
-from ..support.raw_http import Connection
+from sockio import BaseNamespace
+
+from ..support.raw_http import Connection, get
 from ..support.servers import Served, not_ours
+from ..support.transcript import eventually
+from ..support.ways import WAYS, Way
 
 
 def test_stop_waits_for_requests(serve: Callable[..., Served]) -> None:
@@ -36,3 +42,85 @@ def test_a_stopped_server_serves_nobody(serve: Callable[..., Served]) -> None:
         assert kept.ask("GET", "/").code == 200
         server.stop()
         assert kept.at_end()
+
+
+# ---- clients that come for what waits for them
+
+
+class Told(BaseNamespace):
+    """A client that polls: what it is sent waits for its next poll."""
+
+
+@pytest.fixture(params=WAYS)
+def way(request: pytest.FixtureRequest, serve: Callable[..., Served], tmp_path: Path) -> Way:
+    return Way(request.param, serve, tmp_path)
+
+
+def between_two_polls(way: Way) -> tuple[str, Connection]:
+    """The path of a session for which a packet waits, and the connection that it was opened on."""
+    connection = way.connect()
+    sid = connection.ask("GET", "/socket.io/1/").body.split(":")[0]
+    path = f"/socket.io/1/xhr-polling/{sid}"
+    assert connection.ask("GET", path).body == "1::"
+    (socket,) = way.server.registry.sockets.values()
+    socket[""].send("last words")
+    return path, connection
+
+
+@pytest.mark.parametrize("over", ["the same connection", "a new connection"])
+def test_who_asks_within_the_grace_gets_what_waits(way: Way, over: str) -> None:
+    server = way.serve(not_ours, {"": Told})
+    path, kept = between_two_polls(way)
+    # Far longer than a test may take: it ends because nobody is left who has to be waited for.
+    stopping = gevent.spawn(server.server.stop, 3600)
+    eventually(lambda: server.registry._closing, "it stops")
+    if over == "a new connection":
+        kept.close()
+        kept = Connection(server.port, way._tls)
+    assert kept.ask("GET", path).packets == ["3:::last words"]
+    stopping.join()
+    kept.close()
+
+
+def test_within_the_grace_handshakes_are_refused_and_pages_are_served(way: Way) -> None:
+    server = way.serve(not_ours, {"": Told})
+    path, kept = between_two_polls(way)
+    stopping = gevent.spawn(server.server.stop, 3600)
+    eventually(lambda: server.registry._closing, "it stops")
+    answer = get(server.port, "/socket.io/1/", tls=way._tls)
+    assert (answer.code, answer.headers["x-sockio-refusal"]) == (503, "shutting-down")
+    assert get(server.port, "/other", tls=way._tls).body == "app:/other"
+    assert kept.ask("GET", path).packets == ["3:::last words"]
+    stopping.join()
+    kept.close()
+
+
+def test_who_does_not_come_is_not_waited_for_without_end(way: Way) -> None:
+    server = way.serve(not_ours, {"": Told})
+    _, kept = between_two_polls(way)
+    server.server.stop(timeout=0.2)
+    assert kept.at_end()
+    kept.close()
+
+
+def test_idle_connections_do_not_delay_the_end(way: Way) -> None:
+    server = way.serve(not_ours, {"": Told})
+    idle = [way.connect() for _ in range(3)]
+    assert idle[0].ask("GET", "/socket.io/1/").code == 200
+    assert idle[1].ask("GET", "/other").code == 200
+    eventually(lambda: server.server.connections == 3, "all are there")
+    server.server.stop(timeout=3600)
+    for each in idle:
+        assert each.at_end()
+        each.close()
+
+
+def test_to_stop_twice_is_to_stop_once(way: Way) -> None:
+    server = way.serve(not_ours, {"": Told})
+    path, kept = between_two_polls(way)
+    stopping = [gevent.spawn(server.server.stop, 3600) for _ in range(2)]
+    eventually(lambda: server.registry._closing, "it stops")
+    assert kept.ask("GET", path).packets == ["3:::last words"]
+    for each in stopping:
+        each.join()
+    kept.close()
