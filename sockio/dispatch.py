@@ -560,7 +560,7 @@ class Dispatcher:
                 socket.active_ns[endpoint] = namespace
                 self._rooms.enter(socket, endpoint)
                 accepted = namespace._open(packet)
-            why = "recv_connect returned False"
+            why = "recv_connect said no"
         except ConnectionRefused as refused:
             accepted, why = False, str(refused) or "ConnectionRefused"
         except _ENDS_THE_PROCESS:

@@ -12,6 +12,7 @@ anything else                           not ours
 
 from __future__ import annotations
 
+import io
 import logging
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -24,9 +25,12 @@ from .admission import (
     ERROR,
     ask_authorize,
     ask_view,
+    ask_who,
     check_host,
     check_origin,
+    decide,
 )
+from .claims import CLAIM, Claim, Inside, PassedOn
 from .complaints import at_length
 from .config import Settings
 from .exceptions import RequestRefused, UsageError
@@ -52,6 +56,14 @@ from .virtsocket import Socket
 __all__ = ["Endpoint", "Route", "parse_path"]
 
 log = logging.getLogger("sockio.handshake")
+
+#: Seconds that an application has to say who is inside of it, when it is asked only that.
+PATIENCE = 5.0
+
+#: What belongs to one request, and not to the question.
+_NO_QUESTION = frozenset(
+    ("CONTENT_LENGTH", "CONTENT_TYPE", "HTTP_TRANSFER_ENCODING", FAST, "sockio.take_connection")
+)
 
 _TEXT = Head("200 OK", "text/plain; charset=UTF-8")
 _SCRIPT = Head("200 OK", "application/javascript")
@@ -92,20 +104,23 @@ class Endpoint:
         transports: Mapping[str, Transport],
         app: Callable[..., Any],
         namespaces: Mapping[str, type[BaseNamespace]] | None,
+        inside: Inside,
     ) -> None:
         self.settings = settings
         self.registry = registry
         self.transports = transports
         self.app = app
         self.namespaces = namespaces
+        self.inside = inside
         codec = registry.codec
         self.unknown_transport = codec.encode(codec.dialect.unknown_transport)
         #: The transport whose answers are scripts, where it is offered.
         self._scripting = JSONPPolling.name if JSONPPolling.name in transports else None
         self._looked_around = False
 
-    def respond(self, route: Route, request: Request) -> WSGIApplication:
-        """The answer to one request: a WSGI application.
+    def respond(self, route: Route, request: Request, *, alone: bool = False) -> WSGIApplication:
+        """The answer to one request: a WSGI application. ``alone`` says that no middleware inside
+        of the application answers it.
 
         May block the request's task; raises ``WouldBlock`` where that may not be (see
         :class:`~sockio.transports.request.Request`).
@@ -113,6 +128,8 @@ class Endpoint:
         try:
             if not request.may_block and callable(self.settings.origins):
                 raise WouldBlock
+            if self.inside.gives_way and not alone and not self._is_mine(route):
+                return self._pass_on(route, request)
             check_host(self.settings, request.environ)
             answer: WSGIApplication
             if not route.version:
@@ -182,45 +199,162 @@ class Endpoint:
 
     # ---- handshake
 
-    def _handshake(self, request: Request) -> Answer:
+    def _handshake(self, request: Request) -> WSGIApplication:
         environ = request.environ
-        authorize = self.settings.authorize
-        if not request.may_block and (authorize is not None or self.namespaces is None):
-            # The application is asked.
+        inside = self.inside
+        if self.namespaces is None:
+            if not request.may_block:
+                # The application is asked.
+                raise WouldBlock
+            return self._handshake_by_view(request)
+        if not request.may_block and (self.settings.authorize is not None or not inside.known):
             raise WouldBlock
-        index = self._jsonp_index(request)
-        check_origin(self.settings, environ, script=index is not None)
-        if request.method == "OPTIONS" and "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in environ:
-            return preflight(request, cors_headers(environ))
-        address = client_of(environ, self.settings.trusted_proxies)
-        self.registry.check_room_for(address)
-        if authorize is not None:
-            ask_authorize(authorize, webob.Request(environ))
-        socket = self.registry.create(address)
-        cookies: list[Header] = []
-        # The ancestor's name for it, and ours.
-        environ["socketio"] = environ["sockio"] = socket
+        if not inside.known:
+            inside.known = self.look_inside(environ)
+            if inside.gives_way:
+                return self._pass_on(Route("1"), request)
+        refused = self._gates(request)
+        if refused is not None:
+            return refused
+        socket = self._new_socket(environ)
         try:
-            if self.namespaces is not None:
-                socket.namespaces = self.namespaces
-            else:
-                cookies = ask_view(self.app, environ, socket)
-            self._lighten(environ, socket, quiet=not request.may_block)
-            socket.environ = lasting_environ(environ)
-            if socket.request is None:
-                socket.request = webob.Request(socket.environ)
-            offered = self._offered(environ)
-            self.registry.admit(socket)
+            socket.namespaces = self.namespaces
+            return self._admit(request, socket, environ, [])
+        except BaseException:
+            # Nobody will come.
+            socket.close(Reason.REFUSED)
+            raise
+
+    def _handshake_by_view(self, request: Request) -> WSGIApplication:
+        environ = request.environ
+        inside = self.inside
+        # Where the application may have a middleware of its own, the gates are that one's.
+        at_once = not (inside.gives_way or (inside.stands_in and not inside.known))
+        if at_once and (answer := self._gates(request)) is not None:
+            return answer
+        claim = environ[CLAIM] = Claim(inside, environ, outer=environ.get(CLAIM))
+        socket = self._new_socket(environ)
+        try:
+            said = ask_view(self.app, environ, claim)
+            if claim.taken:
+                socket.close(Reason.REFUSED)
+                if said.error is not None:
+                    raise said.error
+                return said.whole()
+            if not at_once and (answer := self._gates(request)) is not None:
+                socket.close(Reason.REFUSED)
+                return answer
+            cookies = decide(said, environ, socket)
+            if said.complaint:
+                self._say_let_in(said.complaint)
+            inside.known = True
+            return self._admit(request, socket, socket.environ, cookies)
         except BaseException:
             # Nobody will come: tasks that the view started for this client end here.
             socket.close(Reason.REFUSED)
             raise
+
+    def _say_let_in(self, complaint: str) -> None:
+        self.registry.complaints.say(
+            log,
+            logging.WARNING,
+            "view-gave-no-answer",
+            "",
+            "the view called socketio_manage() and then returned what its framework cannot answer "
+            "with (%s): the client is let in. Return what socketio_manage() returned.",
+            complaint,
+        )
+
+    def _gates(self, request: Request) -> Answer | None:
+        """What is asked before the application is. Raises ``RequestRefused``; the answer to a
+        preflight, which asks no more."""
+        environ = request.environ
+        check_origin(self.settings, environ, script=self._jsonp_index(request) is not None)
+        if request.method == "OPTIONS" and "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in environ:
+            return preflight(request, cors_headers(environ))
+        self.registry.check_room_for(client_of(environ, self.settings.trusted_proxies))
+        if self.settings.authorize is not None:
+            ask_authorize(self.settings.authorize, webob.Request(environ))
+        return None
+
+    def _new_socket(self, environ: dict[str, Any]) -> Socket:
+        socket = self.registry.create(client_of(environ, self.settings.trusted_proxies))
+        # The ancestor's name for it, and ours.
+        environ["socketio"] = environ["sockio"] = socket
+        return socket
+
+    def _admit(
+        self, request: Request, socket: Socket, seen: dict[str, Any], cookies: list[Header]
+    ) -> Answer:
+        """Let the client in. ``seen`` is the environ as the view has seen it."""
+        environ = request.environ
+        self._lighten(seen, socket, quiet=not request.may_block)
+        socket.environ = lasting_environ(seen)
+        if socket.request is None:
+            socket.request = webob.Request(socket.environ)
+        offered = self._offered(environ)
+        self.registry.admit(socket)
         line = encode_handshake(
             socket.sessid, self.settings.heartbeat_timeout, self.settings.close_timeout, offered
         )
+        index = self._jsonp_index(request)
         if index is not None:
             return _jsonp(index, string_literal(line), cookies)
         return Answer(_TEXT, line.encode(), cors_headers(environ) + cookies)
+
+    # ---- others inside of the application
+
+    def _is_mine(self, route: Route) -> bool:
+        """Whether this endpoint answers, although one inside serves under the same URL: where the
+        application's views decide, some may have let clients in here, for other hosts perhaps."""
+        if route.sid:
+            return self.registry.get_socket(route.sid) is not None
+        return route.version == "1" and self.namespaces is None
+
+    def look_inside(self, environ: dict[str, Any]) -> bool:
+        """Ask the application whether a middleware is inside, with a request of this environ that
+        such a one answers at once; whether the answer can be relied on. Blocks."""
+        copy = {key: value for key, value in environ.items() if key not in _NO_QUESTION}
+        copy |= {"REQUEST_METHOD": "GET", "wsgi.input": io.BytesIO()}
+        claim = copy[CLAIM] = Claim(
+            self.inside, environ, outer=environ.get(CLAIM), only_asking=True
+        )
+        runtime = self.registry.runtime
+        try:
+            said: str = runtime.limit(PATIENCE, ask_who, self.app, copy, claim)
+        except Exception:
+            # It has nothing there, and says so in its way.
+            return False
+        # Somebody who refuses strangers may be in front of one.
+        return claim.taken or said.startswith(("2", "404", "405"))
+
+    def _pass_on(self, route: Route, request: Request) -> WSGIApplication:
+        """Let the application answer, where another middleware is."""
+        environ = request.environ
+        claim = Claim(self.inside, environ, outer=environ.get(CLAIM))
+        if FAST not in environ:
+            environ[CLAIM] = claim
+            if self.namespaces is not None:
+                return self.app
+            return PassedOn(self.app, claim, lambda: self.respond(route, request, alone=True))
+        if not request.may_block:
+            raise WouldBlock
+        if route.sid:
+            # What is around the other middleware has to see a request that can be answered in
+            # every way, and this one was begun where only we can.
+            raise RequestRefused(
+                "503 Service Unavailable",
+                "",
+                code="served-inside",
+                detail="another middleware was found inside of the application, and serves from "
+                "now on",
+                close=True,
+            )
+        environ[CLAIM] = claim
+        said = ask_view(self.app, environ, claim)
+        if said.error is not None:
+            raise said.error
+        return said.whole()
 
     def _lighten(self, environ: dict[str, Any], socket: Socket, *, quiet: bool) -> None:
         dropped = shed(environ, socket.request)
@@ -291,7 +425,8 @@ class Endpoint:
         self._log(request, refused)
         headers = [*refused.headers, refusal(refused.code)]
         index = self._jsonp_index(request)
-        if index is not None and refused.body.startswith("handshake"):
+        said_by_view = refused.code == "view-refused"
+        if index is not None and (said_by_view or refused.body.startswith("handshake")):
             # A script's status cannot be read by the page: 200, and the error inside.
             answer = _jsonp(index, f"new Error({string_literal(refused.body)})", headers)
             self._leave_unread(request, answer)

@@ -10,6 +10,8 @@ from __future__ import annotations
 import io
 from typing import Any
 
+from .claims import CLAIM
+from .frameworks import OVERHEARD
 from .transports.connection import FAST
 
 __all__ = ["KEPT", "lasting_environ", "shed"]
@@ -56,7 +58,8 @@ _FLEETING = frozenset(
         "werkzeug.server.shutdown",
         "webob.adhoc_attrs",
         *_READ,
-        "sockio.attached",
+        CLAIM,
+        OVERHEARD,
         FAST,
         "sockio.take_connection",
     )

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from .exceptions import NotInstalled, UsageError
+from .frameworks import Attached, answer_for_caller
 from .namespace import BaseNamespace, check_hooks
 from .virtsocket import Socket, State
 
-__all__ = ["Attached", "check_namespaces", "socketio_manage"]
+__all__ = ["check_namespaces", "socketio_manage"]
 
 _NOT_INSTALLED = """\
 this request ({method} {path}) did not come through sockio's middleware, or is no handshake.
@@ -39,8 +40,8 @@ def socketio_manage(
 
     Returns at once. The client is let in when the view then answers with a 2xx status, or with
     nothing; any other answer refuses it. What is returned can be returned by the view: it is an
-    empty WSGI answer. Raises :class:`~sockio.exceptions.NotInstalled` outside of a handshake that
-    came through the middleware.
+    empty answer of its framework, and of WSGI. Raises :class:`~sockio.exceptions.NotInstalled`
+    outside of a handshake that came through the middleware.
     """
     environ, passed = _environ_of(environ)
     request = passed if request is None else request
@@ -59,21 +60,10 @@ def socketio_manage(
     if error_handler is not None:
         socket.error_handler = error_handler
     socket.set_json(json_loads, json_dumps)
-    environ["sockio.attached"] = True
-    return Attached()
-
-
-class Attached:
-    """An empty answer: an iterable for bare WSGI, an application for Flask and WebOb."""
-
-    def __iter__(self) -> Iterator[bytes]:
-        return iter(())
-
-    def __call__(
-        self, environ: dict[str, Any], start_response: Callable[..., Any]
-    ) -> Iterable[bytes]:
-        start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "0")])
-        return []
+    # What says that somebody attached is the socket: the environ may be a copy that a layer between
+    # has made, and what it put there is for the session, too.
+    socket.environ = environ
+    return answer_for_caller()
 
 
 def check_namespaces(

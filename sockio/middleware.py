@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from .backplane.local import LocalBackplane
+from .claims import CLAIM, Claim, Inside
 from .config import Settings
 from .dispatch import Dispatcher
 from .emitter import Emitter
 from .endpoint import Endpoint, parse_path
 from .exceptions import UsageError
 from .interfaces import Runtime
-from .manage import check_namespaces, socketio_manage
+from .manage import check_namespaces
 from .namespace import BaseNamespace
 from .protocol.dialect import V09, Codec
 from .registry import SessionRegistry
@@ -25,8 +25,6 @@ from .transports.request import Request
 from .virtsocket import Socket
 
 __all__ = ["SocketIOMiddleware"]
-
-log = logging.getLogger("sockio")
 
 WSGIApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
@@ -74,27 +72,73 @@ class SocketIOMiddleware:
         )
         self.registry.known.update(self.namespaces or ())
         transports = make_transports(self.settings, self.runtime, codec)
-        self.endpoint = Endpoint(self.settings, self.registry, transports, app, self.namespaces)
+        #: The middlewares inside of ``app``, as far as requests have met them.
+        self.inside = Inside(self.settings.resource)
+        self.inside.when_found(self._give_way)
+        if isinstance(app, SocketIOMiddleware):
+            self.inside.found(app, same_place=app.settings.resource == self.settings.resource)
+        self.endpoint = Endpoint(
+            self.settings, self.registry, transports, app, self.namespaces, self.inside
+        )
         self._mount = "/" + self.settings.resource
         self._below = self._mount + "/"
 
     def __call__(
         self, environ: dict[str, Any], start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
+        claim: Claim | None = environ.get(CLAIM)
+        if claim is not None and claim.asker is not self.inside:
+            claim.reached(self, environ)
         path = environ.get("PATH_INFO", "")
         if path.startswith(self._mount):
             below = path[len(self._below) :] if path.startswith(self._below) else None
             route = parse_path(below) if below is not None else None
             if route is not None:
-                if "socketio" in environ:
-                    return self._inside_another(environ)
+                if claim is not None:
+                    self._take(claim, environ)
+                    if claim.only_asking:
+                        start_response("204 No Content", [])
+                        return []
                 self.runtime.bind()
                 if is_pywsgi(environ):
                     # Here and not in the server alone: any gevent.pywsgi may be around.
                     no_delay(connection_of(environ))
                 answer = self.endpoint.respond(route, Request(environ))
                 return answer(environ, _say_close(environ, start_response))
+        if self.inside.stands_in:
+            environ[CLAIM] = Claim(self.inside, environ, outer=claim)
         return self.app(environ, start_response)
+
+    def _take(self, claim: Claim, environ: dict[str, Any]) -> None:
+        """Another middleware, outside of this one, asks who serves: this one, as if alone."""
+        if claim.asker is self.inside:
+            raise UsageError(
+                "the application that SocketIOMiddleware wraps calls that middleware again: "
+                "requests would go round for ever."
+            )
+        claim.take()
+        # What that one offers to a view.
+        for name in ("socketio", "sockio"):
+            environ.pop(name, None)
+
+    def _give_way(self, found: SocketIOMiddleware) -> None:
+        if self.inside.gives_way and self.namespaces is not None:
+            # Whoever is in came past the gate of the other one.
+            self.registry.close_all()
+
+    @property
+    def serving(self) -> SocketIOMiddleware:
+        """The middleware that serves the clients: this one, or one inside of it."""
+        heir = self.inside.heir
+        return self if heir is None else heir.serving
+
+    def stand_in(self, *given: str) -> None:
+        """Say that this one was made by a server, which could not see whether the application is
+        wrapped already: it gives way to any that is met inside. ``given`` are the names of what the
+        server was told, and what nobody is told then. For servers.
+        """
+        self.inside.stands_in = True
+        self.inside.given = given
 
     def of(self, namespace: str) -> Emitter:
         """Emit to a namespace from anywhere in the process, other native threads included::
@@ -103,7 +147,7 @@ class SocketIOMiddleware:
         """
         if namespace and not namespace.startswith("/"):
             raise UsageError(f"of({namespace!r}): namespaces start with a slash: '/{namespace}'.")
-        return Emitter(self.registry, namespace)
+        return Emitter(self.serving.registry, namespace)
 
     def close(self, timeout: float = 0) -> None:
         """End every session and refuse new ones: for the end of the server.
@@ -114,22 +158,6 @@ class SocketIOMiddleware:
         self.registry.close_all()
         if timeout:
             self.registry.wait_until_empty(timeout)
-
-    def _inside_another(self, environ: dict[str, Any]) -> Iterable[bytes]:
-        """Another middleware outside of this one asks: answer as a view would."""
-        if self.namespaces is None:
-            raise UsageError(
-                "the application is wrapped in SocketIOMiddleware twice; remove one of the two."
-            )
-        self.registry.complaints.say(
-            log,
-            logging.WARNING,
-            "wrapped-twice",
-            "",
-            "the application is wrapped in SocketIOMiddleware twice; the outer one serves the "
-            "clients, and of() of the inner one reaches nobody. Remove one of the two.",
-        )
-        return socketio_manage(environ, self.namespaces)
 
 
 def _say_close(environ: dict[str, Any], start_response: Callable[..., Any]) -> Callable[..., Any]:

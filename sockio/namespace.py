@@ -31,6 +31,7 @@ from .exceptions import (
     RateLimited,
     UsageError,
 )
+from .gate import refuses
 from .handlers import RESERVED, Handler, allow, check_event, handlers_of, limit, on
 from .interfaces import Job, Runtime
 from .jobs import Jobs
@@ -136,7 +137,8 @@ class BaseNamespace:
     else:
 
         def recv_connect(self) -> Any:
-            """The gate. Return False or raise ``ConnectionRefused`` to refuse the client.
+            """The gate. Return False or raise ``ConnectionRefused`` to refuse the client; whatever
+            is false refuses, but None does not.
 
             Called once, when the client connects to the namespace (the global namespace: when its
             transport opens). Any other exception refuses too, and is logged. What is emitted in
@@ -528,12 +530,12 @@ class BaseNamespace:
         def recv_connect() -> Any:
             nonlocal let_in
             answer = self._call_hook("recv_connect", packet=packet)
-            let_in = answer is not False
+            let_in = not refuses(answer)
             return answer
 
         # The hook's own answer counts, whatever the application's decorator makes of it: one that
         # swallows an exception, or forgets to return, must not open what was to stay closed.
-        return self._decorated(recv_connect)() is not False and let_in
+        return not refuses(self._decorated(recv_connect)()) and let_in
 
     def _close(self, reason: str) -> None:
         packet = {"type": "disconnect", "endpoint": self.ns_name}

@@ -18,10 +18,11 @@ import gevent.monkey
 
 from .interfaces import Signal
 from .letterbox import Letterbox
+from .patching import warn_about_patching
 from .turn import Turn
 from .workers import SLICE, Workers
 
-__all__ = ["GeventRuntime", "in_greenlet", "warn_if_unpatched"]
+__all__ = ["GeventRuntime", "in_greenlet"]
 
 log = logging.getLogger("sockio.runtime")
 
@@ -54,7 +55,7 @@ class GeventRuntime:
             self._hub = gevent.get_hub()
             self._workers = None
             self._letterbox = Letterbox(self._hub, self)
-            warn_if_unpatched()
+            warn_about_patching()
 
     def task(self) -> object:
         return gevent.getcurrent()
@@ -153,20 +154,3 @@ def in_greenlet() -> bool:
     Only then do others of the same thread go on while it waits.
     """
     return gevent.getcurrent().parent is not None
-
-
-_UNPATCHED = (
-    "gevent has not patched the standard library, so whatever blocks in your code (time.sleep, a "
-    "database, requests to other servers) stops every client. Make these the first lines of the "
-    "program: from gevent import monkey; monkey.patch_all(). The command 'sockio serve' does it by "
-    "itself."
-)
-_warned = False
-
-
-def warn_if_unpatched() -> None:
-    """Say once, with the fix, that the standard library does not cooperate with gevent."""
-    global _warned
-    if not _warned and not gevent.monkey.is_module_patched("socket"):
-        _warned = True
-        log.warning(_UNPATCHED)

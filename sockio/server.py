@@ -23,13 +23,13 @@ import gevent.socket
 from gevent.pool import Pool
 from gevent.pywsgi import WSGIServer
 
-from .config import OPTIONS
+from .config import OPTIONS, Settings
 from .door import Door, KernelSocket
 from .exceptions import SettingsError
 from .flash_policy import FlashPolicyServer
 from .middleware import SocketIOMiddleware
+from .patching import warn_about_patching
 from .pywsgi_handler import Handler, Reader, Wait
-from .runtime import warn_if_unpatched
 from .transports.connection import no_delay
 
 try:
@@ -63,7 +63,9 @@ class SocketIOServer(WSGIServer):
 
     ``listener`` is ``(host, port)`` or a listening socket. ``app`` is a WSGI application; one that
     is not wrapped in :class:`~sockio.SocketIOMiddleware` yet is wrapped, with ``namespaces`` and
-    with those keyword arguments that are sockio's settings. All others go to gevent's server, but
+    with those keyword arguments that are sockio's settings. Where the application has a middleware
+    that cannot be seen from outside, that one serves from the first request on that reaches it
+    (:mod:`sockio.claims`), and these are not used. All others go to gevent's server, but
     for ``policy_listener=(host, port)``, short for two settings of the flash policy server.
 
     Requests under the resource are answered from the event loop where that is possible, and
@@ -100,21 +102,19 @@ class SocketIOServer(WSGIServer):
                 raise SettingsError(f"SocketIOServer({name}=...): {_REPLACED[name]}.")
         settings = {name: options.pop(name) for name in list(options) if name in OPTIONS}
         found = find_middleware(app)
+        given = (*settings, *(["namespaces"] if namespaces is not None else []))
         if found is None:
             app = found = SocketIOMiddleware(app, namespaces, **settings)
-        elif settings or namespaces is not None:
-            given = ", ".join([*settings, *(["namespaces"] if namespaces is not None else [])])
+            found.stand_in(*given)
+        elif given:
             raise TypeError(
-                f"the application is wrapped in SocketIOMiddleware already; pass {given} there."
+                "the application is wrapped in SocketIOMiddleware already; pass "
+                f"{', '.join(given)} there."
             )
-        #: The middleware that serves the clients.
-        self.middleware = found
+        #: The outermost middleware.
+        self.outermost = found
         options.setdefault("log", None)
-        self._fast_allowed = (
-            options["log"] is None
-            and "spawn" not in options
-            and not hasattr(app, "sockio_middleware")
-        )
+        self._fast_allowed = options["log"] is None and "spawn" not in options
         # With a pool, unlike without, stop() waits for requests and ends what is left of them.
         options.setdefault("spawn", Pool())
         # One that was accepted and has no place yet.
@@ -128,11 +128,33 @@ class SocketIOServer(WSGIServer):
         #: The connections that are answered from the event loop, and how many requests were; None
         #: where that cannot be.
         self.fast: Service | None = None
+        found.inside.when_found(self._found)
+
+    @property
+    def middleware(self) -> SocketIOMiddleware:
+        """The middleware that serves the clients. One that the application hides from the server
+        (in a closure, behind ``ProxyFix``) is known from the first request that reaches it; until
+        then this is one that the server has made."""
+        return self.outermost.serving
+
+    @property
+    def middlewares(self) -> list[SocketIOMiddleware]:
+        """Every middleware that requests have met, the outermost first."""
+        return [self.outermost, *self.outermost.inside]
+
+    def _found(self, middleware: SocketIOMiddleware) -> None:
+        """A request has met a middleware inside of the application."""
+        if self.fast is not None and self.outermost.inside.gives_way:
+            self.fast.step_aside()
+        if self.started:
+            self._offer_policy(self.middleware.settings)
 
     def _make_fast(self) -> Service | None:
-        middleware = self.middleware
+        middleware = self.outermost
         if (
             not self._fast_allowed
+            or middleware.inside.gives_way
+            or not _is_outermost(middleware, self.application)
             or not _HAS_PARSER
             or self.pool is None
             or "http" in middleware.settings.without
@@ -164,20 +186,29 @@ class SocketIOServer(WSGIServer):
     @property
     def sockets(self) -> dict[str, Any]:
         """A snapshot of the living sessions by session id."""
-        return self.middleware.registry.sockets
+        found: dict[str, Any] = {}
+        for each in self.middlewares:
+            found |= each.registry.sockets
+        return found
 
     def get_socket(self, sessid: str = "") -> Any:
         """The session with that id, or None."""
-        return self.middleware.registry.get_socket(sessid)
+        for each in self.middlewares:
+            socket = each.registry.get_socket(sessid)
+            if socket is not None:
+                return socket
+        return None
 
     def start_accepting(self) -> None:
-        warn_if_unpatched()
+        warn_about_patching()
         if not hasattr(self, "door"):
             self.door = self._make_door()
         if self.fast is None:
             self.fast = self._make_fast()
         super().start_accepting()
-        settings = self.middleware.settings
+        self._offer_policy(self.middleware.settings)
+
+    def _offer_policy(self, settings: Settings) -> None:
         if settings.policy_server and self.policy_server is None:
             host = settings.policy_listener_host or self.server_host
             policy_server = FlashPolicyServer(
@@ -341,7 +372,7 @@ class SocketIOServer(WSGIServer):
             self.policy_server.stop(seconds)
             self.policy_server = None
         # New connections are accepted meanwhile: a client may come back over one.
-        self.middleware.close(seconds)
+        self._say_goodbye(seconds)
         self.stop_accepting()
         self.hang_up_idle()
         super().stop(max(LAST_MOMENT, end - time.monotonic()))
@@ -357,6 +388,15 @@ class SocketIOServer(WSGIServer):
         if hasattr(self, "door"):
             self.door.stopping = True
             self.door.close_idle()
+
+    def _say_goodbye(self, timeout: float) -> None:
+        """End every session, and wait so long at most until that is done."""
+        end = time.monotonic() + timeout
+        middlewares = self.middlewares
+        for each in middlewares:
+            each.close()
+        for each in middlewares:
+            each.registry.wait_until_empty(max(0.0, end - time.monotonic()))
 
 
 def _never() -> bool:
@@ -376,13 +416,29 @@ class _Begun(bytes):
 
 
 def find_middleware(app: Any) -> SocketIOMiddleware | None:
-    """The middleware that an application is wrapped in: itself, or Flask's ``app.wsgi_app``; or
-    ``app.sockio_middleware``, where others are around it and get the requests first."""
-    inside = (getattr(app, name, None) for name in ("wsgi_app", "sockio_middleware"))
-    for candidate in (app, *inside):
-        if isinstance(candidate, SocketIOMiddleware):
-            return candidate
-    return None
+    """The middleware that an application is: itself, or Flask's ``app.wsgi_app``.
+
+    None where something else is outermost, whatever is inside of that: see :mod:`sockio.claims`.
+    """
+    if _is_flask(app):
+        app = app.wsgi_app
+    return app if isinstance(app, SocketIOMiddleware) else None
+
+
+def _is_flask(app: Any) -> bool:
+    """Whether calling it is calling its ``wsgi_app``, and nothing else."""
+    flask: Any = sys.modules.get("flask")
+    kind = getattr(flask, "Flask", None)
+    return kind is not None and isinstance(app, kind) and type(app).__call__ is kind.__call__
+
+
+def _is_outermost(middleware: SocketIOMiddleware, app: Any) -> bool:
+    """Whether nobody sees the requests of ``app`` before the middleware does, not even a subclass
+    of it."""
+    return (
+        find_middleware(app) is middleware
+        and type(middleware).__call__ is SocketIOMiddleware.__call__
+    )
 
 
 def serve(

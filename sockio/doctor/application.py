@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
+from http.client import HTTPException
 from typing import Any
 
 from ..config import Settings
-from ..integrations.wrapped import middlewares_in
 from ..middleware import SocketIOMiddleware
 from ..testing import Client, ClientError, LiveServer, Refused
 from ..transports import TRANSPORTS
@@ -48,35 +49,45 @@ def examine_application(
         ]
     findings = list(examine_patching(complaints))
     findings += examine_surroundings()
-    found = middlewares_in(app)
-    outer = found[0] if found else None
-    inside = middlewares_in(outer.app) if outer is not None else []
-    if outer is None:
-        findings.append(
-            Finding(
-                "not-wrapped",
-                "warning",
-                f"{target} is not wrapped in SocketIOMiddleware; 'sockio serve' does that by "
-                "itself, no other server does",
-                "app.wsgi_app = SocketIOMiddleware(app.wsgi_app) in Flask, "
-                "application = SocketIOMiddleware(application) elsewhere",
-            )
-        )
-    elif any(inner.settings.resource == outer.settings.resource for inner in inside):
-        findings.append(
-            Finding(
-                "wrapped-twice",
-                "problem",
-                f"{target} is wrapped in SocketIOMiddleware twice: the inner one serves nobody",
-                "remove one of the two",
-            )
-        )
-    else:
-        findings.append(Finding("wrapped", "ok", "the application is wrapped in the middleware"))
-    middleware = outer or SocketIOMiddleware(app)
-    findings += examine_middleware(middleware)
-    findings += try_it(middleware)
+    server = LiveServer(app).start()
+    try:
+        tried = list(try_it(server))
+    finally:
+        server.stop()
+    # Only now: a request has shown what there is.
+    findings.append(_wrapping(target, server, tried))
+    findings += examine_middleware(server.middleware)
+    findings += tried
     return findings
+
+
+def _wrapping(target: str, server: LiveServer, tried: Sequence[Finding]) -> Finding:
+    """Which middlewares a handshake has met."""
+    middlewares = server.server.middlewares
+    if any(each.inside.gives_way and not each.inside.stands_in for each in middlewares):
+        return Finding(
+            "wrapped-twice",
+            "problem",
+            f"{target} is wrapped in SocketIOMiddleware twice: the outer one serves nobody",
+            "remove one of the two",
+        )
+    if any(not each.inside.stands_in for each in middlewares):
+        return Finding("wrapped", "ok", "the application is wrapped in the middleware")
+    text = (
+        f"{target} is not wrapped in SocketIOMiddleware; 'sockio serve' does that by itself, no "
+        "other server does"
+    )
+    level: Level = "warning"
+    if any(each.text.endswith(("view-refused", "view-redirected")) for each in tried):
+        level = "note"
+        text = f"{text}. Or it is, and a visitor without a login is refused before that"
+    return Finding(
+        "not-wrapped",
+        level,
+        text,
+        "app.wsgi_app = SocketIOMiddleware(app.wsgi_app) in Flask, "
+        "application = SocketIOMiddleware(application) elsewhere",
+    )
 
 
 def examine_middleware(middleware: SocketIOMiddleware) -> Iterator[Finding]:
@@ -191,30 +202,37 @@ def _examine_classes(middleware: SocketIOMiddleware) -> Iterator[Finding]:
     yield from dict.fromkeys(faults)
 
 
-def try_it(middleware: SocketIOMiddleware) -> Iterator[Finding]:
+def try_it(server: LiveServer) -> Iterator[Finding]:
     """One handshake by a stranger, and a websocket, on a server of the kind that is recommended."""
-    server = LiveServer(middleware).start()
+    _reach_the_middleware(server)
+    middleware = server.middleware
+    names = middleware.settings.transports or ("websocket",)
+    transport = "websocket" if "websocket" in names else names[0]
     try:
-        names = middleware.settings.transports or ("websocket",)
-        transport = "websocket" if "websocket" in names else names[0]
-        try:
-            client = server.connect(transport=transport, timeout=SOON)
-        except Refused as refused:
-            yield _refusal(refused)
-            return
-        except (ClientError, OSError) as error:
-            yield Finding(
-                "websocket-failed",
-                "problem",
-                f"a {transport} on loopback does not open: {str(error)[:200]}",
-                "see the log: sockio doctor --verbose",
-            )
-            return
-        yield _handshaken(client)
-        if transport == "websocket":
-            yield Finding("websocket", "ok", "a websocket opens, under gevent.pywsgi")
-    finally:
-        server.stop()
+        client = server.connect(transport=transport, timeout=SOON)
+    except Refused as refused:
+        yield _refusal(refused)
+        return
+    except (ClientError, OSError) as error:
+        yield Finding(
+            "websocket-failed",
+            "problem",
+            f"a {transport} on loopback does not open: {str(error)[:200]}",
+            "see the log: sockio doctor --verbose",
+        )
+        return
+    yield _handshaken(client)
+    if transport == "websocket":
+        yield Finding("websocket", "ok", "a websocket opens, under gevent.pywsgi")
+
+
+def _reach_the_middleware(server: LiveServer) -> None:
+    """Let the server find out which middleware serves, with requests that show no more."""
+    if not server.middleware.inside.stands_in:
+        return
+    # What an application does with it is not the question.
+    with contextlib.suppress(HTTPException, OSError):
+        server.browser().get(f"/{server.middleware.settings.resource}/1/")
 
 
 def _handshaken(client: Client) -> Finding:

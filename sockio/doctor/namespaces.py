@@ -27,7 +27,6 @@ OVERRIDABLE = (
 )
 #: Hooks of other libraries, and of the client's own events.
 _TAKEN_FOR_HOOKS = {f"on_{name.removeprefix('recv_')}": name for name in HOOKS} | {
-    "on_open": "recv_connect",
     "on_close": "recv_disconnect",
 }
 
@@ -47,7 +46,6 @@ def loaded_namespaces() -> list[type[BaseNamespace]]:
 def examine_namespace(cls: type[BaseNamespace]) -> Iterator[Finding]:
     """What is odd about one class."""
     name = f"{cls.__module__}.{cls.__qualname__}"
-    table = handlers_of(cls, BaseNamespace)
     own = {
         attribute: value
         for base in reversed(cls.__mro__)
@@ -55,12 +53,36 @@ def examine_namespace(cls: type[BaseNamespace]) -> Iterator[Finding]:
         for attribute, value in vars(base).items()
         if not attribute.startswith("__")
     }
+    without_self = [each for each, value in own.items() if _takes_no_self(each, value)]
+    for attribute in without_self:
+        yield Finding(
+            "not-a-method",
+            "problem",
+            f"{name}.{attribute} takes no self: it fails for every client",
+            f"def {attribute}(self, ...), or @staticmethod above it",
+        )
+    if without_self:
+        # Nobody can look at the rest, not even the server.
+        return
+    table = handlers_of(cls, BaseNamespace)
     for attribute, value in own.items():
         yield from _spelling(name, attribute, value)
         if attribute.startswith(("on_", "recv_")) or attribute in table._events.values():
             yield from _handler(name, attribute, value, table)
     yield from _twice(name, cls, table)
     yield from _acl(name, cls, table, own)
+
+
+def _takes_no_self(attribute: str, value: Any) -> bool:
+    handles = attribute.startswith(("on_", "recv_")) or hasattr(value, "__sockio_events__")
+    if not handles or not inspect.isfunction(value):
+        return False
+    positional = (
+        inspect.Parameter.POSITIONAL_ONLY,
+        inspect.Parameter.POSITIONAL_OR_KEYWORD,
+        inspect.Parameter.VAR_POSITIONAL,
+    )
+    return not any(each.kind in positional for each in inspect.signature(value).parameters.values())
 
 
 def _spelling(name: str, attribute: str, value: Any) -> Iterator[Finding]:

@@ -68,6 +68,11 @@ class Service:
         self._second = 0
         self._date = b""
 
+    def step_aside(self) -> None:
+        """Answer nothing from now on: a middleware inside of the application serves, and what is
+        around that one has to see the requests. Each goes to the WSGI server."""
+        self._below = "\0"
+
     def run(self, fn: Callable[..., object], *args: Any) -> object:
         """Start a task that the server waits for when it stops."""
         return self._run(fn, *args)

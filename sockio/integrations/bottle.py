@@ -13,6 +13,7 @@ from typing import Any
 
 import bottle
 
+from ..exceptions import ConnectionRefused
 from ..manage import check_namespaces, socketio_manage
 from ..middleware import SocketIOMiddleware
 from ..namespace import BaseNamespace
@@ -29,7 +30,8 @@ def wrap(
     """The application to serve: ``app`` with the route ``/socket.io/...``, wrapped.
 
     ``check()`` is asked at every handshake, where ``bottle.request`` is the handshake's: a false
-    value refuses (403), as ``abort`` and ``redirect`` do. ``settings`` are those of
+    value refuses (403), None too, as ``abort``, ``redirect`` and :class:`~sockio.ConnectionRefused`
+    do, whose text the page gets. ``settings`` are those of
     :class:`~sockio.SocketIOMiddleware`. In handlers ``bottle.request`` is the handshake's as well.
     """
     checked = check_namespaces(namespaces)
@@ -37,7 +39,13 @@ def wrap(
     middleware = SocketIOMiddleware(app, **settings)
 
     def socketio_view(rest: str) -> str:
-        if check is not None and not check():
+        try:
+            allowed = check is None or check()
+        except ConnectionRefused as refused:
+            bottle.response.status = 403
+            bottle.response.content_type = "text/plain; charset=utf-8"
+            return str(refused)
+        if not allowed:
             bottle.abort(403)
         socketio_manage(bottle.request.environ, checked, bottle.request)
         return ""

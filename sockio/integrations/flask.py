@@ -23,10 +23,11 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
-from flask import Flask, abort, current_app, has_app_context, request
+from flask import Flask, Response, abort, current_app, has_app_context, request
 
 from ..emitter import Emitter
-from ..exceptions import UsageError
+from ..exceptions import ConnectionRefused, UsageError
+from ..gate import refuses
 from ..manage import check_namespaces, socketio_manage
 from ..middleware import SocketIOMiddleware
 from ..namespace import BaseNamespace
@@ -92,8 +93,11 @@ class SocketIO:
     def before_connect(self, check: F) -> F:
         """Ask ``check()`` at every handshake, in Flask's request, with its session.
 
-        The client is let in unless it returns False (403), calls ``abort``, or returns an answer of
-        its own, such as a redirect. It may write the session.
+        The client is let in where it returns True or nothing. Whatever else is false refuses (403,
+        as in ``recv_connect``), and so does it to raise :class:`~sockio.ConnectionRefused`, whose
+        text the page gets, to call ``abort``, or to return an answer of its own, such as a
+        redirect: with 401 the page's client tries again, with 403 it does not. It may write the
+        session.
         """
         self._checks.append(check)
         return check
@@ -111,8 +115,11 @@ class SocketIO:
 
     def _view(self, rest: str) -> Any:
         for check in self._checks:
-            answer = check()
-            if answer is False:
+            try:
+                answer = check()
+            except ConnectionRefused as refused:
+                return Response(str(refused), 403, content_type="text/plain; charset=utf-8")
+            if refuses(answer):
                 abort(403)
             if answer is not None and answer is not True:
                 return answer

@@ -18,7 +18,6 @@ gevent patches before the application is imported.
 from __future__ import annotations
 
 import functools
-import time
 from typing import Any
 
 import gevent
@@ -28,7 +27,6 @@ from ..door import Door
 from ..pywsgi_handler import Handler
 from ..server import SocketIOServer
 from ..surroundings import TOLD, several_processes
-from .wrapped import as_wrapped, middlewares_in
 
 __all__ = ["GeventSocketIOWorker"]
 
@@ -58,8 +56,7 @@ class _Server(SocketIOServer):
         self.graceful_timeout: float = cfg.graceful_timeout
         self._leaving = False
         options["environ"][TOLD] = ("processes",)
-        super().__init__(listener, as_wrapped(application), **options)
-        self._middlewares = middlewares_in(application) or [self.middleware]
+        super().__init__(listener, application, **options)
 
     def _make_door(self) -> Door:
         door = super()._make_door()
@@ -79,12 +76,8 @@ class _Server(SocketIOServer):
         (gevent if self.pool.full() else self.pool).spawn(self._say_farewell)
 
     def _say_farewell(self) -> None:
-        end = time.monotonic() + self.graceful_timeout
         try:
-            for middleware in self._middlewares:
-                middleware.close()
-            for middleware in self._middlewares:
-                middleware.registry.wait_until_empty(max(0.0, end - time.monotonic()))
+            self._say_goodbye(self.graceful_timeout)
         finally:
             super().close()
             self.hang_up_idle()

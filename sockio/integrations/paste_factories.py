@@ -72,10 +72,9 @@ def server_factory(
     def run(app: WSGIApp) -> None:
         # Not above: what these import has to be patched.
         from ..complaints import never_mute
-        from ..server import serve
-        from .wrapped import as_wrapped, middlewares_in
+        from ..server import find_middleware, serve
 
-        if middlewares_in(app):
+        if find_middleware(app) is not None:
             misplaced = [name for name in options if name == "namespaces" or name in OPTIONS]
             if misplaced:
                 raise SettingsError(
@@ -87,7 +86,7 @@ def server_factory(
         if hupper is not None and hupper.is_active():
             # Under pserve --reload somebody is developing, and wants to see every failure.
             never_mute()
-        serve(as_wrapped(app), host, port, _stop_timeout=_time_to_stop(), **options)
+        serve(app, host, port, _stop_timeout=_time_to_stop(), **options)
 
     return run
 

@@ -32,8 +32,8 @@ from typing import Any
 
 import gevent
 
+from ..claims import CLAIM, Claim, Inside
 from ..surroundings import TOLD, several_processes
-from .wrapped import middlewares_in
 
 __all__ = ["with_websockets"]
 
@@ -92,6 +92,8 @@ class _WithWebSockets:
         self._uwsgi = uwsgi
         self._told = tuple(told)
         self._worker: int | None = None
+        #: The middlewares that requests have met: no other has clients.
+        self._inside = Inside()
         self._keeps = bool({"http-keepalive", "http11-socket"} & uwsgi.opt.keys())
 
     def __call__(
@@ -103,6 +105,7 @@ class _WithWebSockets:
             self._worker = worker
             self._prepare_the_end()
         environ[TOLD] = self._told
+        environ[CLAIM] = Claim(self._inside, environ)
         if self._is_plain(environ):
             environ["sockio.take_connection"] = lambda headers: self._take_over(environ)
         if not self._keeps:
@@ -143,12 +146,12 @@ class _WithWebSockets:
         gevent.signal_handler(signal.SIGHUP, self._close)
 
     def _close(self) -> None:
-        for middleware in middlewares_in(self.application):
+        for middleware in self._inside:
             middleware.close()
 
     def _wait(self) -> None:
         end = time.monotonic() + GRACE
-        for middleware in middlewares_in(self.application):
+        for middleware in self._inside:
             middleware.registry.wait_until_empty(max(0.0, end - time.monotonic()))
         # The requests of the last polls are awake by now, and answer in the next turns of the loop.
         for _ in range(LAST_TURNS):

@@ -5,14 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
+from wsgiref.util import setup_testing_defaults
 
 import gevent
 
 from ..exceptions import UsageError
-from ..integrations.wrapped import as_wrapped, middlewares_in
 from ..interfaces import Runtime
 from ..middleware import SocketIOMiddleware
-from ..server import SocketIOServer
+from ..registry import SessionRegistry
+from ..server import SocketIOServer, find_middleware
 from .browser import Browser
 from .client import Client
 from .errors import NothingCame
@@ -51,21 +52,48 @@ class LiveServer:
         **options: Any,
     ) -> None:
         if runtime is not None:
-            if middlewares_in(app):
+            if find_middleware(app) is not None:
                 raise UsageError(
                     "the application is wrapped in SocketIOMiddleware already; pass the runtime "
                     "there: SocketIOMiddleware(app, ..., runtime=runtime)."
                 )
-            app = SocketIOMiddleware(app, namespaces, runtime=runtime, **options)
-            namespaces, options = None, {}
-        self.server = SocketIOServer(("127.0.0.1", 0), as_wrapped(app), namespaces, **options)
-        self.middleware: SocketIOMiddleware = self.server.middleware
-        self.registry = self.server.middleware.registry
+            middleware = SocketIOMiddleware(app, namespaces, runtime=runtime, **options)
+            middleware.stand_in(*options, *(["namespaces"] if namespaces is not None else []))
+            app, namespaces, options = middleware, None, {}
+        self.server = SocketIOServer(("127.0.0.1", 0), app, namespaces, **options)
+        self._asked = app is not_ours or not self.server.outermost.inside.stands_in
+        # One that is met later may have been closed with another server.
+        self.server.outermost.inside.when_found(self._reopen)
         self._browsers: list[Browser] = []
+
+    @property
+    def middleware(self) -> SocketIOMiddleware:
+        """The middleware that serves the clients.
+
+        Where it cannot be seen whether the application has one, that is asked, once, by a request
+        for ``/socket.io`` (or where else the setting ``resource`` is) that goes by no wire.
+        """
+        outermost = self.server.outermost
+        if not self._asked:
+            self._asked = True
+            environ: dict[str, Any] = {"PATH_INFO": f"/{outermost.settings.resource}"}
+            setup_testing_defaults(environ)
+            outermost.endpoint.look_inside(environ)
+        return outermost.serving
+
+    @property
+    def registry(self) -> SessionRegistry:
+        """The sessions of that."""
+        return self.middleware.registry
+
+    def _reopen(self, middleware: SocketIOMiddleware) -> None:
+        if self.server.started:
+            middleware.registry.reopen()
 
     def start(self) -> LiveServer:
         """Serve. An application may be served again after :meth:`stop`, by another of these."""
-        self.registry.reopen()
+        for middleware in self.server.middlewares:
+            middleware.registry.reopen()
         self.server.start()
         return self
 
@@ -75,7 +103,8 @@ class LiveServer:
     def __exit__(self, kind: object, *_: object) -> None:
         try:
             if kind is None:
-                self.registry.check()
+                for middleware in self.server.middlewares:
+                    middleware.registry.check()
         finally:
             self.stop()
 
@@ -112,7 +141,7 @@ class LiveServer:
 
     def socket_of(self, client: Client) -> Any:
         """The server's side of a client: a :class:`~sockio.Socket`, or None when it is over."""
-        return self.registry.get_socket(client.sid)
+        return self.server.get_socket(client.sid)
 
     def wait_until(
         self, condition: Callable[[], object], what: str = "", timeout: float = 10.0

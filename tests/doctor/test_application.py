@@ -324,6 +324,21 @@ def test_an_acl_that_lets_a_handler_out_is_a_note() -> None:
     assert "on_x" in found.text
 
 
+@pytest.mark.parametrize("method", ["def on_none(): ...", "def on_x(*, a): ..."])
+def test_a_method_without_self_is_a_finding_and_no_end(method: str) -> None:
+    scope: dict[str, Any] = {"BaseNamespace": BaseNamespace, "__name__": "mine"}
+    exec(f"class Chat(BaseNamespace):\n    {method}\n", scope)
+    (found,) = (each for each in examine_namespace(scope["Chat"]) if each.level == "problem")
+    assert (found.code, "takes no self" in found.text) == ("not-a-method", True)
+
+
+def test_an_event_may_be_called_open() -> None:
+    class Door(BaseNamespace):
+        def on_open(self) -> None: ...
+
+    assert list(examine_namespace(Door)) == []
+
+
 def test_a_good_namespace_is_left_alone() -> None:
     class Good(BaseNamespace):
         on_air = False

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sockio import BaseNamespace, UsageError
+from sockio import BaseNamespace, ConnectionRefused, UsageError
 from sockio.testing import Refused
 
 from ..support.servers import Served
@@ -102,10 +102,17 @@ def test_views_and_others_emit_by_the_extension(site: Served, socketio: SocketIO
     assert client.expect("news").args == ["sun"]
 
 
+def raise_refused() -> None:
+    raise ConnectionRefused("not you")
+
+
 @pytest.mark.parametrize(
     ("answer", "status", "code"),
     [
         pytest.param(lambda: False, 403, "view-refused", id="False"),
+        pytest.param(lambda: 0, 403, "view-refused", id="0"),
+        pytest.param(lambda: "", 403, "view-refused", id="an empty string"),
+        pytest.param(raise_refused, 403, "view-refused", id="raises"),
         pytest.param(lambda: flask.abort(401), 401, "view-refused", id="abort"),
         pytest.param(lambda: flask.redirect("/login"), 403, "view-redirected", id="a redirect"),
         pytest.param(lambda: ("no", 404), 403, "view-not-found", id="an answer"),

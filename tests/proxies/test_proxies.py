@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from sockio import SocketIOMiddleware
-from sockio.integrations.wrapped import as_wrapped
 
 from ..servers.chat import Chat, pages
 from ..support.node import Client, Node
@@ -248,7 +247,7 @@ def test_below_a_path(
     site = Mounted(
         "/mounted", SocketIOMiddleware(pages, {"/chat": Chat}, trusted_proxies=["127.0.0.1"])
     )
-    stripped, mounted = chat(serve), serve(as_wrapped(site))
+    stripped, mounted = chat(serve), serve(site)
     port = below(stripped, mounted)
     for prefix, script_name in (("app", ""), ("mounted", "/mounted")):
         assert get(port, f"/{prefix}/page").body == f"{script_name}|/page"

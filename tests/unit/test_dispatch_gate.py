@@ -83,8 +83,8 @@ def story(client: Client, endpoint: str = "/d") -> list[str]:
 # ---- let in
 
 
-@pytest.mark.parametrize("answer", [None, True, 0, "", "whatever"], ids=repr)
-def test_everything_but_false_lets_in(client: Client, answer: object) -> None:
+@pytest.mark.parametrize("answer", [None, True, 1, "whatever"], ids=repr)
+def test_what_is_true_lets_in_and_so_does_nothing(client: Client, answer: object) -> None:
     assert decide(client, answer) == ["1::/d", '5::/d:{"name":"early"}']
     assert client.sends('5:1+:/d:{"name":"say","args":["x"]}') == ['6::/d:1+["x"]']
     client.hangs_up()
@@ -166,6 +166,8 @@ def test_connecting_again_after_leaving_is_a_new_beginning(home: House) -> None:
     "answer",
     [
         pytest.param(False, id="False"),
+        pytest.param(0, id="0"),
+        pytest.param("", id="an empty string"),
         pytest.param(ConnectionRefused("not today"), id="ConnectionRefused"),
         pytest.param(ConnectionRefused(), id="ConnectionRefused without a word"),
         pytest.param(RuntimeError("broken"), id="d20: any other exception"),

@@ -18,12 +18,16 @@ PACKAGE = Path(sockio.__file__).parent
 #: A package stands for all its modules.
 LAYERS = [
     {"crowd", "exceptions", "forwarded", "handlers", "heads", "origins", "rates", "reasons"},
+    {"exceptions", "heads", "reasons", "handlers", "forwarded", "origins"},
+    {"exceptions", "gate", "reasons", "handlers", "forwarded", "origins"},
     {"config", "protocol"},
     {"outbox", "fast_json"},
     {"turn"},
     {"interfaces"},
     {
         "acks",
+        "claims",
+        "frameworks",
         "complaints",
         "wheel",
         "jobs",
@@ -32,6 +36,7 @@ LAYERS = [
         "outlet",
         "letterbox",
         "pace",
+        "patching",
         "workers",
         "runtime",
     },
@@ -51,6 +56,7 @@ THIRD_PARTY = {
         "runtime",
         "workers",
         "letterbox",
+        "patching",
         "server",
         "pywsgi_handler",
         "flash_policy",

@@ -11,9 +11,8 @@ import pytest
 from webob import Request, Response
 
 from sockio import BaseNamespace, SocketIOMiddleware, UsageError, socketio_manage
-from sockio.testing import ManualRuntime
 
-from ..support.echo import Echo, heard
+from ..support.echo import Echo
 from ..support.servers import not_ours
 from ..support.wsgi_client import PollingClient, spoken
 
@@ -250,30 +249,7 @@ def test_d66_a_server_that_cannot_upgrade_says_so(connect: Connect) -> None:
     assert "gevent.pywsgi" in response.text
 
 
-# ---- Wrapped twice, or wrongly
-
-
-def test_wrapped_twice_the_outer_middleware_serves_the_clients(
-    runtime: ManualRuntime, caplog: pytest.LogCaptureFixture
-) -> None:
-    inner = SocketIOMiddleware(not_ours, {"": Echo}, runtime=runtime)
-    outer = SocketIOMiddleware(inner, runtime=runtime)
-    client = PollingClient(outer, outer.registry, runtime)
-    client.open()
-    assert heard(client.socket) == [("", "connect")]
-    assert len(inner.registry) == 0
-    assert [record.levelname for record in caplog.records if "twice" in record.message] == [
-        "WARNING"
-    ]
-
-
-def test_wrapped_twice_without_namespaces_nobody_is_let_in(
-    runtime: ManualRuntime, caplog: pytest.LogCaptureFixture
-) -> None:
-    outer = SocketIOMiddleware(SocketIOMiddleware(not_ours), runtime=runtime)
-    client = PollingClient(outer, outer.registry, runtime)
-    assert client.handshake().status_code == 500
-    assert "remove one of the two" in caplog.text
+# ---- Wrapped wrongly
 
 
 def test_what_is_no_application_is_refused_at_once() -> None:

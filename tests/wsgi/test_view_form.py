@@ -19,6 +19,9 @@ View = Callable[[dict[str, Any], StartResponse], Any]
 
 NAMESPACES = {"": Echo, "/chat": Echo}
 
+#: What the view says.
+WORDS = "the words of the view"
+
 
 def answering(status: str, *headers: tuple[str, str], attach: bool = True) -> View:
     """A view that answers with ``status``, after having attached namespaces or without."""
@@ -27,7 +30,7 @@ def answering(status: str, *headers: tuple[str, str], attach: bool = True) -> Vi
         if attach:
             socketio_manage(environ, NAMESPACES)
         start_response(status, [("Content-Type", "text/plain"), *headers])
-        return [b"the view's own body is not for the client"]
+        return [WORDS.encode()]
 
     return view
 
@@ -155,12 +158,12 @@ class OneWhoseCloseRaises:
 UNAUTHORIZED, ERROR = "handshake unauthorized", "handshake error"
 
 NO = [
-    pytest.param(answering("401 Unauthorized"), 401, UNAUTHORIZED, "answered 401", id="401"),
-    pytest.param(answering("403 Forbidden"), 403, UNAUTHORIZED, "answered 403", id="403"),
+    pytest.param(answering("401 Unauthorized"), 401, WORDS, "answered 401", id="401"),
+    pytest.param(answering("403 Forbidden"), 403, WORDS, "answered 403", id="403"),
     pytest.param(
         answering("401 Unauthorized", attach=False),
         401,
-        UNAUTHORIZED,
+        WORDS,
         "answered 401",
         id="401 and nothing attached",
     ),

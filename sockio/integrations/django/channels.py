@@ -16,6 +16,7 @@ from typing import Any
 from ...complaints import Kind
 from ...emitter import Emitter
 from ...exceptions import ConnectionRefused, EventRefused
+from ...gate import refuses
 from ...jobs import name_of
 from ...mixins import BroadcastMixin, RoomsMixin
 from ...namespace import BaseNamespace
@@ -197,7 +198,7 @@ class ChannelNamespace(BaseNamespace, RoomsMixin, BroadcastMixin):
         failure: Exception | None = None
         for handler in event.handlers_for(socket.channels if about is None else [about]):
             try:
-                if handler(self.request, socket, self.session, *args) is False and gate:
+                if refuses(handler(self.request, socket, self.session, *args)) and gate:
                     return False
             except (ConnectionRefused, EventRefused):
                 raise

@@ -22,9 +22,7 @@ from django.db import connections
 from django.utils import autoreload
 
 from .....complaints import never_mute
-from .....middleware import SocketIOMiddleware
-from .....server import SocketIOServer
-from ....wrapped import middlewares_in
+from .....server import SocketIOServer, find_middleware
 from ... import conf
 from ...outside import remember
 from ...wsgi import wrap
@@ -136,10 +134,14 @@ class Command(RunServer):
     def get_handler(self, *args: Any, **options: Any) -> Callable[..., Iterable[bytes]]:
         """The project's application; one that is not wrapped yet is wrapped."""
         application: Callable[..., Iterable[bytes]] = get_internal_wsgi_application()
-        found = middlewares_in(application)
-        if not found:
-            return wrap(application)
-        remember(found[0].registry)
+        found = find_middleware(application)
+        if found is None:
+            # Where the project has wrapped it out of sight, that one serves.
+            found = wrap(application)
+            found.stand_in()
+            found.inside.when_found(lambda middleware: remember(middleware.serving.registry))
+            return found
+        remember(found.registry)
         return application
 
     def _refuse(self, error: OSError) -> None:
@@ -159,8 +161,6 @@ class _Application:
     """What the server calls: the debugger, if asked for, around static files around the site."""
 
     def __init__(self, site: Any, options: dict[str, Any]) -> None:
-        #: Where the server looks for the middleware.
-        self.sockio_middleware: SocketIOMiddleware = middlewares_in(site)[0]
         app = site
         if _serves_static(options):
             from django.contrib.staticfiles.handlers import StaticFilesHandler

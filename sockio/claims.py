@@ -1,0 +1,207 @@
+"""One middleware serves: how the one around learns that there is one inside of its application.
+
+Nobody can see by looking whether an application, and whatever is around it, leads to a middleware:
+it may be in a closure, behind a list of hosts, or not made yet. So the question travels with the
+requests. Whoever does not know puts a :class:`Claim` into the environ of what it passes on (copies
+of the environ have it, too), and a middleware that is reached says so.
+"""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+import logging
+import weakref
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Protocol
+
+__all__ = ["CLAIM", "Claim", "Inside", "Middleware", "PassedOn"]
+
+log = logging.getLogger("sockio")
+
+#: Where the environ has the claim of the next middleware outside.
+CLAIM = "sockio.claim"
+
+_TWICE = (
+    "the application is wrapped in SocketIOMiddleware twice, at /%s; the inner one serves the "
+    "clients, and of() of the outer one reaches nobody. Remove one of the two."
+)
+_NOT_USED = (
+    "%s: given to the server, and not used, because the application is wrapped in "
+    "SocketIOMiddleware already, and that one serves the clients. Pass them there: "
+    "SocketIOMiddleware(app, {'/chat': ChatNamespace}, ...)."
+)
+
+
+class Middleware(Protocol):
+    """What is said here about :class:`~sockio.SocketIOMiddleware`."""
+
+    inside: Inside
+
+    @property
+    def settings(self) -> Any: ...
+
+
+class Inside:
+    """The middlewares that are reached inside of one application.
+
+    ``resource`` is where the one around it serves, None where it only wants to know.
+    ``stands_in`` says that a server made that one, which then had to guess that there is no other;
+    ``given`` are the names of what it was given. ``gives_way`` says whether those inside are left
+    to answer what comes under the resource.
+    """
+
+    def __init__(self, resource: str | None = None) -> None:
+        self.resource = resource
+        self.stands_in = False
+        self.given: tuple[str, ...] = ()
+        #: One inside serves under the same URL, so the requests there are passed to the
+        #: application.
+        self.gives_way = False
+        #: A handshake has shown what there is.
+        self.known = False
+        # One that the application does not keep is not kept here either.
+        self._found: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
+        self._heir: weakref.ref[Any] | None = None
+        self._tell: list[Callable[[], Callable[[Any], object] | None]] = []
+
+    def __iter__(self) -> Iterator[Any]:
+        """The middlewares, each once."""
+        seen: dict[int, Any] = {}
+        for each in list(self._found.values()):
+            for one in (each, *each.inside):
+                seen.setdefault(id(one), one)
+        return iter(seen.values())
+
+    @property
+    def heir(self) -> Any:
+        """Who serves in the place of the one around: the first that was found under the same URL,
+        or, where a server made the one around for nothing of its own, anywhere. Else None."""
+        heir = self._heir() if self._heir is not None else None
+        if heir is None and self.stands_in and not self.given:
+            heir = next(iter(self), None)
+        return heir
+
+    def when_found(self, tell: Callable[[Any], object]) -> None:
+        """Call ``tell(middleware)`` for each that there is, and as soon as one is found; perhaps
+        more than once. A method is called for as long as somebody else keeps its object."""
+        for each in self:
+            tell(each)
+        self._tell.append(weakref.WeakMethod(tell) if inspect.ismethod(tell) else lambda: tell)
+
+    def found(self, middleware: Middleware, *, same_place: bool) -> None:
+        """A request reached a middleware inside, which serves under the same URL or another."""
+        first = same_place and not self.gives_way
+        if first:
+            self.gives_way = True
+            self._heir = weakref.ref(middleware)
+            if not self.stands_in:
+                log.warning(_TWICE, self.resource)
+            elif self.given:
+                log.error(_NOT_USED, ", ".join(self.given))
+        if first or id(middleware) not in self._found:
+            self._found[id(middleware)] = middleware
+            for ref in list(self._tell):
+                tell = ref()
+                if tell is None:
+                    self._tell.remove(ref)
+                else:
+                    tell(middleware)
+
+
+class Claim:
+    """One request that is passed on, and whether a middleware inside took it.
+
+    With ``only_asking`` nothing of it is answered: the question is who is there.
+    """
+
+    __slots__ = ("asker", "only_asking", "outer", "script", "taken")
+
+    def __init__(
+        self,
+        asker: Inside,
+        environ: dict[str, Any],
+        *,
+        outer: Claim | None = None,
+        only_asking: bool = False,
+    ) -> None:
+        self.asker = asker
+        self.outer = outer
+        self.only_asking = only_asking
+        #: A middleware inside answers this request.
+        self.taken = False
+        self.script: str = environ.get("SCRIPT_NAME", "")
+
+    def reached(self, middleware: Middleware, environ: dict[str, Any]) -> None:
+        """The request came to a middleware, which answers it or passes it on in its turn."""
+        asker = self.asker
+        same = (
+            middleware.settings.resource == asker.resource
+            and environ.get("SCRIPT_NAME", "") == self.script
+        )
+        asker.found(middleware, same_place=same)
+        if self.outer is not None:
+            self.outer.reached(middleware, environ)
+
+    def take(self) -> None:
+        """It is answered by whoever it came to."""
+        self.taken = True
+        if self.outer is not None:
+            self.outer.take()
+
+
+class PassedOn:
+    """A WSGI application: the answer of a middleware inside of ``app``, as it comes (an answer that
+    goes on, or a 101); where none is reached, that of the application which ``otherwise()`` gives.
+    """
+
+    def __init__(
+        self,
+        app: Callable[..., Iterable[bytes]],
+        claim: Claim,
+        otherwise: Callable[[], Callable[..., Iterable[bytes]]],
+    ) -> None:
+        self._app = app
+        self._claim = claim
+        self._otherwise = otherwise
+
+    def __call__(
+        self, environ: dict[str, Any], start_response: Callable[..., Any]
+    ) -> Iterable[bytes]:
+        claim = self._claim
+
+        def start(status: str, headers: Any, *exc_info: Any) -> Callable[[bytes], object]:
+            if claim.taken:
+                write: Callable[[bytes], object] = start_response(status, headers, *exc_info)
+                return write
+            return lambda data: None
+
+        try:
+            body = self._app(environ, start)
+            if claim.taken:
+                return body
+            rest = iter(body or ())
+            # One that is a generator has not begun.
+            first = list(itertools.islice(rest, 1))
+            if claim.taken:
+                return _Begun(first, rest, body)
+            close = getattr(body, "close", None)
+            if close is not None:
+                close()
+        except Exception:
+            if claim.taken:
+                raise
+        return self._otherwise()(environ, start_response)
+
+
+class _Begun:
+    """An answer whose first part has been taken from it."""
+
+    def __init__(self, first: list[bytes], rest: Iterator[bytes], body: Iterable[bytes]) -> None:
+        self._parts = itertools.chain(first, rest)
+        close = getattr(body, "close", None)
+        if close is not None:
+            self.close = close
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._parts

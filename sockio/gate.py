@@ -1,0 +1,24 @@
+"""What the answer of a gate means: one rule for all of them.
+
+=========================  ==================================================
+``recv_connect``           asked for each namespace
+``before_connect``         asked at the handshake, of a Flask application
+``authorize``              asked at the handshake, as ``check`` in Bottle is
+``on_connect`` in Django   asked for the channels, ``on_subscribe`` for one
+=========================  ==================================================
+
+Whatever is false refuses: ``False``, ``0``, ``""``, an empty list. ``None`` is no answer. Hooks
+that do things, and need not answer, let in with it; ``authorize`` and ``check`` are questions and
+nothing else, and without an answer nobody comes in.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["refuses"]
+
+
+def refuses(answer: Any) -> bool:
+    """Whether a hook that need not answer has refused."""
+    return answer is not None and not answer

@@ -1,0 +1,319 @@
+"""What views of the ancestor's documents return: ``"out"``, nothing, what ``socketio_manage`` gave.
+
+Whoever attached is let in, whatever the framework says about the value; whoever refuses or fails
+behind that is not.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import bottle
+import flask
+import pytest
+from webob import Request, Response
+
+from sockio import BaseNamespace, ConnectionRefused, SocketIOMiddleware, socketio_manage
+from sockio.frameworks import Attached
+
+View = Callable[[Any], Any]
+
+NAMESPACES = {"": BaseNamespace}
+
+
+def bare(view: View) -> Any:
+    return lambda environ, start_response: view(_Bare(environ))
+
+
+class _Bare:
+    def __init__(self, environ: dict[str, Any]) -> None:
+        self.environ = environ
+
+
+def in_flask(view: View) -> Any:
+    app = flask.Flask("site")
+    app.add_url_rule(
+        "/socket.io/<path:rest>",
+        "socketio",
+        lambda rest: view(flask.request._get_current_object()),  # type: ignore[attr-defined]
+    )
+    return app
+
+
+def in_bottle(view: View) -> Any:
+    app = bottle.Bottle()
+    app.route("/socket.io/<rest:path>", "GET", lambda rest: view(bottle.request))
+    return app
+
+
+def in_pyramid(view: View) -> Any:
+    from pyramid.config import Configurator
+
+    with Configurator() as config:
+        config.add_route("socketio", "/socket.io/*rest")
+        config.add_view(view, route_name="socketio")
+        return config.make_wsgi_app()
+
+
+def in_django(view: View) -> Any:
+    from django.conf import settings
+    from django.core.handlers.wsgi import WSGIHandler
+
+    if not settings.configured:  # the process may have a site by then
+        settings.configure(SECRET_KEY="for tests", ALLOWED_HOSTS=["*"])
+    import django
+    from django.test.utils import override_settings
+    from django.urls import re_path
+
+    django.setup()
+    urls = type("urls", (), {"urlpatterns": [re_path("^socket.io/", view)]})
+
+    def app(environ: dict[str, Any], start_response: Any) -> Any:
+        with override_settings(ROOT_URLCONF=urls, MIDDLEWARE=MIDDLEWARE):
+            return WSGIHandler()(environ, start_response)
+
+    return app
+
+
+MIDDLEWARE = [
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+SITES = {
+    "bare": bare,
+    "bottle": in_bottle,
+    "django": in_django,
+    "flask": in_flask,
+    "pyramid": in_pyramid,
+}
+
+
+@pytest.fixture(params=SITES)
+def site(request: pytest.FixtureRequest) -> Callable[[View], Any]:
+    return SITES[request.param]
+
+
+def handshake(app: Any) -> tuple[Response, SocketIOMiddleware]:
+    middleware = SocketIOMiddleware(app)
+    return Request.blank("/socket.io/1/").get_response(middleware), middleware
+
+
+@pytest.mark.parametrize("given", ["request", "environ"])
+@pytest.mark.parametrize(
+    "returned",
+    [
+        pytest.param(lambda attached: attached, id="what socketio_manage gave"),
+        pytest.param(lambda attached: "out", id="out"),
+        pytest.param(lambda attached: "", id="an empty string"),
+        pytest.param(lambda attached: None, id="nothing"),
+        pytest.param(lambda attached: {}, id="a dict"),
+    ],
+)
+def test_a_view_that_attached_lets_the_client_in(
+    site: Callable[[View], Any], returned: Callable[[Any], Any], given: str
+) -> None:
+    def view(request: Any) -> Any:
+        more = (request,) if given == "request" else ()
+        attached = socketio_manage(request.environ, NAMESPACES, *more)
+        assert isinstance(attached, Attached)
+        return returned(attached)
+
+    answer, middleware = handshake(site(view))
+    assert (answer.status_code, answer.headers.get("X-Sockio-Refusal")) == (200, None)
+    assert list(middleware.registry.sockets) == [answer.text.partition(":")[0]]
+
+
+def test_what_socketio_manage_gave_is_an_answer_without_complaints(
+    site: Callable[[View], Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    handshake(site(lambda request: socketio_manage(request.environ, NAMESPACES, request)))
+    assert [r for r in caplog.records if r.levelno >= logging.WARNING] == []
+
+
+def test_a_framework_that_complained_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    def view(request: Any) -> Any:
+        socketio_manage(request.environ, NAMESPACES, request)
+        return None
+
+    handshake(in_pyramid(view))
+    (line,) = [r.getMessage() for r in caplog.records if r.name == "sockio.handshake"]
+    assert "the client is let in. Return what socketio_manage() returned." in line
+
+
+# ---- and who is kept out
+
+
+def raises_a(kind: type[Exception]) -> View:
+    def view(request: Any) -> Any:
+        socketio_manage(request.environ, NAMESPACES, request)
+        raise kind("the database is away")
+
+    return view
+
+
+def asks_a_string(request: Any) -> Any:
+    socketio_manage(request.environ, NAMESPACES, request)
+    response: Any = "no object of the framework's"
+    return response.status_code
+
+
+def asks_nothing(request: Any) -> Any:
+    socketio_manage(request.environ, NAMESPACES, request)
+    response: Any = None
+    return response.status_code
+
+
+def calls_wrongly(request: Any) -> Any:
+    socketio_manage(request.environ, NAMESPACES, request)
+    return len(5)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        *(pytest.param(raises_a(kind), id=kind.__name__) for kind in
+          (KeyError, ValueError, TypeError, AttributeError)),
+        asks_a_string,
+        asks_nothing,
+        calls_wrongly,
+        pytest.param(lambda request: None, id="nothing and not attached"),
+        pytest.param(lambda request: "out", id="out and not attached"),
+    ],
+)  # fmt: skip
+def test_a_view_that_failed_keeps_the_client_out(site: Callable[[View], Any], view: View) -> None:
+    answer, middleware = handshake(site(view))
+    assert answer.status_code in (403, 500)
+    assert not middleware.registry.sockets
+
+
+@pytest.mark.parametrize("handled", [Exception, KeyError, 500])
+def test_a_handler_for_failures_in_flask_that_returns_nothing(handled: Any) -> None:
+    app = in_flask(raises_a(KeyError))
+    app.register_error_handler(handled, lambda error: None)
+    answer, middleware = handshake(app)
+    assert answer.status_code == 500
+    assert not middleware.registry.sockets
+
+
+def test_a_view_for_failures_in_pyramid_that_returns_out() -> None:
+    from pyramid.config import Configurator
+
+    with Configurator() as config:
+        config.add_route("socketio", "/socket.io/*rest")
+        config.add_view(raises_a(KeyError), route_name="socketio")
+        config.add_exception_view(lambda error, request: "out")
+        app = config.make_wsgi_app()
+    answer, middleware = handshake(app)
+    assert answer.status_code == 500
+    assert not middleware.registry.sockets
+
+
+@pytest.mark.parametrize("where", ["before", "behind"])
+def test_a_middleware_in_django_that_fails_behind_the_view(where: str) -> None:
+    def failing(get_response: Any) -> Any:
+        def middleware(request: Any) -> Any:
+            get_response(request)
+            raise ValueError("the transaction could not be committed")
+
+        return middleware
+
+    globals()["failing"] = failing
+    mine = [f"{__name__}.failing"]
+    before = MIDDLEWARE[:]
+    MIDDLEWARE[:] = mine + before if where == "before" else before + mine
+    try:
+        answer, middleware = handshake(
+            in_django(lambda request: socketio_manage(request.environ, NAMESPACES, request))
+        )
+    finally:
+        MIDDLEWARE[:] = before
+        del globals()["failing"]
+    assert answer.status_code == 500
+    assert not middleware.registry.sockets
+
+
+# ---- the words of a refusal
+
+
+def test_a_view_refuses_with_words_by_raising(site: Callable[[View], Any]) -> None:
+    def view(request: Any) -> Any:
+        socketio_manage(request.environ, NAMESPACES, request)
+        raise ConnectionRefused("the café is full")
+
+    answer, middleware = handshake(site(view))
+    assert (answer.status_code, answer.text) == (403, "the café is full")
+    assert answer.headers["X-Sockio-Refusal"] == "view-refused"
+    assert not middleware.registry.sockets
+
+
+def says(words: str, status: int, kind: str = "text/plain") -> dict[str, View]:
+    def in_django(request: Any) -> Any:
+        from django.http import HttpResponse
+
+        return HttpResponse(words, status=status, content_type=kind)
+
+    def in_pyramid(request: Any) -> Any:
+        from pyramid.response import Response
+
+        return Response(words, status=status, content_type=kind, charset="utf-8")
+
+    def in_bottle(request: Any) -> Any:
+        bottle.response.status = status
+        bottle.response.content_type = kind
+        return words
+
+    def in_flask(request: Any) -> Any:
+        return flask.Response(words, status, content_type=kind)
+
+    return {
+        "django": in_django,
+        "pyramid": in_pyramid,
+        "bottle": in_bottle,
+        "flask": in_flask,
+    }
+
+
+@pytest.mark.parametrize("status", [401, 403])
+@pytest.mark.parametrize("framework", ["bottle", "django", "flask", "pyramid"])
+def test_the_views_words_and_status_go_out(framework: str, status: int) -> None:
+    answer, _ = handshake(SITES[framework](says("not today", status)[framework]))
+    assert (answer.status_code, answer.text) == (status, "not today")
+    assert answer.content_type == "text/plain"
+
+
+@pytest.mark.parametrize(
+    ("words", "kind", "sent"),
+    [
+        pytest.param("not you", "text/html", "not you", id="a string"),
+        pytest.param("<b>not you</b>", "text/html", "handshake unauthorized", id="a page"),
+        pytest.param("{}", "application/json", "handshake unauthorized", id="data"),
+        pytest.param("  ", "text/plain", "handshake unauthorized", id="nothing"),
+        pytest.param("a\nb\x1b[31m", "text/plain", "a\\nb\\x1b[31m", id="made printable"),
+        pytest.param("<b>&</b>", "text/plain", "<b>&</b>", id="plain text that looks like a page"),
+    ],
+)
+def test_what_counts_as_words(words: str, kind: str, sent: str) -> None:
+    answer, _ = handshake(in_flask(says(words, 403, kind)["flask"]))
+    assert (answer.status_code, answer.text) == (403, sent)
+    assert answer.content_type == "text/plain"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_words_have_a_bound() -> None:
+    answer, _ = handshake(in_flask(says("a" * 100_000, 403)["flask"]))
+    assert len(answer.text) < 600
+
+
+def test_the_pages_of_the_frameworks_are_no_words(site: Callable[[View], Any]) -> None:
+    def view(request: Any) -> Any:
+        raise ConnectionRefused
+
+    assert handshake(site(view))[0].text == "handshake unauthorized"
+    from pyramid.httpexceptions import HTTPForbidden
+
+    for detail, sent in (("", "handshake unauthorized"), ("not you", "not you")):
+        answer, _ = handshake(in_pyramid(lambda request, detail=detail: HTTPForbidden(detail)))  # type: ignore[misc]
+        assert answer.text == sent

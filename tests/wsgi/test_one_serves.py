@@ -1,0 +1,492 @@
+"""One middleware serves, the one that the application made, whatever is around it.
+
+Its gate holds, its ``of()`` reaches the clients, and what is around it sees the requests.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from operator import methodcaller
+from typing import Any
+
+import pytest
+
+from sockio import BaseNamespace, SocketIOMiddleware, socketio_manage
+from sockio.server import SocketIOServer
+from sockio.testing import LiveServer, Refused
+
+from ..support.servers import Served, not_ours
+
+StartResponse = Callable[..., Any]
+App = Callable[[dict[str, Any], StartResponse], Iterable[bytes]]
+Serve = Callable[..., Served]
+
+
+class Open(BaseNamespace):
+    """What nobody wants to be reached when there is one with a gate."""
+
+
+class Secret(BaseNamespace):
+    def on_echo(self, text: str) -> None:
+        self.emit("echo", text)
+
+    def on_address(self) -> str:
+        return str(self.environ["REMOTE_ADDR"])
+
+
+def view(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+    if environ["PATH_INFO"].startswith("/socket.io/"):
+        return socketio_manage(environ, {"": Open, "/c": Open})
+    return not_ours(environ, start_response)
+
+
+class Unasked(LiveServer):
+    """Learns from the clients' own requests only, as servers do."""
+
+    @property
+    def middleware(self) -> SocketIOMiddleware:
+        return self.server.middleware
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    with ExitStack() as stack:
+        yield lambda *args, **options: stack.enter_context(Unasked(*args, **options))
+
+
+# ---- what can be around a middleware
+
+
+def closure(inner: App) -> App:
+    def app(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        return inner(environ, start_response)
+
+    return app
+
+
+class Slots:
+    __slots__ = ("inner",)
+
+    def __init__(self, inner: App) -> None:
+        self.inner = inner
+
+    def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        return self.inner(environ, start_response)
+
+
+def partial(inner: App) -> App:
+    def app(inner: App, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        return inner(environ, start_response)
+
+    return functools.partial(app, inner)
+
+
+class _Two:
+    def __init__(self, inner: App) -> None:
+        self.inner = inner
+
+    def run(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        return self.inner(environ, start_response)
+
+
+def of_c(inner: App) -> App:
+    """No Python function: nothing to look into."""
+    two = _Two(inner)
+    return lambda environ, start_response: methodcaller("run", environ, start_response)(two)
+
+
+def copying(inner: App) -> App:
+    return lambda environ, start_response: inner(dict(environ), start_response)
+
+
+def generator(inner: App) -> App:
+    def app(environ: dict[str, Any], start_response: StartResponse) -> Iterator[bytes]:
+        yield from inner(environ, start_response)
+
+    return app
+
+
+def lazy(inner: App) -> App:
+    """Made when it is first asked."""
+    made: list[App] = []
+
+    def app(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        if not made:
+            made.append(inner)
+        return made[0](environ, start_response)
+
+    return app
+
+
+def misleading(inner: App) -> App:
+    """Has the attribute that Flask's applications have, with another middleware in it."""
+
+    class App:
+        wsgi_app = SocketIOMiddleware(not_ours, {"": Open, "/c": Open})
+
+        def __call__(
+            self, environ: dict[str, Any], start_response: StartResponse
+        ) -> Iterable[bytes]:
+            return inner(environ, start_response)
+
+    return App()
+
+
+def subclassed(inner: App) -> App:
+    class Around(SocketIOMiddleware):
+        def __call__(
+            self, environ: dict[str, Any], start_response: StartResponse
+        ) -> Iterable[bytes]:
+            return inner(environ, start_response)
+
+    return Around(not_ours, {"": Open, "/c": Open})
+
+
+def wrapped_again(inner: App) -> App:
+    return SocketIOMiddleware(inner, origins="*")
+
+
+def mapped_again(inner: App) -> App:
+    return SocketIOMiddleware(inner, {"": Open, "/c": Open}, origins="*")
+
+
+def mapped_around(inner: App) -> App:
+    return closure(SocketIOMiddleware(closure(inner), {"": Open, "/c": Open}, origins="*"))
+
+
+AROUND = [
+    pytest.param(each, id=each.__name__)
+    for each in (
+        closure,
+        Slots,
+        partial,
+        of_c,
+        copying,
+        generator,
+        lazy,
+        misleading,
+        subclassed,
+        wrapped_again,
+        mapped_again,
+        mapped_around,
+    )
+]
+TRANSPORTS = ["websocket", "xhr-polling", "htmlfile"]
+
+
+class Seen:
+    """Another layer around: sees every request, and changes the visitor's address."""
+
+    def __init__(self, inner: App) -> None:
+        self.inner = inner
+        self.paths: list[str] = []
+
+    def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        self.paths.append(environ["PATH_INFO"])
+        environ["REMOTE_ADDR"] = "203.0.113.9"
+
+        def start(status: str, headers: Any, *exc_info: Any) -> Any:
+            return start_response(status, [*headers, ("X-Seen", "yes")], *exc_info)
+
+        return self.inner(environ, start)
+
+
+# ---- the gate
+
+
+@pytest.mark.parametrize("around", AROUND)
+@pytest.mark.parametrize("form", ["view", "mapping"])
+@pytest.mark.parametrize("transport", TRANSPORTS[:2])
+def test_the_inner_gate_holds(
+    serve: Serve, around: Callable[[App], App], form: str, transport: str
+) -> None:
+    inner = SocketIOMiddleware(view, {"": Secret, "/c": Secret}, authorize=lambda request: False)
+    options: dict[str, Any] = {}
+    if form == "mapping":
+        if around in (subclassed, wrapped_again, mapped_again):
+            pytest.skip("the server sees a middleware, and raises")
+        options = {"namespaces": {"": Open, "/c": Open}}
+    server = serve(around(inner), **options)
+    for _ in range(2):
+        with pytest.raises(Refused) as refused:
+            server.connect("/c", transport=transport)
+        assert refused.value.code == "authorize-refused"
+    assert not server.server.sockets
+
+
+@pytest.mark.parametrize("around", AROUND)
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_the_inner_one_serves(serve: Serve, around: Callable[[App], App], transport: str) -> None:
+    inner = SocketIOMiddleware(
+        view, {"": Secret, "/c": Secret}, transports=TRANSPORTS, close_timeout=47
+    )
+    layer = Seen(around(inner))
+    server = serve(layer)
+    client = server.connect("/c", transport=transport)
+    assert client.handshake.close_timeout == 47
+    client.emit("echo", "ä")
+    client.expect("echo", "ä")
+    assert client.call("address") == "203.0.113.9"
+    inner.of("/c").emit("news", 1)
+    client.expect("news", 1)
+    server.middleware.of("/c").emit("news", 2)
+    client.expect("news", 2)
+    assert server.middleware is inner
+    assert list(server.server.sockets) == list(inner.registry.sockets) == [client.sid]
+    assert server.server.get_socket(client.sid) is inner.registry.get_socket(client.sid)
+    assert f"/socket.io/1/{transport}/{client.sid}" in layer.paths
+
+
+def test_limits_and_origins_are_the_inner_ones(serve: Serve) -> None:
+    inner = SocketIOMiddleware(
+        view, {"": Secret}, origins=["http://friend.example"], transports="xhr-polling"
+    )
+    server = serve(closure(inner))
+    friend = {"Origin": "http://friend.example"}
+    # The very first handshake is from a page that only the inner one knows.
+    answer = server.browser().get("/socket.io/1/", **friend)
+    assert answer.status == 200
+    assert answer.text.endswith(":xhr-polling")
+    stranger = server.browser().get("/socket.io/1/", Origin="http://stranger.example")
+    assert (stranger.status, stranger.headers["X-Sockio-Refusal"]) == (403, "origin-not-allowed")
+    sid = answer.text.partition(":")[0]
+    poll = server.browser().get(f"/socket.io/1/xhr-polling/{sid}", **friend)
+    assert (poll.status, poll.text) == (200, "1::")
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS", "PUT", "HEAD"])
+@pytest.mark.parametrize("form", ["view", "mapping"])
+def test_every_method_reaches_the_inner_one(serve: Serve, method: str, form: str) -> None:
+    inner = SocketIOMiddleware(view, {"": Secret}, sid_prefix="inner-")
+    layer = Seen(inner)
+    server = serve(layer, **({"namespaces": {"": Open}} if form == "mapping" else {}))
+    for path in ("/socket.io/1/", "/socket.io/1/xhr-polling/unknown", "/socket.io/"):
+        answer = server.browser().request(method, path)
+        assert answer.headers["X-Seen"] == "yes", path
+    assert all(sid.startswith("inner-") for sid in inner.registry.sockets)
+    assert len(server.server.sockets) == 1
+
+
+def test_the_layers_see_one_request_for_each(serve: Serve) -> None:
+    layer = Seen(SocketIOMiddleware(view, {"": Secret}))
+    server = serve(layer)
+    for _ in range(3):
+        assert server.browser().get("/socket.io/1/").status == 200
+    assert layer.paths == ["/socket.io/1/"] * 3
+
+
+def test_a_jsonp_handshake_is_the_inner_ones(serve: Serve) -> None:
+    inner = SocketIOMiddleware(view, {"": Secret}, authorize=lambda request: False)
+    server = serve(closure(inner))
+    answer = server.browser().get("/socket.io/1/?jsonp=3", Referer=server.url + "/")
+    assert answer.text == 'io.j[3](new Error("handshake unauthorized"));'
+
+
+# ---- what is told
+
+
+def errors(caplog: pytest.LogCaptureFixture, level: int = logging.ERROR) -> list[str]:
+    return [r.getMessage() for r in caplog.records if r.name == "sockio" and r.levelno == level]
+
+
+def test_what_the_server_was_given_in_vain_is_said_once(
+    serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    inner = SocketIOMiddleware(view, {"": Secret})
+    server = serve(closure(inner), {"": Open}, heartbeat_interval=3)
+    for _ in range(2):
+        client = server.connect()
+        assert type(server.server.get_socket(client.sid)[""]) is Secret
+    (line,) = errors(caplog)
+    assert line.startswith("heartbeat_interval, namespaces: given to the server, and not used")
+
+
+def test_a_server_that_was_given_nothing_says_nothing(
+    serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    serve(closure(SocketIOMiddleware(view, {"": Secret}))).connect()
+    assert errors(caplog) == errors(caplog, logging.WARNING) == []
+
+
+@pytest.mark.parametrize("again", [wrapped_again, mapped_again, mapped_around])
+def test_two_of_the_users_own_are_a_warning(
+    serve: Serve, caplog: pytest.LogCaptureFixture, again: Callable[[App], App]
+) -> None:
+    inner = SocketIOMiddleware(view, {"": Secret})
+    server = serve(again(inner))
+    for _ in range(2):
+        client = server.connect()
+    assert client.sid in inner.registry.sockets
+    (line,) = errors(caplog, logging.WARNING)
+    assert "twice" in line
+
+
+def test_a_server_that_sees_a_middleware_takes_no_settings() -> None:
+    flask = pytest.importorskip("flask")
+    app = SocketIOMiddleware(not_ours, {"": Open})
+    mounted = flask.Flask(__name__)
+    mounted.wsgi_app = app
+    for each in (app, mounted):
+        with pytest.raises(TypeError, match="pass heartbeat_interval, namespaces there"):
+            SocketIOServer(("127.0.0.1", 0), each, {"": Open}, heartbeat_interval=3)
+
+
+def test_an_application_that_leads_back_is_told_so(caplog: pytest.LogCaptureFixture) -> None:
+    from webob import Request
+
+    def app(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        return middleware(environ, start_response)
+
+    middleware = SocketIOMiddleware(app)
+    assert Request.blank("/socket.io/1/").get_response(middleware).status_code == 500
+    assert "calls that middleware again" in caplog.text
+
+
+# ---- several in one application
+
+
+def by_site(**apps: App) -> App:
+    def app(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        return apps[environ["HTTP_X_SITE"]](environ, start_response)
+
+    return app
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS[:2])
+def test_a_middleware_for_one_of_the_sites(serve: Serve, transport: str) -> None:
+    inner = SocketIOMiddleware(not_ours, {"": Secret}, sid_prefix="inner-")
+    server = serve(by_site(plain=view, own=inner))
+    before, own, after = (
+        server.browser().connect(transport=transport, headers={"X-Site": site})
+        for site in ("plain", "own", "plain")
+    )
+    kinds = [type(server.server.get_socket(each.sid)[""]) for each in (before, own, after)]
+    assert kinds == [Open, Secret, Open]
+    assert list(inner.registry.sockets) == [own.sid]
+    own.emit("echo", 1)
+    own.expect("echo", 1)
+    for each in (before, after):
+        server.server.get_socket(each.sid)[""].emit("still", "here")
+        each.expect("still", "here")
+
+
+def test_two_resources_in_one_stack(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+    inner = SocketIOMiddleware(not_ours, {"": Secret}, resource="inner")
+    outer = SocketIOMiddleware(closure(inner), {"": Secret}, resource="outer")
+    ended: list[str] = []
+
+    class Told(Secret):
+        def recv_disconnect(self) -> None:
+            ended.append(self.environ["PATH_INFO"].split("/")[1])
+
+    inner.namespaces[""] = outer.namespaces[""] = Told  # type: ignore[index]
+    server = Unasked(closure(outer)).start()
+    try:
+        with_page = server.browser()
+        for resource in ("outer", "inner"):
+            with_page.resource = resource
+            client = with_page.connect()
+            client.emit("echo", resource)
+            client.expect("echo", resource)
+        assert len(outer.registry.sockets) == len(inner.registry.sockets) == 1
+        assert len(server.server.sockets) == 2
+    finally:
+        server.server.stop(1)
+        server.stop()
+    assert sorted(ended) == ["inner", "outer"]
+    assert errors(caplog) == errors(caplog, logging.WARNING) == []
+
+
+def test_a_gate_that_is_met_late_ends_who_came_past_it(serve: Serve) -> None:
+    inner = SocketIOMiddleware(not_ours, {"": Secret}, authorize=lambda request: False)
+
+    def wall(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        if "login" in environ.get("HTTP_COOKIE", ""):
+            return inner(environ, start_response)
+        start_response("401 Unauthorized", [("Content-Length", "0")])
+        return []
+
+    server = serve(wall, {"": Open})
+    early = server.connect()
+    assert server.browser().get("/", Cookie="login=1").status == 200
+    assert early.expect_end()
+    with pytest.raises(Refused):
+        server.connect()
+
+
+def test_a_test_server_asks_when_it_is_asked() -> None:
+    layer = Seen(SocketIOMiddleware(view, {"": Secret}))
+    with LiveServer(layer) as server:
+        assert server.middleware is layer.inner
+        assert server.registry is layer.inner.registry
+    assert layer.paths == ["/socket.io"]
+
+
+# ---- the end
+
+
+def test_the_inner_ones_clients_are_told_of_the_end() -> None:
+    told: list[str] = []
+
+    class Told(Secret):
+        def recv_disconnect(self) -> None:
+            told.append(self.socket.close_reason or "")
+
+    inner = SocketIOMiddleware(view, {"": Told})
+    server = Unasked(closure(inner)).start()
+    try:
+        client = server.connect()
+        server.server.stop(1)
+        assert client.expect_end()
+    finally:
+        server.stop()
+    assert told == ["server shutting down"]
+    with Unasked(Slots(inner)) as again:
+        again.connect()
+
+
+def test_the_inner_ones_policy_server_is_started(serve: Serve) -> None:
+    inner = SocketIOMiddleware(
+        view,
+        {"": Secret},
+        policy_server=True,
+        policy_domains=["www.example.com"],
+        policy_listener_host="127.0.0.1",
+        policy_listener_port=0,
+    )
+    server = serve(closure(inner))
+    assert server.server.policy_server is None
+    server.connect()
+    assert server.server.policy_server is not None
+
+
+# ---- the short way
+
+
+def test_the_short_way_is_left_for_a_middleware_inside(serve: Serve) -> None:
+    pytest.importorskip("httptools")
+    layer = Seen(SocketIOMiddleware(view, {"": Secret}))
+    server = serve(layer)
+    client = server.connect(transport="xhr-polling")
+    client.emit("echo", 1)
+    client.expect("echo", 1)
+    fast = server.server.fast
+    assert fast is not None
+    # Only the handshake began there, and it passed the layer.
+    assert (fast.answered, fast.upgraded) == (1, 0)
+    assert len(layer.paths) > 3
+
+
+def test_a_plain_application_keeps_it(serve: Serve) -> None:
+    pytest.importorskip("httptools")
+    layer = Seen(view)
+    server = serve(layer)
+    server.connect(transport="xhr-polling")
+    server.connect()
+    fast = server.server.fast
+    assert fast is not None
+    assert fast.handed_over == 0
+    assert fast.upgraded == 1
