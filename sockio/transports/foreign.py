@@ -18,7 +18,7 @@ from ..virtsocket import Socket
 from .base import WSGIApplication
 from .unreadable import TOO_LARGE, say_why
 
-__all__ = ["ForeignCarrier", "serve_foreign"]
+__all__ = ["ForeignCarrier", "is_larger", "serve_foreign"]
 
 log = logging.getLogger("sockio.websocket")
 
@@ -44,7 +44,7 @@ def serve_foreign(
     return serve
 
 
-def _is_larger(message: str | bytes, limit: int) -> bool:
+def is_larger(message: str | bytes, limit: int) -> bool:
     """Whether a message has more bytes than ``limit``; a str may have four for each character."""
     if len(message) <= limit // 4:
         return False
@@ -101,7 +101,7 @@ class ForeignCarrier:
                 break
             if message is None:
                 break
-            if _is_larger(message, limit):
+            if is_larger(message, limit):
                 say_why(self._socket, TOO_LARGE)
                 reason = Reason.TRANSPORT_ERROR
                 break

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 
+from ..complaints import at_length
 from ..virtsocket import Socket
 
-__all__ = ["TOO_LARGE", "say_why"]
+__all__ = ["TOO_LARGE", "describe", "say_why"]
 
 log = logging.getLogger("sockio.websocket")
 
@@ -30,18 +31,23 @@ _WRONG = {
 _NO_FRAME = ("bad-frame", "what is no frame of WebSocket", "look at the client, or at a proxy")
 
 
-def say_why(socket: Socket, close_code: int) -> None:
-    """Log, with the fix, what is wrong with a message of ``socket``. For the event loop too."""
+def describe(close_code: int, max_payload: int) -> tuple[str, str]:
+    """The code in the log for a websocket closed with ``close_code``, and what its client sent with
+    the fix, in words."""
     code, what, fix = _WRONG.get(close_code, _NO_FRAME)
+    return code, f"{what.format(max_payload=max_payload)} [{code}] ({fix})"
+
+
+def say_why(socket: Socket, close_code: int) -> None:
+    """Log what is wrong with a message of ``socket``. For the event loop too."""
+    code, what = describe(close_code, socket.config.max_payload)
     socket.complain(
         log,
         logging.WARNING,
         code,
-        "%s: closed (%d): the client sent %s [%s] (%s)",
+        "%s: closed (%d): the client sent %s",
         socket,
         close_code,
-        what.format(max_payload=socket.config.max_payload),
-        code,
-        fix,
+        at_length(what),
         quiet=True,
     )

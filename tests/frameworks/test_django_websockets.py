@@ -181,20 +181,23 @@ def test_binary_and_fragments(site: Site, open_one: Open) -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "code"),
+    ("data", "code", "line"),
     [
-        pytest.param(frame(TEXT, b"\xff\xfe"), 1007, id="no UTF-8"),
-        pytest.param(frame(TEXT, declared=200_000), 1009, id="longer than max_payload"),
-        pytest.param(frame(TEXT, "unmasked", mask=False), 1002, id="unmasked"),
-        pytest.param(frame(0x3, "?"), 1002, id="an opcode that is none"),
+        pytest.param(frame(TEXT, b"\xff\xfe"), 1007, "message-not-utf-8", id="no UTF-8"),
+        pytest.param(
+            frame(TEXT, declared=200_000), 1009, "message-too-large", id="longer than max_payload"
+        ),
+        pytest.param(frame(TEXT, "unmasked", mask=False), 1002, "bad-frame", id="unmasked"),
+        pytest.param(frame(0x3, "?"), 1002, "bad-frame", id="an opcode that is none"),
     ],
 )
 def test_who_breaks_the_protocol_is_told_so(
-    site: Site, open_one: Open, data: bytes, code: int
+    site: Site, open_one: Open, data: bytes, code: int, line: str
 ) -> None:
     echo = open_one(site, "/echo")
     echo.send(data)
     assert echo.closing() == code
+    site.program.tells(rf"(closed \({code}\): its client sent .*\[{line}\])")
 
 
 def test_a_view_that_fails_closes_with_1011(site: Site, open_one: Open) -> None:

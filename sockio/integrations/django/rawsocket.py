@@ -8,6 +8,7 @@ from the WSGI server.
 from __future__ import annotations
 
 import contextlib
+import logging
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -21,7 +22,7 @@ from websockets.frames import Frame, Opcode
 from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
 
-from ...complaints import debug_logger
+from ...complaints import at_length, debug_logger
 from ...config import Settings
 from ...exceptions import RequestRefused
 from ...forwarded import client_of
@@ -29,9 +30,12 @@ from ...origins import host_of, is_allowed, source_of
 from ...pace import Pace
 from ...runtime import GeventRuntime
 from ...transports.connection import cut, read_early, server_of, upgradable
+from ...transports.foreign import is_larger
 from ...transports.framing import negotiate
 from ...transports.streams import CHUNK, hand_on
+from ...transports.unreadable import TOO_LARGE, describe
 from .farewell import Farewell
+from .outside import complain
 
 __all__ = ["Door", "WebSocket", "WebSocketClosed", "WebSocketDoor", "asks_for_websocket"]
 
@@ -47,6 +51,7 @@ _DOOR = "sockio.websocket_door"
 # For giving way alone: a view is a request's own task, and waits by itself.
 _runtime = GeventRuntime()
 
+log = logging.getLogger("sockio.websocket")
 # The library says at INFO and ERROR what is only a client's mistake here.
 _quiet = debug_logger("sockio.websocket.frames")
 
@@ -62,6 +67,9 @@ class WebSocket:
     ``heartbeat_timeout`` seconds counts as gone. Several greenlets may send, one may receive.
     """
 
+    #: The client's, for the log.
+    address = ""
+
     def __init__(self, sock: Any, early: bytes, settings: Settings, subprotocol: str = "") -> None:
         #: The subprotocol that was agreed on, or "".
         self.subprotocol = subprotocol
@@ -72,6 +80,7 @@ class WebSocket:
         self.handler = SimpleNamespace(socket=sock)
         self._sock = sock
         self._protocol = ServerProtocol(state=OPEN, max_size=settings.max_payload, logger=_quiet)
+        self._max_payload = settings.max_payload
         self._interval = settings.heartbeat_interval
         self._timeout = settings.heartbeat_timeout
         self._messages: deque[Message] = deque()
@@ -194,7 +203,9 @@ class WebSocket:
         elif protocol.state is not OPEN and not self._leaving:
             # The peer broke the protocol; the close frame that says so is written.
             sent = protocol.close_sent
-            self._over(sent.code if sent is not None else 1006)
+            code = sent.code if sent is not None else 1006
+            self._over(code)
+            self._say_why(code)
 
     def _add(self, frame: Frame) -> None:
         if self._leaving:
@@ -276,6 +287,20 @@ class WebSocket:
         """End the connection, under whoever waits for the peer."""
         cut(self._sock)
 
+    def _say_why(self, close_code: int) -> None:
+        """Log what the peer sent that cannot be taken."""
+        code, what = describe(close_code, self._max_payload)
+        complain(
+            log,
+            logging.WARNING,
+            code,
+            self.address,
+            "a websocket of %s is closed (%d): its client sent %s",
+            self.address or "?",
+            close_code,
+            at_length(what),
+        )
+
     def _over(self, code: int) -> None:
         if not self._ended:
             self._ended = True
@@ -317,6 +342,9 @@ class ForeignWebSocket(WebSocket):
             message = None
         if message is None:
             self._over(1006)
+        elif is_larger(message, self._max_payload):
+            self._say_why(TOO_LARGE)
+            self.close(TOO_LARGE)
         else:
             self._messages.append(message if isinstance(message, str) else bytes(message))
         return True
@@ -456,6 +484,7 @@ class Door:
             self._websocket = self._over(ready_made)
         else:
             self._websocket = self._upgrade(subprotocols)
+        self._websocket.address = environ.get("REMOTE_ADDR", "")
         self._farewell.add(self._websocket, server_of(self._start_response))
         return self._websocket
 
