@@ -72,13 +72,15 @@ class Batch:
 class Outbox:
     """A bounded queue of :class:`Outgoing` in order, with at most one batch in flight."""
 
-    __slots__ = ("_flight", "_max_bytes", "_max_packets", "_size", "waiting")
+    __slots__ = ("_flight", "_large", "_max_bytes", "_max_packets", "_size", "waiting")
 
     def __init__(self, max_packets: int, max_bytes: int) -> None:
         #: What is not under way, in order. To be looked at only.
         # A list: an empty deque would be the largest part of an idle client.
         self.waiting: list[Outgoing] = []
         self._size = 0
+        # Bytes of the packets in it that are larger than the limit.
+        self._large = 0
         self._flight: Batch | None = None
         self._max_packets = max_packets
         self._max_bytes = max_bytes
@@ -101,8 +103,8 @@ class Outbox:
 
         A single packet passes into an empty outbox, however large it is and whatever is under way:
         the limit bounds what piles up, not what may be said. So a packet that is larger than the
-        limit does not count against what comes behind it, and an answer that was written does not
-        either.
+        limit does not count against what comes behind it, and an answer that was written, or is
+        larger than the limit, does not either.
         """
         size = len(packet.data)
         if (
@@ -116,30 +118,35 @@ class Outbox:
             and not self._has_room_for(size)
         ):
             return False
-        self.waiting.append(packet)
-        self._size += size
+        self.force(packet)
+        return True
+
+    def put_large(self, packet: Outgoing) -> bool:
+        """Queue one packet larger than the limit behind others, where a carrier is about to take
+        them; False when it is not larger, and when another such waits already."""
+        if self._large or len(packet.data) <= self._max_bytes:
+            return False
+        self.force(packet)
         return True
 
     def _has_room_for(self, size: int) -> bool:
-        waiting = self.waiting
-        held, count = self._size, len(waiting)
-        heads = [waiting[0]]
+        held, count = self._size - self._large, len(self.waiting)
         flight = self._flight
         if flight is not None:
-            if flight.written:
+            if flight.written or flight.size > self._max_bytes:
                 held -= flight.size
-            else:
+            if not flight.written:
                 count += len(flight.packets)
-                heads.append(flight.packets[0])
-        for head in heads:
-            if len(head.data) > self._max_bytes:
-                held -= len(head.data)
         return count < self._max_packets and held + size <= self._max_bytes
 
     def force(self, packet: Outgoing) -> None:
-        """Queue ``packet`` beyond the limits: for the one packet that ends a session."""
+        """Queue ``packet`` beyond the limits: for the one packet that ends a session, and for what
+        was held within limits of its own."""
+        size = len(packet.data)
         self.waiting.append(packet)
-        self._size += len(packet.data)
+        self._size += size
+        if size > self._max_bytes:
+            self._large += size
 
     def take(self, max_bytes: int) -> list[Outgoing]:
         """Remove and return the next packets for good: at least one if there is any, and no more
@@ -156,7 +163,12 @@ class Outbox:
         packets = self.waiting[:count]
         del self.waiting[:count]
         self._size -= taken
+        if self._large:
+            self._large -= self._large_in(packets)
         return packets
+
+    def _large_in(self, packets: list[Outgoing]) -> int:
+        return sum([len(each.data) for each in packets if len(each.data) > self._max_bytes])
 
     def take_batch(self, max_bytes: int) -> Batch:
         """Like :meth:`take`, but the packets stay accounted for until the batch is settled."""
@@ -173,6 +185,7 @@ class Outbox:
         if self._flight is batch:
             self._flight = None
             self.waiting[:0] = batch.packets
+            self._large += self._large_in(batch.packets)
 
     def settle(self) -> None:
         """The client asked again: decide what became of the batch in flight.
@@ -196,7 +209,7 @@ class Outbox:
         dropped = len(self.waiting)
         self.waiting.clear()
         batch, self._flight = self._flight, None
-        self._size = 0
+        self._size = self._large = 0
         if batch is not None:
             _abandon(batch)
         return dropped

@@ -104,7 +104,10 @@ class Outlet(ABC):
         if packet.volatile and (carrier is None or carrier.streaming):
             return False
         if not self._outbox.put(packet):
-            return self._overflow(packet, self._outbox)
+            # A poll that waits is woken, and takes what there is.
+            taken_soon = carrier is not None and not carrier.streaming
+            if not (taken_soon and self._outbox.put_large(packet)):
+                return self._overflow(packet, self._outbox)
         self._sent += 1
         if carrier is not None:
             carrier.ready()
@@ -135,15 +138,29 @@ class Outlet(ABC):
         send(answer)
         if not deliver:
             return len(kept)
+        send = self._pass_on if self._parting is None else self._put_last
         for packet in kept:
             send(packet)
         return 0
 
-    def _put_last(self, packet: Outgoing) -> None:
-        if self._outbox.put(packet):
-            self._sent += 1
-        else:
-            self.dropped += 1
+    def _put_last(self, packet: Outgoing) -> bool:
+        self._outbox.force(packet)
+        self._sent += 1
+        return True
+
+    def _pass_on(self, packet: Outgoing) -> bool:
+        """Send what was within the bounds when it was kept back."""
+        carrier = self._carrier
+        if not self._accepting:
+            return False
+        if carrier is None or self._outbox or not carrier.write(packet):
+            if packet.volatile and (carrier is None or carrier.streaming):
+                return False
+            self._outbox.force(packet)
+            if carrier is not None:
+                carrier.ready()
+        self._sent += 1
+        return True
 
     def holding(self, endpoint: str) -> bool:
         """Whether the connect of ``endpoint`` is being decided."""

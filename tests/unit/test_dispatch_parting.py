@@ -188,7 +188,46 @@ def test_what_a_gate_says_is_bounded_in_bytes_too(house: MakeHouse) -> None:
     assert client.socket.close_reason == Reason.OVERFLOW
 
 
+@pytest.mark.parametrize("ends", [False, True])
+@pytest.mark.parametrize("carrier", ["stream", "stuck stream", "poll"])
+def test_what_a_gate_says_may_be_larger_than_the_outbox(
+    house: MakeHouse, carrier: str, ends: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    def say(self: Gate) -> None:
+        self.emit("large", "x" * 5000)
+        self.emit("small")
+        if ends:
+            self.disconnect()
+
+    client = Client(house({"": gate(say)}, max_outbox=(100, 1000)))
+    heard: list[str] = []
+    if carrier == "poll":
+        while len(heard) < 3 + ends:
+            heard += client.polls().answer or []
+    else:
+        client.stream.stuck = carrier == "stuck stream"
+        client.opens()
+        client.house.runtime.settle()
+        client.stream.reads_again()
+        heard = client.hears()
+    assert [len(text) for text in heard] == [3, 5032, 20] + [3] * ends
+    assert client.socket.dropped == 0
+    assert "outbox full" not in caplog.text
+
+
 # ---- large packets
+
+
+def test_a_large_answer_behind_something_small_to_a_poll_that_waits(house: MakeHouse) -> None:
+    client = Client(house({"": Quiet}, max_outbox=(100, 1000), overflow="drop"))
+    assert client.polls().answer == ["1::"]
+    poll = client.polls()
+    said = ["soon", "x" * 5000, "then", "y" * 5000, "z" * 900]
+    # One at a time of those that are larger than all that may wait.
+    assert [client[""].send(each) for each in said] == [True, True, True, False, True]
+    client.hears()
+    assert [len(text) for text in poll.answer or []] == [8, 5004, 8, 904]
+    assert client.socket.outbox_size[0] == 0
 
 
 def test_one_large_packet_ends_nothing(house: MakeHouse, caplog: pytest.LogCaptureFixture) -> None:
