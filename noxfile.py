@@ -312,7 +312,10 @@ def built_wheel(session: nox.Session) -> Path:
 def install_js_client(session: nox.Session) -> Path | None:
     """Install the real JavaScript client into tests/js; its browser build, or None without npm."""
     package = JS / "node_modules" / "socket.io-client"
-    if installed_version(package) != wanted_version("socket.io-client"):
+    if any(
+        installed_version(JS / "node_modules" / name) != wanted.rpartition("@")[2]
+        for name, wanted in wanted_versions().items()
+    ):
         if shutil.which("npm") is None:
             if CI:
                 session.error("npm is not on PATH: CI has to run the JavaScript client")
@@ -325,10 +328,11 @@ def install_js_client(session: nox.Session) -> Path | None:
     return browser_build if browser_build.is_file() else None
 
 
-def wanted_version(package: str) -> str:
-    """The version of a JavaScript package that tests/js/package.json pins."""
-    version: str = json.loads((JS / "package.json").read_text())["dependencies"][package]
-    return version
+def wanted_versions() -> dict[str, str]:
+    """The JavaScript packages that tests/js/package.json pins, by the names of their folders:
+    versions, or ``npm:NAME@VERSION``."""
+    versions: dict[str, str] = json.loads((JS / "package.json").read_text())["dependencies"]
+    return versions
 
 
 def installed_version(folder: Path) -> str | None:

@@ -14,6 +14,7 @@ import pkgutil
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import Any
 
 from .exceptions import SettingsError
@@ -115,6 +116,16 @@ def _trusted_proxies(value: Any) -> TrustedProxies | None:
     if isinstance(value, TrustedProxies):
         return value
     return TrustedProxies.named(_words(value or ()))
+
+
+def _client_script(value: Any) -> Path | None:
+    if value is None or value == "":
+        return None
+    path = Path(value)
+    script = path / "socket.io.js" if path.is_dir() else path
+    if not script.is_file():
+        raise ValueError(f"there is no file {str(script)!r} (in {Path.cwd()})")
+    return path
 
 
 def _pair(value: Any) -> tuple[int, int]:
@@ -224,6 +235,11 @@ class Settings:
         None,
         _trusted_proxies,
         "addresses and networks of proxies whose X-Forwarded headers count; also 'unix' or '*'",
+    )
+    client_script: Path | None = _option(
+        None,
+        _client_script,
+        "file or folder of the client that is served as socket.io.js; None looks in node_modules",
     )
     authorize: Callable[..., Any] | None = _option(
         None, _imported, "callable(request) that decides on each handshake"

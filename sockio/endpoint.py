@@ -1,7 +1,8 @@
 """The endpoint: answers every request under the resource (fact sheet, sections 1, 2 and 6).
 
 ======================================  ==========================================================
-``/socket.io/``                         a welcome
+``/socket.io/``                         a welcome; with ``EIO=`` a later client, which is told so
+``/socket.io/socket.io.js``, ...        the client's files (:mod:`sockio.client_script`)
 ``/socket.io/1/``                       handshake
 ``/socket.io/1/TRANSPORT/SID``          a request of an established session
 ``/socket.io/1/TRANSPORT/SID?disconnect``, ``/socket.io/1//SID/?disconnect``    the end of it
@@ -31,6 +32,7 @@ from .admission import (
     decide,
 )
 from .claims import CLAIM, Claim, Inside, PassedOn
+from .client_script import NAMES, ClientFiles
 from .complaints import at_length
 from .config import Settings
 from .exceptions import RequestRefused, UsageError
@@ -69,6 +71,17 @@ _TEXT = Head("200 OK", "text/plain; charset=UTF-8")
 _SCRIPT = Head("200 OK", "application/javascript")
 
 
+#: What stands in the place of a version where a file is asked for.
+FILE = "file"
+
+#: Engine.IO's own answer to a client whose protocol it does not speak, as every generation since
+#: 1.0 knows it.
+_OTHER_ENGINE = b'{"code":5,"message":"Unsupported protocol version"}'
+_OTHER_ENGINES_HEAD = Head("400 Bad Request", "application/json")
+#: Who speaks which of its protocols.
+_GENERATIONS = {"1": "1.x", "2": "1.x", "3": "1.x or 2.x", "4": "3.x or 4.x"}
+
+
 class Route:
     """What a path under the resource asks for."""
 
@@ -82,6 +95,8 @@ class Route:
 
 def parse_path(rest: str) -> Route | None:
     """The route of a path, given what follows ``/socket.io/``; None for what is not ours."""
+    if rest in NAMES:
+        return Route(FILE, rest)
     version, _, rest = rest.partition("/")
     if not version:
         return Route("") if not rest else None
@@ -116,6 +131,7 @@ class Endpoint:
         self.unknown_transport = codec.encode(codec.dialect.unknown_transport)
         #: The transport whose answers are scripts, where it is offered.
         self._scripting = JSONPPolling.name if JSONPPolling.name in transports else None
+        self._files = ClientFiles(settings.client_script)
         self._looked_around = False
 
     def respond(self, route: Route, request: Request, *, alone: bool = False) -> WSGIApplication:
@@ -133,7 +149,13 @@ class Endpoint:
             check_host(self.settings, request.environ)
             answer: WSGIApplication
             if not route.version:
-                answer = Answer(_TEXT, b"Welcome to socket.io.")
+                engine = request.field("EIO")
+                if engine is not None:
+                    answer = self._other_engine(engine, request)
+                else:
+                    answer = Answer(_TEXT, b"Welcome to socket.io.")
+            elif route.version == FILE:
+                answer = self._file(route.transport, request)
             elif route.version != "1":
                 raise RequestRefused(
                     "500 Internal Server Error",
@@ -196,6 +218,42 @@ class Endpoint:
     def _leave_unread(self, request: Request, answer: Answer) -> None:
         if leave_unread(request, self.registry.runtime) and not answer.closes:
             answer.more = [*answer.more, ("Connection", "close")]
+
+    # ---- without a session
+
+    def _other_engine(self, engine: str, request: Request) -> Answer:
+        """Tell a client of Socket.IO 1.0 or later that it is not understood, and the log why."""
+        environ = request.environ
+        if not request.may_block:
+            raise WouldBlock
+        cors: list[Header] = []
+        try:
+            check_origin(self.settings, environ)
+        except RequestRefused:
+            # It hears the same, and the page is not shown it.
+            pass
+        else:
+            cors = cors_headers(environ)
+            if request.method == "OPTIONS" and "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in environ:
+                # So that the browser asks, and shows the answer.
+                return preflight(request, cors)
+        generation = _GENERATIONS.get(engine, "of another generation")
+        refused = RequestRefused(
+            "400 Bad Request",
+            "Unsupported protocol version",
+            code="other-engine",
+            detail=f"EIO={engine[:20]!r}: the client is socket.io-client {generation}; this server "
+            "speaks the protocol of 0.7 to 0.9. Load socket.io-client 0.9.17 in the page, see "
+            "docs/refusals.md",
+        )
+        self._log(request, refused)
+        return Answer(_OTHER_ENGINES_HEAD, _OTHER_ENGINE, [*cors, refusal(refused.code)])
+
+    def _file(self, name: str, request: Request) -> Answer:
+        if not request.may_block:
+            # It is read from a disk.
+            raise WouldBlock
+        return self._files.respond(name, request)
 
     # ---- handshake
 

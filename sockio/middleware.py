@@ -10,7 +10,7 @@ from .claims import CLAIM, Claim, Inside
 from .config import Settings
 from .dispatch import Dispatcher
 from .emitter import Emitter
-from .endpoint import Endpoint, parse_path
+from .endpoint import Endpoint, Route, parse_path
 from .exceptions import UsageError
 from .interfaces import Runtime
 from .manage import check_namespaces
@@ -92,7 +92,12 @@ class SocketIOMiddleware:
         path = environ.get("PATH_INFO", "")
         if path.startswith(self._mount):
             below = path[len(self._below) :] if path.startswith(self._below) else None
-            route = parse_path(below) if below is not None else None
+            if below is not None:
+                route = parse_path(below)
+            else:
+                # Later clients may leave the slash out.
+                later = path == self._mount and "EIO=" in environ.get("QUERY_STRING", "")
+                route = Route("") if later else None
             if route is not None:
                 if claim is not None:
                     self._take(claim, environ)

@@ -117,10 +117,15 @@ def test_the_oldest_python_of_the_classifiers_is_the_required_one() -> None:
     assert pythons == sorted(pythons, key=lambda python: int(python.partition(".")[2]))
 
 
-def test_the_javascript_client_is_pinned_and_the_package_private() -> None:
+def test_the_javascript_clients_are_pinned_and_the_package_private() -> None:
     package = json.loads((ROOT / "tests" / "js" / "package.json").read_text("utf-8"))
     assert package["private"] is True
-    assert package["dependencies"] == {"socket.io-client": "0.9.17"}
+    dependencies = package["dependencies"]
+    assert dependencies.pop("socket.io-client") == "0.9.17"
+    for name, wanted in dependencies.items():
+        version = name.removeprefix("socket.io-client-")
+        assert re.fullmatch(r"0\.[789]\.\d+", version)
+        assert wanted == f"npm:socket.io-client@{version}"
 
 
 @pytest.mark.parametrize("session", ["demo", "tests e2e"])

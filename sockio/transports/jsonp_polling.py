@@ -6,6 +6,7 @@ the page that included it, so every answer is a call of the page's callback.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from ..exceptions import PacketError
@@ -17,9 +18,13 @@ from .scripts import callback_index, string_literal
 
 __all__ = ["JSONPPolling"]
 
+#: How packets and payloads begin, and no JSON text does.
+_RAW = re.compile("[0-8]:|\ufffd")
+
 
 class JSONPPolling(PollingTransport):
-    """Answers are ``io.j[INDEX]("...");``, bodies are ``d="..."`` as a form."""
+    """Answers are ``io.j[INDEX]("...");``, bodies are ``d="..."`` as a form; ``d=...`` without the
+    quotes from clients before 0.8.6."""
 
     name = "jsonp-polling"
     content_type = "text/javascript; charset=UTF-8"
@@ -32,13 +37,20 @@ class JSONPPolling(PollingTransport):
         return f"io.j[{index}]({string_literal(text)});".encode()
 
     def unwrap(self, body: bytes, request: Request) -> str:
-        """The payload is a JSON string, form-encoded: ``+`` is a space, ``%XX`` is UTF-8."""
+        """The payload is a JSON string, form-encoded: ``+`` is a space, ``%XX`` is UTF-8.
+
+        Clients before 0.8.6 sent the payload itself. Browsers make two characters of every line end
+        in a form's field, which is why later ones do not: what can be put right is (0.8.6,
+        ``lib/transports/jsonp-polling.js``).
+        """
         try:
             field = first_value(super().unwrap(body, request).encode(), "d")
         except ValueError as error:
             raise PacketError("the form cannot be read") from error
         if field is None:
             raise PacketError("the form has no field d")
+        if _RAW.match(field):
+            return field.replace("\r\n", "\n")
         if field.lstrip()[:1] != '"':
             # Not read to find out what else it is.
             raise PacketError("the form's field d is not a JSON string")

@@ -16,6 +16,7 @@ from webob import Request, Response
 
 from sockio import BaseNamespace
 
+from ..support.node import NODE_MODULES
 from ..support.servers import Served
 from ..support.transcript import Transcript
 from .remote import CLIENT_JS, Browser, Client, Tab
@@ -30,18 +31,34 @@ FILES = {
     "/page.js": (HERE / "page.js", "text/javascript"),
     "/socket.io.js": (CLIENT_JS, "text/javascript"),
 }
+#: Of each line of releases the first and the last that npm has, and those around changes of what
+#: is on the wire; 0.9.17 is what all other tests use.
+RELEASES = ("0.7.0", "0.7.11", "0.8.0", "0.8.5", "0.8.6", "0.9.0", "0.9.11", "0.9.16")
+OLD_CLIENTS = {
+    f"/clients/{version}.js": NODE_MODULES / f"socket.io-client-{version}" / "dist" / "socket.io.js"
+    for version in RELEASES
+}
 
 
 def pages(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
     """The application behind the middleware: the page and its scripts.
 
-    ``/?referrer=POLICY`` is the page with such a ``Referrer-Policy``.
+    ``/?referrer=POLICY`` is the page with such a ``Referrer-Policy``, ``/?client=0.7.0`` the one
+    with that release of the client.
     """
     request = Request(environ)
+    if request.path in OLD_CLIENTS:
+        script = OLD_CLIENTS[request.path].read_bytes()
+        return Response(script, content_type="text/javascript", charset="utf-8")(
+            environ, start_response
+        )
     if request.path not in FILES:
         return Response(status=404)(environ, start_response)
     path, kind = FILES[request.path]
-    response = Response(path.read_bytes(), content_type=kind, charset="utf-8")
+    body = path.read_bytes()
+    if "client" in request.GET:
+        body = body.replace(b"/socket.io.js", f"/clients/{request.GET['client']}.js".encode())
+    response = Response(body, content_type=kind, charset="utf-8")
     if "referrer" in request.GET:
         response.headers["Referrer-Policy"] = request.GET["referrer"]
     return response(environ, start_response)

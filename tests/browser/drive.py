@@ -37,6 +37,8 @@ from playwright.async_api import (
 FLAGS = [
     "--no-sandbox",  # containers run as root and without user namespaces
     "--disable-gpu",
+    # Names of sites whose pages are not trusted like those of this machine's own addresses.
+    "--host-resolver-rules=MAP *.test 127.0.0.1",
     # Nothing but the pages of the tests may touch the network.
     "--disable-quic",
     "--no-first-run",

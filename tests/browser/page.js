@@ -39,7 +39,10 @@ const commands = {
 
   ask(name, ...args) {
     return new Promise((resolve) => {
-      namespaces.get(name).namespace.emit(...args, (...answer) => resolve(answer));
+      // Until 0.7.2 the client asked for an answer only where the callback has parameters.
+      namespaces.get(name).namespace.emit(...args, function answered(first) {
+        resolve([...arguments]);
+      });
     });
   },
 

@@ -95,6 +95,38 @@ def test_the_client_is_refused(
     assert journal.entries == []
 
 
+#: Reads a session by scripts, as the client does, but hides where it is.
+READER = """([url]) => new Promise((done) => {
+    const got = [];
+    let sid;
+    function ask(path) {
+        const script = document.createElement('script');
+        script.referrerPolicy = 'no-referrer';
+        script.onerror = () => done([...got, 'error']);
+        script.src = `${url}/1/${path}`;
+        document.head.append(script);
+    }
+    io.j = [(data) => {
+        got.push(String(data));
+        if (got.length === 1) sid = got[0].split(':')[0];
+        if (got.length === 3 || got[0].startsWith('Error')) done(got);
+        else ask(`jsonp-polling/${sid}?i=0&t=${got.length}`);
+    }];
+    ask('?jsonp=0');
+})"""
+
+
+@pytest.mark.parametrize("host", ["evil.test", "victim.test"])
+def test_a_page_that_hides_reads_nothing_by_scripts(
+    browser: Browser, server: Served, stranger: Served, host: str
+) -> None:
+    """Over plain HTTP, where browsers send no Sec-Fetch-Site; another port is another origin."""
+    tab = browser.open(f"http://{host}:{stranger.port}/")
+    got = tab.evaluate(READER, [f"http://victim.test:{server.port}/socket.io"])
+    assert got == ["Error: handshake bad origin"]
+    assert len(server.registry) == 0
+
+
 #: Each way a page has to send a request, given the server and the id of somebody else's session.
 #: They resolve when the browser is done with it, with what the page got to know.
 REQUESTS = [

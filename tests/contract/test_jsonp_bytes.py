@@ -215,7 +215,8 @@ BAD = [
     pytest.param("d", id="a name alone"),
     pytest.param("d=", id="an empty field"),
     pytest.param("e=%223%3A%3A%3Ax%22", id="another field"),
-    pytest.param("d=3:::x", id="no JSON"),
+    pytest.param("d=x:::3", id="neither JSON nor a packet"),
+    pytest.param("d=9:::x", id="no JSON and no such packet"),
     pytest.param("d=%223:::x", id="half a string"),
     pytest.param("d=[1]", id="a list"),
     pytest.param("d=5", id="a number"),
@@ -244,6 +245,30 @@ def test_d62_a_body_that_cannot_be_read_is_refused_once_and_harms_nobody(
     assert client.sid not in caplog.text
     client.send("3:::unharmed")
     assert journal.next("message") == ("unharmed",)
+
+
+@pytest.mark.parametrize(
+    ("body", "texts"),
+    [
+        pytest.param("d=3%3A%3A%3Aa+b%2B%22", ['a b+"'], id="a packet"),
+        pytest.param("t=1&d=3:::x", ["x"], id="not escaped"),
+        pytest.param(
+            "d=" + quote_plus("\ufffd5\ufffd3:::a\ufffd6\ufffd3:::☃!"), ["a", "☃!"], id="a payload"
+        ),
+        pytest.param(
+            "d=" + quote_plus("\ufffd7\ufffd3:::a\r\nb\ufffd5\ufffd3:::c"),
+            ["a\nb", "c"],
+            id="a line end that the browser made two characters of",
+        ),
+    ],
+)
+def test_clients_before_0_8_6_send_the_payload_itself(
+    client: Client, journal: Transcript, body: str, texts: list[str]
+) -> None:
+    answer = send(client, body)
+    assert (answer.code, answer.body) == (200, "1")
+    for text in texts:
+        assert journal.next("message") == (text,)
 
 
 def test_d54_a_body_cut_at_any_byte_gives_nothing_that_was_not_said(

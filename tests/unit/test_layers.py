@@ -43,7 +43,7 @@ LAYERS = [
     {"virtsocket"},
     {"rooms", "backplane", "registry"},
     {"dispatch", "namespace", "emitter", "mixins", "transports", "door"},
-    {"manage", "admission", "lasting", "surroundings", "endpoint", "middleware"},
+    {"manage", "admission", "client_script", "lasting", "surroundings", "endpoint", "middleware"},
     {"fast_http"},
     {"server", "pywsgi_handler", "flash_policy", "integrations", "testing"},
     {"doctor"},
