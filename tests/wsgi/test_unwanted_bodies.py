@@ -96,9 +96,8 @@ REAL = [
 @pytest.mark.parametrize(("path", "headers", "code"), REAL)
 @pytest.mark.parametrize("body", ["Content-Length: 900000", "Transfer-Encoding: chunked"])
 def test_the_answer_comes_before_the_body(
-    serve: Callable[..., Served], path: str, headers: dict[str, str], code: int, body: str
+    server: Served, path: str, headers: dict[str, str], code: int, body: str
 ) -> None:
-    server = serve(namespaces={"": Echo}, without=["http"])
     sid = handshake(server.port)
     lines = [f"POST {path.format(sid=sid)} HTTP/1.1", "Host: a", body]
     lines += [f"{name}: {value}" for name, value in headers.items()]
@@ -108,6 +107,28 @@ def test_the_answer_comes_before_the_body(
         assert answer.code == code
         assert answer.headers["connection"] == "close"
         assert connection.at_end()
+
+
+@pytest.mark.parametrize("without", ["", "http"], ids=["fast path", "pywsgi"])
+def test_where_the_application_decides_about_origins(
+    serve: Callable[..., Served], without: str
+) -> None:
+    def decide(origin: str | None, environ: object) -> bool:
+        return origin != "http://evil.example"
+
+    server = serve(namespaces={"": Echo}, origins=decide, without=without)
+    path = f"/socket.io/1/xhr-polling/{handshake(server.port)}"
+    assert get(server.port, path).body == "1::"
+    head = f"POST {path} HTTP/1.1\r\nHost: a\r\n"
+    with Connection(server.port) as connection:
+        connection.send(f"{head}Origin: http://evil.example\r\nContent-Length: 9\r\n\r\n".encode())
+        assert connection.answer().code == 403
+        assert connection.at_end()
+    with Connection(server.port) as connection:
+        connection.send(f"{head}Content-Length: 9\r\n\r\n3:::".encode())
+        connection.send(b"hello")
+        assert connection.answer().body == "1"
+        assert connection.ask("POST", path, "3:::again").body == "1"
 
 
 def test_a_small_body_that_is_there_costs_no_connection(server: Served) -> None:
