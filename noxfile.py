@@ -203,10 +203,18 @@ def examples(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure sockio and its peers, 15 minutes; `-- --quick` and the like go to the runner."""
+    """Measure sockio and its peers, 15 minutes; `-- --quick` and the like go to the runner.
+
+    `-- --bystander` measures instead what others feel while one client floods, in two minutes, and
+    `-- --bounds` what one can make the server keep.
+    """
     install_sockio(session, "fast", requirements=group("bench"))
     # The servers are scripts of their own and import the wheel; only the runner is of the checkout.
-    session.run("python", "-m", "benchmarks", "run", *session.posargs)
+    program, *options = session.posargs or ["run"]
+    if program in ("--bystander", "--bounds"):
+        session.run("python", "-m", f"benchmarks.{program[2:]}", *options)
+    else:
+        session.run("python", "-m", "benchmarks", "run", *session.posargs)
 
 
 def spared(session: nox.Session, everything_on: str) -> list[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import json
 import os
 import re
@@ -23,6 +24,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from .machine import commit, machine
+from .process import die_in_time
 
 __all__ = ["LOG", "MEMORY", "Client", "Server", "made_on", "main", "server"]
 
@@ -50,6 +52,7 @@ class Server:
             stdout=subprocess.PIPE,
             stderr=log,
             text=True,
+            preexec_fn=functools.partial(die_in_time, os.getpid()),
         )
         assert self._process.stdout is not None
         self.port = int(self._process.stdout.readline())

@@ -22,13 +22,13 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 from .bounds import UPGRADE, Client
 from .machine import commit, machine
-from .process import cores, prepare
+from .process import cores, die_in_time, prepare
 
 __all__ = ["FLOODS", "Felt", "main", "measure"]
 
@@ -36,10 +36,14 @@ ROOT = Path(__file__).resolve().parents[1]
 SERVER = ROOT / "benchmarks" / "servers" / "bystander_server.py"
 PAGE = ROOT / "docs" / "performance" / "bystander.inc"
 
-#: Seconds of a flood.
-SECONDS = 3.0
+#: Seconds of a flood, and how long the bystander waits for an answer after it.
+SECONDS, PATIENCE = 3.0, 20.0
+#: Seconds that the processes of one row may live beyond that.
+LIFE = 60
 ECHO = '5:1+::{"name":"echo"}'
 ANSWER = b"6:::1"
+#: What a browser says with a script or a form of JSONP, without which sockio refuses it.
+REFERER = "Referer: http://x/\r\n"
 
 
 class Visitor(Client):
@@ -64,9 +68,12 @@ class Visitor(Client):
 
         threading.Thread(target=read, daemon=True).start()
 
-    def hear(self, text: bytes) -> None:
+    def hear(self, text: bytes, until: float) -> None:
+        """Read until ``text`` has come; raises ``TimeoutError`` at that time."""
         data = b""
         while text not in data:
+            if time.perf_counter() > until:
+                raise TimeoutError
             data = data[-20:] + self.more()
 
     def opened(self) -> Visitor:
@@ -79,6 +86,8 @@ class Visitor(Client):
 
 
 Step = Callable[[], object]
+#: One of the bystander's: it raises ``OSError`` or ``EOFError`` when it is not answered by a time.
+Ask = Callable[[float], object]
 Prepare = Callable[[int, bool], Step]
 
 
@@ -143,9 +152,9 @@ def posts(transport: str, body: str, *, chunked: bool = False) -> Prepare:
     def prepare(port: int, tls: bool) -> Step:
         visitor = Visitor(port, tls)
         path = f"/socket.io/1/{transport}/{visitor.handshake()}"
-        visitor.ask("GET", path)
+        visitor.ask("GET", path, REFERER)
         if not chunked:
-            return lambda: visitor.ask("POST", path, body=body)
+            return lambda: visitor.ask("POST", path, REFERER, body)
         visitor.read_on()
         pieces = b"1\r\nx\r\n" * len(body)
         head = f"POST {path} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -177,6 +186,7 @@ def emitted(event: str) -> Prepare:
     def prepare(port: int, tls: bool) -> Step:
         visitors = [Visitor(port, tls).opened() for _ in range(20)]
         for visitor in visitors:
+            visitor.send('5:::{"name":"join"}')
             visitor.read_on()
         visitors[0].send(f'5:::{{"name":"{event}"}}')
         return lambda: time.sleep(0.1)
@@ -263,43 +273,58 @@ HEAD = [
 ]
 
 
-def bystander(port: int, tls: bool) -> dict[str, Step]:
-    """What it does, by name, each on a connection that is open already."""
-    talker = Visitor(port, tls).opened()
-    asking, posting = Visitor(port, tls), Visitor(port, tls)
-    path = f"/socket.io/1/xhr-polling/{asking.handshake()}"
-    asking.ask("GET", path)
+@contextlib.contextmanager
+def bystander(port: int, tls: bool) -> Iterator[dict[str, Ask]]:
+    """What it does, by name, each on a connection that is open already, until the block ends."""
+    with contextlib.ExitStack() as stack:
 
-    def talk() -> None:
-        talker.send(ECHO)
-        talker.hear(ANSWER)
+        def visitor() -> Visitor:
+            made = Visitor(port, tls)
+            stack.callback(made.sock.close)
+            return made
 
-    def poll() -> None:
-        posting.ask("POST", path, body=ECHO)
-        while ANSWER.decode() not in asking.ask("GET", path):
-            pass
+        talker, asking, posting = visitor().opened(), visitor(), visitor()
+        path = f"/socket.io/1/xhr-polling/{asking.handshake()}"
+        asking.ask("GET", path)
 
-    def shake() -> None:
-        visitor = Visitor(port, tls)
-        visitor.handshake()
-        visitor.sock.close()
+        def talk(until: float) -> None:
+            talker.send(ECHO)
+            talker.hear(ANSWER, until)
 
-    return {"websocket": talk, "long-polling": poll, "handshake": shake}
+        def poll(until: float) -> None:
+            posting.ask("POST", path, body=ECHO)
+            while ANSWER.decode() not in asking.ask("GET", path):
+                if time.perf_counter() > until:
+                    raise TimeoutError
+
+        def shake(until: float) -> None:
+            comer = Visitor(port, tls)
+            try:
+                comer.handshake()
+            finally:
+                comer.sock.close()
+
+        yield {"websocket": talk, "long-polling": poll, "handshake": shake}
 
 
-def watch(steps: dict[str, Step], seconds: float) -> dict[str, list[float]]:
-    """How long each of them took, in milliseconds, again and again; each at least once."""
+def watch(steps: dict[str, Ask], seconds: float) -> dict[str, list[float]]:
+    """How long each of them took, in milliseconds, again and again; each at least once.
+
+    Whoever is not answered any more has waited from then until the end.
+    """
     ends = time.perf_counter() + seconds
     samples: dict[str, list[float]] = {name: [] for name in steps}
 
     def repeat(name: str) -> None:
-        began = 0.0
-        while began < ends:
+        began, answered = 0.0, True
+        while answered and began < ends:
             began = time.perf_counter()
-            # Whoever is not answered has waited for as long as that.
-            with contextlib.suppress(OSError, EOFError):
-                steps[name]()
-            samples[name].append((time.perf_counter() - began) * 1000)
+            try:
+                steps[name](ends + PATIENCE)
+            except (OSError, EOFError):
+                answered = False
+            now = time.perf_counter()
+            samples[name].append(((now if answered else max(now, ends)) - began) * 1000)
             time.sleep(0.02)
 
     threads = [threading.Thread(target=repeat, args=(name,)) for name in steps]
@@ -319,49 +344,63 @@ def measure(name: str, seconds: float = SECONDS) -> Felt:
     """What a bystander feels of one flood."""
     flood = FLOODS[name]
     tls = flood.server == "tls"
-    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile("w+") as log:
+    me, life = os.getpid(), int(seconds + PATIENCE) + LIFE
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        tempfile.TemporaryFile("w+") as log,
+        contextlib.ExitStack() as stack,
+    ):
         if tls:
             _certificate(Path(folder))
-        server = subprocess.Popen(
-            [sys.executable, str(SERVER), flood.server, folder],
-            stdout=subprocess.PIPE,
-            stderr=log,
-            text=True,
-            preexec_fn=functools.partial(prepare, cores()[0]),
+        server = stack.enter_context(
+            _process(
+                [sys.executable, str(SERVER), flood.server, folder],
+                log,
+                functools.partial(prepare, cores()[0], me, life),
+            )
         )
-        flooder = None
-        try:
-            assert server.stdout is not None
-            port = int(server.stdout.readline())
-            steps = bystander(port, tls)
-            for step in steps.values():
-                step()
-            before, logged = _memory(server), os.fstat(log.fileno()).st_size
-            flooder = subprocess.Popen(
+        assert server.stdout is not None
+        port = int(server.stdout.readline())
+        steps = stack.enter_context(bystander(port, tls))
+        for step in steps.values():
+            step(time.perf_counter() + PATIENCE)
+        before, logged = _memory(server), os.fstat(log.fileno()).st_size
+        flooder = stack.enter_context(
+            _process(
                 [
                     *(sys.executable, "-m", "benchmarks.bystander", "--flood", name),
                     *("--port", str(port), "--seconds", str(seconds + 1)),
                 ],
-                cwd=ROOT,
-                stdout=subprocess.PIPE,
-                text=True,
-                preexec_fn=_stand_back,
+                None,
+                functools.partial(_stand_back, me, life),
             )
-            assert flooder.stdout is not None
-            assert flooder.stdout.readline() == "flooding\n"
-            samples = watch(steps, seconds)
-            grown = _memory(server) - before
-            return Felt(samples, max(0, grown), os.fstat(log.fileno()).st_size - logged)
-        finally:
-            for process in (flooder, server):
-                if process is not None:
-                    process.kill()
-                    process.wait()
-                    assert process.stdout is not None
-                    process.stdout.close()
+        )
+        assert flooder.stdout is not None
+        assert flooder.stdout.readline() == "flooding\n"
+        samples = watch(steps, seconds)
+        grown = _memory(server) - before
+        return Felt(samples, max(0, grown), os.fstat(log.fileno()).st_size - logged)
 
 
-def _stand_back() -> None:
+@contextlib.contextmanager
+def _process(
+    command: list[str], log: IO[str] | None, begin: Callable[[], None]
+) -> Iterator[subprocess.Popen[str]]:
+    """A process until the end of the block."""
+    process = subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=log, text=True, preexec_fn=begin
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        assert process.stdout is not None
+        process.stdout.close()
+
+
+def _stand_back(parent: int, seconds: int) -> None:
+    die_in_time(parent, seconds)
     with contextlib.suppress(OSError):
         os.setpriority(os.PRIO_PROCESS, 0, 0)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import json
 import os
 import resource
@@ -17,11 +18,16 @@ from pathlib import Path
 
 from .generator import BenchmarkError
 
-__all__ = ["Running", "cores", "running"]
+__all__ = ["Running", "cores", "die_in_time", "prepare", "running"]
 
 START_TIMEOUT = 30.0
 #: Before whatever else runs here, where the system lets us.
 NICE = -20
+#: Seconds after which a process that was started for one run is ended by the system.
+LIFE = 600
+
+_libc = ctypes.CDLL(None)
+_PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True)
@@ -53,13 +59,27 @@ def cores() -> tuple[int, int]:
     return allowed[0], allowed[1 % len(allowed)]
 
 
-def prepare(core: int) -> None:
-    """Give this process its core, all the open files it may have, and priority if allowed.
+def die_in_time(parent: int, seconds: int = LIFE) -> None:
+    """Have this process killed when ``parent``, who started it, has ended, and after ``seconds``.
+
+    To be called in a new process, before its program, which is bound by both. What floods without
+    end would else go on when whoever measures it was killed.
+    """
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    signal.alarm(seconds)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def prepare(core: int, parent: int, seconds: int = LIFE) -> None:
+    """Give this process its core, all the open files it may have, and priority if allowed; and an
+    end, as :func:`die_in_time` does.
 
     To be called in a new process, before its program: it becomes the leader of a session.
     """
     # Here, and not by subprocess's start_new_session: where gevent has patched that, it comes after
     # this function, and the priority would be given to the session of whoever started us.
+    die_in_time(parent, seconds)
     os.setsid()
     os.sched_setaffinity(0, {core})
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
@@ -77,6 +97,7 @@ def running(command: Sequence[str], core: int) -> Iterator[Running]:
 
     It has to print ``{"port": N, "versions": {...}}`` once it listens.
     """
+    me = os.getpid()
     with tempfile.TemporaryFile("w+") as errors:
         process = subprocess.Popen(
             list(command),
@@ -84,7 +105,7 @@ def running(command: Sequence[str], core: int) -> Iterator[Running]:
             stderr=errors,
             stdin=subprocess.DEVNULL,
             text=True,
-            preexec_fn=lambda: prepare(core),
+            preexec_fn=lambda: prepare(core, me),
         )
         try:
             yield _started(process)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
@@ -105,17 +106,19 @@ class Runner:
         ]
         for pid in pids:
             arguments += ["--pid", str(pid)]
-        return generator.run(self.program, arguments, prepare=lambda: prepare(core))
+        me = os.getpid()
+        return generator.run(self.program, arguments, prepare=lambda: prepare(core, me))
 
     def _script(self, job: Job, workload: Scripted) -> list[Sample]:
         core, _ = cores()
+        me = os.getpid()
         command = [str(self.environments.python(job.server.runs_in)), str(HERE / workload.script)]
         done = subprocess.run(
             command,
             capture_output=True,
             text=True,
             check=False,
-            preexec_fn=lambda: prepare(core),
+            preexec_fn=lambda: prepare(core, me),
         )
         if done.returncode:
             raise BenchmarkError(f"{workload.script} failed:\n{done.stderr}")

@@ -13,13 +13,13 @@ from typing import Any  # noqa: E402
 
 import gevent  # noqa: E402
 
-from sockio import BaseNamespace, BroadcastMixin  # noqa: E402
+from sockio import BaseNamespace, RoomsMixin  # noqa: E402
 from sockio.server import SocketIOServer  # noqa: E402
 
 TEXT = "x" * 1000
 
 
-class Namespace(BaseNamespace, BroadcastMixin):
+class Namespace(BaseNamespace, RoomsMixin):
     def on_echo(self, *args: Any) -> Any:
         return args
 
@@ -28,15 +28,19 @@ class Namespace(BaseNamespace, BroadcastMixin):
         while time.perf_counter() < ends:
             pass
 
+    def on_join(self) -> None:
+        """Be one of those that hear what is emitted, which the bystander is not."""
+        self.join("crowd")
+
     def on_emit(self) -> None:
         """Emit without end, and give way now and then as one that emits much has to."""
         while self.socket.connected:
             for _ in range(20):
-                self.broadcast_event("text", TEXT)
+                self.emit_to_room("crowd", "text", TEXT)
             gevent.sleep(0.001)
 
     def on_thread(self) -> None:
-        emitter = server.middleware.of("")
+        emitter = server.middleware.of("").to("crowd")
 
         def emit() -> None:
             while True:
