@@ -73,6 +73,15 @@ class _Receipted:
         self.packet = packet
 
 
+class _Waited:
+    """A packet that has waited for the connect of its namespace: it was counted when it came."""
+
+    __slots__ = ("packet",)
+
+    def __init__(self, packet: Packet | str) -> None:
+        self.packet = packet
+
+
 class _Overdue:
     """Packets have waited long enough for a connect. In the inbox, for it may stand there."""
 
@@ -80,7 +89,7 @@ class _Overdue:
 _OPENING = _Opening()
 _OVERDUE = _Overdue()
 
-_Item = Packet | str | bytes | _Receipted | _Opening | _Farewell | _Overdue
+_Item = Packet | str | bytes | _Receipted | _Waited | _Opening | _Farewell | _Overdue
 
 
 class Dispatcher:
@@ -265,6 +274,11 @@ class Dispatcher:
                         self._handle_text(item.packet, receipted=True)
                 elif isinstance(item, _Farewell):
                     self._tell(item)
+                elif isinstance(item, _Waited):
+                    if isinstance(item.packet, dict):
+                        self._handle(item.packet, counted=True)
+                    else:
+                        self._handle_text(item.packet, counted=True)
                 elif isinstance(item, _Overdue):
                     self._give_up_waiting()
                 else:
@@ -286,27 +300,40 @@ class Dispatcher:
     def _half_empty(self) -> bool:
         return len(self._inbox) <= self._max_packets // 2 and self._size <= self._max_bytes // 2
 
-    def _handle_text(self, text: str | bytes, receipted: bool = False) -> None:
+    def _handle_text(
+        self, text: str | bytes, receipted: bool = False, counted: bool = False
+    ) -> None:
         self._size -= len(text)
         try:
             packet = self._socket.codec.decode(text)
         except PacketError as error:
             self._socket.count_bad(error)
-            self._refuse("invalid_packet", str(error), error.endpoint, error.ack_id)
+            endpoint, ack_id = error.endpoint, error.ack_id
+            if self._rates is None or self._within_rate({"endpoint": endpoint}, ack_id):
+                self._refuse("invalid_packet", str(error), endpoint, ack_id)
         else:
-            self._handle(packet, receipted)
+            self._handle(packet, receipted, counted)
 
-    def _handle(self, packet: Packet, receipted: bool = False) -> None:
+    def _within_rate(self, packet: Packet, answer_to: int | None) -> bool:
+        """Count a packet toward ``rate_limit``; one that comes too soon is dealt with."""
+        assert self._rates is not None
+        exceeded = self._socket.over_rate("", self._rates, self._runtime.now())
+        if exceeded is None:
+            return True
+        too_fast = RateLimited(str(exceeded), exceeded.policy, detail="rate_limit")
+        self._slow_down(too_fast, packet["endpoint"], answer_to, "rate_limit")
+        return False
+
+    def _handle(self, packet: Packet, receipted: bool = False, counted: bool = False) -> None:
         socket = self._socket
-        socket.received += 1
         endpoint = packet["endpoint"]
         kind = packet["type"]
-        if self._rates is not None and kind != _DISCONNECT:
-            exceeded = socket.over_rate("", self._rates, self._runtime.now())
-            if exceeded is not None:
-                too_fast = RateLimited(str(exceeded), exceeded.policy, detail="rate_limit")
-                self._slow_down(too_fast, packet, "rate_limit")
-                return
+        if not counted:
+            socket.received += 1
+            if self._rates is not None and kind != _DISCONNECT:
+                answer_to = packet["id"] if packet.get("ack") == "data" else None
+                if not self._within_rate(packet, answer_to):
+                    return
         if kind == "connect":
             self._connect(endpoint, packet)
             return
@@ -334,7 +361,7 @@ class Dispatcher:
                 self._acknowledge(packet, _as_arguments(result))
         except RateLimited as too_fast:
             where = f"{type(namespace).__qualname__}.{_handler_of(namespace, packet)}"
-            self._slow_down(too_fast, packet, where)
+            self._slow_down(too_fast, endpoint, answer_to, where)
         except EventRefused as refused:
             self._complain(
                 logging.WARNING,
@@ -375,7 +402,9 @@ class Dispatcher:
             )
             self._refuse("internal_error", "The server failed to handle this.", endpoint, answer_to)
 
-    def _slow_down(self, too_fast: RateLimited, packet: Packet, where: str) -> None:
+    def _slow_down(
+        self, too_fast: RateLimited, endpoint: str, answer_to: int | None, where: str
+    ) -> None:
         """Do with a packet what the limit that it exceeds says. ``where`` is that limit."""
         socket = self._socket
         self._complain(
@@ -383,7 +412,7 @@ class Dispatcher:
             ("rate_limited", where),
             "%s %s: %s: %s [rate_limited]",
             socket,
-            packet["endpoint"] or _GLOBAL,
+            endpoint or _GLOBAL,
             too_fast.policy,
             str(too_fast),
         )
@@ -392,8 +421,7 @@ class Dispatcher:
         elif too_fast.policy == "drop":
             socket.dropped += 1
         else:
-            answer_to = packet["id"] if packet.get("ack") == "data" else None
-            self._refuse(too_fast.code, too_fast.message, packet["endpoint"], answer_to)
+            self._refuse(too_fast.code, too_fast.message, endpoint, answer_to)
 
     def _complain(
         self, level: int, kind: Kind, message: str, *args: Any, exc_info: bool = False
@@ -503,7 +531,8 @@ class Dispatcher:
         socket.dropped += 1
         doorstep = self._at_the_door()
         level = logging.WARNING
-        if (why in _NO_NEWS and doorstep.is_fresh(endpoint)) or not doorstep.first(why):
+        known = endpoint if endpoint in socket.namespaces else ""
+        if (why in _NO_NEWS and doorstep.is_fresh(endpoint)) or not doorstep.first(why, known):
             level = logging.DEBUG
         self._complain(
             level,
@@ -577,9 +606,8 @@ class Dispatcher:
             accepted, why = False, f"{type(error).__name__} in recv_connect"
         if accepted:
             self._accept(endpoint)
-            self._inbox[:0] = [each.item for each in early]
+            self._inbox[:0] = [_Waited(each.item) for each in early]
             self._size += sum(len(each.item) for each in early if isinstance(each.item, str))
-            socket.received -= len(early)  # they were counted when they came
             if socket.state is not State.CONNECTED:
                 # The client left while it was let in: what was set up gets its counterpart.
                 self._bid_farewell(namespace, socket.close_reason or Reason.TRANSPORT_CLOSE)

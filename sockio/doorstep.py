@@ -69,7 +69,7 @@ class Doorstep:
         self._gone: dict[str, tuple[str, float]] = {}
         # Ids to be answered when the namespace that they came too late for has been told its end.
         self._late: dict[str, list[int]] = {}
-        self._said: set[str] = set()
+        self._said: set[tuple[str, str]] = set()
 
     # ---- what waits
 
@@ -142,11 +142,13 @@ class Doorstep:
         """Whether it is only a moment since: the client may not know."""
         return self._runtime.now() < self._gone.get(endpoint, ("", 0.0))[1] + RACE
 
-    def first(self, kind: str) -> bool:
-        """Whether nothing of this kind was said about this session."""
-        if kind in self._said:
+    def first(self, kind: str, endpoint: str) -> bool:
+        """Whether nothing of this kind was said of ``endpoint``, one of those configured, in this
+        session; of all others, which clients make up, it is ""."""
+        said = (kind, endpoint)
+        if said in self._said:
             return False
-        self._said.add(kind)
+        self._said.add(said)
         return True
 
     # ---- what came too late

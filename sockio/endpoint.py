@@ -515,7 +515,7 @@ class Endpoint:
             request.method,
             _without_sid(request.path),
             address or "?",
-            str(refused),
+            at_length(str(refused)),
             refused.code,
             at_length(f" ({refused.detail})" if refused.detail else ""),
             exc_info=False if failure is None or isinstance(failure, UsageError) else failure,

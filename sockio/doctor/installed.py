@@ -39,6 +39,6 @@ def examine_names() -> Iterator[Finding]:
         f"the distribution sockio {theirs.version} is installed. It is another project, with a "
         "package of the same name: their files overwrite each other, and whoever removes one of "
         "them breaks the other",
-        "pip uninstall sockio, then install sockio-wsgi again: pip install --force-reinstall "
-        "--no-deps",
+        "pip uninstall sockio, then install ours again, in a clone of it: "
+        "pip install --force-reinstall --no-deps .",
     )

@@ -24,6 +24,8 @@ def test_the_other_project_is_a_warning(tmp_path: Path, monkeypatch: pytest.Monk
     assert (finding.code, finding.level) == ("other-sockio", "warning")
     assert "0.15.0" in finding.text
     assert "pip uninstall sockio" in finding.fix
+    # By our name alone pip would look on PyPI, where it is nobody's yet.
+    assert finding.fix.endswith("--no-deps .")
 
 
 def test_a_checkout_by_its_former_name_is_none(

@@ -250,3 +250,12 @@ def test_it_is_not_answered_while_the_end_is_told(house: MakeHouse) -> None:
     assert client.sends(ask(1), ask(2, "/other")) == ["0::/s"]
     door.set()
     assert sorted(client.hears()) == ['6::/other:2+["x"]', *refused(1)]
+
+
+def test_each_configured_namespace_gets_its_line(
+    client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    client.sends("1::/s", "1::/other", "0::/s", "0::/other", "3::/s:x", "3::/other:x", "3::/s:y")
+    lines = warnings(caplog)
+    assert ["'/s'" in each for each in lines] == [True, False]
+    assert "'/other'" in lines[1]

@@ -242,3 +242,30 @@ def test_over_a_long_time_no_more_passes_than_the_rate_and_no_less(rate: Rate) -
     step = rate.seconds / rate.count / 3
     passed = sum(buckets.take("x", (rate,), number * step) is None for number in range(3000))
     assert abs(passed - (1000 + rate.count)) <= 2
+
+
+def test_what_waited_for_its_namespace_is_counted_once(house: MakeHouse) -> None:
+    """As after an outage: the client flushes its buffer before it asks for the namespace."""
+    client = house({"/s": Chat}, rate_limit="10/10s").client()
+    flushed = [ask("free")] * 9
+    assert client.sends(*flushed, "1::/s") == ["1::/s", *['6::/s:1+["free"]'] * 9]
+    assert client.socket.received == 10
+    (answer,) = client.sends(ask("free"))
+    assert "rate_limited" in answer
+
+
+@pytest.mark.parametrize("garbage", ["5::/s:{", "5:1+:/s:[]", "9::", "x", '5::/s:{"name":1}'])
+def test_what_is_no_packet_counts_as_one(house: MakeHouse, garbage: str) -> None:
+    client = house({"/s": Chat}, rate_limit="10/10s close").client("/s")
+    client.sends(*[garbage] * 9)
+    assert client.socket.connected
+    assert client.socket.bad_packets == 9
+    client.sends(garbage)
+    assert client.socket.close_reason == Reason.RATE_LIMIT
+
+
+def test_what_is_no_packet_is_refused_as_other_packets_are(house: MakeHouse) -> None:
+    client = house({"/s": Chat}, rate_limit="2/10s").client("/s")
+    answers = client.sends("5:1+:/s:[]", "5:2+:/s:[]")
+    assert ["invalid_packet" in each for each in answers] == [True, False]
+    assert answers[1] == "6::/s:2+" + TOO_FAST

@@ -101,6 +101,10 @@ def test_where_there_is_none_the_answer_says_what_to_do(
         assert "client_script" in response.text
     assert len(caplog.records) == len(NAMES)
     assert {record.levelname for record in caplog.records} == {"WARNING"}
+    # The advice is ours, and whole.
+    assert all(
+        "name it in the setting client_script" in each.getMessage() for each in caplog.records
+    )
 
 
 @pytest.mark.parametrize(("version", "code"), [("0.9.17", 200), ("4.8.1", 404), (None, 404)])
