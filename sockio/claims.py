@@ -3,7 +3,9 @@
 Nobody can see by looking whether an application, and whatever is around it, leads to a middleware:
 it may be in a closure, behind a list of hosts, or not made yet. So the question travels with the
 requests. Whoever does not know puts a :class:`Claim` into the environ of what it passes on (copies
-of the environ have it, too), and a middleware that is reached says so.
+of the environ have it, too), and a middleware that is reached says so. A layer that makes an
+environ of its own, of the keys that it knows, does not carry it on: then it is found by the task
+that the request runs in.
 """
 
 from __future__ import annotations
@@ -12,15 +14,19 @@ import inspect
 import itertools
 import logging
 import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextvars import ContextVar
 from typing import Any, Protocol
 
-__all__ = ["CLAIM", "Claim", "Inside", "Middleware", "PassedOn"]
+__all__ = ["CLAIM", "Claim", "Inside", "Middleware", "PassedOn", "claim_of"]
 
 log = logging.getLogger("sockio")
 
 #: Where the environ has the claim of the next middleware outside.
 CLAIM = "sockio.claim"
+
+#: Hosts of which is remembered what there is, and their characters; of others it is asked again.
+HOSTS, LONGEST_HOST = 1024, 300
 
 _TWICE = (
     "the application is wrapped in SocketIOMiddleware twice, at /%s; the inner one serves the "
@@ -58,8 +64,9 @@ class Inside:
         #: One inside serves under the same URL, so the requests there are passed to the
         #: application.
         self.gives_way = False
-        #: A handshake has shown what there is.
-        self.known = False
+        #: The hosts of which a handshake has shown what there is: for another the application may
+        #: have another answer.
+        self._known: set[str] = set()
         # One that the application does not keep is not kept here either.
         self._found: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
         self._heir: weakref.ref[Any] | None = None
@@ -81,6 +88,16 @@ class Inside:
         if heir is None and self.stands_in and not self.given:
             heir = next(iter(self), None)
         return heir
+
+    def knows(self, environ: Mapping[str, Any]) -> bool:
+        """Whether a request for this host has shown what there is."""
+        return environ.get("HTTP_HOST", "") in self._known
+
+    def learn(self, environ: Mapping[str, Any]) -> None:
+        """A request for this host has shown it."""
+        host = environ.get("HTTP_HOST", "")
+        if len(self._known) < HOSTS and len(host) <= LONGEST_HOST:
+            self._known.add(host)
 
     def when_found(self, tell: Callable[[Any], object]) -> None:
         """Call ``tell(middleware)`` for each that there is, and as soon as one is found; perhaps
@@ -112,10 +129,22 @@ class Inside:
 class Claim:
     """One request that is passed on, and whether a middleware inside took it.
 
-    With ``only_asking`` nothing of it is answered: the question is who is there.
+    ``environ`` is what it is passed on with, which has the claim from now on. ``here`` says that it
+    is for where the asker serves, so that whoever takes it serves there. With ``only_asking``
+    nothing of it is answered: the question is who is there. ``socket`` is what a view is offered.
     """
 
-    __slots__ = ("asker", "only_asking", "outer", "script", "taken")
+    __slots__ = (
+        "_input",
+        "_path",
+        "asker",
+        "here",
+        "only_asking",
+        "outer",
+        "script",
+        "socket",
+        "taken",
+    )
 
     def __init__(
         self,
@@ -123,14 +152,30 @@ class Claim:
         environ: dict[str, Any],
         *,
         outer: Claim | None = None,
+        here: bool = False,
         only_asking: bool = False,
+        socket: object = None,
     ) -> None:
         self.asker = asker
         self.outer = outer
+        self.here = here
         self.only_asking = only_asking
+        self.socket = socket
         #: A middleware inside answers this request.
         self.taken = False
         self.script: str = environ.get("SCRIPT_NAME", "")
+        self._path: str = environ.get("PATH_INFO", "")
+        self._input = environ.get("wsgi.input")
+        environ[CLAIM] = self
+        _latest.set(self)
+
+    def is_of(self, environ: Mapping[str, Any]) -> bool:
+        """Whether an environ that somebody has made is that of this request."""
+        return (
+            environ.get("wsgi.input") is self._input
+            and self._input is not None
+            and environ.get("PATH_INFO", "") == self._path
+        )
 
     def reached(self, middleware: Middleware, environ: dict[str, Any]) -> None:
         """The request came to a middleware, which answers it or passes it on in its turn."""
@@ -143,11 +188,27 @@ class Claim:
         if self.outer is not None:
             self.outer.reached(middleware, environ)
 
-    def take(self) -> None:
-        """It is answered by whoever it came to."""
+    def take(self, middleware: Middleware) -> None:
+        """It is answered by the middleware that it came to, whatever that one calls the place."""
         self.taken = True
+        if self.here:
+            self.asker.found(middleware, same_place=True)
         if self.outer is not None:
-            self.outer.take()
+            self.outer.take(middleware)
+
+
+#: The last claim of a task.
+_latest: ContextVar[Claim | None] = ContextVar("sockio.claim", default=None)
+
+
+def claim_of(environ: Mapping[str, Any]) -> Claim | None:
+    """The claim of a request, or None."""
+    claim: Claim | None = environ.get(CLAIM)
+    if claim is None:
+        claim = _latest.get()
+        if claim is not None and not claim.is_of(environ):
+            claim = None
+    return claim
 
 
 class PassedOn:

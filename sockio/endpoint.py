@@ -148,6 +148,8 @@ class Endpoint:
                 return self._pass_on(route, request)
             check_host(self.settings, request.environ)
             answer: WSGIApplication
+            if not (route.sid or route.version == "1" or alone) and self._another_serves(request):
+                return self._pass_on(route, request)
             if not route.version:
                 engine = request.field("EIO")
                 if engine is not None:
@@ -259,18 +261,15 @@ class Endpoint:
 
     def _handshake(self, request: Request) -> WSGIApplication:
         environ = request.environ
-        inside = self.inside
         if self.namespaces is None:
             if not request.may_block:
                 # The application is asked.
                 raise WouldBlock
             return self._handshake_by_view(request)
-        if not request.may_block and (self.settings.authorize is not None or not inside.known):
+        if not request.may_block and self.settings.authorize is not None:
             raise WouldBlock
-        if not inside.known:
-            inside.known = self.look_inside(environ)
-            if inside.gives_way:
-                return self._pass_on(Route("1"), request)
+        if self._another_serves(request, admitting=True):
+            return self._pass_on(Route("1"), request)
         refused = self._gates(request)
         if refused is not None:
             return refused
@@ -287,13 +286,15 @@ class Endpoint:
         environ = request.environ
         inside = self.inside
         # Where the application may have a middleware of its own, the gates are that one's.
-        at_once = not (inside.gives_way or (inside.stands_in and not inside.known))
+        at_once = not (inside.gives_way or (inside.stands_in and not inside.knows(environ)))
         if at_once and (answer := self._gates(request)) is not None:
             return answer
-        claim = environ[CLAIM] = Claim(inside, environ, outer=environ.get(CLAIM))
         socket = self._new_socket(environ)
+        claim = Claim(inside, environ, outer=environ.get(CLAIM), here=True, socket=socket)
         try:
             said = ask_view(self.app, environ, claim)
+            # The task may live on, and remembers its claim.
+            claim.socket = None
             if claim.taken:
                 socket.close(Reason.REFUSED)
                 if said.error is not None:
@@ -305,7 +306,7 @@ class Endpoint:
             cookies = decide(said, environ, socket)
             if said.complaint:
                 self._say_let_in(said.complaint)
-            inside.known = True
+            inside.learn(environ)
             return self._admit(request, socket, socket.environ, cookies)
         except BaseException:
             # Nobody will come: tasks that the view started for this client end here.
@@ -369,29 +370,62 @@ class Endpoint:
             return self.registry.get_socket(route.sid) is not None
         return route.version == "1" and self.namespaces is None
 
+    def _another_serves(self, request: Request, *, admitting: bool = False) -> bool:
+        """Whether a middleware inside of the application answers what comes here.
+
+        The application is asked until that is known of the request's host; and for each handshake
+        that the namespaces of a server would admit, for which there may be a gate inside. Raises
+        ``RequestRefused`` where such an application fails.
+        """
+        inside, environ = self.inside, request.environ
+        if inside.gives_way:
+            return True
+        ask_again = inside.stands_in and admitting
+        if inside.knows(environ) and not ask_again:
+            return False
+        if not request.may_block:
+            raise WouldBlock
+        try:
+            if not admitting:
+                # Where no view is that would look for a handshake.
+                elsewhere = {"PATH_INFO": f"/{self.settings.resource}", "QUERY_STRING": "EIO="}
+                self.look_inside({**environ, **elsewhere})
+            elif self.look_inside(environ):
+                inside.learn(environ)
+        except Exception as error:
+            # It has nothing there, and says so in its way; or its gate has failed.
+            if ask_again and not inside.gives_way:
+                raise RequestRefused(
+                    "500 Internal Server Error",
+                    ERROR,
+                    code="view-failed",
+                    detail=f"{error!r}; the application was asked whether it has a middleware "
+                    "inside. If it has none, and no page there, wrap it yourself: "
+                    "SocketIOMiddleware(app, namespaces)",
+                ) from error
+        return inside.gives_way
+
     def look_inside(self, environ: dict[str, Any]) -> bool:
         """Ask the application whether a middleware is inside, with a request of this environ that
-        such a one answers at once; whether the answer can be relied on. Blocks."""
+        such a one answers at once; whether the answer can be relied on. Blocks.
+
+        Raises what the application raises, ``TimeoutError`` where it takes too long, and
+        ``RuntimeError`` where it answers 5xx.
+        """
         copy = {key: value for key, value in environ.items() if key not in _NO_QUESTION}
         copy |= {"REQUEST_METHOD": "GET", "wsgi.input": io.BytesIO()}
-        claim = copy[CLAIM] = Claim(
-            self.inside, environ, outer=environ.get(CLAIM), only_asking=True
-        )
-        runtime = self.registry.runtime
-        try:
-            said: str = runtime.limit(PATIENCE, ask_who, self.app, copy, claim)
-        except Exception:
-            # It has nothing there, and says so in its way.
-            return False
+        claim = Claim(self.inside, copy, outer=environ.get(CLAIM), here=True, only_asking=True)
+        said: str = self.registry.runtime.limit(PATIENCE, ask_who, self.app, copy, claim)
+        if said.startswith("5") and not claim.taken:
+            raise RuntimeError(f"the application answered {said}")
         # Somebody who refuses strangers may be in front of one.
         return claim.taken or said.startswith(("2", "404", "405"))
 
     def _pass_on(self, route: Route, request: Request) -> WSGIApplication:
         """Let the application answer, where another middleware is."""
         environ = request.environ
-        claim = Claim(self.inside, environ, outer=environ.get(CLAIM))
+        claim = Claim(self.inside, environ, outer=environ.get(CLAIM), here=True)
         if FAST not in environ:
-            environ[CLAIM] = claim
             if self.namespaces is not None:
                 return self.app
             return PassedOn(self.app, claim, lambda: self.respond(route, request, alone=True))
@@ -408,7 +442,6 @@ class Endpoint:
                 "now on",
                 close=True,
             )
-        environ[CLAIM] = claim
         said = ask_view(self.app, environ, claim)
         if said.error is not None:
             raise said.error

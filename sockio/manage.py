@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from .claims import claim_of
 from .exceptions import NotInstalled, UsageError
 from .frameworks import Attached, answer_for_caller
 from .namespace import BaseNamespace, check_hooks
@@ -46,6 +47,9 @@ def socketio_manage(
     environ, passed = _environ_of(environ)
     request = passed if request is None else request
     socket = environ.get("socketio")
+    if socket is None and (claim := claim_of(environ)) is not None:
+        # A layer between has made an environ of its own.
+        socket = environ["socketio"] = environ["sockio"] = claim.socket
     if not isinstance(socket, Socket):
         method = environ.get("REQUEST_METHOD", "no request")
         path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from .backplane.local import LocalBackplane
-from .claims import CLAIM, Claim, Inside
+from .claims import CLAIM, Claim, Inside, claim_of
 from .config import Settings
 from .dispatch import Dispatcher
 from .emitter import Emitter
@@ -86,9 +86,14 @@ class SocketIOMiddleware:
     def __call__(
         self, environ: dict[str, Any], start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
-        claim: Claim | None = environ.get(CLAIM)
-        if claim is not None and claim.asker is not self.inside:
-            claim.reached(self, environ)
+        claim = claim_of(environ)
+        if claim is not None:
+            if claim.asker is not self.inside:
+                environ[CLAIM] = claim
+                claim.reached(self, environ)
+            elif CLAIM not in environ:
+                # One of its own of an earlier request, on the same connection.
+                claim = None
         path = environ.get("PATH_INFO", "")
         if path.startswith(self._mount):
             below = path[len(self._below) :] if path.startswith(self._below) else None
@@ -111,7 +116,7 @@ class SocketIOMiddleware:
                 answer = self.endpoint.respond(route, Request(environ))
                 return answer(environ, _say_close(environ, start_response))
         if self.inside.stands_in:
-            environ[CLAIM] = Claim(self.inside, environ, outer=claim)
+            Claim(self.inside, environ, outer=claim)
         return self.app(environ, start_response)
 
     def _take(self, claim: Claim, environ: dict[str, Any]) -> None:
@@ -121,7 +126,7 @@ class SocketIOMiddleware:
                 "the application that SocketIOMiddleware wraps calls that middleware again: "
                 "requests would go round for ever."
             )
-        claim.take()
+        claim.take(self)
         # What that one offers to a view.
         for name in ("socketio", "sockio"):
             environ.pop(name, None)

@@ -32,7 +32,7 @@ from typing import Any
 
 import gevent
 
-from ..claims import CLAIM, Claim, Inside
+from ..claims import Claim, Inside
 from ..surroundings import TOLD, several_processes
 
 __all__ = ["with_websockets"]
@@ -105,7 +105,7 @@ class _WithWebSockets:
             self._worker = worker
             self._prepare_the_end()
         environ[TOLD] = self._told
-        environ[CLAIM] = Claim(self._inside, environ)
+        Claim(self._inside, environ)
         if self._is_plain(environ):
             environ["sockio.take_connection"] = lambda headers: self._take_over(environ)
         if not self._keeps:

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from operator import methodcaller
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -102,6 +103,16 @@ def copying(inner: App) -> App:
     return lambda environ, start_response: inner(dict(environ), start_response)
 
 
+def prefixed(inner: App) -> App:
+    """Says where the site is mounted, as it is told to by a proxy."""
+
+    def app(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        environ["SCRIPT_NAME"] = "/site"
+        return inner(environ, start_response)
+
+    return app
+
+
 def generator(inner: App) -> App:
     def app(environ: dict[str, Any], start_response: StartResponse) -> Iterator[bytes]:
         yield from inner(environ, start_response)
@@ -165,6 +176,7 @@ AROUND = [
         partial,
         of_c,
         copying,
+        prefixed,
         generator,
         lazy,
         misleading,
@@ -285,6 +297,75 @@ def test_a_jsonp_handshake_is_the_inner_ones(serve: Serve) -> None:
     assert answer.text == 'io.j[3](new Error("handshake unauthorized"));'
 
 
+#: What PEP 3333 names, and CGI.
+_NAMED = {
+    "REQUEST_METHOD",
+    "SCRIPT_NAME",
+    "PATH_INFO",
+    "QUERY_STRING",
+    "CONTENT_TYPE",
+    "CONTENT_LENGTH",
+    "SERVER_NAME",
+    "SERVER_PORT",
+    "SERVER_PROTOCOL",
+    "REMOTE_ADDR",
+}
+
+
+def rebuilding(app: App, *kept: str) -> App:
+    """Makes an environ of its own, of the keys that it knows."""
+
+    def rebuilds(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        known = {k: v for k, v in environ.items() if k in _NAMED or k.startswith(kept)}
+        return app(known, start_response)
+
+    return rebuilds
+
+
+@pytest.mark.parametrize("kept", [("wsgi.", "HTTP_"), ("wsgi.",)], ids=["all", "without headers"])
+@pytest.mark.parametrize("given", [{}, {"namespaces": {"": Open}}], ids=["view", "mapping"])
+@pytest.mark.parametrize("first", [None, "/", "/socket.io/1/xhr-polling/unknown"])
+def test_a_layer_that_makes_an_environ_of_its_own(
+    serve: Serve, kept: tuple[str, ...], given: dict[str, Any], first: str | None
+) -> None:
+    closed = SocketIOMiddleware(view, {"": Secret}, authorize=lambda request: False)
+    opened = SocketIOMiddleware(view, {"": Secret})
+    for inner in (closed, opened):
+        server = serve(rebuilding(inner, *kept), **given)
+        if first is not None:
+            server.browser().get(first)
+        if inner is closed:
+            with pytest.raises(Refused) as refused:
+                server.connect(transport="xhr-polling")
+            assert refused.value.code == "authorize-refused"
+            continue
+        client = server.connect(transport="xhr-polling")
+        client.emit("echo", 1)
+        client.expect("echo", 1)
+        server.middleware.of("").emit("news", 2)
+        client.expect("news", 2)
+        assert list(inner.registry.sockets) == [client.sid]
+
+
+def test_such_a_layer_around_a_view(serve: Serve) -> None:
+    assert serve(rebuilding(view, "wsgi.", "HTTP_")).connect(transport="xhr-polling").connected
+
+
+def test_claims_of_other_requests_do_not_count() -> None:
+    """Servers may give all requests of a connection the same input, in one task."""
+    from webob import Request
+
+    outer = SocketIOMiddleware(view, sid_prefix="outer-")
+    stranger = SocketIOMiddleware(view, {"": Secret}, sid_prefix="stranger-")
+    first = Request.blank("/socket.io/1/")
+    for _ in range(2):
+        again = Request.blank("/socket.io/1/")
+        again.environ["wsgi.input"] = first.environ["wsgi.input"]
+        assert again.get_response(outer).text.startswith("outer-")
+    assert Request.blank("/socket.io/1/").get_response(stranger).text.startswith("stranger-")
+    assert list(outer.inside) == []
+
+
 # ---- what is told
 
 
@@ -371,6 +452,78 @@ def test_a_middleware_for_one_of_the_sites(serve: Serve, transport: str) -> None
     for each in (before, after):
         server.server.get_socket(each.sid)[""].emit("still", "here")
         each.expect("still", "here")
+
+
+@pytest.mark.parametrize("first", ["plain", "own"])
+def test_a_gate_on_one_of_the_sites_holds_whoever_was_asked_for_first(
+    serve: Serve, first: str
+) -> None:
+    inner = SocketIOMiddleware(not_ours, {"": Secret}, authorize=lambda request: False)
+    server = serve(by_site(plain=not_ours, own=inner), {"": Open})
+    if first == "plain":
+        assert server.browser().connect(headers={"X-Site": "plain"}).connected
+    for _ in range(2):
+        with pytest.raises(Refused) as refused:
+            server.browser().connect(headers={"X-Site": "own"})
+        assert refused.value.code == "authorize-refused"
+
+
+def test_a_gate_on_one_of_the_hosts_within_a_middleware(serve: Serve) -> None:
+    """One that the application made asks once for each host."""
+    inner = SocketIOMiddleware(not_ours, {"": Secret}, authorize=lambda request: False, origins="*")
+    asked: list[str] = []
+
+    def by_host(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        asked.append(environ["HTTP_HOST"])
+        app = inner if environ["HTTP_HOST"] == "own.example" else not_ours
+        return app(environ, start_response)
+
+    server = serve(SocketIOMiddleware(by_host, {"": Open}, origins="*"))
+    for _ in range(2):
+        assert server.browser().get("/socket.io/1/", Host="plain.example").status == 200
+    assert asked == ["plain.example"]
+    refused = server.browser().get("/socket.io/1/", Host="own.example")
+    assert refused.headers["X-Sockio-Refusal"] == "authorize-refused"
+
+
+def answering_5xx(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+    start_response("503 Service Unavailable", [("Content-Length", "0")])
+    return []
+
+
+def raising(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+    raise RuntimeError("no database")
+
+
+@pytest.mark.parametrize("failing", [answering_5xx, raising])
+def test_nobody_comes_in_past_a_layer_that_fails(serve: Serve, failing: App) -> None:
+    """It may have a gate inside of it."""
+    inner = SocketIOMiddleware(not_ours, {"": Secret}, authorize=lambda request: False)
+    apps: list[App] = [failing, inner]
+
+    def app(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        return apps[0](environ, start_response)
+
+    server = serve(app, {"": Open})
+    with pytest.raises(Refused) as refused:
+        server.connect()
+    assert refused.value.code == "view-failed"
+    apps.remove(failing)
+    with pytest.raises(Refused) as refused:
+        server.connect()
+    assert refused.value.code == "authorize-refused"
+
+
+@pytest.mark.parametrize("given", [{}, {"namespaces": {"": Open}}], ids=["view", "mapping"])
+def test_the_inner_ones_script_is_served_before_anything_else(
+    serve: Serve, tmp_path: Path, given: dict[str, Any]
+) -> None:
+    """A page from elsewhere loads it before it connects."""
+    script = tmp_path / "client.js"
+    script.write_text("io = {};")
+    inner = SocketIOMiddleware(view, {"": Secret}, client_script=str(script))
+    answer = serve(closure(inner), **given).browser().get("/socket.io/socket.io.js")
+    assert (answer.status, answer.text) == (200, "io = {};")
 
 
 def test_two_resources_in_one_stack(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
