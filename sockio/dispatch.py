@@ -606,6 +606,9 @@ class Dispatcher:
             accepted, why = False, f"{type(error).__name__} in recv_connect"
         if accepted:
             self._accept(endpoint)
+            if namespace is not None and namespace._deaf:
+                # Thrown out by its own gate: it has been told so.
+                socket.seal(endpoint)
             self._inbox[:0] = [_Waited(each.item) for each in early]
             self._size += sum(len(each.item) for each in early if isinstance(each.item, str))
             if socket.state is not State.CONNECTED:
@@ -700,8 +703,8 @@ class Dispatcher:
             # Else it overtakes nothing: recv_connect has to return first.
             self._farewells.add(farewell)
             self._watch_for_slowness()
-            if namespace._deaf:
-                self._socket.seal(namespace.ns_name)
+        if namespace._deaf:
+            self._socket.seal(namespace.ns_name)
 
     def _watch_for_slowness(self) -> None:
         """Come back when the handler that is running now has had its time."""

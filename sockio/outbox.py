@@ -72,7 +72,7 @@ class Batch:
 class Outbox:
     """A bounded queue of :class:`Outgoing` in order, with at most one batch in flight."""
 
-    __slots__ = ("_flight", "_large", "_max_bytes", "_max_packets", "_size", "waiting")
+    __slots__ = ("_flight", "_large", "_max_bytes", "_max_packets", "_size", "closed", "waiting")
 
     def __init__(self, max_packets: int, max_bytes: int) -> None:
         #: What is not under way, in order. To be looked at only.
@@ -84,6 +84,8 @@ class Outbox:
         self._flight: Batch | None = None
         self._max_packets = max_packets
         self._max_bytes = max_bytes
+        #: The last word has been said. Who puts packets in looks at it.
+        self.closed = False
 
     def __len__(self) -> int:
         return len(self.waiting)

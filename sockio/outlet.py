@@ -91,7 +91,7 @@ class Outlet(ABC):
         held = self._held
         if held and packet.endpoint in held:
             kept = held[packet.endpoint]
-            if kept is None:
+            if kept is None or kept.closed:
                 return False
             # The namespace's connect is being decided; its answer has to go out first.
             return kept.put(packet) or self._overflow(packet, kept)
@@ -172,9 +172,14 @@ class Outlet(ABC):
         return self._held is not None and any(each is not None for each in self._held.values())
 
     def seal(self, endpoint: str) -> None:
-        """Drop what is sent to ``endpoint``, until :meth:`unseal`: the client is on its way out,
-        and in its rooms still."""
-        self._shut(endpoint, None)
+        """Drop what is sent to ``endpoint`` from now on, until :meth:`unseal`: the client is on its
+        way out, and in its rooms still. While its connect is being decided, what was sent before
+        is kept, as it was."""
+        kept = self._held.get(endpoint) if self._held is not None else None
+        if kept is not None:
+            kept.closed = True
+        else:
+            self._shut(endpoint, None)
 
     def unseal(self, endpoint: str) -> None:
         """The client has left ``endpoint``."""

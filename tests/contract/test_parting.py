@@ -112,3 +112,37 @@ def test_one_behind_something_small(start: Callable[..., Served], connect: Conne
         client.send(f'5:{number}+::{{"name":"large","args":[1500000]}}')
         assert client.hear() == '5:::{"name":"soon"}'
         assert len(client.hear()) > 1_500_000
+
+
+class GoesOn(BaseNamespace, BroadcastMixin):
+    """Says more when it has thrown the client out, by every way there is."""
+
+    def recv_connect(self) -> None:
+        self.emit("sorry", 1)
+        self.emit("sorry", 2)
+        self.disconnect()
+        assert self.emit("late") is False
+        self.broadcast_event("late")
+        self.socket.send_packet({"type": "message", "data": "late", "endpoint": self.ns_name})
+
+    def recv_disconnect(self) -> None:
+        self.broadcast_event("late")
+
+
+@pytest.mark.parametrize("endpoint", ["", "/chat"])
+def test_nothing_comes_behind_the_goodbye_of_a_gate(
+    start: Callable[..., Served], connect: Connect, endpoint: str
+) -> None:
+    client = connect(start({endpoint: GoesOn, "/other": BaseNamespace})).listen()
+    heard = [client.hear()]
+    if endpoint:
+        client.send(f"1::{endpoint}")
+        heard += [client.hear() for _ in range(4)]
+        client.keep_listening()
+        client.send("1::/other")
+        assert client.hear() == "1::/other"
+        assert heard == ["1::", "1::/chat", *sorry("/chat"), "0::/chat"]
+    else:
+        heard += [client.hear() for _ in range(3)]
+        assert heard == ["1::", *sorry(), "0::"]
+        assert client.ended()
