@@ -127,6 +127,8 @@ class Carrier(Protocol):
     name: str
     #: True when the carrier stays for many packets: it has heartbeats, and its end is a disconnect.
     streaming: bool
+    #: True while nothing keeps it from taking what the outbox holds, as soon as it is ``ready()``.
+    waits: bool
 
     def write(self, packet: Outgoing) -> bool:
         """Take one packet now. False leaves it to the outbox, and ``ready()`` follows."""

@@ -72,15 +72,26 @@ class Batch:
 class Outbox:
     """A bounded queue of :class:`Outgoing` in order, with at most one batch in flight."""
 
-    __slots__ = ("_flight", "_large", "_max_bytes", "_max_packets", "_size", "closed", "waiting")
+    __slots__ = (
+        "_extra",
+        "_flight",
+        "_large",
+        "_max_bytes",
+        "_max_packets",
+        "_size",
+        "closed",
+        "waiting",
+    )
 
     def __init__(self, max_packets: int, max_bytes: int) -> None:
         #: What is not under way, in order. To be looked at only.
         # A list: an empty deque would be the largest part of an idle client.
         self.waiting: list[Outgoing] = []
         self._size = 0
-        # Bytes of the packets in it that are larger than the limit.
+        # Bytes of the packets in it that are larger than the limit, and of the one that was let in
+        # behind others.
         self._large = 0
+        self._extra: Outgoing | None = None
         self._flight: Batch | None = None
         self._max_packets = max_packets
         self._max_bytes = max_bytes
@@ -124,11 +135,15 @@ class Outbox:
         return True
 
     def put_large(self, packet: Outgoing) -> bool:
-        """Queue one packet larger than the limit behind others, where a carrier is about to take
-        them; False when it is not larger, and when another such waits already."""
-        if self._large or len(packet.data) <= self._max_bytes:
+        """Queue one large packet, of more than half the limit, behind others, where a carrier is
+        about to take them; False when it is not large, and when another such waits already."""
+        size = len(packet.data)
+        if self._large or 2 * size <= self._max_bytes:
             return False
         self.force(packet)
+        if size <= self._max_bytes:
+            self._extra = packet
+            self._large = size
         return True
 
     def _has_room_for(self, size: int) -> bool:
@@ -167,10 +182,13 @@ class Outbox:
         self._size -= taken
         if self._large:
             self._large -= self._large_in(packets)
+            if self._extra in packets:
+                self._extra = None
         return packets
 
     def _large_in(self, packets: list[Outgoing]) -> int:
-        return sum([len(each.data) for each in packets if len(each.data) > self._max_bytes])
+        limit, extra = self._max_bytes, self._extra
+        return sum([len(each.data) for each in packets if len(each.data) > limit or each is extra])
 
     def take_batch(self, max_bytes: int) -> Batch:
         """Like :meth:`take`, but the packets stay accounted for until the batch is settled."""
@@ -212,6 +230,7 @@ class Outbox:
         self.waiting.clear()
         batch, self._flight = self._flight, None
         self._size = self._large = 0
+        self._extra = None
         if batch is not None:
             _abandon(batch)
         return dropped

@@ -103,11 +103,10 @@ class Outlet(ABC):
             return True
         if packet.volatile and (carrier is None or carrier.streaming):
             return False
-        if not self._outbox.put(packet):
-            # A poll that waits is woken, and takes what there is.
-            taken_soon = carrier is not None and not carrier.streaming
-            if not (taken_soon and self._outbox.put_large(packet)):
-                return self._overflow(packet, self._outbox)
+        if not self._outbox.put(packet) and (
+            carrier is None or not carrier.waits or not self._outbox.put_large(packet)
+        ):
+            return self._overflow(packet, self._outbox)
         self._sent += 1
         if carrier is not None:
             carrier.ready()

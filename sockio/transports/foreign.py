@@ -67,6 +67,7 @@ class ForeignCarrier:
         "_socket",
         "_ws",
         "name",
+        "waits",
     )
 
     def __init__(self, name: str, websocket: Any, socket: Socket, runtime: Runtime) -> None:
@@ -75,6 +76,8 @@ class ForeignCarrier:
         self._socket = socket
         self._runtime = runtime
         self._busy = False
+        #: The writer was called, and has not begun.
+        self.waits = False
         self._ending = False
         self._paused = False
         self._go_on = runtime.signal()
@@ -118,17 +121,18 @@ class ForeignCarrier:
     def write(self, packet: Outgoing) -> bool:
         if self._busy or self._ending:
             return False
-        self._busy = True
+        self._busy = self.waits = True
         self._runtime.run(self._send, packet)
         return True
 
     def ready(self) -> None:
         if not self._busy:
-            self._busy = True
+            self._busy = self.waits = True
             self._runtime.run(self._send, None)
 
     def _send(self, packet: Outgoing | None) -> None:
         """The one writer: this packet, then what waits in the outbox."""
+        self.waits = False
         packets = [packet] if packet is not None else []
         pace = Pace(self._runtime)
         try:

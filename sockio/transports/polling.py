@@ -44,6 +44,7 @@ class Poll:
     """
 
     streaming = False
+    waits = True
 
     __slots__ = ("_request", "_socket", "_transport", "_wake", "hung_up", "name")
 

@@ -73,6 +73,8 @@ class Stream:
         self._signal = self._runtime.signal()
         self._gone = False
         self._finishing = False
+        #: Everything was written, and the request's task waits for more.
+        self.waits = False
         self._cut: Cancellable | None = None
         self._chunks = self._generate()
 
@@ -121,9 +123,11 @@ class Stream:
     def _wait(self) -> None:
         """Block the request's task until there is something to do."""
         watch = watch_for_hangup(self._runtime, self._connection, self._hung_up)
+        self.waits = True
         try:
             self._signal.wait()
         finally:
+            self.waits = False
             if watch is not None:
                 watch.cancel()
         self._signal = self._runtime.signal()

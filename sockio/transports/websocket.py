@@ -78,6 +78,8 @@ class WebSocketCarrier:
     """One open websocket."""
 
     streaming = True
+    #: What it does not take at once waits for a client that reads.
+    waits = False
 
     __slots__ = (
         "_answers",

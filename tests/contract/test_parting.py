@@ -47,6 +47,11 @@ class Large(BaseNamespace):
         self.emit("soon")
         return "x" * size
 
+    def on_large_between_small(self, size: int) -> None:
+        self.emit("soon")
+        self.emit("large", "x" * size)
+        self.emit("more")
+
     def on_large_and_more(self, size: int) -> None:
         self.emit("large", "x" * size)
         for number in range(3):
@@ -112,6 +117,23 @@ def test_one_behind_something_small(start: Callable[..., Served], connect: Conne
         client.send(f'5:{number}+::{{"name":"large","args":[1500000]}}')
         assert client.hear() == '5:::{"name":"soon"}'
         assert len(client.hear()) > 1_500_000
+
+
+@pytest.mark.parametrize("size", [9_900, 9_999, 10_000, 10_001, 30_000])
+def test_one_of_about_the_size_of_the_outbox_between_small_ones(
+    start: Callable[..., Served], connect: Connect, size: int
+) -> None:
+    server = start({"": Large}, max_outbox=(100, 10_000))
+    client = connect(server).open()
+    for number in range(3):
+        client.keep_listening()
+        args = size - len(f'6:::{number}+[""]')
+        client.send(f'5:{number}+::{{"name":"large between small","args":[{args}]}}')
+        assert client.hear() == '5:::{"name":"soon"}'
+        assert len(client.hear()) > size
+        assert client.hear() == '5:::{"name":"more"}'
+        assert client.hear() == f"6:::{number}"
+    assert client.socket.dropped == 0
 
 
 class GoesOn(BaseNamespace, BroadcastMixin):

@@ -29,6 +29,7 @@ class Stream:
 
     name = "websocket"
     streaming = True
+    waits = False
 
     def __init__(self, socket: Socket) -> None:
         self.socket = socket
@@ -93,6 +94,7 @@ class Poll:
 
     name = "xhr-polling"
     streaming = False
+    waits = True
 
     def __init__(self, socket: Socket, fate: Fate = "read") -> None:
         self.socket = socket

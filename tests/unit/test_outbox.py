@@ -286,3 +286,23 @@ def test_nothing_is_lost_doubled_or_put_out_of_order(actions: list[str]) -> None
     delivered += [packet.text for packet in box.take(ANY_AMOUNT)]
     assert delivered == list(sent)
     assert box.size == 0
+
+
+def test_one_large_packet_passes_behind_others_and_does_not_count() -> None:
+    box = outbox(max_bytes=100, queued="a")
+    assert not box.put(Outgoing("x" * 100))
+    assert not box.put_large(Outgoing("y" * 50))
+    large = Outgoing("x" * 100)
+    assert box.put_large(large)
+    # There is one of its kind at a time, and as much room for others as there was.
+    assert not box.put_large(Outgoing("z" * 200))
+    assert box.put(Outgoing("b" * 99))
+    assert not box.put(Outgoing("c"))
+    batch = box.take_batch(ANY_AMOUNT)
+    assert len(batch.packets) == 3
+    box.restore(batch)
+    assert box.size == 200
+    assert not box.put(Outgoing("c"))
+    assert box.take(ANY_AMOUNT) == batch.packets
+    assert box.size == 0
+    assert box.put_large(large)
