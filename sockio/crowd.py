@@ -50,7 +50,8 @@ class Crowd(Generic[S]):
         self._settled: OrderedDict[S, None] | None = None
 
     def __len__(self) -> int:
-        return len(self._fleeting or ()) + len(self._settled or ())
+        fleeting, settled = self._fleeting, self._settled
+        return (len(fleeting) if fleeting else 0) + (len(settled) if settled else 0)
 
     def __iter__(self) -> Iterator[S]:
         yield from self._fleeting or ()
@@ -63,7 +64,8 @@ class Crowd(Generic[S]):
 
     def file(self, session: S, fleeting: bool) -> None:
         """Put ``session`` where it belongs now."""
-        self.remove(session)
+        if self._fleeting or self._settled:
+            self.remove(session)
         if fleeting:
             if self._fleeting is None:
                 self._fleeting = OrderedDict()

@@ -80,6 +80,8 @@ class SocketIOMiddleware:
         self.endpoint = Endpoint(
             self.settings, self.registry, transports, app, self.namespaces, self.inside
         )
+        # As inside.stands_in: asked with every request of the application.
+        self._stands_in = False
         self._mount = "/" + self.settings.resource
         self._below = self._mount + "/"
 
@@ -115,7 +117,7 @@ class SocketIOMiddleware:
                     no_delay(connection_of(environ))
                 answer = self.endpoint.respond(route, Request(environ))
                 return answer(environ, _say_close(environ, start_response))
-        if self.inside.stands_in:
+        if self._stands_in:
             Claim(self.inside, environ, outer=claim)
         return self.app(environ, start_response)
 
@@ -147,7 +149,7 @@ class SocketIOMiddleware:
         wrapped already: it gives way to any that is met inside. ``given`` are the names of what the
         server was told, and what nobody is told then. For servers.
         """
-        self.inside.stands_in = True
+        self.inside.stands_in = self._stands_in = True
         self.inside.given = given
 
     def of(self, namespace: str) -> Emitter:

@@ -131,7 +131,11 @@ class Outbox:
             and not self._has_room_for(size)
         ):
             return False
-        self.force(packet)
+        # As force() does it, which would be another call for each packet.
+        self.waiting.append(packet)
+        self._size += size
+        if size > self._max_bytes:
+            self._large += size
         return True
 
     def put_large(self, packet: Outgoing) -> bool:

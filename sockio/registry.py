@@ -146,9 +146,11 @@ class SessionRegistry:
                 close=True,
             )
         crowd = self._crowds.get(network_of(address))
-        for each, limit in zip((crowd, self._everybody), self.settings.max_sessions, strict=True):
-            if each is not None and limit and len(each) >= limit:
-                self._first_to_go(each, limit)
+        of_one, of_all = self.settings.max_sessions
+        if crowd is not None and of_one and len(crowd) >= of_one:
+            self._first_to_go(crowd, of_one)
+        if of_all and len(self._everybody) >= of_all:
+            self._first_to_go(self._everybody, of_all)
 
     def _first_to_go(self, crowd: Crowd[Socket], limit: int) -> Socket:
         socket = crowd.first_to_go(self.runtime.now())
@@ -169,9 +171,11 @@ class SessionRegistry:
         settings = self.settings
         while crowd.fleeting >= settings.max_unopened:
             self._evict(crowd.oldest_fleeting(), "max_unopened")
-        for each, limit in zip((crowd, self._everybody), settings.max_sessions, strict=True):
-            while limit and len(each) >= limit:
-                self._evict(self._first_to_go(each, limit), "max_sessions")
+        of_one, of_all = settings.max_sessions
+        while of_one and len(crowd) >= of_one:
+            self._evict(self._first_to_go(crowd, of_one), "max_sessions")
+        while of_all and len(self._everybody) >= of_all:
+            self._evict(self._first_to_go(self._everybody, of_all), "max_sessions")
 
     def _evict(self, socket: Socket | None, limit: str) -> None:
         if socket is None:
@@ -200,7 +204,10 @@ class SessionRegistry:
         crowd = self._crowds.get(name)
         self._make_room(Crowd(name) if crowd is None else crowd)
         # Whoever made room may have been the last of its address.
-        crowd = socket.crowd = self._crowds.setdefault(name, Crowd(name))
+        crowd = self._crowds.get(name)
+        if crowd is None:
+            crowd = self._crowds[name] = Crowd(name)
+        socket.crowd = crowd
         crowd.file(socket, fleeting=True)
         self._everybody.file(socket, fleeting=True)
         socket.filed_as_fleeting = True
@@ -248,11 +255,13 @@ class SessionRegistry:
                 if self._empty is not None and not self._sockets and not self._ending:
                     self._empty.set()
             return
-        fleeting = socket.fleeting
-        if fleeting is not socket.filed_as_fleeting and socket.crowd is not None:
-            socket.filed_as_fleeting = fleeting
-            socket.crowd.file(socket, fleeting)
-            self._everybody.file(socket, fleeting)
+        # Asked with every poll and every heartbeat: one that has settled stays so.
+        if socket.filed_as_fleeting or not socket.settled:
+            fleeting = socket.fleeting
+            if fleeting is not socket.filed_as_fleeting and socket.crowd is not None:
+                socket.filed_as_fleeting = fleeting
+                socket.crowd.file(socket, fleeting)
+                self._everybody.file(socket, fleeting)
         if self._wheel.file(socket):
             self._set_timer()
 

@@ -122,6 +122,8 @@ class SocketIOServer(WSGIServer):
         super().__init__(listener, app, **options)
         # Not the pool's own: who came is accepted first, and then waits for a place.
         self.full: Callable[[], bool] = _never
+        #: How many connections there may be.
+        self._limit = self.middleware.settings.max_connections
         self._ended: gevent.event.Event | None = None
         #: The flash policy server, where the setting ``policy_server`` asks for one.
         self.policy_server: FlashPolicyServer | None = None
@@ -144,6 +146,7 @@ class SocketIOServer(WSGIServer):
 
     def _found(self, middleware: SocketIOMiddleware) -> None:
         """A request has met a middleware inside of the application."""
+        self._limit = self.middleware.settings.max_connections
         if self.fast is not None and self.outermost.inside.gives_way:
             self.fast.step_aside()
         if self.started:
@@ -235,7 +238,7 @@ class SocketIOServer(WSGIServer):
         return self.door.opened + (0 if self.pool is None else len(self.pool))
 
     def _has_place(self) -> bool:
-        limit, pool = self.middleware.settings.max_connections, self.pool
+        limit, pool = self._limit, self.pool
         return not (limit and self.connections >= limit) and not (pool is not None and pool.full())
 
     def do_read(self) -> Any:

@@ -66,6 +66,7 @@ class State(enum.Enum):
 
 # Looked at with every packet; an attribute of an enum is found slowly.
 _CONNECTED = State.CONNECTED
+_CONNECTING = State.CONNECTING
 
 #: What needs the application, by the first character: connects, messages, JSON, events, errors. The
 #: others take effect when they arrive.
@@ -328,7 +329,7 @@ class Socket(Outlet):
         answered with an error and costs nothing but itself.
         """
         state = self.state
-        if state is not _CONNECTED and state is not State.CONNECTING:
+        if state is not _CONNECTED and state is not _CONNECTING:
             return
         if text[:1] in _WAITING_KINDS:
             # Not even decoded before its turn: it may be large, and then its objects are larger.
@@ -422,7 +423,7 @@ class Socket(Outlet):
             # An upgrade takes a moment, in which a session may end.
             carrier.finish()
             return
-        if carrier.streaming or self.state is State.CONNECTED:
+        if carrier.streaming or self.state is _CONNECTED:
             self.settled = True
         before = self._carry_by(carrier)
         self._paused = False
@@ -430,12 +431,12 @@ class Socket(Outlet):
             before.replaced()
         self._outbox.settle()
         self.transport = carrier.name
-        if self.state is State.CONNECTING:
+        if self.state is _CONNECTING:
             self._move("open")
             self._report(logging.INFO, "open", "open %s", self)
             self._set_carrier_alarm()
             self.dispatcher.open()
-        elif self.state is State.CONNECTED:
+        elif self.state is _CONNECTED:
             self._set_carrier_alarm()
         if self._outbox:
             carrier.ready()
@@ -457,7 +458,7 @@ class Socket(Outlet):
             return None
         batch = self._outbox.take_batch(self.config.max_payload)
         self._carry_by(None)
-        if self.state is State.CONNECTED:
+        if self.state is _CONNECTED:
             self._set_carrier_alarm()
         elif not batch.packets and self._parting is None:
             # The session is over and there is nothing to say: the next poll finds it gone.
@@ -508,7 +509,7 @@ class Socket(Outlet):
 
     def has_room(self, size: int) -> bool:
         """Whether a request may bring ``size`` bytes of events now."""
-        if self.state is State.CONNECTING and not self.dispatcher.takes_early(size):
+        if self.state is _CONNECTING and not self.dispatcher.takes_early(size):
             return False
         return not self.busy
 
@@ -792,8 +793,9 @@ class Socket(Outlet):
         )
 
     def _report(self, level: int, kind: Kind, message: str, *args: Any) -> None:
-        # Many callers run in the hub.
-        self.complain(log, level, kind, message, *args, quiet=True)
+        # Many callers run in the hub, and with each connection.
+        if log.isEnabledFor(level):
+            self.complain(log, level, kind, message, *args, quiet=True)
 
 
 def _why_full(packet: Outgoing, outbox: Outbox, max_bytes: int) -> str:
