@@ -202,6 +202,11 @@ class SocketIOServer(WSGIServer):
                 return socket
         return None
 
+    def start(self) -> None:
+        """Serve, for the first time or again; does not block."""
+        self._ended = None
+        super().start()
+
     def start_accepting(self) -> None:
         warn_about_patching()
         if not hasattr(self, "door"):
@@ -359,14 +364,16 @@ class SocketIOServer(WSGIServer):
         what waits for them, over new connections too, and for requests to end. Then the rest is
         cut."""
         if self._ended is not None:
-            # serve_forever() does it once more, beside whoever does it.
+            # serve_forever() does it once more, beside whoever does it or behind.
             self._ended.wait()
             return
         self._ended = ended = gevent.event.Event()
         try:
             self._stop(self.stop_timeout if timeout is None else timeout)
-        finally:
+        except BaseException:
             self._ended = None
+            raise
+        finally:
             ended.set()
 
     def _stop(self, seconds: float) -> None:

@@ -124,3 +124,34 @@ def test_to_stop_twice_is_to_stop_once(way: Way) -> None:
     for each in stopping:
         each.join()
     kept.close()
+
+
+def test_who_is_not_done_is_waited_for_once(serve: Callable[..., Served]) -> None:
+    """serve_forever() stops the server once more when somebody has stopped it."""
+    may_end = Event()
+    began = Event()
+
+    class Slow(BaseNamespace):
+        def recv_disconnect(self) -> None:
+            began.set()
+            may_end.wait()
+
+    live = serve(not_ours, {"": Slow})
+    serving = gevent.spawn(live.server.serve_forever)
+    client = live.connect()
+    live.server.stop(timeout=0.01)
+    assert began.is_set()
+    # Would wait until the namespace has been told.
+    live.server.stop(timeout=3600)
+    serving.join()
+    may_end.set()
+    client.close()
+
+
+def test_a_server_that_was_stopped_starts_and_stops_again(serve: Callable[..., Served]) -> None:
+    server = serve(not_ours, {"": Told}).server
+    for _ in range(2):
+        server.stop(timeout=10)
+        assert not server.started
+        server.start()
+        assert server.started
