@@ -23,7 +23,7 @@ __all__ = ["Door", "KernelSocket", "Waiter", "later"]
 log = logging.getLogger("sockio.http")
 
 #: Seconds that the connections of one server keep the loop busy before it looks for input.
-SLICE = 0.01
+SLICE = 0.005
 
 
 class Waiter(Protocol):

@@ -20,7 +20,7 @@ from .interfaces import Signal
 from .letterbox import Letterbox
 from .patching import warn_about_patching
 from .turn import Turn
-from .workers import SLICE, Workers
+from .workers import SHARE, Workers
 
 __all__ = ["GeventRuntime", "in_greenlet"]
 
@@ -111,7 +111,7 @@ class GeventRuntime:
     @property
     def share(self) -> float:
         workers = self._workers
-        return SLICE if workers is None else workers.share
+        return SHARE if workers is None else workers.share
 
     def breathe(self) -> None:
         # Not gevent.sleep(0), which lets others run that are ready, and looks for none: the loop

@@ -20,13 +20,16 @@ from greenlet import greenlet
 
 from .turn import Turn
 
-__all__ = ["SLICE", "Workers"]
+__all__ = ["SHARE", "SLICE", "Workers"]
 
 #: Tasks that are kept while there is nothing to do; those above end with their job.
 KEPT = 64
 #: Seconds of work between two looks of the loop for input. All tasks that have something to do
 #: share them.
 SLICE = 0.005
+#: The longest share of it that one task has. Who comes anew needs several looks until it is
+#: answered (a handshake of TLS five), and waits for as many shares of whoever floods.
+SHARE = 0.002
 #: Seconds of work, in one round or many, behind which the loop looks for input before more is
 #: handed over: it would itself look no sooner than after fifty rounds.
 HEAVY = 0.002
@@ -74,7 +77,7 @@ class Workers:
         # Seconds since then; a look that had another reason is not noticed.
         self._worked = 0.0
         #: Seconds that a task should work without a pause before it gives way (:meth:`rest`).
-        self.share = SLICE
+        self.share = SHARE
 
     @property
     def idle(self) -> int:
@@ -136,9 +139,9 @@ class Workers:
         # Those that come meanwhile are for the next pass.
         jobs, rested = len(waiting), len(self._resting)
         if jobs + rested > 1:
-            self.share = max(LEAST, SLICE / (jobs + rested))
+            self.share = min(SHARE, max(LEAST, SLICE / (jobs + rested)))
         else:
-            self.share = SLICE
+            self.share = SHARE
         now = began = time.monotonic()
         ends = began + SLICE
         for _ in range(jobs):

@@ -12,11 +12,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..exceptions import PacketError
 from . import packet, payload
 from .packet import JsonDumps, JsonLoads, Packet
-from .strict_json import default_json_dumps, default_json_loads
+from .strict_json import LARGE, default_json_dumps, default_json_loads
 
-__all__ = ["V09", "Codec", "Dialect"]
+__all__ = ["MAX_NESTS", "V09", "Codec", "Dialect"]
+
+#: Opening brackets in a packet from outside. A megabyte could have half a million.
+MAX_NESTS = 150_000
 
 
 @dataclass(frozen=True)
@@ -88,7 +92,9 @@ class Codec:
         read, loads = dialect.decode, self.json_loads
         write, dumps = dialect.encode, self.json_dumps
         #: The packet in a text. Raises ``PacketError`` for anything that is none.
-        self.decode: Callable[[str | bytes], Packet] = lambda text: read(text, loads)
+        self.decode: Callable[[str | bytes], Packet] = lambda text: (
+            read(text, loads) if len(text) < LARGE else _read_large(read, text, loads)
+        )
         #: Wire text of a packet. Raises ``UsageError`` when it cannot be written.
         self.encode: Callable[[Mapping[str, Any]], str] = lambda packet: write(packet, dumps)
 
@@ -100,4 +106,24 @@ class Codec:
         """
         text = self.encode(packet)
         size = len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
-        return self.decode(text), size
+        return self.dialect.decode(text, self.json_loads), size
+
+
+def _read_large(read: Callable[..., Packet], text: str | bytes, loads: JsonLoads) -> Packet:
+    """``read(text, loads)``, unless that would make so many objects that nobody else gets a turn
+    while they are made, looked through for garbage, and forgotten."""
+    if isinstance(text, str):
+        count = text.count("[") + text.count("{")
+        head = text[:1100]
+    else:
+        count = text.count(b"[") + text.count(b"{")
+        head = text[:1100].decode("utf-8", "replace")
+    if count > MAX_NESTS:
+        _, number, endpoint, *_ = [*head.split(":", 3), "", "", ""]
+        waits = number[-1:] == "+" and number[:-1].isdecimal() and number.isascii()
+        raise PacketError(
+            f"a packet may have {MAX_NESTS} lists and objects, and this has {count}",
+            endpoint=endpoint,
+            ack_id=int(number[:-1]) if waits and len(number) < 17 else None,
+        )
+    return read(text, loads)

@@ -9,6 +9,7 @@ import gevent
 import pytest
 
 from sockio import BaseNamespace, EventRefused, allow, on
+from sockio.protocol.dialect import MAX_NESTS
 from sockio.testing import ManualRuntime
 
 from ..support.carriers import Client, House
@@ -344,3 +345,20 @@ def test_what_is_sent_to_an_unknown_namespace_is_refused_and_counted(
     ) == [f"6::{endpoint}:{number}+{NOT_CONNECTED}" for number in (1, 2)]
     assert client.socket.dropped == 3
     assert client.socket.connected
+
+
+@pytest.mark.parametrize("nest", ["[]", "{}"])
+@pytest.mark.parametrize("head", ["5:7+:/chat", "5::/chat"])
+def test_a_packet_of_too_many_lists_is_refused_unread(
+    house: MakeHouse, nest: str, head: str
+) -> None:
+    client = house({"/chat": Chat}).client("/chat")
+    least, most = (f"{','.join([nest] * (MAX_NESTS + more))}" for more in (-2, 1))
+    (refused,) = client.sends(f'{head}:{{"name":"none","args":[{most}]}}')
+    expected = '6::/chat:7+[{"error":"invalid_packet"' if "7" in head else "7::/chat"
+    assert refused.startswith(expected)
+    assert client.socket.bad_packets == 1
+    assert client.sends(f'5:8+:/chat:{{"name":"fail","args":[{least}]}}') == [
+        f"6::/chat:8+{INTERNAL}"
+    ]
+    assert client.socket.bad_packets == 1
