@@ -105,7 +105,15 @@ def _origins(value: Any) -> Any:
             raise ValueError(f"{word!r} is no origin; write scheme and host: 'https://{word}'")
         if "*" in word:
             raise ValueError(f"{word!r} would match no origin; use a callable for patterns")
-    return tuple(word.rstrip("/").lower() for word in words)
+    return tuple(_as_sent(word.rstrip("/").lower()) for word in words)
+
+
+def _as_sent(origin: str) -> str:
+    """An origin as browsers send it, whose hosts are ASCII."""
+    if origin.isascii():
+        return origin
+    scheme, _, host = origin.partition("://")
+    return f"{scheme}://{host.encode('idna').decode('ascii')}"
 
 
 def _hosts(value: Any) -> Hosts | None:

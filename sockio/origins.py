@@ -48,7 +48,7 @@ def source_of(environ: Mapping[str, Any]) -> str | None:
             parts = urlsplit(_beginning(referer))
         except ValueError:
             return "null"
-        if parts.scheme and parts.netloc:
+        if parts.scheme and parts.netloc and "\\" not in parts.netloc:
             return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
         return "null"
     if environ.get("HTTP_SEC_FETCH_SITE") in ("cross-site", "same-site"):
@@ -81,6 +81,9 @@ def _normal(origin: str) -> tuple[str, str, int | None] | None:
     except ValueError:
         return None
     if not parts.scheme or not parts.hostname or parts.path not in ("", "/"):
+        return None
+    if parts.query or parts.fragment or "@" in parts.netloc or "\\" in parts.netloc:
+        # No browser sends these, and readers differ about which host is meant.
         return None
     return parts.scheme, parts.hostname, port or _DEFAULT_PORTS.get(parts.scheme)
 
@@ -142,15 +145,16 @@ class Hosts:
                 # As browsers send it.
                 name = name.encode("idna").decode("ascii")
             wildcard = name.startswith("*.")
-            if _HOST.fullmatch(name.removeprefix("*.")) is None or (wildcard and ":" in name):
+            found = _HOST.fullmatch(name.removeprefix("*."))
+            if found is None or (wildcard and found[2]):
                 raise ValueError(
                     f"{word!r} is no host; write 'chat.example.com', 'localhost:8080' or "
                     "'*.example.com'"
                 )
             if wildcard:
-                endings.append(name[1:])
+                endings.append("." + found[1])
             else:
-                names.add(name)
+                names.add(found[1] + (found[2] or ""))
         return cls(frozenset(names), tuple(endings)) if names or endings else None
 
     def have(self, host: str) -> bool:
@@ -158,8 +162,14 @@ class Hosts:
         found = _HOST.fullmatch(host.lower()) if len(host) <= _LONGEST else None
         if found is None:
             return False
-        name, port = found[1], found[2] or ""
-        return name in self.names or name + port in self.names or name.endswith(self.endings)
+        name, port = found[1], found[2]
+        # Who asks for the usual port does not say it.
+        ports = (port,) if port else _DEFAULT_SUFFIXES.values()
+        return (
+            name in self.names
+            or any(name + each in self.names for each in ports)
+            or name.endswith(self.endings)
+        )
 
 
 def is_allowed(

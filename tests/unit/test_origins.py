@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from sockio.config import Settings
 from sockio.forwarded import TrustedProxies
 from sockio.origins import (
     Hosts,
@@ -335,3 +336,48 @@ def test_d58_a_preflight_is_granted_what_it_asks_for(
     assert headers["Access-Control-Allow-Methods"] == "GET, POST, OPTIONS"
     assert headers["Access-Control-Max-Age"] == "3600"
     assert headers.get("Access-Control-Allow-Headers") == granted
+
+
+@pytest.mark.parametrize(
+    ("name", "host", "ours"),
+    [
+        pytest.param("a.example:80", "a.example", True, id="the usual port is not said"),
+        pytest.param("a.example:443", "a.example", True, id="nor that of TLS"),
+        pytest.param("a.example:80", "a.example:80", True, id="or is"),
+        pytest.param("a.example:80", "a.example:8080", False, id="another port"),
+        pytest.param("a.example:8080", "a.example", False, id="an unusual port is said"),
+        pytest.param("a.example.", "a.example", True, id="a name with its last dot"),
+        pytest.param("*.example.", "a.example.", True, id="an ending with its last dot"),
+    ],
+)
+def test_names_are_meant_not_spelled(name: str, host: str, ours: bool) -> None:
+    hosts = Hosts.named([name])
+    assert hosts is not None
+    assert hosts.have(host) is ours
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "http://evil.example@app.example",
+        "http://evil.example\\@app.example",
+        "http://app.example?evil",
+        "http://app.example#evil",
+        "http://app.example,http://evil.example",
+        "http://evil.example,http://app.example",
+        "http://app.example\x00.evil.example",
+    ],
+)
+def test_what_no_browser_says_is_no_origin(origin: str) -> None:
+    assert not is_allowed(None, request(origin=origin))
+    assert not is_allowed(("http://app.example",), request(host="other.example", origin=origin))
+
+
+def test_a_page_before_whose_host_stands_another_is_that_other_ones() -> None:
+    assert source_of(request(referer="http://evil.example\\@app.example/")) == "null"
+    assert source_of(request(referer="http://app.example@evil.example/")) == "http://evil.example"
+
+
+def test_origins_may_be_written_as_people_do() -> None:
+    origins = Settings.make({"origins": ["http://Bücher.example:8080"]}).origins
+    assert is_allowed(origins, request(origin="http://xn--bcher-kva.example:8080"))
