@@ -30,7 +30,7 @@ from .flash_policy import FlashPolicyServer
 from .middleware import SocketIOMiddleware
 from .patching import warn_about_patching
 from .pywsgi_handler import Handler, Reader, Wait
-from .transports.connection import no_delay
+from .transports.connection import is_gone, no_delay
 
 try:
     from .fast_http.service import Service
@@ -231,6 +231,8 @@ class SocketIOServer(WSGIServer):
 
     def _make_door(self) -> Door:
         middleware = self.middleware
+        # Whoever takes turns has to be known to be of this thread, before the first request is.
+        middleware.runtime.bind()
         return Door(
             middleware.settings, middleware.runtime, middleware.registry.complaints, self.loop
         )
@@ -333,18 +335,42 @@ class SocketIOServer(WSGIServer):
         door, this = self.door, cast(Any, self)
         # In two steps, because the first one takes the connection away from the socket.
         options = {**this.ssl_args, "do_handshake_on_connect": False}
-        with this.wrap_socket(client_socket, **options) as sock:
+        self._take_turns()
+        if is_gone(client_socket):
+            self._tell_no_tls(address, "the client has gone")
+            return None
+        try:
+            sock = this.wrap_socket(client_socket, **options)
+        except OSError as error:
+            # Reset just now. Anything else is a fault of the settings.
+            if not isinstance(error, ConnectionError) and error.errno != errno.ENOTCONN:
+                raise
+            self._tell_no_tls(address, error)
+            return None
+        with sock:
             wait = Wait(sock, time.monotonic() + door.head_time, idle=True)
             door.expect(wait)
             try:
+                # What the client says first is what costs: a signature of ours. Those of many who
+                # come at once are not made one after the other.
+                gevent.socket.wait_read(sock.fileno())
+                self._take_turns()
                 sock.do_handshake()
             except (OSError, ValueError) as error:
-                host = str(address[0]) if isinstance(address, tuple) else ""
-                door.tell(logging.DEBUG, "tls-failed", host, "no TLS with %s: %s", host, error)
+                self._tell_no_tls(address, error)
                 return None
             finally:
                 door.forget(wait)
             return self.handle(sock, address)
+
+    def _take_turns(self) -> None:
+        """Let the loop look for input, if the connections have kept it busy for long."""
+        if self.door.busy_for_long():
+            self.door.runtime.breathe()
+
+    def _tell_no_tls(self, address: Any, error: object) -> None:
+        host = str(address[0]) if isinstance(address, tuple) else ""
+        self.door.tell(logging.DEBUG, "tls-failed", host, "no TLS with %s: %s", host, error)
 
     def handle(self, sock: Any, address: Any, early: bytes = b"") -> None:
         no_delay(sock)

@@ -42,6 +42,11 @@ class Stream(Protocol):
         """Begin to read. ``on_end`` is called once, when the peer has closed or reset."""
         ...
 
+    def unread(self, data: bytes) -> None:
+        """Have ``data`` read before all else: it arrived before the stream began. May be as much as
+        a server reads ahead, so it is taken apart as if it came by the connection."""
+        ...
+
     @property
     def send(self) -> Callable[[bytes | memoryview], int]:
         """Write now what can be written now: the number of bytes. Raises ``OSError``, one of
@@ -70,6 +75,7 @@ class WatchedStream:
 
     __slots__ = (
         "_chunk",
+        "_early",
         "_on_data",
         "_on_end",
         "_reading",
@@ -88,8 +94,10 @@ class WatchedStream:
         self.send: Callable[[bytes | memoryview], int] = sock.send
         self._runtime = runtime
         self._chunk = CHUNK
+        self._early = b""
         self._on_data: OnData | None = None
         self._on_end: OnEnd | None = None
+        # A watch for input, or a timer where there is some already; None while paused.
         self._reading: Cancellable | None = None
         self._writing: Cancellable | None = None
         #: Called when the stream has been closed: for a request that is parked until then.
@@ -98,6 +106,19 @@ class WatchedStream:
     def start(self, on_data: OnData, on_end: OnEnd) -> None:
         self._on_data, self._on_end = on_data, on_end
         self.resume()
+
+    def unread(self, data: bytes) -> None:
+        self._early = data
+        self._read_early()
+
+    def _read_early(self) -> None:
+        if self._reading is None or self._on_data is None:
+            return
+        data, self._early = self._early[: self._chunk], self._early[self._chunk :]
+        # Before it is handed on, for that may pause it.
+        self.pause()
+        self.resume()
+        self._chunk = hand_on(self._runtime, self._on_data, data, self._chunk)
 
     def _readable(self) -> None:
         # One read per turn of the loop: what is left makes the descriptor readable again, after
@@ -133,7 +154,11 @@ class WatchedStream:
 
     def resume(self) -> None:
         if self._reading is None and self._sock.fileno() >= 0:
-            self._reading = self._runtime.watch(self._sock, self._readable)
+            runtime = self._runtime
+            if self._early:
+                self._reading = runtime.at(runtime.now(), self._read_early)
+            else:
+                self._reading = runtime.watch(self._sock, self._readable)
 
     def end_writing(self) -> None:
         self._sock.shutdown(stdlib_socket.SHUT_WR)
@@ -142,6 +167,7 @@ class WatchedStream:
         self.pause()
         self.call_when_writable(None)
         self._on_data = self._on_end = None
+        self._early = b""
         self._sock.close()
         closed, self.on_closed = self.on_closed, None
         if closed is not None:
@@ -164,6 +190,7 @@ class BlockingStream:
     __slots__ = (
         "_busy",
         "_closed",
+        "_early",
         "_ending",
         "_go_on",
         "_on_data",
@@ -180,6 +207,7 @@ class BlockingStream:
         self._on_data: OnData | None = None
         self._on_end: OnEnd | None = None
         self._on_writable: Callable[[], None] | None = None
+        self._early = b""
         self._busy = False
         self._closed = False
         self._ending = False
@@ -188,6 +216,9 @@ class BlockingStream:
 
     def start(self, on_data: OnData, on_end: OnEnd) -> None:
         self._on_data, self._on_end = on_data, on_end
+
+    def unread(self, data: bytes) -> None:
+        self._early = data
 
     def run(self) -> None:
         """Read until the connection ends. Blocks the request's task for as long as that takes."""
@@ -199,8 +230,10 @@ class BlockingStream:
             if self._paused:
                 self._go_on.wait()
                 continue
+            data = self._early[:chunk]
+            self._early = self._early[chunk:]
             try:
-                data = self._sock.recv(chunk)
+                data = data or self._sock.recv(chunk)
             except (OSError, ValueError):  # ValueError: the TLS layer has been shut down
                 data = b""
             if data and self._on_data is not None:

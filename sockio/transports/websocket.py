@@ -128,7 +128,7 @@ class WebSocketCarrier:
             return
         self._socket.attach(self)
         if early:
-            self._received(early)
+            self._stream.unread(early)
 
     # ---- reading
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import logging
 import socket
+import ssl
+import struct
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import gevent
+import gevent.monkey
+import gevent.ssl
 import pytest
 from gevent.event import Event
 from gevent.pywsgi import WSGIServer
@@ -58,7 +63,7 @@ def test_who_pipelines_without_end_does_not_keep_others_waiting(way: Way, path: 
                 pass
 
         reading = gevent.spawn(read)
-        writing = gevent.spawn(greedy.send, request * 1500 + last)
+        writing = gevent.spawn(greedy.send, request * 5000 + last)
         eventually(lambda: count or len(server.registry.sockets), "it has begun")
         assert get(server.port, "/other", tls=way._tls).code == 200
         assert not served.is_set()
@@ -188,6 +193,61 @@ def test_what_is_no_tls_is_one_line_at_debug(
         assert get(server.port, "/other", tls=tls).code == 200
     assert not [each for each in caplog.records if each.levelno > logging.DEBUG]
     assert capfd.readouterr().err == ""
+
+
+def connect_at_once(port: int, *said: bytes) -> list[Any]:
+    """Connections on which that was said, made before the server had a turn."""
+    made = []
+    for data in said:
+        # The kernel's own way of connecting: gevent's would let the server go on.
+        sock = gevent.monkey.get_original("socket", "socket")()
+        sock.connect(("127.0.0.1", port))
+        sock.sendall(data)
+        made.append(sock)
+    return made
+
+
+def test_who_resets_before_tls_began_is_one_line_at_debug(
+    secured: tuple[Served, Any],
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    server, tls = secured
+    with caplog.at_level(logging.DEBUG, "sockio"):
+        for sock in connect_at_once(server.port, b"", b"\x16\x03", b"GET / HTTP/1.1\r\n"):
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            sock.close()
+        eventually(lambda: of_debug(caplog, "no TLS with 127.0.0.1") == 3, "they are said")
+        assert get(server.port, "/other", tls=tls).code == 200
+    assert not [each for each in caplog.records if each.levelno > logging.DEBUG]
+    assert capfd.readouterr().err == ""
+
+
+def test_handshakes_of_tls_that_come_at_once_take_turns(
+    secured: tuple[Served, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, tls = secured
+    # No time at all: each that is not the first of its turn waits for the next.
+    monkeypatch.setattr("sockio.door.SLICE", 0.0)
+    monkeypatch.setattr("sockio.workers.SLICE", 0.0)
+    loop = gevent.get_hub().loop
+    turns: list[int] = []
+    monkeypatch.setattr(server.server, "handle", lambda *_: None)
+    hello = ssl.MemoryBIO()
+    with contextlib.suppress(ssl.SSLWantReadError):
+        tls.wrap_bio(ssl.MemoryBIO(), hello).do_handshake()
+    started = gevent.ssl.SSLSocket.do_handshake
+
+    def noting(sock: Any) -> None:
+        turns.append(loop.iteration)
+        started(sock)
+
+    monkeypatch.setattr(gevent.ssl.SSLSocket, "do_handshake", noting)
+    made = connect_at_once(server.port, *[hello.read()] * 12)
+    eventually(lambda: len(turns) == 12, "all have been begun")
+    for sock in made:
+        sock.close()
+    assert max(turns.count(each) for each in turns) <= 2
 
 
 @pytest.mark.parametrize("reset", [False, True], ids=["FIN", "RST"])
