@@ -449,6 +449,7 @@ def main() -> None:
         # Before those who flood, where that is allowed: it is the server that is measured.
         os.setpriority(os.PRIO_PROCESS, 0, -10)
     rows, found = list(HEAD), {}
+    load = os.getloadavg()[0]
     say(*HEAD)
     for name in options.rows or FLOODS:
         felt = measure(name, options.seconds)
@@ -458,7 +459,10 @@ def main() -> None:
     if options.docs:
         made_on = ", ".join(each for name, each in machine().items() if name != "open files")
         version = f"Python {sys.version.split()[0]}, commit {commit(ROOT) or 'unknown'}"
-        text = f"Measured on {made_on}; {version}."
+        text = (
+            f"Measured on {made_on}, where {load:.1f} processes of others were ready to run when it "
+            f"began; {options.seconds:g} seconds each; {version}."
+        )
         PAGE.write_text("\n".join([*rows, "", text, ""]), encoding="utf-8")
         PAGE.with_suffix(".json").write_text(
             json.dumps({"machine": machine(), "commit": commit(ROOT), "floods": found}) + "\n",
