@@ -459,10 +459,8 @@ def main() -> None:
     if options.docs:
         made_on = ", ".join(each for name, each in machine().items() if name != "open files")
         version = f"Python {sys.version.split()[0]}, commit {commit(ROOT) or 'unknown'}"
-        text = (
-            f"Measured on {made_on}, where {load:.1f} processes of others were ready to run when it "
-            f"began; {options.seconds:g} seconds each; {version}."
-        )
+        how = f"load average {load:.1f} when it began; {options.seconds:g} seconds each"
+        text = f"Measured on {made_on}, {how}; {version}."
         PAGE.write_text("\n".join([*rows, "", text, ""]), encoding="utf-8")
         PAGE.with_suffix(".json").write_text(
             json.dumps({"machine": machine(), "commit": commit(ROOT), "floods": found}) + "\n",
