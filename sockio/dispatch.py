@@ -393,11 +393,12 @@ class Dispatcher:
             self._complain(
                 logging.ERROR,
                 ("handler-failed", type(namespace).__qualname__, _handler_of(namespace, packet)),
-                "%s %s: the handler of %s %r failed",
+                "%s %s: %s failed",
                 socket,
                 endpoint or _GLOBAL,
-                kind,
-                packet.get("name", ""),
+                f"the handler of event {packet['name']!r}"
+                if kind == "event"
+                else _handler_of(namespace, packet),
                 exc_info=True,
             )
             self._refuse("internal_error", "The server failed to handle this.", endpoint, answer_to)

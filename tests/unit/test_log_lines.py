@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from sockio import BaseNamespace
+
+from .conftest import MakeHouse
 from .test_layers import SOURCES
 
 #: What may log by itself, and why no client can fill the log by that.
@@ -89,3 +92,19 @@ def test_d78_the_command_alone_prints_and_configures_logging() -> None:
 def test_no_level_is_missing() -> None:
     logger = logging.getLogger("sockio.test")
     assert all(hasattr(logger, level) for level in LEVELS)
+
+
+def test_what_failed_is_named(house: MakeHouse, caplog: pytest.LogCaptureFixture) -> None:
+    class Failing(BaseNamespace):
+        def on_x(self) -> None:
+            raise ValueError
+
+        def recv_message(self, data: str) -> None:
+            raise ValueError
+
+        recv_json = recv_message
+
+    client = house({"/s": Failing}).client("/s")
+    client.sends("3::/s:text", "4::/s:1", '5::/s:{"name":"x"}')
+    said = [each.getMessage().partition("/s: ")[2] for each in caplog.records]
+    assert said == ["recv_message failed", "recv_json failed", "the handler of event 'x' failed"]
