@@ -94,7 +94,7 @@ class Outlet(ABC):
             if kept is None or kept.closed:
                 return False
             # The namespace's connect is being decided; its answer has to go out first.
-            return kept.put(packet) or self._overflow(packet, kept)
+            return kept.put(packet) or kept.put_large(packet) or self._overflow(packet, kept)
         carrier = self._carrier
         if carrier is not None and not self._outbox and carrier.write(packet):
             if not held:

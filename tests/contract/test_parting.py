@@ -136,6 +136,29 @@ def test_one_of_about_the_size_of_the_outbox_between_small_ones(
     assert client.socket.dropped == 0
 
 
+class Welcoming(BaseNamespace):
+    """Has much to say at the gate."""
+
+    def recv_connect(self) -> None:
+        self.emit("soon")
+        self.emit("large", "x" * 30_000)
+        self.emit("more")
+
+
+@pytest.mark.parametrize("endpoint", ["", "/chat"])
+def test_the_gate_says_something_larger_than_the_outbox_between_small_ones(
+    start: Callable[..., Served], connect: Connect, endpoint: str
+) -> None:
+    client = connect(start({endpoint: Welcoming}, max_outbox=(100, 10_000))).listen()
+    assert client.hear() == "1::"
+    if endpoint:
+        client.send("1::/chat")
+        assert client.hear() == "1::/chat"
+    assert client.hear() == f'5::{endpoint}:{{"name":"soon"}}'
+    assert len(client.hear()) > 30_000
+    assert client.hear() == f'5::{endpoint}:{{"name":"more"}}'
+
+
 class GoesOn(BaseNamespace, BroadcastMixin):
     """Says more when it has thrown the client out, by every way there is."""
 
