@@ -202,7 +202,10 @@ class _Input(Input):
 
     def _discard(self) -> None:
         """Read away what the application did not want, up to a bound."""
-        self.send_100_continue_enabled = False
+        if self.socket is not None and (self.unread or self.chunked_input):
+            # The client waits to be told to go on, and was told the answer: who knows what comes.
+            self._chunked_input_error = True
+            return
         left = UNWANTED
         if self.unread <= left:
             while left > 0 and not self._chunked_input_error:
