@@ -48,6 +48,9 @@ def socketio_manage(
     request = passed if request is None else request
     socket = environ.get("socketio")
     if socket is None and (claim := claim_of(environ)) is not None:
+        if claim.only_asking:
+            # Nobody is let in by this request: it looks for a middleware, and found a view.
+            return answer_for_caller()
         # A layer between has made an environ of its own.
         socket = environ["socketio"] = environ["sockio"] = claim.socket
     if not isinstance(socket, Socket):

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from gevent.event import Event
 
-from sockio import BaseNamespace, SocketIOMiddleware, socketio_manage
+from sockio import BaseNamespace, SocketIOMiddleware, endpoint, socketio_manage
 from sockio.server import SocketIOServer
 from sockio.testing import LiveServer, Refused
 
@@ -512,6 +513,45 @@ def test_nobody_comes_in_past_a_layer_that_fails(serve: Serve, failing: App) -> 
     with pytest.raises(Refused) as refused:
         server.connect()
     assert refused.value.code == "authorize-refused"
+
+
+def test_a_view_that_is_met_by_the_question_is_no_failure(serve: Serve) -> None:
+    client = serve(closure(view), {"": Secret}).connect()
+    client.emit("echo", 1)
+    client.expect("echo", 1)
+
+
+def test_an_application_that_does_not_answer_lets_nobody_in(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(endpoint, "PATIENCE", 0.01)
+
+    def slow(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        Event().wait()
+        return []
+
+    with pytest.raises(Refused) as refused:
+        serve(slow, {"": Open}).connect()
+    assert refused.value.code == "view-failed"
+
+
+@pytest.mark.parametrize("given", [{}, {"namespaces": {"": Open}}], ids=["view", "mapping"])
+@pytest.mark.parametrize("let", [False, True])
+def test_a_layer_that_calls_the_place_otherwise(
+    serve: Serve, given: dict[str, Any], let: bool
+) -> None:
+    inner = SocketIOMiddleware(not_ours, {"": Secret}, resource="rt", authorize=lambda r: let)
+
+    def rewriting(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        path = environ["PATH_INFO"].replace("/socket.io", "/rt")
+        return inner({**environ, "PATH_INFO": path}, start_response)
+
+    server = serve(rewriting, **given)
+    if let:
+        assert server.connect().sid in inner.registry.sockets
+    else:
+        with pytest.raises(Refused):
+            server.connect()
 
 
 @pytest.mark.parametrize("given", [{}, {"namespaces": {"": Open}}], ids=["view", "mapping"])
