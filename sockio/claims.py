@@ -16,7 +16,7 @@ import logging
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextvars import ContextVar
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 __all__ = ["CLAIM", "Claim", "Inside", "Middleware", "PassedOn", "claim_of"]
 
@@ -146,6 +146,9 @@ class Claim:
         "taken",
     )
 
+    #: Whether there ever was one in this process.
+    made: ClassVar[bool] = False
+
     def __init__(
         self,
         asker: Inside,
@@ -168,6 +171,7 @@ class Claim:
         self._input = environ.get("wsgi.input")
         environ[CLAIM] = self
         _latest.set(self)
+        Claim.made = True
 
     def is_of(self, environ: Mapping[str, Any]) -> bool:
         """Whether an environ that somebody has made is that of this request."""

@@ -88,7 +88,8 @@ class SocketIOMiddleware:
     def __call__(
         self, environ: dict[str, Any], start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
-        claim = claim_of(environ)
+        # Where there never was one, none is looked for with each request of the application.
+        claim = claim_of(environ) if Claim.made else None
         if claim is not None:
             if claim.asker is not self.inside:
                 environ[CLAIM] = claim
