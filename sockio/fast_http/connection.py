@@ -194,7 +194,11 @@ class FastConnection:
             self._service.runtime.begin_turn()
             self._reader.feed(data)
             if state is _READING:
-                self._advance()
+                if self._request is not None and self._service.door.busy_for_long():
+                    # It may be the end of a megabyte, as those of others in this turn were.
+                    self._go_on_later()
+                else:
+                    self._advance()
             elif self._reader.waiting > AHEAD:
                 self._pause()
 
@@ -229,14 +233,18 @@ class FastConnection:
     def _go_on_later(self) -> None:
         """Others first: there is more of this client's than a turn of the loop has time for."""
         self._pause()
+        later(self._service.loop, self._go_on)
 
-        def go_on() -> None:
-            if self.state is _READING:
-                self._resume()
-                self._service.runtime.begin_turn()
-                self._advance()
-
-        later(self._service.loop, go_on)
+    def _go_on(self) -> None:
+        if self.state is not _READING:
+            return
+        if self._service.door.busy_for_long():
+            # Others who waited came first: with each look for input at least one goes on.
+            later(self._service.loop, self._go_on)
+            return
+        self._resume()
+        self._service.runtime.begin_turn()
+        self._advance()
 
     def _failed(self) -> None:
         # In the event loop nobody else would see to it that the connection ends.

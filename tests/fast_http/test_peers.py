@@ -329,3 +329,40 @@ def test_a_refused_body_is_read_away_for_a_while(
         assert connection.answer().code == 408
         assert connection.at_end()
     eventually(lambda: open_connections(short) == 0, "it is closed")
+
+
+# ---- Many at once
+
+
+def test_bodies_that_end_at_once_are_answered_in_turns(
+    fast: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each may be a megabyte that takes a while: the loop looks for input in between."""
+    service = fast.server.fast
+    assert service is not None
+    body = b"8::" + bytes(2000)
+    raws = [Raw(fast.port) for _ in range(6)]
+    for raw in raws:
+        head = f"POST {session(fast)} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
+        raw.send(head.encode() + body[:-1])
+    eventually(
+        lambda: sum(each._request is not None for each in service.connections) == 6,
+        "all of them wait for the rest",
+    )
+    loop = gevent.get_hub().loop
+    turns: list[int] = []
+    respond = service.endpoint.respond
+
+    def noting(*args: Any) -> Any:
+        turns.append(loop.iteration)
+        return respond(*args)
+
+    monkeypatch.setattr(service.endpoint, "respond", noting)
+    # No time at all: whoever is not the first of a turn waits for the next.
+    monkeypatch.setattr("sockio.door.SLICE", 0.0)
+    for raw in raws:
+        raw.sock._sock.send(body[-1:])
+    for raw in raws:
+        assert b"200 OK" in raw.until_quiet(1)
+        raw.close()
+    assert len(turns) == len(set(turns)) == 6
