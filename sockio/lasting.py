@@ -72,12 +72,8 @@ def shed(environ: dict[str, Any], request: Any = None) -> list[str]:
     Where ``request``, the application's own, has another environ, it is taken out of that as well:
     a session keeps its request. To be called when nobody decides by the environ any more.
     """
-    size = EACH * len(environ)
-    for name, value in environ.items():
-        size += len(name)
-        if isinstance(value, (str, bytes)):
-            size += len(value)
-    if size <= KEPT:
+    texts = [value for value in environ.values() if isinstance(value, (str, bytes))]
+    if sum(map(len, texts)) + sum(map(len, environ)) + EACH * len(environ) <= KEPT:
         return []
     sizes = {
         name: len(value) + len(name) + EACH
