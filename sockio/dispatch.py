@@ -135,7 +135,8 @@ class Dispatcher:
         self._working = False
         #: Since when the present handler runs; None between handlers.
         self._handling: float | None = None
-        self._farewells: set[_Farewell] = set()
+        # Made for the first that leaves: an empty set is as large as this object.
+        self._farewells: set[_Farewell] | None = None
         # What a connect waits for whose namespace is just being left.
         self._seen_off: Signal | None = None
         self._impatience: Cancellable | None = None
@@ -702,6 +703,8 @@ class Dispatcher:
         self._work_soon()
         if not self._socket.holding(namespace.ns_name):
             # Else it overtakes nothing: recv_connect has to return first.
+            if self._farewells is None:
+                self._farewells = set()
             self._farewells.add(farewell)
             self._watch_for_slowness()
         if namespace._deaf:
@@ -722,7 +725,7 @@ class Dispatcher:
             # The queue moves: the farewells keep their place in it.
             self._watch_for_slowness()
             return
-        waiting = sorted(self._farewells, key=lambda each: each.since)
+        waiting = sorted(self._farewells or (), key=lambda each: each.since)
         if self._done is not None:
             # The whole session is over: what waits behind the slow handler is not handled.
             self._forget()
@@ -732,7 +735,8 @@ class Dispatcher:
     def _tell(self, farewell: _Farewell) -> None:
         """Run the end of one namespace: exactly once, whoever comes first."""
         namespace = farewell.namespace
-        self._farewells.discard(farewell)
+        if self._farewells is not None:
+            self._farewells.discard(farewell)
         if namespace._told:
             return
         namespace._leaving = namespace._told = True

@@ -199,7 +199,8 @@ class Socket(Outlet):
         self._shared_codec = codec
         self.runtime = runtime
         self._on_change = on_change
-        self._acks = PendingAcks(settings.max_acks)
+        # Made for the first callback: most clients are asked for no ack.
+        self._acks: PendingAcks | None = None
         self._alarm: Alarm | None = None
         self._alarm_at = 0.0
         self._paused = False
@@ -263,6 +264,8 @@ class Socket(Outlet):
 
     def expect_ack(self, endpoint: str, waiting: Waiting) -> int:
         """Register a callback and return the ack id to send with the packet."""
+        if self._acks is None:
+            self._acks = PendingAcks(self.config.max_acks)
         ack_id, dropped = self._acks.add(endpoint, waiting)
         if dropped is not None:
             self._fail([dropped], "too many callbacks wait for an ack (max_acks)")
@@ -279,7 +282,8 @@ class Socket(Outlet):
 
     def forget_acks(self, endpoint: str) -> None:
         """A namespace was left: nobody will acknowledge to it any more."""
-        self._fail(self._acks.leave(endpoint), "the namespace was disconnected")
+        if self._acks is not None:
+            self._fail(self._acks.leave(endpoint), "the namespace was disconnected")
 
     def error(
         self,
@@ -391,7 +395,8 @@ class Socket(Outlet):
             self._arm(Alarm.BEAT, self.config.heartbeat_interval)
 
     def _acknowledged(self, packet: Packet) -> None:
-        waiting = self._acks.pop(packet["endpoint"], packet["ackId"])
+        acks = self._acks
+        waiting = None if acks is None else acks.pop(packet["endpoint"], packet["ackId"])
         if waiting is None:
             self._report(
                 logging.DEBUG, "stray-ack", "%s: nobody waits for ack %s", self, packet["ackId"]
@@ -561,7 +566,8 @@ class Socket(Outlet):
             return
         self.close_reason = reason
         state = self._move("close")
-        self._fail(self._acks.clear(), f"the session ended: {reason}")
+        if self._acks is not None:
+            self._fail(self._acks.clear(), f"the session ended: {reason}")
         if state is State.DISCONNECTED:
             self._alarm = None
             self.jobs.end()
@@ -663,14 +669,14 @@ class Socket(Outlet):
 
     def deadline(self) -> float | None:
         """When :meth:`handle_deadline` wants to be called."""
-        acks = self._acks.deadline()
+        acks = None if self._acks is None else self._acks.deadline()
         if self._alarm is None:
             return acks
         return self._alarm_at if acks is None else min(acks, self._alarm_at)
 
     def handle_deadline(self, now: float) -> None:
         """Do what is due. Early calls do nothing."""
-        expired = self._acks.expire(now)
+        expired = None if self._acks is None else self._acks.expire(now)
         if expired:
             self._fail(expired, "no answer in time")
             self._report(
