@@ -8,83 +8,111 @@ transport never goes. Everything here costs the same however many there are.
 
 from __future__ import annotations
 
+import enum
 import ipaddress
 from collections import OrderedDict
-from collections.abc import Iterator
 from typing import Generic, Protocol, TypeVar
 
-__all__ = ["AWAY", "Crowd", "network_of"]
+__all__ = ["AWAY", "Crowd", "Place", "network_of"]
 
 #: Seconds without a transport after which a session may have to make room: many times what a
 #: client takes between two polls.
 AWAY = 5.0
-#: How many of the settled sessions are looked at to find one that is away.
+#: How many of those that have been away are looked at to find one that is.
 LOOKS = 16
 
 
-class Standing(Protocol):
-    """One session, as a crowd sees it."""
+class Place(enum.Enum):
+    """Where a session is filed."""
 
-    @property
-    def fleeting(self) -> bool:
-        """Whether its client has not come back to it."""
-        ...
+    #: Its client has not come back to it, and has no transport.
+    FLEETING = enum.auto()
+    #: Nowhere: it has a transport, or is ending, and is only counted. So an idle websocket takes no
+    #: place in any order.
+    IN_USE = enum.auto()
+    #: It has been without a transport after its client came back; for good, since a client that
+    #: polls is away and back with every poll.
+    AWAY = enum.auto()
+
+
+# Looked at with every poll; an attribute of an enum is found slowly.
+_FLEETING, _AWAY = Place.FLEETING, Place.AWAY
+
+
+class Member(Protocol):
+    """One session, as a crowd sees it."""
 
     def away_for(self, now: float) -> float:
         """Seconds that it has been without a transport; 0.0 with one."""
         ...
 
 
-S = TypeVar("S", bound=Standing)
+S = TypeVar("S", bound=Member)
 
 
 class Crowd(Generic[S]):
-    """Sessions in the order in which they came."""
+    """So many sessions, and in the order in which they came those that may have to go."""
 
-    __slots__ = ("_fleeting", "_settled", "name")
+    __slots__ = ("_away", "_fleeting", "_members", "name")
 
     def __init__(self, name: str = "") -> None:
         self.name = name
+        self._members = 0
         # Most addresses have one session: no dictionary is made before something is in it.
         self._fleeting: OrderedDict[S, None] | None = None
-        self._settled: OrderedDict[S, None] | None = None
+        self._away: OrderedDict[S, None] | None = None
 
     def __len__(self) -> int:
-        fleeting, settled = self._fleeting, self._settled
-        return (len(fleeting) if fleeting else 0) + (len(settled) if settled else 0)
-
-    def __iter__(self) -> Iterator[S]:
-        yield from self._fleeting or ()
-        yield from self._settled or ()
+        return self._members
 
     @property
-    def fleeting(self) -> int:
-        """How many are fleeting."""
+    def fleeting(self) -> tuple[S, ...]:
+        """Those that are fleeting."""
+        return tuple(self._fleeting or ())
+
+    @property
+    def away(self) -> tuple[S, ...]:
+        """Those that have been away."""
+        return tuple(self._away or ())
+
+    @property
+    def number_of_fleeting(self) -> int:
         return len(self._fleeting or ())
 
-    def file(self, session: S, fleeting: bool) -> None:
-        """Put ``session`` where it belongs now."""
-        if self._fleeting or self._settled:
-            self.remove(session)
-        if fleeting:
+    def add(self, session: S, place: Place) -> None:
+        """Count ``session``, which is not in it yet, and put it where it belongs."""
+        self._members += 1
+        self._put(session, place)
+
+    def move(self, session: S, place: Place) -> None:
+        """Put ``session``, which is in it, where it belongs now."""
+        self._take_out(session)
+        self._put(session, place)
+
+    def remove(self, session: S) -> None:
+        """Take out ``session``, which is in it."""
+        self._members -= 1
+        self._take_out(session)
+
+    def _put(self, session: S, place: Place) -> None:
+        if place is _FLEETING:
             if self._fleeting is None:
                 self._fleeting = OrderedDict()
             self._fleeting[session] = None
-        else:
-            if self._settled is None:
-                self._settled = OrderedDict()
-            self._settled[session] = None
+        elif place is _AWAY:
+            if self._away is None:
+                self._away = OrderedDict()
+            self._away[session] = None
 
-    def remove(self, session: S) -> None:
-        """Take ``session`` out; nothing happens if it is not in it."""
+    def _take_out(self, session: S) -> None:
         if self._fleeting is not None and session in self._fleeting:
             del self._fleeting[session]
             if not self._fleeting:
                 self._fleeting = None
-        elif self._settled is not None and session in self._settled:
-            del self._settled[session]
-            if not self._settled:
-                self._settled = None
+        elif self._away is not None and session in self._away:
+            del self._away[session]
+            if not self._away:
+                self._away = None
 
     def oldest_fleeting(self) -> S | None:
         return next(iter(self._fleeting)) if self._fleeting else None
@@ -93,15 +121,15 @@ class Crowd(Generic[S]):
         """The session that makes room for another; None where all are in use, as far as was
         looked."""
         oldest = self.oldest_fleeting()
-        settled = self._settled
-        if oldest is not None or settled is None:
+        away = self._away
+        if oldest is not None or away is None:
             return oldest
-        for _ in range(min(LOOKS, len(settled))):
-            session = next(iter(settled))
+        for _ in range(min(LOOKS, len(away))):
+            session = next(iter(away))
             if session.away_for(now) >= AWAY:
                 return session
             # Whoever was looked at is looked at again when all others were.
-            settled.move_to_end(session)
+            away.move_to_end(session)
         return None
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from .backplane import Backplane
 from .complaints import Complaints, at_length
 from .config import Settings
-from .crowd import Crowd, network_of
+from .crowd import Crowd, Place, network_of
 from .exceptions import RequestRefused
 from .interfaces import Cancellable, PacketSink, Runtime, Signal
 from .protocol.dialect import Codec
@@ -30,6 +30,9 @@ log = logging.getLogger("sockio.registry")
 SID_BYTES = 15
 #: Names of namespaces that are remembered, and names that are none.
 KNOWN, UNKNOWN = 1000, 100
+
+# Looked at with every poll; an attribute of an enum is found slowly.
+_AWAY = Place.AWAY
 
 
 class SessionRegistry:
@@ -169,7 +172,7 @@ class SessionRegistry:
         """End the sessions in whose place one more comes. Raises ``RequestRefused`` where none is
         to be ended."""
         settings = self.settings
-        while crowd.fleeting >= settings.max_unopened:
+        while crowd.number_of_fleeting >= settings.max_unopened:
             self._evict(crowd.oldest_fleeting(), "max_unopened")
         of_one, of_all = settings.max_sessions
         while of_one and len(crowd) >= of_one:
@@ -208,9 +211,9 @@ class SessionRegistry:
         if crowd is None:
             crowd = self._crowds[name] = Crowd(name)
         socket.crowd = crowd
-        crowd.file(socket, fleeting=True)
-        self._everybody.file(socket, fleeting=True)
-        socket.filed_as_fleeting = True
+        socket.filed = Place.FLEETING
+        crowd.add(socket, Place.FLEETING)
+        self._everybody.add(socket, Place.FLEETING)
         if len(self.known) < KNOWN:
             self.known.update(socket.namespaces)
         self._sockets[socket.sessid] = socket
@@ -255,13 +258,13 @@ class SessionRegistry:
                 if self._empty is not None and not self._sockets and not self._ending:
                     self._empty.set()
             return
-        # Asked with every poll and every heartbeat: one that has settled stays so.
-        if socket.filed_as_fleeting or not socket.settled:
-            fleeting = socket.fleeting
-            if fleeting is not socket.filed_as_fleeting and socket.crowd is not None:
-                socket.filed_as_fleeting = fleeting
-                socket.crowd.file(socket, fleeting)
-                self._everybody.file(socket, fleeting)
+        # Asked with every poll and every heartbeat: one that has been away stays filed so.
+        if socket.filed is not _AWAY:
+            place = socket.place
+            if place is not socket.filed and socket.crowd is not None:
+                socket.filed = place
+                socket.crowd.move(socket, place)
+                self._everybody.move(socket, place)
         if self._wheel.file(socket):
             self._set_timer()
 
@@ -316,13 +319,21 @@ class SessionRegistry:
             assert socket.deadline() is not None, f"{socket} has no deadline"
         for socket in self._ending:
             assert socket.state is State.DISCONNECTING, f"{socket} has ended and is kept"
-        assert set(self._everybody) == set(self._sockets.values())
-        assert sum(map(len, self._crowds.values())) == len(self._everybody)
+        members: dict[str, list[Socket]] = {name: [] for name in self._crowds}
+        for socket in self._sockets.values():
+            name = network_of(socket.address)
+            assert socket.crowd is not None
+            assert socket.crowd is self._crowds.get(name)
+            assert socket.filed is socket.place or (socket.filed is _AWAY and socket.settled)
+            members[name].append(socket)
         for name, crowd in self._crowds.items():
             assert crowd.name == name
-            for socket in crowd:
-                assert socket.crowd is crowd
-                assert network_of(socket.address) == name
-                assert socket.fleeting is socket.filed_as_fleeting
-            assert crowd.fleeting == sum(socket.fleeting for socket in crowd)
+            self._check_crowd(crowd, members[name])
+        self._check_crowd(self._everybody, list(self._sockets.values()))
         self.rooms.check([*self._sockets.values(), *self._ending])
+
+    @staticmethod
+    def _check_crowd(crowd: Crowd[Socket], members: list[Socket]) -> None:
+        assert len(crowd) == len(members)
+        assert set(crowd.fleeting) == {each for each in members if each.filed is Place.FLEETING}
+        assert set(crowd.away) == {each for each in members if each.filed is Place.AWAY}

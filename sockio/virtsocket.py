@@ -33,7 +33,7 @@ from typing import Any
 from .acks import PendingAcks, Waiting
 from .complaints import Complaints, Kind
 from .config import Settings
-from .crowd import Crowd
+from .crowd import Crowd, Place
 from .error_handling import default_error_handler
 from .exceptions import PacketError
 from .interfaces import Carrier, Job, PacketSink, Runtime, Signal
@@ -67,6 +67,7 @@ class State(enum.Enum):
 # Looked at with every packet; an attribute of an enum is found slowly.
 _CONNECTED = State.CONNECTED
 _CONNECTING = State.CONNECTING
+_FLEETING, _IN_USE, _AWAY = Place.FLEETING, Place.IN_USE, Place.AWAY
 
 #: What needs the application, by the first character: connects, messages, JSON, events, errors. The
 #: others take effect when they arrive.
@@ -131,7 +132,7 @@ class Socket(Outlet):
         "dispatcher",
         "environ",
         "error_handler",
-        "filed_as_fleeting",
+        "filed",
         "heartbeats",
         "hits",
         "jobs",
@@ -195,7 +196,7 @@ class Socket(Outlet):
         # Made by the first limit that it meets: most meet none.
         self.buckets: Buckets | None = None
         self.crowd: Crowd[Socket] | None = None
-        self.filed_as_fleeting = False
+        self.filed: Place | None = None
         self._shared_codec = codec
         self.runtime = runtime
         self._on_change = on_change
@@ -650,9 +651,11 @@ class Socket(Outlet):
         self._on_change(self)
 
     @property
-    def fleeting(self) -> bool:
-        """Whether nobody has come back to it: it may go when there are too many."""
-        return not self.settled and self._carrier is None and self.close_reason is None
+    def place(self) -> Place:
+        """Where it belongs among the sessions that may have to go when there are too many."""
+        if self._carrier is not None or self.close_reason is not None:
+            return _IN_USE
+        return _AWAY if self.settled else _FLEETING
 
     def away_for(self, now: float) -> float:
         """Seconds that the client has been without a transport; 0.0 with one."""

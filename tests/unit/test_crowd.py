@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from sockio import BaseNamespace, Reason
-from sockio.crowd import AWAY, LOOKS, network_of
+from sockio.crowd import AWAY, LOOKS, Crowd, network_of
 from sockio.exceptions import RequestRefused
 from sockio.virtsocket import Socket
 
@@ -40,6 +40,11 @@ def streaming(home: House, address: str = ONE) -> Client:
     client = Client(home, address).opens()
     home.runtime.settle()
     return client
+
+
+def filed(crowd: Crowd[Socket]) -> tuple[int, list[Socket], list[Socket]]:
+    """How many are in it, those that are fleeting, those that have been away."""
+    return len(crowd), list(crowd.fleeting), list(crowd.away)
 
 
 def there(home: House) -> set[Socket]:
@@ -155,6 +160,27 @@ def test_who_is_away_is_found_among_many_that_are_not(house: MakeHouse) -> None:
     home.handshake(ONE)
     assert gone.socket.close_reason == Reason.EVICTED
     assert all(client.socket.connected for client in clients)
+
+
+def test_who_has_a_transport_is_counted_and_kept_in_no_order(house: MakeHouse) -> None:
+    home = house({})
+    live = streaming(home).socket
+    crowd = live.crowd
+    assert crowd is not None
+    assert filed(crowd) == (1, [], [])
+    polling = once(home)
+    assert filed(crowd) == (2, [polling.socket], [])
+    poll = polling.polls()
+    assert filed(crowd) == (2, [], [])
+    poll.hangs_up()
+    assert filed(crowd) == (2, [], [polling.socket])
+    # From then on it keeps its place.
+    polling.polls()
+    assert filed(crowd) == (2, [], [polling.socket])
+    home.registry.check()
+    live.disconnect()
+    home.runtime.settle()
+    assert filed(crowd) == (1, [], [polling.socket])
 
 
 def test_all_addresses_together_are_bounded(house: MakeHouse) -> None:
