@@ -133,6 +133,7 @@ class Endpoint:
         self._scripting = JSONPPolling.name if JSONPPolling.name in transports else None
         self._files = ClientFiles(settings.client_script)
         self._looked_around = False
+        self._promises: dict[tuple[str, ...], str] = {}
 
     def respond(self, route: Route, request: Request, *, alone: bool = False) -> WSGIApplication:
         """The answer to one request: a WSGI application. ``alone`` says that no middleware inside
@@ -353,13 +354,23 @@ class Endpoint:
             socket.request = webob.Request(socket.environ)
         offered = self._offered(environ)
         self.registry.admit(socket)
-        line = encode_handshake(
-            socket.sessid, self.settings.heartbeat_timeout, self.settings.close_timeout, offered
-        )
+        line = socket.sessid + self._promise(tuple(offered))
         index = self._jsonp_index(request)
         if index is not None:
             return _jsonp(index, string_literal(line), cookies)
         return Answer(_TEXT, line.encode(), cors_headers(environ) + cookies)
+
+    def _promise(self, offered: tuple[str, ...]) -> str:
+        """What a handshake's line says behind the session id: the same for everybody to whom the
+        same transports are offered."""
+        promise = self._promises.get(offered)
+        if promise is None:
+            settings = self.settings
+            line = encode_handshake(
+                "sid", settings.heartbeat_timeout, settings.close_timeout, offered
+            )
+            promise = self._promises[offered] = line.removeprefix("sid")
+        return promise
 
     # ---- others inside of the application
 

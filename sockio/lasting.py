@@ -97,6 +97,8 @@ def shed(environ: dict[str, Any], request: Any = None) -> list[str]:
 def lasting_environ(environ: dict[str, Any]) -> dict[str, Any]:
     """A copy of the handshake's environ that may live as long as the session: without the
     server's own objects, and with an empty body."""
-    lasting = {key: value for key, value in environ.items() if key not in _FLEETING}
+    lasting = dict(environ)
+    for key in _FLEETING.intersection(environ):
+        del lasting[key]
     lasting["wsgi.input"] = io.BytesIO()
     return lasting

@@ -152,7 +152,7 @@ class SessionRegistry:
         of_one, of_all = self.settings.max_sessions
         if crowd is not None and of_one and len(crowd) >= of_one:
             self._first_to_go(crowd, of_one)
-        if of_all and len(self._everybody) >= of_all:
+        if of_all and len(self._sockets) >= of_all:
             self._first_to_go(self._everybody, of_all)
 
     def _first_to_go(self, crowd: Crowd[Socket], limit: int) -> Socket:
@@ -177,7 +177,7 @@ class SessionRegistry:
         of_one, of_all = settings.max_sessions
         while of_one and len(crowd) >= of_one:
             self._evict(self._first_to_go(crowd, of_one), "max_sessions")
-        while of_all and len(self._everybody) >= of_all:
+        while of_all and len(self._sockets) >= of_all:
             self._evict(self._first_to_go(self._everybody, of_all), "max_sessions")
 
     def _evict(self, socket: Socket | None, limit: str) -> None:
@@ -205,11 +205,11 @@ class SessionRegistry:
         self.check_room_for(socket.address)
         name = network_of(socket.address)
         crowd = self._crowds.get(name)
-        self._make_room(Crowd(name) if crowd is None else crowd)
-        # Whoever made room may have been the last of its address.
-        crowd = self._crowds.get(name)
         if crowd is None:
-            crowd = self._crowds[name] = Crowd(name)
+            crowd = Crowd(name)
+        self._make_room(crowd)
+        # Whoever made room may have been the last of its address.
+        crowd = self._crowds.setdefault(name, crowd)
         socket.crowd = crowd
         socket.filed = Place.FLEETING
         crowd.add(socket, Place.FLEETING)

@@ -50,10 +50,14 @@ class Wheel(Generic[T]):
         deadline = entry.deadline()
         if deadline is None:
             return False
-        slot = max(math.ceil(deadline / self.granularity), not_before)
-        if entry.wheel_slot is not None and entry.wheel_slot <= slot:
-            return False
-        self.remove(entry)
+        slot = math.ceil(deadline / self.granularity)
+        if slot < not_before:
+            slot = not_before
+        filed = entry.wheel_slot
+        if filed is not None:
+            if filed <= slot:
+                return False
+            self._slots[filed].pop(entry, None)
         entry.wheel_slot = slot
         entries = self._slots.get(slot)
         if entries is not None:
@@ -65,8 +69,9 @@ class Wheel(Generic[T]):
 
     def remove(self, entry: T) -> None:
         """Forget ``entry``, if it is filed."""
-        slot, entry.wheel_slot = entry.wheel_slot, None
+        slot = entry.wheel_slot
         if slot is not None:
+            entry.wheel_slot = None
             self._slots[slot].pop(entry, None)
 
     def entries(self) -> list[T]:

@@ -30,6 +30,13 @@ _TEXT, _BINARY, _CONTINUATION = Opcode.TEXT, Opcode.BINARY, Opcode.CONT
 
 #: The first byte of a text frame that is a whole message.
 _WHOLE_TEXT = 0x80 | _TEXT
+_CLOSE = 0x80 | Opcode.CLOSE
+
+#: How clients say goodbye (the bytes of their close frames, without a mask), and the same from us.
+_GOODBYES = {
+    said: Frame(Opcode.CLOSE, said).serialize(mask=False)
+    for said in (b"", b"\x03\xe8", b"\x03\xe9")  # no code, 1000, 1001
+}
 
 #: The largest second byte, without its mask bit, of all the other kinds of frames that there are:
 #: text and binary in fragments, binary, their continuations and end; close, ping, pong.
@@ -144,6 +151,11 @@ def close_frame(code: int, reason: str = "") -> bytes:
     return Frame(Opcode.CLOSE, code.to_bytes(2, "big") + reason.encode()).serialize(mask=False)
 
 
+def _answer(payload: bytes | bytearray, mask: bytes | bytearray) -> bytes | None:
+    """The answer to a close frame that is like most; None for another."""
+    return _GOODBYES.get(bytes(apply_mask(payload, mask)))
+
+
 class FrameReader:
     """Bytes in, whole text messages out.
 
@@ -169,6 +181,7 @@ class FrameReader:
     def __init__(self, max_size: int, *, short_way: bool = True) -> None:
         # Made when it is needed: it is larger than all else that an idle client takes.
         self._protocol: ServerProtocol | None = None
+        # The fragments of a message that have arrived; in the end the answer to a goodbye.
         self._parts: bytearray | None = None
         self._limit = max_size
         self._short_way = short_way
@@ -228,6 +241,15 @@ class FrameReader:
                 except UnicodeDecodeError:
                     self._by_library(bytes(bunch[position:needed]), messages)
                 self.shortly += 1
+            elif (
+                kind == _CLOSE
+                and self._protocol is None
+                and size <= 2
+                and (answer := _answer(bunch[payload:needed], bunch[payload - 4 : payload]))
+            ):
+                # The library would be made for this alone.
+                self._parts = bytearray(answer)
+                self.over = True
             else:
                 self._by_library(bytes(bunch[position:needed]), messages)
             position = needed
@@ -287,7 +309,12 @@ class FrameReader:
 
     def answers(self) -> bytes:
         """Control frames to send, in order; empty most of the time."""
-        return b"" if self._protocol is None else b"".join(self._protocol.data_to_send())
+        if self._protocol is not None:
+            return b"".join(self._protocol.data_to_send())
+        if not self.over or self._parts is None:
+            return b""
+        answer, self._parts = bytes(self._parts), None
+        return answer
 
     @property
     def failed(self) -> bool:

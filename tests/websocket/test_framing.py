@@ -105,3 +105,19 @@ def test_a_message_may_come_byte_by_byte(size: int) -> None:
 def test_a_text_frame_is_what_the_library_writes(size: int) -> None:
     data: Any = b"x" * size
     assert text_frame(data) == Frame(Opcode.TEXT, data).serialize(mask=False)
+
+
+@pytest.mark.parametrize("said", [b"", b"\x03\xe8", b"\x03\xe9", b"\x03", b"\x03\xed", b"\x0f\xa0"])
+@pytest.mark.parametrize("before", [b"", masked(b"5:::{}"), masked(b"part", fin=False)])
+def test_goodbyes_of_either_way_are_answered_alike(said: bytes, before: bytes) -> None:
+    chunks = [before + masked(said, Opcode.CLOSE) + masked(b"behind it")]
+    assert read(chunks, short_way=True) == read(chunks, short_way=False)
+
+
+def test_a_common_goodbye_needs_no_library_and_is_answered_once() -> None:
+    reader = FrameReader(LIMIT)
+    assert reader.feed(masked(b"\x03\xe8", Opcode.CLOSE)) == []
+    assert (reader.over, reader.failed, reader._protocol) == (True, False, None)
+    assert reader.feed(masked(b"behind it")) == []
+    assert reader.answers() == b"\x88\x02\x03\xe8"
+    assert reader.answers() == b""
