@@ -61,6 +61,13 @@ class Inside:
         self.resource = resource
         self.stands_in = False
         self.given: tuple[str, ...] = ()
+        # In this order: who asks first in another thread at this moment finds it there.
+        _everybody.add(self)
+        #: Whether requests of the application are more than passed on: they are to carry a claim,
+        #: or may carry that of another. Most processes have one middleware, which never asks about
+        #: these.
+        self.watchful = Claim.made
+        self._asks = False
         #: One inside serves under the same URL, so the requests there are passed to the
         #: application.
         self.gives_way = False
@@ -88,6 +95,14 @@ class Inside:
         if heir is None and self.stands_in and not self.given:
             heir = next(iter(self), None)
         return heir
+
+    def ask(self) -> None:
+        """Claims are made from now on: all others are to look for them."""
+        if not self._asks:
+            self._asks = Claim.made = True
+            for each in list(_everybody):
+                if each is not self:
+                    each.watchful = True
 
     def knows(self, environ: Mapping[str, Any]) -> bool:
         """Whether a request for this host has shown what there is."""
@@ -169,9 +184,9 @@ class Claim:
         self.script: str = environ.get("SCRIPT_NAME", "")
         self._path: str = environ.get("PATH_INFO", "")
         self._input = environ.get("wsgi.input")
+        asker.ask()
         environ[CLAIM] = self
         _latest.set(self)
-        Claim.made = True
 
     def is_of(self, environ: Mapping[str, Any]) -> bool:
         """Whether an environ that somebody has made is that of this request."""
@@ -200,6 +215,8 @@ class Claim:
         if self.outer is not None:
             self.outer.take(middleware)
 
+
+_everybody: weakref.WeakSet[Inside] = weakref.WeakSet()
 
 #: The last claim of a task.
 _latest: ContextVar[Claim | None] = ContextVar("sockio.claim", default=None)

@@ -80,33 +80,23 @@ class SocketIOMiddleware:
         self.endpoint = Endpoint(
             self.settings, self.registry, transports, app, self.namespaces, self.inside
         )
-        # As inside.stands_in: asked with every request of the application.
-        self._stands_in = False
         self._mount = "/" + self.settings.resource
         self._below = self._mount + "/"
 
     def __call__(
         self, environ: dict[str, Any], start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
-        # Where there never was one, none is looked for with each request of the application.
-        claim = claim_of(environ) if Claim.made else None
-        if claim is not None:
-            if claim.asker is not self.inside:
-                environ[CLAIM] = claim
-                claim.reached(self, environ)
-            elif CLAIM not in environ:
-                # One of its own of an earlier request, on the same connection.
-                claim = None
         path = environ.get("PATH_INFO", "")
         if path.startswith(self._mount):
-            below = path[len(self._below) :] if path.startswith(self._below) else None
-            if below is not None:
-                route = parse_path(below)
-            else:
+            if path.startswith(self._below):
+                route = parse_path(path[len(self._below) :])
+            elif path == self._mount and "EIO=" in environ.get("QUERY_STRING", ""):
                 # Later clients may leave the slash out.
-                later = path == self._mount and "EIO=" in environ.get("QUERY_STRING", "")
-                route = Route("") if later else None
+                route = Route("")
+            else:
+                route = None
             if route is not None:
+                claim = self._claim_of(environ)
                 if claim is not None:
                     self._take(claim, environ)
                     if claim.only_asking:
@@ -118,9 +108,24 @@ class SocketIOMiddleware:
                     no_delay(connection_of(environ))
                 answer = self.endpoint.respond(route, Request(environ))
                 return answer(environ, _say_close(environ, start_response))
-        if self._stands_in:
-            Claim(self.inside, environ, outer=claim)
+        if self.inside.watchful:
+            claim = self._claim_of(environ)
+            if self.inside.stands_in:
+                Claim(self.inside, environ, outer=claim)
         return self.app(environ, start_response)
+
+    def _claim_of(self, environ: dict[str, Any]) -> Claim | None:
+        """The claim of a request, which is told whom it has reached."""
+        claim = claim_of(environ) if Claim.made else None
+        if claim is None:
+            return None
+        if claim.asker is not self.inside:
+            environ[CLAIM] = claim
+            claim.reached(self, environ)
+        elif CLAIM not in environ:
+            # One of its own of an earlier request, on the same connection.
+            return None
+        return claim
 
     def _take(self, claim: Claim, environ: dict[str, Any]) -> None:
         """Another middleware, outside of this one, asks who serves: this one, as if alone."""
@@ -150,7 +155,7 @@ class SocketIOMiddleware:
         wrapped already: it gives way to any that is met inside. ``given`` are the names of what the
         server was told, and what nobody is told then. For servers.
         """
-        self.inside.stands_in = self._stands_in = True
+        self.inside.stands_in = self.inside.watchful = True
         self.inside.given = given
 
     def of(self, namespace: str) -> Emitter:
