@@ -59,7 +59,10 @@ class House:
 
     def page(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
         door = Door.of(environ)
-        assert door is not None
+        if door is None:
+            # A request like any other: a server asks once what is inside.
+            start_response("404 Not Found", [("Content-Length", "0")])
+            return []
         websocket = door.open()
         try:
             self.done.set(self.view(websocket))
