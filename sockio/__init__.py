@@ -20,12 +20,12 @@ from .exceptions import (
     SockioError,
     UsageError,
 )
-from .manage import socketio_manage
-from .middleware import SocketIOMiddleware
-from .mixins import BroadcastMixin, RoomsMixin
-from .namespace import BaseNamespace, allow, limit, on
-from .reasons import Reason
-from .virtsocket import Socket
+from .http.manage import socketio_manage
+from .http.middleware import SocketIOMiddleware
+from .namespaces.mixins import BroadcastMixin, RoomsMixin
+from .namespaces.namespace import BaseNamespace, allow, limit, on
+from .sessions.reasons import Reason
+from .sessions.socket import Socket
 
 __version__ = "0.1.0"
 

@@ -44,7 +44,7 @@ class _Problem(Exception):
 
 
 def _parser() -> argparse.ArgumentParser:
-    from .config import OPTIONS
+    from .config.settings import OPTIONS
 
     parser = argparse.ArgumentParser(prog="sockio", description="Socket.IO for WSGI applications.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -95,13 +95,13 @@ def _parser() -> argparse.ArgumentParser:
 
 def _serve(arguments: argparse.Namespace) -> int:
     if arguments.reloaded:
-        from .complaints import never_mute
+        from .sessions.complaints import never_mute
 
         # Somebody is developing, and wants to see every failure.
         never_mute()
     sys.path.insert(0, os.getcwd())
     app = _load(arguments.app)
-    from .config import OPTIONS
+    from .config.settings import OPTIONS
 
     options = {
         name: getattr(arguments, name)
@@ -170,7 +170,7 @@ def demo_folder() -> Path | None:
 
 def _run(app: Any, arguments: argparse.Namespace, options: dict[str, Any]) -> int:
     from .exceptions import UsageError
-    from .server import serve
+    from .server.server import serve
 
     try:
         serve(app, arguments.host, arguments.port, **options)

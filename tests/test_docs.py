@@ -12,7 +12,7 @@ import pytest
 import sockio
 from sockio.config import OPTIONS
 from sockio.doctor import CODES
-from sockio.error_handling import REFUSALS
+from sockio.sessions.error_handling import REFUSALS
 from sockio.transports import TRANSPORTS
 
 TESTS = Path(__file__).resolve().parent
@@ -98,7 +98,7 @@ INVENTORY = {
 }
 
 #: What a checklist says in code: a file of tests, a test or class in it, or one in the same file
-#: again. ``unit/test_acks.py::test_x``, ``::test_y``
+#: again. ``unit/sessions/test_acks.py::test_x``, ``::test_y``
 NAMED = re.compile(r"`(?:tests/)?((?:\w+/)*(?:test_\w+|contract)\.py)?((?:::\w+)*)`")
 
 
@@ -122,7 +122,11 @@ def file_of_tests(path: str) -> Path:
 
 def test_the_checklists_are_read() -> None:
     found = set(named_tests())
-    assert ("gs.md", "unit/test_acks.py", "test_d31_ids_count_from_one_per_namespace") in found
+    assert (
+        "gs.md",
+        "unit/sessions/test_acks.py",
+        "test_d31_ids_count_from_one_per_namespace",
+    ) in found
     assert len(found) > 100
 
 

@@ -22,7 +22,7 @@ def main() -> None:
     assert gevent.pywsgi is not None
     modules, memory = len(sys.modules), resident()
     started = time.perf_counter()
-    import sockio.server
+    import sockio.server.server
 
     of_sockio = time.perf_counter() - started
     assert sockio.server is not None

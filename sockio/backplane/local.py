@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from ..outbox import Outgoing
 from ..protocol.dialect import Codec
-from ..rooms import Rooms
-from ..virtsocket import Socket
+from ..sessions.outbox import Outgoing
+from ..sessions.rooms import Rooms
+from ..sessions.socket import Socket
 from . import Emission
 
 __all__ = ["LocalBackplane"]

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from http.client import HTTPException
 from typing import Any
 
-from ..config import Settings
-from ..middleware import SocketIOMiddleware
+from ..config.settings import Settings
+from ..http.middleware import SocketIOMiddleware
 from ..testing import Client, ClientError, LiveServer, Refused
 from ..transports import TRANSPORTS
 from .findings import Finding, Level

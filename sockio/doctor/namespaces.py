@@ -8,8 +8,8 @@ import inspect
 from collections.abc import Iterator
 from typing import Any
 
-from ..handlers import HandlerTable, handlers_of, method_name_for
-from ..namespace import BaseNamespace
+from ..namespaces.handlers import HandlerTable, handlers_of, method_name_for
+from ..namespaces.namespace import BaseNamespace
 from .findings import Finding
 
 __all__ = ["examine_namespace", "loaded_namespaces"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ..patching import faults
+from ..runtime.patching import faults
 from .findings import Finding
 
 __all__ = ["examine_patching"]

@@ -14,9 +14,9 @@ from typing import Any
 import bottle
 
 from ..exceptions import ConnectionRefused
-from ..manage import check_namespaces, socketio_manage
-from ..middleware import SocketIOMiddleware
-from ..namespace import BaseNamespace
+from ..http.manage import check_namespaces, socketio_manage
+from ..http.middleware import SocketIOMiddleware
+from ..namespaces.namespace import BaseNamespace
 
 __all__ = ["wrap"]
 

@@ -25,12 +25,12 @@ from typing import Any, TypeVar
 
 from flask import Flask, Response, abort, current_app, has_app_context, request
 
-from ..emitter import Emitter
 from ..exceptions import ConnectionRefused, UsageError
-from ..gate import refuses
-from ..manage import check_namespaces, socketio_manage
-from ..middleware import SocketIOMiddleware
-from ..namespace import BaseNamespace
+from ..http.manage import check_namespaces, socketio_manage
+from ..http.middleware import SocketIOMiddleware
+from ..namespaces.emitter import Emitter
+from ..namespaces.gate import refuses
+from ..namespaces.namespace import BaseNamespace
 
 __all__ = ["SocketIO"]
 

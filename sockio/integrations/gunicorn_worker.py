@@ -23,10 +23,10 @@ from typing import Any
 import gevent
 from gunicorn.workers.ggevent import GeventPyWSGIWorker, PyWSGIHandler
 
-from ..door import Door
-from ..pywsgi_handler import Handler
-from ..server import SocketIOServer
-from ..surroundings import TOLD, several_processes
+from ..http.surroundings import TOLD, several_processes
+from ..server.door import Door
+from ..server.pywsgi_handler import Handler
+from ..server.server import SocketIOServer
 
 __all__ = ["GeventSocketIOWorker"]
 

@@ -34,9 +34,9 @@ from typing import Any
 
 from gevent import monkey
 
-from ..config import OPTIONS, Settings
+from ..config.settings import OPTIONS, Settings
 from ..exceptions import SettingsError
-from ..middleware import SocketIOMiddleware
+from ..http.middleware import SocketIOMiddleware
 
 __all__ = ["filter_app_factory", "serve_paste", "server_factory"]
 
@@ -71,8 +71,8 @@ def server_factory(
 
     def run(app: WSGIApp) -> None:
         # Not above: what these import has to be patched.
-        from ..complaints import never_mute
-        from ..server import find_middleware, serve
+        from ..server.server import find_middleware, serve
+        from ..sessions.complaints import never_mute
 
         if find_middleware(app) is not None:
             misplaced = [name for name in options if name == "namespaces" or name in OPTIONS]

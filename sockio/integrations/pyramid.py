@@ -21,10 +21,10 @@ from pyramid.request import Request
 from pyramid.response import Response
 from pyramid.scripting import prepare
 
-from ..config import OPTIONS, Settings
-from ..manage import check_namespaces, socketio_manage
-from ..middleware import SocketIOMiddleware
-from ..namespace import BaseNamespace
+from ..config.settings import OPTIONS, Settings
+from ..http.manage import check_namespaces, socketio_manage
+from ..http.middleware import SocketIOMiddleware
+from ..namespaces.namespace import BaseNamespace
 
 __all__ = ["add_socketio", "event_context", "includeme", "make_wsgi_app"]
 

@@ -32,8 +32,8 @@ from typing import Any
 
 import gevent
 
-from ..claims import Claim, Inside
-from ..surroundings import TOLD, several_processes
+from ..http.claims import Claim, Inside
+from ..http.surroundings import TOLD, several_processes
 
 __all__ = ["with_websockets"]
 

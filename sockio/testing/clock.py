@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 import gevent
 
-from ..config import Settings
-from ..runtime import GeventRuntime
+from ..config.settings import Settings
+from ..runtime.gevent_runtime import GeventRuntime
 
 __all__ = ["ManualRuntime", "ManualTimer"]
 

@@ -11,10 +11,10 @@ from wsgiref.util import setup_testing_defaults
 import gevent
 
 from ..exceptions import UsageError
-from ..interfaces import Runtime
-from ..middleware import SocketIOMiddleware
-from ..registry import SessionRegistry
-from ..server import SocketIOServer, find_middleware
+from ..http.middleware import SocketIOMiddleware
+from ..runtime.interfaces import Runtime
+from ..server.server import SocketIOServer, find_middleware
+from ..sessions.registry import SessionRegistry
 from .browser import Browser
 from .client import Client
 from .errors import NothingCame

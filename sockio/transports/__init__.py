@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ..config import Settings
+from ..config.settings import Settings
 from ..exceptions import SettingsError
-from ..interfaces import Runtime
 from ..protocol.dialect import Codec
+from ..runtime.interfaces import Runtime
 from .base import Transport
 from .flashsocket import FlashSocket
 from .htmlfile import HTMLFile

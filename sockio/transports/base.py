@@ -10,10 +10,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar
 
-from ..config import Settings
-from ..interfaces import Runtime
+from ..config.settings import Settings
 from ..protocol.dialect import Codec
-from ..virtsocket import Socket
+from ..runtime.interfaces import Runtime
+from ..sessions.socket import Socket
 from .request import Request
 
 __all__ = ["Transport", "WSGIApplication"]

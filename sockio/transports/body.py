@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..config import Settings
+from ..config.settings import Settings
 from ..exceptions import RequestRefused
-from ..interfaces import Runtime
-from ..pace import Pace
+from ..runtime.interfaces import Runtime
+from ..runtime.pace import Pace
 from .connection import closes_silently, hang_up_soon, has_arrived, reads_bodies_twice
 from .request import Request
 

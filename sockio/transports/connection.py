@@ -14,7 +14,7 @@ import struct
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..interfaces import Cancellable, Runtime
+from ..runtime.interfaces import Cancellable, Runtime
 
 __all__ = [
     "FAST",

@@ -1,6 +1,6 @@
 """flashsocket: a websocket spoken by a Flash object, the same on the wire (fact sheet, section 7).
 
-Flash asks for a policy file before it opens a socket: :mod:`sockio.flash_policy`.
+Flash asks for a policy file before it opens a socket: :mod:`sockio.server.flash_policy`.
 """
 
 from __future__ import annotations

@@ -10,11 +10,11 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from ..interfaces import Runtime
-from ..outbox import Outgoing
-from ..pace import Pace
-from ..reasons import Reason
-from ..virtsocket import Socket
+from ..runtime.interfaces import Runtime
+from ..runtime.pace import Pace
+from ..sessions.outbox import Outgoing
+from ..sessions.reasons import Reason
+from ..sessions.socket import Socket
 from .base import WSGIApplication
 from .unreadable import TOO_LARGE, say_why
 

@@ -17,8 +17,8 @@ from websockets.protocol import OPEN, State
 from websockets.server import ServerProtocol
 from websockets.utils import accept_key
 
-from ..complaints import debug_logger
 from ..exceptions import RequestRefused
+from ..sessions.complaints import debug_logger
 from .connection import FAST
 
 __all__ = ["FrameReader", "Upgrade", "close_frame", "negotiate", "text_frame"]

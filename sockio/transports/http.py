@@ -8,12 +8,12 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import ClassVar
 
-from ..config import Settings
+from ..config.origins import cors_headers, preflight_headers
+from ..config.settings import Settings
 from ..exceptions import PacketError, RequestRefused
-from ..interfaces import Runtime
-from ..origins import cors_headers, preflight_headers
 from ..protocol.dialect import Codec
-from ..virtsocket import Socket
+from ..runtime.interfaces import Runtime
+from ..sessions.socket import Socket
 from .answers import Answer, Head, Header
 from .base import Transport, WSGIApplication
 from .body import announced, read_body

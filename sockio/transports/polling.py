@@ -6,8 +6,8 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from ..outbox import Batch, Outgoing
-from ..virtsocket import Socket
+from ..sessions.outbox import Batch, Outgoing
+from ..sessions.socket import Socket
 from .answers import Answer
 from .base import WSGIApplication
 from .connection import connection_of, cut, is_gone, is_known_unread, watch_for_hangup

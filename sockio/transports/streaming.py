@@ -7,11 +7,11 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Any
 
 from ..exceptions import RequestRefused
-from ..interfaces import Cancellable
-from ..outbox import Outgoing
-from ..pace import Pace
-from ..reasons import Reason
-from ..virtsocket import Socket
+from ..runtime.interfaces import Cancellable
+from ..runtime.pace import Pace
+from ..sessions.outbox import Outgoing
+from ..sessions.reasons import Reason
+from ..sessions.socket import Socket
 from .answers import Answer
 from .base import WSGIApplication
 from .connection import connection_of, cut, is_gone, watch_for_hangup

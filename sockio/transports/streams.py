@@ -15,8 +15,8 @@ import socket as stdlib_socket
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from ..interfaces import Cancellable, Runtime
-from ..pace import Pace
+from ..runtime.interfaces import Cancellable, Runtime
+from ..runtime.pace import Pace
 from .connection import cut
 
 __all__ = ["CHUNK", "BlockingStream", "Stream", "WatchedStream", "hand_on"]

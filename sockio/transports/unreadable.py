@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 
-from ..complaints import at_length
-from ..virtsocket import Socket
+from ..sessions.complaints import at_length
+from ..sessions.socket import Socket
 
 __all__ = ["TOO_LARGE", "describe", "say_why"]
 

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from ..exceptions import RequestRefused, UsageError
-from ..interfaces import Runtime
+from ..runtime.interfaces import Runtime
 from .answers import Answer, Head
 from .base import WSGIApplication
 from .connection import FAST, handed_out, read_early, take_over, upgradable, with_tls

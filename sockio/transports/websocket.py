@@ -11,13 +11,13 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from ..config import Settings
+from ..config.settings import Settings
 from ..exceptions import RequestRefused
-from ..interfaces import Runtime
-from ..outbox import Outgoing
 from ..protocol.dialect import Codec
-from ..reasons import Reason
-from ..virtsocket import Socket
+from ..runtime.interfaces import Runtime
+from ..sessions.outbox import Outgoing
+from ..sessions.reasons import Reason
+from ..sessions.socket import Socket
 from .base import Transport, WSGIApplication
 from .connection import can_upgrade
 from .foreign import serve_foreign

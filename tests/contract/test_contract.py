@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from sockio.reasons import Reason
+from sockio.sessions.reasons import Reason
 
 from ..support.raw_http import get
 from ..support.servers import Served

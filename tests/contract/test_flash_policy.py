@@ -10,11 +10,11 @@ from xml.etree import ElementTree
 
 import pytest
 
-from sockio import SocketIOMiddleware, flash_policy
+from sockio import SocketIOMiddleware
 from sockio.config import Settings
 from sockio.exceptions import SettingsError
-from sockio.flash_policy import FlashPolicyServer, policy_file
-from sockio.server import SocketIOServer
+from sockio.server import SocketIOServer, flash_policy
+from sockio.server.flash_policy import FlashPolicyServer, policy_file
 
 from ..support.raw_http import Connection
 from ..support.servers import Served, not_ours

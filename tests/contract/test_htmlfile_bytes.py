@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from sockio.reasons import Reason
+from sockio.sessions.reasons import Reason
 
 from ..support.raw_http import Connection, get, handshake, post
 from ..support.servers import Served

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from sockio.reasons import Reason
+from sockio.sessions.reasons import Reason
 
 from ..support.servers import Served
 from ..support.transcript import Transcript, eventually

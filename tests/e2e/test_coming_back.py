@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from sockio.reasons import Reason
+from sockio.sessions.reasons import Reason
 
 from ..support.node import Client, Node
 from ..support.proxy import Cable, cable_to

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sockio.reasons import Reason
+from sockio.sessions.reasons import Reason
 
 from ..support.node import Client, Node
 from ..support.recorded import Recorded

@@ -9,7 +9,7 @@ from typing import Any
 import gevent
 import pytest
 
-from sockio.fast_http.connection import State
+from sockio.server.fast_http.connection import State
 from sockio.transports import connection as connections
 
 from ..support.raw_http import Connection, handshake
@@ -319,7 +319,7 @@ def test_a_refused_body_is_read_away_for_a_while(
     monkeypatch: pytest.MonkeyPatch, short: Served
 ) -> None:
     """Closed at once, the connection would be reset under the answer."""
-    monkeypatch.setattr("sockio.fast_http.connection.GRACE", 0.1)
+    monkeypatch.setattr("sockio.server.fast_http.connection.GRACE", 0.1)
     assert connections.GRACE > 0.1
     path = session(short)
     with Connection(short.port) as connection:
@@ -359,7 +359,7 @@ def test_bodies_that_end_at_once_are_answered_in_turns(
 
     monkeypatch.setattr(service.endpoint, "respond", noting)
     # No time at all: whoever is not the first of a turn waits for the next.
-    monkeypatch.setattr("sockio.door.SLICE", 0.0)
+    monkeypatch.setattr("sockio.server.door.SLICE", 0.0)
     for raw in raws:
         raw.sock._sock.send(body[-1:])
     for raw in raws:

@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("httptools")
 
-from sockio.fast_http.reader import MAX_HEAD, RequestReader, Strange
+from sockio.server.fast_http.reader import MAX_HEAD, RequestReader, Strange
 
 GET = b"GET /socket.io/1/xhr-polling/abc?t=1 HTTP/1.1\r\nHost: a.example\r\n\r\n"
 POST = b"POST /socket.io/1/xhr-polling/abc HTTP/1.1\r\nContent-Length: 5\r\n\r\n3:::x"

@@ -16,7 +16,7 @@ import pytest
 from webob import Request, Response
 
 from sockio import BaseNamespace, ConnectionRefused, SocketIOMiddleware, socketio_manage
-from sockio.frameworks import Attached
+from sockio.http.frameworks import Attached
 
 View = Callable[[Any], Any]
 

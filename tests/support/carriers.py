@@ -13,9 +13,9 @@ from typing import Any, Literal
 from gevent.event import AsyncResult
 
 from sockio import BaseNamespace, SocketIOMiddleware
-from sockio.outbox import Batch, Outgoing
-from sockio.reasons import Reason
-from sockio.registry import SessionRegistry
+from sockio.sessions.outbox import Batch, Outgoing
+from sockio.sessions.reasons import Reason
+from sockio.sessions.registry import SessionRegistry
 from sockio.testing import ManualRuntime
 from sockio.virtsocket import Socket, State
 

@@ -50,7 +50,7 @@ SUBJECTS = (
     Subject(
         "django",
         "Django",
-        ("tests/frameworks/test_django*.py", "tests/unit/test_django*.py"),
+        ("tests/frameworks/test_django*.py", "tests/unit/integrations/test_django*.py"),
         between=("5.2",),
         by_series=True,
         beside=("Werkzeug",),  # the debugger of its development server

@@ -22,7 +22,7 @@ from wsgiref.validate import validator
 import gevent
 from webob import Request, Response
 
-from sockio.registry import SessionRegistry
+from sockio.sessions.registry import SessionRegistry
 from sockio.testing import ManualRuntime
 from sockio.virtsocket import Socket
 

@@ -13,7 +13,7 @@ import pytest
 from webob import Request, Response
 
 from sockio import BaseNamespace, SocketIOMiddleware, UsageError, socketio_manage
-from sockio.crowd import Crowd
+from sockio.sessions.crowd import Crowd
 from sockio.testing import Browser, LiveServer, ManualRuntime, NothingCame, Refused
 
 

@@ -16,11 +16,12 @@ from .test_layers import SOURCES
 
 #: What may log by itself, and why no client can fill the log by that.
 REASONS = {
-    "complaints": "this is where the lines are counted",
-    "patching": "once in a process: the standard library is not patched, or too late",
-    "surroundings": "once for each middleware, at its first handshake: what its server cannot do",
+    "sessions.complaints": "this is where the lines are counted",
+    "runtime.patching": "once in a process: the standard library is not patched, or too late",
+    "http.surroundings": "once for each middleware, at its first handshake: what its server "
+    "cannot do",
     "integrations.uwsgi_websocket": "when the application is loaded",
-    "claims": "once for each middleware that is found to be one too many",
+    "http.claims": "once for each middleware that is found to be one too many",
     "integrations.gunicorn_worker": "when the worker starts",
     "integrations.django.message_log": "the log of messages, which a setting asks for; cut, "
     "printable, one line for each message as in any access log",

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from sockio import BaseNamespace, BroadcastMixin, allow, on
-from sockio.handlers import handlers_of
-from sockio.outbox import Outgoing
+from sockio.namespaces.handlers import handlers_of
 from sockio.protocol import strict_json
+from sockio.sessions.outbox import Outgoing
 
 from ..support.carriers import House
 from .conftest import MakeHouse

@@ -10,7 +10,7 @@ import gevent
 import greenlet
 import pytest
 
-from sockio.reasons import Reason
+from sockio.sessions.reasons import Reason
 
 from ..support.raw_http import get, handshake
 from ..support.raw_websocket import RawWebSocket, open_session

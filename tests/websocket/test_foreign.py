@@ -11,7 +11,7 @@ from gevent.queue import Queue
 from webob import Request
 
 from sockio import BaseNamespace, SocketIOMiddleware
-from sockio.reasons import Reason
+from sockio.sessions.reasons import Reason
 
 from ..support.servers import not_ours
 from ..support.transcript import PATIENCE, Transcript, eventually

@@ -11,7 +11,7 @@ import greenlet
 import pytest
 from geventwebsocket.handler import WebSocketHandler
 
-from sockio.reasons import Reason
+from sockio.sessions.reasons import Reason
 
 from ..support.raw_http import Connection, get, handshake
 from ..support.raw_websocket import (

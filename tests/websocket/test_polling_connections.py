@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sockio.reasons import Reason
+from sockio.sessions.reasons import Reason
 from sockio.transports.connection import is_gone, is_known_unread
 from sockio.virtsocket import Socket
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import gevent
 import pytest
 
-from sockio.reasons import Reason
+from sockio.sessions.reasons import Reason
 from sockio.virtsocket import Socket
 
 from ..support.raw_websocket import PING, PONG, TEXT, RawWebSocket, frame, open_session

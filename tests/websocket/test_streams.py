@@ -8,7 +8,7 @@ import gevent
 import pytest
 from gevent import socket
 
-from sockio.runtime import GeventRuntime
+from sockio.runtime.gevent_runtime import GeventRuntime
 from sockio.transports.streams import CHUNK, BlockingStream, WatchedStream
 
 from ..support.transcript import eventually

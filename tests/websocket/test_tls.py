@@ -10,7 +10,7 @@ import pytest
 from gevent.pywsgi import WSGIHandler
 from geventwebsocket.handler import WebSocketHandler
 
-from sockio.reasons import Reason
+from sockio.sessions.reasons import Reason
 
 from ..support.raw_http import Connection, get, handshake, post
 from ..support.raw_websocket import (

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sockio.heads import MAX_LINES, BadHead, Head, read_head
+from sockio.server.heads import MAX_LINES, BadHead, Head, read_head
 
 from ..support.echo import Echo
 from ..support.raw_http import Connection, handshake

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from sockio import SettingsError, SocketIOMiddleware, socketio_manage
-from sockio.client_script import MAX_SIZE, NAMES
+from sockio.http.client_script import MAX_SIZE, NAMES
 from sockio.testing import ManualRuntime
 
 from ..support.echo import Echo

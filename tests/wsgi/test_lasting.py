@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sockio import BaseNamespace, socketio_manage
-from sockio.lasting import EACH, KEPT, shed
+from sockio.http.lasting import EACH, KEPT, shed
 
 from ..support.wsgi_client import PollingClient
 

@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 from gevent.event import Event
 
-from sockio import BaseNamespace, SocketIOMiddleware, endpoint, socketio_manage
+from sockio import BaseNamespace, SocketIOMiddleware, socketio_manage
+from sockio.http import endpoint
 from sockio.server import SocketIOServer
 from sockio.testing import LiveServer, Refused
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from sockio.endpoint import parse_path
+from sockio.http.endpoint import parse_path
 from sockio.transports.request import Request, WouldBlock
 
 from ..support.bodies import Untouchable

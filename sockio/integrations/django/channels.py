@@ -13,14 +13,14 @@ from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
-from ...complaints import Kind
-from ...emitter import Emitter
 from ...exceptions import ConnectionRefused, EventRefused
-from ...gate import refuses
-from ...jobs import name_of
-from ...mixins import BroadcastMixin, RoomsMixin
-from ...namespace import BaseNamespace
-from ...reasons import Reason
+from ...namespaces.emitter import Emitter
+from ...namespaces.gate import refuses
+from ...namespaces.mixins import BroadcastMixin, RoomsMixin
+from ...namespaces.namespace import BaseNamespace
+from ...sessions.complaints import Kind
+from ...sessions.jobs import name_of
+from ...sessions.reasons import Reason
 from . import events
 from .message_log import log_message
 

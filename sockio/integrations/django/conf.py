@@ -19,7 +19,7 @@ from typing import Any
 
 from django.conf import settings
 
-from ...config import OPTIONS, Settings
+from ...config.settings import OPTIONS, Settings
 from ...exceptions import SettingsError
 
 __all__ = [

@@ -25,8 +25,8 @@ from typing import Any
 import gevent
 from django.http import HttpRequest, HttpResponse
 
-from ...complaints import at_length
 from ...exceptions import RequestRefused, UsageError
+from ...sessions.complaints import at_length
 from .context import close_connections
 from .outside import complain
 from .rawsocket import Door, WebSocket, WebSocketClosed, asks_for_websocket

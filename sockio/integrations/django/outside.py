@@ -9,10 +9,10 @@ import logging
 import weakref
 from typing import Any
 
-from ...complaints import Kind
-from ...emitter import Emitter
 from ...exceptions import SockioError
-from ...registry import SessionRegistry
+from ...namespaces.emitter import Emitter
+from ...sessions.complaints import Kind
+from ...sessions.registry import SessionRegistry
 
 __all__ = ["NoSocket", "broadcast", "broadcast_channel", "of", "remember", "send"]
 

@@ -22,13 +22,13 @@ from websockets.frames import Frame, Opcode
 from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
 
-from ...complaints import at_length, debug_logger
-from ...config import Settings
+from ...config.forwarded import client_of
+from ...config.origins import host_of, is_allowed, source_of
+from ...config.settings import Settings
 from ...exceptions import RequestRefused
-from ...forwarded import client_of
-from ...origins import host_of, is_allowed, source_of
-from ...pace import Pace
-from ...runtime import GeventRuntime
+from ...runtime.gevent_runtime import GeventRuntime
+from ...runtime.pace import Pace
+from ...sessions.complaints import at_length, debug_logger
 from ...transports.connection import cut, read_early, server_of, upgradable
 from ...transports.foreign import is_larger
 from ...transports.framing import negotiate

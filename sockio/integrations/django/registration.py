@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from ...exceptions import UsageError
-from ...manage import check_namespaces
-from ...namespace import BaseNamespace
+from ...http.manage import check_namespaces
+from ...namespaces.namespace import BaseNamespace
 from . import events
 from .channels import ChannelNamespace
 

@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
 from ...exceptions import NotInstalled, UsageError
-from ...manage import socketio_manage
+from ...http.manage import socketio_manage
 from .outside import remember
 from .patching import check_patching
 from .registration import namespaces

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from ...config import OPTIONS, Settings
-from ...middleware import SocketIOMiddleware
+from ...config.settings import OPTIONS, Settings
+from ...http.middleware import SocketIOMiddleware
 from . import conf
 from .context import around_events, close_connections
 from .message_log import prepare

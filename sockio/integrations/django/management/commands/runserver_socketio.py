@@ -21,8 +21,8 @@ from django.core.servers.basehttp import get_internal_wsgi_application
 from django.db import connections
 from django.utils import autoreload
 
-from .....complaints import never_mute
-from .....server import SocketIOServer, find_middleware
+from .....server.server import SocketIOServer, find_middleware
+from .....sessions.complaints import never_mute
 from ... import conf
 from ...outside import remember
 from ...wsgi import wrap

@@ -1,0 +1,386 @@
+"""The settings, as one table: name, converter, default, what it means.
+
+The same table feeds keyword arguments, ini keys and command-line options, so a value may always
+come as the string that an ini file holds: ``heartbeat_interval="25"`` is ``25.0``. Times are
+seconds, sizes are bytes. A :class:`Settings` object is frozen and belongs to one middleware; two
+middlewares in one process never share one.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import pkgutil
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from ..exceptions import SettingsError
+from .forwarded import TrustedProxies
+from .origins import Hosts
+from .rates import Rate
+
+__all__ = ["FAST_PATHS", "OPTIONS", "Option", "Settings"]
+
+#: Bytes that wait to be handled, where a setting says nothing of them.
+INBOX_BYTES = 4_000_000
+#: Sessions of all addresses together, where a setting says nothing of them.
+SESSIONS = 100_000
+
+Converter = Callable[[Any], Any]
+
+
+def _seconds(value: Any) -> float:
+    number = float(value)
+    if not (math.isfinite(number) and number > 0):
+        raise ValueError("must be a positive number of seconds")
+    return number
+
+
+def _count(value: Any) -> int:
+    number = int(value)
+    if number < 1 or (isinstance(value, float) and number != value):
+        raise ValueError("must be a positive whole number")
+    return number
+
+
+def _count_or_none(value: Any) -> int:
+    return 0 if value in (0, "0") and value is not False else _count(value)
+
+
+def _words(value: Any) -> tuple[str, ...]:
+    if isinstance(value, str):
+        return tuple(value.replace(",", " ").split())
+    return tuple(str(item) for item in value)
+
+
+def _transports(value: Any) -> tuple[str, ...] | None:
+    if value is None or value == "":
+        return None
+    names = _words(value)
+    if not names:
+        raise ValueError("must name at least one transport, or be None for all of them")
+    return names
+
+
+def _resource(value: Any) -> str:
+    resource = value.strip("/") if isinstance(value, str) else ""
+    if not resource or any(character in resource for character in "?#"):
+        raise ValueError("must be a URL path such as 'socket.io' or 'live/socket.io'")
+    return resource
+
+
+def _sid_prefix(value: Any) -> str:
+    prefix = str(value)
+    if not re.fullmatch(r"[A-Za-z0-9_.~-]{0,40}", prefix):
+        raise ValueError("must be up to 40 letters, digits or any of _ . ~ -")
+    return prefix
+
+
+def _imported(value: Any) -> Any:
+    """A callable, or the dotted name of one (``package.module:name``), or None."""
+    if isinstance(value, str):
+        if not value:
+            return None
+        value = pkgutil.resolve_name(value)
+    if value is not None and not callable(value):
+        raise ValueError("must be a callable or the dotted name of one")
+    return value
+
+
+def _origins(value: Any) -> Any:
+    if callable(value):
+        return value
+    if value is None or value == "":
+        return None
+    if isinstance(value, str) and ":" in value and "//" not in value and "*" not in value:
+        return _imported(value)
+    words = _words(value)
+    if "*" in words:
+        return "*"
+    for word in words:
+        if word != "null" and "://" not in word:
+            raise ValueError(f"{word!r} is no origin; write scheme and host: 'https://{word}'")
+        if "*" in word:
+            raise ValueError(f"{word!r} would match no origin; use a callable for patterns")
+    return tuple(_as_sent(word.rstrip("/").lower()) for word in words)
+
+
+def _as_sent(origin: str) -> str:
+    """An origin as browsers send it, whose hosts are ASCII."""
+    if origin.isascii():
+        return origin
+    scheme, _, host = origin.partition("://")
+    return f"{scheme}://{host.encode('idna').decode('ascii')}"
+
+
+def _hosts(value: Any) -> Hosts | None:
+    return value if isinstance(value, Hosts) else Hosts.named(_words(value or ()))
+
+
+def _trusted_proxies(value: Any) -> TrustedProxies | None:
+    if isinstance(value, TrustedProxies):
+        return value
+    return TrustedProxies.named(_words(value or ()))
+
+
+def _client_script(value: Any) -> Path | None:
+    if value is None or value == "":
+        return None
+    path = Path(value)
+    script = path / "socket.io.js" if path.is_dir() else path
+    if not script.is_file():
+        raise ValueError(f"there is no file {str(script)!r} (in {Path.cwd()})")
+    return path
+
+
+def _pair(value: Any) -> tuple[int, int]:
+    items = _words(value) if isinstance(value, str) else tuple(value)
+    if len(items) != 2:
+        raise ValueError("must be two numbers: packets, bytes")
+    return _count(items[0]), _count(items[1])
+
+
+def _inbox(value: Any) -> tuple[int, int]:
+    """Packets and bytes; a single number is the packets, as it was before there were two."""
+    items = _words(value) if isinstance(value, str) else value
+    if isinstance(items, (int, float)):
+        items = (items,)
+    if len(items) == 1:
+        return _count(items[0]), INBOX_BYTES
+    return _pair(items)
+
+
+def _sessions(value: Any) -> tuple[int, int]:
+    """Of one address, and of all; a single number is the former. 0 is no limit."""
+    items = _words(value) if isinstance(value, str) else value
+    if isinstance(items, (int, float)):
+        return _count_or_none(items), SESSIONS
+    if len(items) == 1:
+        return _count_or_none(items[0]), SESSIONS
+    if len(items) != 2:
+        raise ValueError("must be one or two numbers: sessions of one address, and of all")
+    return _count_or_none(items[0]), _count_or_none(items[1])
+
+
+def _rate(value: Any) -> Rate | None:
+    if value is None or value == "":
+        return None
+    return value if isinstance(value, Rate) else Rate.parse(value)
+
+
+def _flag(value: Any) -> bool:
+    """A yes or no, also as an ini file says it."""
+    words = {"1": True, "yes": True, "true": True, "on": True}
+    words |= {"": False, "0": False, "no": False, "false": False, "off": False}
+    known = value if isinstance(value, bool) else words.get(str(value).strip().lower())
+    if known is None:
+        raise ValueError("must be true or false")
+    return known
+
+
+def _port(value: Any) -> int:
+    number = int(value)
+    if not 0 <= number <= 65535:
+        raise ValueError("must be a port number")
+    return number
+
+
+def _one_of(*allowed: str) -> Converter:
+    def convert(value: Any) -> str:
+        if value not in allowed:
+            raise ValueError(f"must be one of {', '.join(allowed)}")
+        return str(value)
+
+    return convert
+
+
+#: What can be left out, each a way that is faster where it is possible at all: answering requests
+#: without the WSGI server, taking a websocket out of its request, joining what leaves in one turn,
+#: keeping tasks for handlers, and reading whole text frames without the WebSocket library.
+FAST_PATHS = ("http", "detach", "join", "workers", "frames")
+
+
+def _fast_paths(value: Any) -> tuple[str, ...]:
+    names = _words(value or ())
+    for name in names:
+        if name not in FAST_PATHS:
+            raise ValueError(f"there is no fast path {name!r}; known: {', '.join(FAST_PATHS)}")
+    return names
+
+
+def _option(default: Any, convert: Converter, doc: str) -> Any:
+    return field(default=default, metadata={"convert": convert, "doc": doc})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What one middleware works by. Make it with :meth:`make`, which converts and checks."""
+
+    resource: str = _option("socket.io", _resource, "URL path prefix of the endpoint")
+    transports: tuple[str, ...] | None = _option(
+        None, _transports, "names of the transports offered, in order; None is all of them"
+    )
+    heartbeat_interval: float = _option(
+        25.0, _seconds, "seconds between heartbeats on streaming transports"
+    )
+    heartbeat_timeout: float = _option(
+        60.0, _seconds, "seconds to wait for the answer to a heartbeat"
+    )
+    close_timeout: float = _option(
+        60.0, _seconds, "seconds a session lives without any request; also told to the client"
+    )
+    polling_duration: float = _option(20.0, _seconds, "seconds after which an idle poll is ended")
+    origins: Any = _option(
+        None, _origins, "allowed origins: None (same origin), a list, '*', or a callable"
+    )
+    hosts: Hosts | None = _option(
+        None, _hosts, "names of this server, such as '*.example.com'; None takes any"
+    )
+    trusted_proxies: TrustedProxies | None = _option(
+        None,
+        _trusted_proxies,
+        "addresses and networks of proxies whose X-Forwarded headers count; also 'unix' or '*'",
+    )
+    client_script: Path | None = _option(
+        None,
+        _client_script,
+        "file or folder of the client that is served as socket.io.js; None looks in node_modules",
+    )
+    authorize: Callable[..., Any] | None = _option(
+        None, _imported, "callable(request) that decides on each handshake"
+    )
+    sid_prefix: str = _option(
+        "", _sid_prefix, "in front of session ids, for proxies that tell servers apart by it"
+    )
+    max_payload: int = _option(
+        1_000_000, _count, "bytes of a request body, of a websocket message and of one answer"
+    )
+    max_packets: int = _option(10_000, _count, "packets in one request body")
+    max_outbox: tuple[int, int] = _option(
+        (10_000, 4_000_000), _pair, "packets and bytes waiting for one client"
+    )
+    overflow: str = _option(
+        "close", _one_of("close", "drop"), "full outbox: 'close' the client or 'drop' the packet"
+    )
+    max_inbox: tuple[int, int] = _option(
+        (1_000, INBOX_BYTES), _inbox, "received packets and bytes of one client not handled yet"
+    )
+    max_acks: int = _option(1_000, _count, "callbacks of one client waiting for their ack")
+    rate_limit: Rate | None = _option(
+        None, _rate, "events of one client, such as '100/1s' or '100/1s close'; None is no limit"
+    )
+    max_unopened: int = _option(
+        5_000, _count, "sessions per address that were handshaken and that nobody came back to"
+    )
+    max_sessions: tuple[int, int] = _option(
+        (10_000, SESSIONS), _sessions, "sessions of one address, and of all; 0 is no limit"
+    )
+    log_lines: int = _option(
+        10, _count_or_none, "lines a minute of one kind about one address; 0 is all of them"
+    )
+    head_timeout: float = _option(
+        10.0, _seconds, "seconds for a request's head, or the handshake of TLS, to arrive"
+    )
+    keep_alive: float = _option(
+        10.0, _seconds, "seconds a connection may be idle between two requests"
+    )
+    max_head: int = _option(65_536, _count, "bytes of a request line and its headers")
+    max_connections: int = _option(
+        0, _count_or_none, "connections at a time; 0 is as many as the system lets be open"
+    )
+    ack_timeout: float = _option(60.0, _seconds, "seconds a callback waits for its ack")
+    context: Callable[..., Any] | None = _option(
+        None, _imported, "callable(namespace) giving a context manager around each event"
+    )
+    policy_server: bool = _option(
+        False, _flag, "whether SocketIOServer answers Flash's policy-file requests"
+    )
+    policy_listener_host: str = _option(
+        "", str, "address of the policy server; empty is the server's own"
+    )
+    policy_listener_port: int = _option(10843, _port, "port of the policy server")
+    policy_domains: tuple[str, ...] = _option(
+        (), _words, "domains whose Flash pages may connect; '*' is any"
+    )
+    error_handler: Callable[..., Any] | None = _option(
+        None, _imported, "callable(socket, name, message, endpoint, msg_id, quiet)"
+    )
+    json_loads: Callable[[str], Any] | None = _option(
+        None, _imported, "JSON decoder in place of the strict one of the standard library"
+    )
+    json_dumps: Callable[[Any], str] | None = _option(
+        None, _imported, "JSON encoder in place of the strict one of the standard library"
+    )
+    without: tuple[str, ...] = _option(
+        (), _fast_paths, f"fast paths to leave out, of {', '.join(FAST_PATHS)}"
+    )
+
+    @classmethod
+    def make(cls, options: Mapping[str, Any] | None = None, /, **kwargs: Any) -> Settings:
+        """Settings from keyword arguments or from the strings of an ini section.
+
+        Raises :class:`~sockio.exceptions.SettingsError` for an unknown name, for a value that its
+        converter refuses, and for times that contradict each other.
+        """
+        given = {**(options or {}), **kwargs}
+        converted = {}
+        for name, value in given.items():
+            option = OPTIONS.get(name)
+            if option is None:
+                raise SettingsError(_unknown(name, OPTIONS))
+            try:
+                converted[name] = option.convert(value)
+            except (ValueError, TypeError, OverflowError, ImportError, AttributeError) as error:
+                raise SettingsError(
+                    f"setting {name}={value!r}: {error}. It is: {option.doc}."
+                ) from error
+        settings = cls(**converted)
+        settings._check()
+        return settings
+
+    def _check(self) -> None:
+        # The client restarts its own timers with what the handshake told it (fact sheet,
+        # section 6, "Timers"): contradicting times make every client drop in turn.
+        if self.heartbeat_interval >= self.heartbeat_timeout:
+            raise SettingsError(
+                f"heartbeat_interval ({self.heartbeat_interval:g} s) must be shorter than "
+                f"heartbeat_timeout ({self.heartbeat_timeout:g} s): clients hang up when nothing "
+                "arrives for the timeout."
+            )
+        for name in ("heartbeat_interval", "polling_duration"):
+            if getattr(self, name) >= self.close_timeout:
+                raise SettingsError(
+                    f"{name} ({getattr(self, name):g} s) must be shorter than close_timeout "
+                    f"({self.close_timeout:g} s): clients expect data within the close timeout."
+                )
+        if self.policy_server and not self.policy_domains:
+            raise SettingsError(
+                "policy_server needs the domains whose pages may connect: "
+                "policy_domains=['www.example.com'] (['*'] for any page)."
+            )
+
+
+@dataclass(frozen=True)
+class Option:
+    """One row of the table."""
+
+    name: str
+    convert: Converter
+    default: Any
+    doc: str
+
+
+#: Every setting by name, in the order of the documentation.
+OPTIONS: Mapping[str, Option] = {
+    item.name: Option(item.name, item.metadata["convert"], item.default, item.metadata["doc"])
+    for item in fields(Settings)
+}
+
+
+def _unknown(name: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, list(known), n=1)
+    hint = f" Did you mean {close[0]!r}?" if close else f" Known: {', '.join(known)}."
+    return f"there is no setting {name!r}.{hint}"

@@ -1,0 +1,287 @@
+"""Who gets in: the handshake's questions, in order.
+
+Is the origin allowed? Does ``authorize`` agree? Does the view (in the view form) attach namespaces
+and answer without a refusal? The handshake is the one request that browsers send with cookies even
+across domains, and the one whose refusal has an HTTP status, so everything is decided here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from webob import Request
+
+from ..config.forwarded import forwarded_headers
+from ..config.origins import host_of, is_allowed, own_origins, source_of
+from ..config.settings import Settings
+from ..exceptions import ConnectionRefused, RequestRefused
+from ..sessions.complaints import printable
+from ..sessions.socket import Socket
+from ..transports.answers import Answer, Head
+from .claims import Claim
+from .frameworks import is_about_the_answer, overhear
+
+__all__ = [
+    "ViewAnswer",
+    "ask_authorize",
+    "ask_view",
+    "ask_who",
+    "check_host",
+    "check_origin",
+    "decide",
+]
+
+Header = tuple[str, str]
+
+UNAUTHORIZED = "handshake unauthorized"
+ERROR = "handshake error"
+BAD_ORIGIN = "handshake bad origin"
+BAD_HOST = "handshake bad host"
+
+_FORBIDDEN = "403 Forbidden"
+_FAILED = "500 Internal Server Error"
+
+#: Characters of what a view says to whom it refuses.
+TEXT_OF_A_REFUSAL = 500
+
+
+def check_host(settings: Settings, environ: Mapping[str, Any]) -> None:
+    """Raise ``RequestRefused`` when the request asks for a host that is not one of ours."""
+    hosts = settings.hosts
+    if hosts is None:
+        return
+    host = host_of(environ, settings.trusted_proxies)
+    if not hosts.have(host):
+        raise RequestRefused(
+            _FORBIDDEN,
+            BAD_HOST,
+            code="host-not-allowed",
+            detail=f"{host[:100]!r} is not among hosts. If clients know this server by that name, "
+            f"add it.{_not_counted(settings, environ)}",
+        )
+
+
+def check_origin(settings: Settings, environ: Mapping[str, Any], *, script: bool = False) -> None:
+    """Raise ``RequestRefused`` when the request's origin may not talk to this server. ``script``
+    says that it is answered by a script."""
+    proxies = settings.trusted_proxies
+    if is_allowed(settings.origins, environ, proxies, script=script):
+        return
+    source = source_of(environ)
+    if source is None and script:
+        raise RequestRefused(
+            _FORBIDDEN,
+            BAD_ORIGIN,
+            code="no-source",
+            detail="a script was asked for, without Origin or Referer: the page may be a "
+            "stranger's that hides itself. Let the page send them (no Referrer-Policy: "
+            "no-referrer), let the program send Origin or take another transport, or set "
+            "origins='*', or to a callable that allows None.",
+        )
+    raise RequestRefused(
+        _FORBIDDEN,
+        BAD_ORIGIN,
+        code="origin-not-allowed",
+        detail=f"origin {(source or 'none')[:100]!r} is not allowed; this server sees itself as "
+        f"{own_origins(environ, proxies)[0][:100]!r}. Set origins=[...] to allow it, or let the "
+        f"proxy pass Host and X-Forwarded-Proto.{_not_counted(settings, environ)}",
+    )
+
+
+def _not_counted(settings: Settings, environ: Mapping[str, Any]) -> str:
+    """What to do about a proxy's headers, if the request has some that do not count."""
+    headers = forwarded_headers(environ)
+    proxies = settings.trusted_proxies
+    if not headers or (proxies is not None and proxies.trusts(environ)):
+        return ""
+    peer = environ.get("REMOTE_ADDR") or "unix"
+    return (
+        f" {' and '.join(headers)} did not count, for {peer[:60]} is not trusted: if that is your "
+        f"proxy, set trusted_proxies=[{peer[:60]!r}]."
+    )
+
+
+def ask_authorize(authorize: Callable[[Request], Any], request: Request) -> None:
+    """Ask the ``authorize`` setting. Raises ``RequestRefused``: 403 for no, 500 if it failed."""
+    try:
+        allowed = authorize(request)
+    except ConnectionRefused as refused:
+        raise RequestRefused(
+            _FORBIDDEN, UNAUTHORIZED, code="authorize-refused", detail=str(refused)
+        ) from None
+    except RequestRefused:
+        raise
+    except Exception as error:
+        raise RequestRefused(_FAILED, ERROR, code="authorize-failed", detail=repr(error)) from error
+    if not allowed:
+        raise RequestRefused(
+            _FORBIDDEN, UNAUTHORIZED, code="authorize-refused", detail="authorize said no"
+        )
+
+
+def ask_view(app: Callable[..., Any], environ: dict[str, Any], claim: Claim) -> ViewAnswer:
+    """Run the wrapped application to its end as the handshake's view: what it said.
+
+    Does not raise for what goes wrong in it.
+    """
+    failures = overhear(environ)
+    answer = ViewAnswer(claim, failures)
+    body: Iterable[bytes] | None = None
+    try:
+        body = app(environ, answer.start_response)
+        # Bare views may return None: they said what they had to by socketio_manage().
+        for chunk in body or ():
+            answer.write(chunk)
+    except Exception as error:
+        answer.error = error
+    finally:
+        close = getattr(body, "close", None)
+        if close is not None:
+            try:
+                close()
+            except Exception as error:
+                answer.error = answer.error or error
+    if answer.error is not None:
+        failures.append(answer.error)
+    refused = next((each for each in failures if isinstance(each, ConnectionRefused)), None)
+    if refused is not None:
+        # In some frameworks it comes this far, others make a page of it.
+        answer.refuse(refused)
+    if failures and all(is_about_the_answer(each) for each in failures):
+        answer.complaint = repr(failures[0])
+    # Their tracebacks keep all that was going on.
+    failures.clear()
+    return answer
+
+
+def ask_who(app: Callable[..., Any], environ: dict[str, Any], claim: Claim) -> str:
+    """Ask the application who is inside of it; the status that it answers.
+
+    Raises what it raises.
+    """
+    answer = ViewAnswer(claim, [])
+    body = app(environ, answer.start_response)
+    try:
+        for _ in body or ():
+            pass
+    finally:
+        close = getattr(body, "close", None)
+        if close is not None:
+            close()
+    return answer.status
+
+
+def decide(answer: ViewAnswer, environ: dict[str, Any], socket: Socket) -> list[Header]:
+    """What the view's answer means for the client: its cookies, if the client is let in.
+
+    Raises ``RequestRefused`` otherwise: with the view's own 401 or 403, with 500 when it failed,
+    and with 403 for everything else that is not a yes.
+    """
+    cookies = answer.named("set-cookie")
+    status = answer.status
+    if answer.complaint and socket.environ and (answer.error is not None or status[:1] == "5"):
+        # The view has let the client in, and then its framework missed a page.
+        return cookies
+    if answer.error is not None:
+        raise RequestRefused(
+            _FAILED, ERROR, code="view-failed", detail=repr(answer.error), headers=cookies
+        ) from answer.error
+    said = f"the view answered {status}"
+    if status.startswith("5"):
+        raise RequestRefused(_FAILED, ERROR, code="view-failed", detail=said, headers=cookies)
+    if status[:3] in ("401", "403"):
+        raise RequestRefused(
+            status,
+            answer.text or UNAUTHORIZED,
+            code="view-refused",
+            detail=said,
+            headers=cookies + answer.named("www-authenticate"),
+        )
+    if status and not status.startswith("2"):
+        code = "view-refused"
+        if status.startswith("404"):
+            code = "view-not-found"
+            said += f": route all of {environ['PATH_INFO'].rpartition('/1')[0]}/* to your view"
+        elif status.startswith("3"):
+            code = "view-redirected"
+            said += ": a redirect (to a login, perhaps) refuses a client"
+        elif status.startswith("405"):
+            said += ": the view must accept GET"
+        raise RequestRefused(_FORBIDDEN, UNAUTHORIZED, code=code, detail=said, headers=cookies)
+    if not socket.environ:
+        raise RequestRefused(
+            _FORBIDDEN,
+            UNAUTHORIZED,
+            code="not-managed",
+            detail="the view did not call socketio_manage(environ, namespaces)",
+            headers=cookies,
+        )
+    return cookies
+
+
+class ViewAnswer:
+    """What a WSGI application said: nothing ("" and no headers), or a status, headers and a body.
+
+    Of the body as much is kept as a refused client is told, or all of it where a middleware inside
+    of the application has answered.
+    """
+
+    def __init__(self, claim: Claim, failures: list[BaseException]) -> None:
+        self.status = ""
+        self.headers: list[Header] = []
+        self.error: Exception | None = None
+        #: What a framework said, and nobody else, about a return value that is no answer.
+        self.complaint = ""
+        self._claim = claim
+        self._failures = failures
+        self._body = b""
+
+    def start_response(
+        self, status: str, headers: list[Header], exc_info: Any = None
+    ) -> Callable[[bytes], object]:
+        self.status = status
+        self.headers = list(headers)
+        if exc_info and exc_info[1] is not None:
+            self._failures.append(exc_info[1])
+        return self.write
+
+    def write(self, data: Any) -> None:
+        # Of a view that is none anything may come.
+        if isinstance(data, bytes) and (self._claim.taken or len(self._body) < TEXT_OF_A_REFUSAL):
+            self._body += data
+
+    def refuse(self, refused: ConnectionRefused) -> None:
+        """The view refused by raising: with its text, if it has any."""
+        self.status = _FORBIDDEN
+        self.error = None
+        self.headers = [
+            *self.named("set-cookie"),
+            ("Content-Type", "text/plain; charset=utf-8"),
+        ]
+        self._body = str(refused).encode()
+
+    def named(self, name: str) -> list[Header]:
+        return [header for header in self.headers if header[0].lower() == name]
+
+    @property
+    def text(self) -> str:
+        """The view's own words to the client, in plain text; "" where it said nothing, or made a
+        page."""
+        kind = self.named("content-type")
+        content_type = kind[0][1].lower() if kind else ""
+        text = self._body.decode("utf-8", "replace").strip()
+        plain = content_type.startswith("text/plain")
+        # Frameworks call every string a page.
+        if not plain and not (content_type.startswith("text/html") and "<" not in text):
+            return ""
+        if self.status and text.startswith(self.status):
+            # WebOb's page in plain text: the status, what it means, and what the view said.
+            text = "\n\n".join(re.split(r"\n\s*\n", text)[2:])
+        return printable(text, TEXT_OF_A_REFUSAL)
+
+    def whole(self) -> Answer:
+        """The answer of a middleware inside of the application, as it is."""
+        headers = [header for header in self.headers if header[0].lower() != "content-length"]
+        return Answer(Head.bare(self.status or _FAILED, ()), self._body, headers)

@@ -1,0 +1,576 @@
+"""The endpoint: answers every request under the resource (fact sheet, sections 1, 2 and 6).
+
+======================================  ==========================================================
+``/socket.io/``                         a welcome; with ``EIO=`` a later client, which is told so
+``/socket.io/socket.io.js``, ...        the client's files (:mod:`sockio.http.client_script`)
+``/socket.io/1/``                       handshake
+``/socket.io/1/TRANSPORT/SID``          a request of an established session
+``/socket.io/1/TRANSPORT/SID?disconnect``, ``/socket.io/1//SID/?disconnect``    the end of it
+``/socket.io/N/...``, other digits      a protocol that is not spoken here
+anything else                           not ours
+======================================  ==========================================================
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import webob
+
+from ..config.forwarded import client_of
+from ..config.origins import cors_headers
+from ..config.settings import Settings
+from ..exceptions import RequestRefused, UsageError
+from ..namespaces.namespace import BaseNamespace
+from ..protocol.handshake import encode_handshake
+from ..runtime.gevent_runtime import in_greenlet
+from ..sessions.complaints import at_length
+from ..sessions.reasons import Reason
+from ..sessions.registry import SessionRegistry
+from ..sessions.socket import Socket
+from ..transports import JSONPPolling, Transport
+from ..transports.answers import Answer, Head, Header
+from ..transports.base import WSGIApplication
+from ..transports.body import announced, leave_unread
+from ..transports.connection import FAST, closes_silently, hang_up_soon
+from ..transports.http import HTTPTransport, preflight, refusal
+from ..transports.request import Request, WouldBlock
+from ..transports.scripts import callback_index, string_literal
+from .admission import (
+    BAD_HOST,
+    BAD_ORIGIN,
+    ERROR,
+    ask_authorize,
+    ask_view,
+    ask_who,
+    check_host,
+    check_origin,
+    decide,
+)
+from .claims import CLAIM, Claim, Inside, PassedOn
+from .client_script import NAMES, ClientFiles
+from .lasting import KEPT, lasting_environ, shed
+from .surroundings import say_concerns
+
+__all__ = ["Endpoint", "Route", "parse_path"]
+
+log = logging.getLogger("sockio.handshake")
+
+#: Seconds that an application has to say who is inside of it, when it is asked only that.
+PATIENCE = 5.0
+
+#: What belongs to one request, and not to the question.
+_NO_QUESTION = frozenset(
+    ("CONTENT_LENGTH", "CONTENT_TYPE", "HTTP_TRANSFER_ENCODING", FAST, "sockio.take_connection")
+)
+
+_TEXT = Head("200 OK", "text/plain; charset=UTF-8")
+_SCRIPT = Head("200 OK", "application/javascript")
+
+
+#: What stands in the place of a version where a file is asked for.
+FILE = "file"
+
+#: Engine.IO's own answer to a client whose protocol it does not speak, as every generation since
+#: 1.0 knows it.
+_OTHER_ENGINE = b'{"code":5,"message":"Unsupported protocol version"}'
+_OTHER_ENGINES_HEAD = Head("400 Bad Request", "application/json")
+#: Who speaks which of its protocols.
+_GENERATIONS = {"1": "1.x", "2": "1.x", "3": "1.x or 2.x", "4": "3.x or 4.x"}
+
+
+class Route:
+    """What a path under the resource asks for."""
+
+    __slots__ = ("sid", "transport", "version")
+
+    def __init__(self, version: str, transport: str = "", sid: str = "") -> None:
+        self.version = version
+        self.transport = transport
+        self.sid = sid
+
+
+def parse_path(rest: str) -> Route | None:
+    """The route of a path, given what follows ``/socket.io/``; None for what is not ours."""
+    if rest in NAMES:
+        return Route(FILE, rest)
+    version, _, rest = rest.partition("/")
+    if not version:
+        return Route("") if not rest else None
+    if not (version.isascii() and version.isdigit()):
+        return None
+    transport, _, rest = rest.partition("/")
+    sid, _, rest = rest.partition("/")
+    if rest:
+        return None
+    return Route(version, transport, sid)
+
+
+class Endpoint:
+    """Answers the requests under one resource, for one middleware."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        registry: SessionRegistry,
+        transports: Mapping[str, Transport],
+        app: Callable[..., Any],
+        namespaces: Mapping[str, type[BaseNamespace]] | None,
+        inside: Inside,
+    ) -> None:
+        self.settings = settings
+        self.registry = registry
+        self.transports = transports
+        self.app = app
+        self.namespaces = namespaces
+        self.inside = inside
+        codec = registry.codec
+        self.unknown_transport = codec.encode(codec.dialect.unknown_transport)
+        #: The transport whose answers are scripts, where it is offered.
+        self._scripting = JSONPPolling.name if JSONPPolling.name in transports else None
+        self._files = ClientFiles(settings.client_script)
+        self._looked_around = False
+        self._promises: dict[tuple[str, ...], str] = {}
+
+    def respond(self, route: Route, request: Request, *, alone: bool = False) -> WSGIApplication:
+        """The answer to one request: a WSGI application. ``alone`` says that no middleware inside
+        of the application answers it.
+
+        May block the request's task; raises ``WouldBlock`` where that may not be (see
+        :class:`~sockio.transports.request.Request`).
+        """
+        try:
+            if not request.may_block and callable(self.settings.origins):
+                raise WouldBlock
+            if self.inside.gives_way and not alone and not self._is_mine(route):
+                return self._pass_on(route, request)
+            check_host(self.settings, request.environ)
+            answer: WSGIApplication
+            if not (route.sid or route.version == "1" or alone) and self._another_serves(request):
+                return self._pass_on(route, request)
+            if not route.version:
+                engine = request.field("EIO")
+                if engine is not None:
+                    answer = self._other_engine(engine, request)
+                else:
+                    answer = Answer(_TEXT, b"Welcome to socket.io.")
+            elif route.version == FILE:
+                answer = self._file(route.transport, request)
+            elif route.version != "1":
+                raise RequestRefused(
+                    "500 Internal Server Error",
+                    "Protocol version not supported.",
+                    code="protocol-version",
+                )
+            elif not route.sid:
+                answer = self._handshake(request)
+            else:
+                script = route.transport == self._scripting
+                check_origin(self.settings, request.environ, script=script)
+                answer = self._session(route, request)
+            if type(answer) is Answer and (request.body is None or FAST not in request.environ):
+                self._leave_unread(request, answer)
+            return answer
+        except WouldBlock:
+            raise
+        except RequestRefused as refused:
+            return self.refuse(request, refused)
+        except Exception as error:
+            if not request.may_block:
+                raise WouldBlock from error
+            failed = RequestRefused(
+                "500 Internal Server Error", ERROR, code="internal-error", detail=repr(error)
+            )
+            failed.__cause__ = error
+            return self.refuse(request, failed)
+
+    def judge(self, route: Route, request: Request) -> bool:
+        """Whether the body that a request announces will be looked at. Told from its head.
+
+        If not, :meth:`respond` answers the request without its body, and the answer says that the
+        connection is closed. Does not block; raises ``WouldBlock`` where the application has to be
+        asked and ``request.may_block`` is false.
+        """
+        if request.method != "POST" or route.version != "1" or not route.sid:
+            return False
+        settings = self.settings
+        if callable(settings.origins) and not request.may_block:
+            raise WouldBlock
+        try:
+            check_host(settings, request.environ)
+            script = route.transport == self._scripting
+            check_origin(settings, request.environ, script=script)
+            announced(request, settings)
+        except Exception:
+            # Said, and logged, by whoever answers.
+            return False
+        return (
+            isinstance(self.transports.get(route.transport), HTTPTransport)
+            and self.registry.get_socket(route.sid) is not None
+            and request.field("disconnect") is None
+        )
+
+    def _jsonp_index(self, request: Request) -> str | None:
+        """Which callback of the page a handshake is answered by; None for a plain answer."""
+        index = callback_index(request.field("jsonp"))
+        return index if index is not None and self._scripting else None
+
+    def _leave_unread(self, request: Request, answer: Answer) -> None:
+        if leave_unread(request, self.registry.runtime) and not answer.closes:
+            answer.more = [*answer.more, ("Connection", "close")]
+
+    # ---- without a session
+
+    def _other_engine(self, engine: str, request: Request) -> Answer:
+        """Tell a client of Socket.IO 1.0 or later that it is not understood, and the log why."""
+        environ = request.environ
+        if not request.may_block:
+            raise WouldBlock
+        cors: list[Header] = []
+        try:
+            check_origin(self.settings, environ)
+        except RequestRefused:
+            # It hears the same, and the page is not shown it.
+            pass
+        else:
+            cors = cors_headers(environ)
+            if request.method == "OPTIONS" and "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in environ:
+                # So that the browser asks, and shows the answer.
+                return preflight(request, cors)
+        generation = _GENERATIONS.get(engine, "of another generation")
+        refused = RequestRefused(
+            "400 Bad Request",
+            "Unsupported protocol version",
+            code="other-engine",
+            detail=f"EIO={engine[:20]!r}: the client is socket.io-client {generation}; this server "
+            "speaks the protocol of 0.7 to 0.9. Load socket.io-client 0.9.17 in the page, see "
+            "docs/refusals.md",
+        )
+        self._log(request, refused)
+        return Answer(_OTHER_ENGINES_HEAD, _OTHER_ENGINE, [*cors, refusal(refused.code)])
+
+    def _file(self, name: str, request: Request) -> Answer:
+        if not request.may_block:
+            # It is read from a disk.
+            raise WouldBlock
+        return self._files.respond(name, request)
+
+    # ---- handshake
+
+    def _handshake(self, request: Request) -> WSGIApplication:
+        environ = request.environ
+        if self.namespaces is None:
+            if not request.may_block:
+                # The application is asked.
+                raise WouldBlock
+            return self._handshake_by_view(request)
+        if not request.may_block and self.settings.authorize is not None:
+            raise WouldBlock
+        if self._another_serves(request, admitting=True):
+            return self._pass_on(Route("1"), request)
+        refused = self._gates(request)
+        if refused is not None:
+            return refused
+        socket = self._new_socket(environ)
+        try:
+            socket.namespaces = self.namespaces
+            return self._admit(request, socket, environ, [])
+        except BaseException:
+            # Nobody will come.
+            socket.close(Reason.REFUSED)
+            raise
+
+    def _handshake_by_view(self, request: Request) -> WSGIApplication:
+        environ = request.environ
+        inside = self.inside
+        # Where the application may have a middleware of its own, the gates are that one's.
+        at_once = not (inside.gives_way or (inside.stands_in and not inside.knows(environ)))
+        if at_once and (answer := self._gates(request)) is not None:
+            return answer
+        socket = self._new_socket(environ)
+        claim = Claim(inside, environ, outer=environ.get(CLAIM), here=True, socket=socket)
+        try:
+            said = ask_view(self.app, environ, claim)
+            # The task may live on, and remembers its claim.
+            claim.socket = None
+            if claim.taken:
+                socket.close(Reason.REFUSED)
+                if said.error is not None:
+                    raise said.error
+                return said.whole()
+            if not at_once and (answer := self._gates(request)) is not None:
+                socket.close(Reason.REFUSED)
+                return answer
+            cookies = decide(said, environ, socket)
+            if said.complaint:
+                self._say_let_in(said.complaint)
+            inside.learn(environ)
+            return self._admit(request, socket, socket.environ, cookies)
+        except BaseException:
+            # Nobody will come: tasks that the view started for this client end here.
+            socket.close(Reason.REFUSED)
+            raise
+
+    def _say_let_in(self, complaint: str) -> None:
+        self.registry.complaints.say(
+            log,
+            logging.WARNING,
+            "view-gave-no-answer",
+            "",
+            "the view called socketio_manage() and then returned what its framework cannot answer "
+            "with (%s): the client is let in. Return what socketio_manage() returned.",
+            complaint,
+        )
+
+    def _gates(self, request: Request) -> Answer | None:
+        """What is asked before the application is. Raises ``RequestRefused``; the answer to a
+        preflight, which asks no more."""
+        environ = request.environ
+        check_origin(self.settings, environ, script=self._jsonp_index(request) is not None)
+        if request.method == "OPTIONS" and "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in environ:
+            return preflight(request, cors_headers(environ))
+        self.registry.check_room_for(client_of(environ, self.settings.trusted_proxies))
+        if self.settings.authorize is not None:
+            ask_authorize(self.settings.authorize, webob.Request(environ))
+        return None
+
+    def _new_socket(self, environ: dict[str, Any]) -> Socket:
+        socket = self.registry.create(client_of(environ, self.settings.trusted_proxies))
+        # The ancestor's name for it, and ours.
+        environ["socketio"] = environ["sockio"] = socket
+        return socket
+
+    def _admit(
+        self, request: Request, socket: Socket, seen: dict[str, Any], cookies: list[Header]
+    ) -> Answer:
+        """Let the client in. ``seen`` is the environ as the view has seen it."""
+        environ = request.environ
+        self._lighten(seen, socket, quiet=not request.may_block)
+        socket.environ = lasting_environ(seen)
+        if socket.request is None:
+            socket.request = webob.Request(socket.environ)
+        offered = self._offered(environ)
+        self.registry.admit(socket)
+        line = socket.sessid + self._promise(tuple(offered))
+        index = self._jsonp_index(request)
+        if index is not None:
+            return _jsonp(index, string_literal(line), cookies)
+        return Answer(_TEXT, line.encode(), cors_headers(environ) + cookies)
+
+    def _promise(self, offered: tuple[str, ...]) -> str:
+        """What a handshake's line says behind the session id: the same for everybody to whom the
+        same transports are offered."""
+        promise = self._promises.get(offered)
+        if promise is None:
+            settings = self.settings
+            line = encode_handshake(
+                "sid", settings.heartbeat_timeout, settings.close_timeout, offered
+            )
+            promise = self._promises[offered] = line.removeprefix("sid")
+        return promise
+
+    # ---- others inside of the application
+
+    def _is_mine(self, route: Route) -> bool:
+        """Whether this endpoint answers, although one inside serves under the same URL: where the
+        application's views decide, some may have let clients in here, for other hosts perhaps."""
+        if route.sid:
+            return self.registry.get_socket(route.sid) is not None
+        return route.version == "1" and self.namespaces is None
+
+    def _another_serves(self, request: Request, *, admitting: bool = False) -> bool:
+        """Whether a middleware inside of the application answers what comes here.
+
+        The application is asked until that is known of the request's host; and for each handshake
+        that the namespaces of a server would admit, for which there may be a gate inside. Raises
+        ``RequestRefused`` where such an application fails.
+        """
+        inside, environ = self.inside, request.environ
+        if inside.gives_way:
+            return True
+        ask_again = inside.stands_in and admitting
+        if inside.knows(environ) and not ask_again:
+            return False
+        if not request.may_block:
+            raise WouldBlock
+        try:
+            if not admitting:
+                # Where no view is that would look for a handshake.
+                elsewhere = {"PATH_INFO": f"/{self.settings.resource}", "QUERY_STRING": "EIO="}
+                self.look_inside({**environ, **elsewhere})
+            elif self.look_inside(environ):
+                inside.learn(environ)
+        except Exception as error:
+            # It has nothing there, and says so in its way; or its gate has failed.
+            if ask_again and not inside.gives_way:
+                raise RequestRefused(
+                    "500 Internal Server Error",
+                    ERROR,
+                    code="view-failed",
+                    detail=f"{error!r}; the application was asked whether it has a middleware "
+                    "inside. If it has none, and no page there, wrap it yourself: "
+                    "SocketIOMiddleware(app, namespaces)",
+                ) from error
+        return inside.gives_way
+
+    def look_inside(self, environ: dict[str, Any]) -> bool:
+        """Ask the application whether a middleware is inside, with a request of this environ that
+        such a one answers at once; whether the answer can be relied on. Blocks.
+
+        Raises what the application raises, ``TimeoutError`` where it takes too long, and
+        ``RuntimeError`` where it answers 5xx.
+        """
+        copy = {key: value for key, value in environ.items() if key not in _NO_QUESTION}
+        copy |= {"REQUEST_METHOD": "GET", "wsgi.input": io.BytesIO()}
+        claim = Claim(self.inside, copy, outer=environ.get(CLAIM), here=True, only_asking=True)
+        said: str = self.registry.runtime.limit(PATIENCE, ask_who, self.app, copy, claim)
+        if said.startswith("5") and not claim.taken:
+            raise RuntimeError(f"the application answered {said}")
+        # Somebody who refuses strangers may be in front of one.
+        return claim.taken or said.startswith(("2", "404", "405"))
+
+    def _pass_on(self, route: Route, request: Request) -> WSGIApplication:
+        """Let the application answer, where another middleware is."""
+        environ = request.environ
+        claim = Claim(self.inside, environ, outer=environ.get(CLAIM), here=True)
+        if FAST not in environ:
+            if self.namespaces is not None:
+                return self.app
+            return PassedOn(self.app, claim, lambda: self.respond(route, request, alone=True))
+        if not request.may_block:
+            raise WouldBlock
+        if route.sid:
+            # What is around the other middleware has to see a request that can be answered in
+            # every way, and this one was begun where only we can.
+            raise RequestRefused(
+                "503 Service Unavailable",
+                "",
+                code="served-inside",
+                detail="another middleware was found inside of the application, and serves from "
+                "now on",
+                close=True,
+            )
+        said = ask_view(self.app, environ, claim)
+        if said.error is not None:
+            raise said.error
+        return said.whole()
+
+    def _lighten(self, environ: dict[str, Any], socket: Socket, *, quiet: bool) -> None:
+        dropped = shed(environ, socket.request)
+        if dropped:
+            socket.complain(
+                log,
+                logging.WARNING,
+                "environ-too-large",
+                "a session keeps %d bytes of its handshake at most; %s sent more, and these are "
+                "not kept: %s",
+                KEPT,
+                socket.address,
+                ", ".join(name[:60] for name in dropped[:5]),
+                quiet=quiet,
+            )
+
+    def _offered(self, environ: dict[str, Any]) -> list[str]:
+        """The transports that this server can do, of those that the settings allow."""
+        offered = [name for name, each in self.transports.items() if each.works_in(environ)]
+        if not offered:
+            raise RequestRefused(
+                "500 Internal Server Error",
+                ERROR,
+                code="no-transport-works",
+                detail=f"none of {', '.join(self.transports)} works under this server; name "
+                "xhr-polling in transports, or serve by gevent.pywsgi (sockio serve)",
+            )
+        if not self._looked_around:
+            self._looked_around = True
+            missing = self.transports.keys() - offered
+            say_concerns(environ, missing, in_greenlet=in_greenlet())
+        return offered
+
+    # ---- established sessions
+
+    def count(self, route: Route, request: Request) -> Socket | None:
+        """The session that the request belongs to, which counts it."""
+        socket = self.registry.get_socket(route.sid)
+        if socket is not None and not request.counted:
+            request.counted = True
+            socket.incr_hits()
+        return socket
+
+    def _session(self, route: Route, request: Request) -> WSGIApplication:
+        socket = self.count(route, request)
+        if request.field("disconnect") is not None:
+            # The sid is the credential, so whoever knows it may end the session.
+            if socket is not None:
+                socket.close(Reason.CLIENT)
+            return Answer(_TEXT, more=cors_headers(request.environ))
+        transport = self.transports.get(route.transport)
+        if transport is None:
+            raise RequestRefused(
+                "400 Bad Request",
+                self.unknown_transport,
+                code="transport-not-offered",
+                detail=f"{route.transport[:40]!r} is not among {', '.join(self.transports)}",
+            )
+        return transport.respond(request, socket)
+
+    # ---- refusals
+
+    def refuse(self, request: Request, refused: RequestRefused) -> Answer:
+        """A refusal, in plain form, or in the JSONP form where a handshake asks for that."""
+        if not request.may_block:
+            # It is logged, and a log handler may block.
+            raise WouldBlock from refused
+        self._log(request, refused)
+        headers = [*refused.headers, refusal(refused.code)]
+        index = self._jsonp_index(request)
+        said_by_view = refused.code == "view-refused"
+        if index is not None and (said_by_view or refused.body.startswith("handshake")):
+            # A script's status cannot be read by the page: 200, and the error inside.
+            answer = _jsonp(index, f"new Error({string_literal(refused.body)})", headers)
+            self._leave_unread(request, answer)
+            return answer
+        more: list[Header] = []
+        if refused.body not in (BAD_ORIGIN, BAD_HOST):
+            more += cors_headers(request.environ)
+        if refused.close:
+            if closes_silently(request.environ):
+                more.append(("Connection", "close"))
+            hang_up_soon(request.environ, self.registry.runtime)
+        head = Head(refused.status, "text/plain; charset=UTF-8")
+        answer = Answer(head, refused.body.encode(), [*more, *headers])
+        if not refused.close:
+            self._leave_unread(request, answer)
+        return answer
+
+    def _log(self, request: Request, refused: RequestRefused) -> None:
+        """One line; with the traceback of what failed, unless its text says it all."""
+        failure = refused.__cause__ if refused.status.startswith("5") else None
+        address = client_of(request.environ, self.settings.trusted_proxies)
+        self.registry.complaints.say(
+            log,
+            logging.WARNING if failure is None else logging.ERROR,
+            refused.code,
+            address,
+            "refused %s %s from %s: %s [%s]%s",
+            request.method,
+            _without_sid(request.path),
+            address or "?",
+            at_length(str(refused)),
+            refused.code,
+            at_length(f" ({refused.detail})" if refused.detail else ""),
+            exc_info=False if failure is None or isinstance(failure, UsageError) else failure,
+        )
+
+
+def _jsonp(index: str, argument: str, more: list[Header]) -> Answer:
+    return Answer(_SCRIPT, f"io.j[{index}]({argument});".encode(), more)
+
+
+def _without_sid(path: str) -> str:
+    """The path for the log: a session id is a credential and never shown whole."""
+    parts = path.split("/")
+    return "/".join(part if len(part) < 20 else part[:6] + "…" for part in parts)

@@ -1,0 +1,115 @@
+"""``socketio_manage``: let the client of this request in, from a view."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ..exceptions import NotInstalled, UsageError
+from ..namespaces.namespace import BaseNamespace, check_hooks
+from ..sessions.socket import Socket, State
+from .claims import claim_of
+from .frameworks import Attached, answer_for_caller
+
+__all__ = ["check_namespaces", "socketio_manage"]
+
+_NOT_INSTALLED = """\
+this request ({method} {path}) did not come through sockio's middleware, or is no handshake.
+Wrap the WSGI application once, where it is made:
+
+    from sockio import SocketIOMiddleware
+    app.wsgi_app = SocketIOMiddleware(app.wsgi_app)        # Flask
+    application = SocketIOMiddleware(application)          # Django, Pyramid, bare WSGI
+
+and route /socket.io/* to this view, nothing else."""
+
+
+def socketio_manage(
+    environ: Any,
+    namespaces: Mapping[str, type[BaseNamespace]],
+    request: Any = None,
+    error_handler: Callable[..., Any] | None = None,
+    json_loads: Callable[[str], Any] | None = None,
+    json_dumps: Callable[[Any], str] | None = None,
+) -> Attached:
+    """Attach namespaces to the client whose handshake this view is asked about.
+
+    ``environ`` is the WSGI environ, or the framework's request that has it. ``namespaces`` maps
+    names (``"/chat"``; ``""`` is the global one) to classes. ``request`` is handed to them as
+    ``self.request``; a proxy such as Flask's is replaced by the request it stands for. The other
+    arguments override the middleware's settings for this client.
+
+    Returns at once. The client is let in when the view then answers with a 2xx status, or with
+    nothing; any other answer refuses it. What is returned can be returned by the view: it is an
+    empty answer of its framework, and of WSGI. Raises :class:`~sockio.exceptions.NotInstalled`
+    outside of a handshake that came through the middleware.
+    """
+    environ, passed = _environ_of(environ)
+    request = passed if request is None else request
+    socket = environ.get("socketio")
+    if socket is None and (claim := claim_of(environ)) is not None:
+        if claim.only_asking:
+            # Nobody is let in by this request: it looks for a middleware, and found a view.
+            return answer_for_caller()
+        # A layer between has made an environ of its own.
+        socket = environ["socketio"] = environ["sockio"] = claim.socket
+    if not isinstance(socket, Socket):
+        method = environ.get("REQUEST_METHOD", "no request")
+        path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
+        raise NotInstalled("socketio_manage(): " + _NOT_INSTALLED.format(method=method, path=path))
+    if socket.state is not State.NEW:
+        raise UsageError(
+            "socketio_manage(): this client was let in before; call it in the view, not later."
+        )
+    socket.namespaces = check_namespaces(namespaces)
+    if request is not None:
+        socket.request = _without_proxy(request)
+    if error_handler is not None:
+        socket.error_handler = error_handler
+    socket.set_json(json_loads, json_dumps)
+    # What says that somebody attached is the socket: the environ may be a copy that a layer between
+    # has made, and what it put there is for the session, too.
+    socket.environ = environ
+    return answer_for_caller()
+
+
+def check_namespaces(
+    namespaces: Mapping[Any, Any],
+) -> dict[str, type[BaseNamespace]]:
+    """A copy of the mapping; raises ``UsageError`` for what no client could ever connect to."""
+    if not hasattr(namespaces, "items"):
+        raise UsageError(
+            f"namespaces must be a mapping such as {{'/chat': ChatNamespace}}, not {namespaces!r}."
+        )
+    for name, cls in namespaces.items():
+        if not isinstance(name, str) or ":" in name or name[:1] not in ("", "/"):
+            raise UsageError(
+                f"namespace name {name!r}: write '' for the global namespace, or a name that "
+                "starts with a slash and has no colon, such as '/chat'."
+            )
+        if not (isinstance(cls, type) and issubclass(cls, BaseNamespace)):
+            raise UsageError(
+                f"namespace {name!r}: {cls!r} is not a subclass of sockio.BaseNamespace."
+            )
+        check_hooks(cls)
+    return dict(namespaces)
+
+
+def _environ_of(source: Any) -> tuple[dict[str, Any], Any]:
+    """The environ, given itself or a framework's request that has it, and that request or None."""
+    if isinstance(source, dict):
+        return source, None
+    for name in ("environ", "META"):
+        environ = getattr(source, name, None)
+        if isinstance(environ, dict):
+            return environ, source
+    return {}, None
+
+
+def _without_proxy(request: Any) -> Any:
+    """What a context-bound proxy (Flask's, Werkzeug's, Bottle's) stands for right now."""
+    current = getattr(request, "_get_current_object", None)
+    if current is None and type(request).__name__ == "LocalRequest":
+        # Bottle's is no proxy but one object, whose environ is that of the current request.
+        current = request.copy
+    return current() if callable(current) else request

@@ -1,0 +1,198 @@
+"""``SocketIOMiddleware``: the WSGI callable. Ours, or hand the untouched environ on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from ..backplane.local import LocalBackplane
+from ..config.settings import Settings
+from ..exceptions import UsageError
+from ..namespaces.dispatch import Dispatcher
+from ..namespaces.emitter import Emitter
+from ..namespaces.namespace import BaseNamespace
+from ..protocol.dialect import V09, Codec
+from ..runtime.gevent_runtime import GeventRuntime
+from ..runtime.interfaces import Runtime
+from ..sessions.registry import SessionRegistry
+from ..sessions.rooms import Rooms
+from ..sessions.socket import Socket
+from ..transports import make_transports
+from ..transports.connection import closes_silently, connection_of, is_pywsgi, no_delay
+from ..transports.request import Request
+from .claims import CLAIM, Claim, Inside, claim_of
+from .endpoint import Endpoint, Route, parse_path
+from .manage import check_namespaces
+
+__all__ = ["SocketIOMiddleware"]
+
+WSGIApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+
+class SocketIOMiddleware:
+    """Socket.IO for any WSGI application.
+
+    With ``namespaces`` (``{"/chat": ChatNamespace}``) it serves them to everybody whom the settings
+    ``origins`` and ``authorize`` let in. Without, the wrapped application decides: it is run once
+    for each handshake, and the view that it routes ``/socket.io/1/`` to calls
+    :func:`~sockio.socketio_manage`.
+
+    ``settings`` are the keyword arguments of :class:`~sockio.config.Settings`; an unknown name or a
+    value that cannot work raises :class:`~sockio.exceptions.SettingsError`. Every request that is
+    not under ``/socket.io/`` (setting ``resource``) goes to ``app`` with its environ untouched.
+    """
+
+    def __init__(
+        self,
+        app: WSGIApp,
+        namespaces: Mapping[str, type[BaseNamespace]] | None = None,
+        *,
+        runtime: Runtime | None = None,
+        **settings: Any,
+    ) -> None:
+        if not callable(app):
+            raise UsageError(
+                f"SocketIOMiddleware wraps a WSGI application, and {app!r} is not callable. "
+                "Pass the application first: SocketIOMiddleware(app, {'/chat': ChatNamespace})."
+            )
+        self.app = app
+        self.settings = Settings.make(settings)
+        self.namespaces = None if namespaces is None else check_namespaces(namespaces)
+        self.runtime: Runtime = runtime or GeventRuntime(self.settings.without)
+        codec = Codec(V09, self.settings.json_loads, self.settings.json_dumps)
+        rooms: Rooms[Socket] = Rooms()
+        #: The living sessions: ``registry.sockets``, ``registry.get_socket(sessid)``.
+        self.registry = SessionRegistry(
+            self.settings,
+            self.runtime,
+            codec,
+            rooms,
+            LocalBackplane(rooms),
+            lambda socket: Dispatcher(socket, self.runtime, rooms),
+        )
+        self.registry.known.update(self.namespaces or ())
+        transports = make_transports(self.settings, self.runtime, codec)
+        #: The middlewares inside of ``app``, as far as requests have met them.
+        self.inside = Inside(self.settings.resource)
+        self.inside.when_found(self._give_way)
+        if isinstance(app, SocketIOMiddleware):
+            self.inside.found(app, same_place=app.settings.resource == self.settings.resource)
+        self.endpoint = Endpoint(
+            self.settings, self.registry, transports, app, self.namespaces, self.inside
+        )
+        self._mount = "/" + self.settings.resource
+        self._below = self._mount + "/"
+
+    def __call__(
+        self, environ: dict[str, Any], start_response: Callable[..., Any]
+    ) -> Iterable[bytes]:
+        path = environ.get("PATH_INFO", "")
+        if path.startswith(self._mount):
+            if path.startswith(self._below):
+                route = parse_path(path[len(self._below) :])
+            elif path == self._mount and "EIO=" in environ.get("QUERY_STRING", ""):
+                # Later clients may leave the slash out.
+                route = Route("")
+            else:
+                route = None
+            if route is not None:
+                claim = self._claim_of(environ)
+                if claim is not None:
+                    self._take(claim, environ)
+                    if claim.only_asking:
+                        start_response("204 No Content", [])
+                        return []
+                self.runtime.bind()
+                if is_pywsgi(environ):
+                    # Here and not in the server alone: any gevent.pywsgi may be around.
+                    no_delay(connection_of(environ))
+                answer = self.endpoint.respond(route, Request(environ))
+                return answer(environ, _say_close(environ, start_response))
+        if self.inside.watchful:
+            claim = self._claim_of(environ)
+            if self.inside.stands_in:
+                Claim(self.inside, environ, outer=claim)
+        return self.app(environ, start_response)
+
+    def _claim_of(self, environ: dict[str, Any]) -> Claim | None:
+        """The claim of a request, which is told whom it has reached."""
+        claim = claim_of(environ) if Claim.made else None
+        if claim is None:
+            return None
+        if claim.asker is not self.inside:
+            environ[CLAIM] = claim
+            claim.reached(self, environ)
+        elif CLAIM not in environ:
+            # One of its own of an earlier request, on the same connection.
+            return None
+        return claim
+
+    def _take(self, claim: Claim, environ: dict[str, Any]) -> None:
+        """Another middleware, outside of this one, asks who serves: this one, as if alone."""
+        if claim.asker is self.inside:
+            raise UsageError(
+                "the application that SocketIOMiddleware wraps calls that middleware again: "
+                "requests would go round for ever."
+            )
+        claim.take(self)
+        # What that one offers to a view.
+        for name in ("socketio", "sockio"):
+            environ.pop(name, None)
+
+    def _give_way(self, found: SocketIOMiddleware) -> None:
+        if self.inside.gives_way and self.namespaces is not None:
+            # Whoever is in came past the gate of the other one.
+            self.registry.close_all()
+
+    @property
+    def serving(self) -> SocketIOMiddleware:
+        """The middleware that serves the clients: this one, or one inside of it."""
+        heir = self.inside.heir
+        return self if heir is None else heir.serving
+
+    def stand_in(self, *given: str) -> None:
+        """Say that this one was made by a server, which could not see whether the application is
+        wrapped already: it gives way to any that is met inside. ``given`` are the names of what the
+        server was told, and what nobody is told then. For servers.
+        """
+        self.inside.stands_in = self.inside.watchful = True
+        self.inside.given = given
+
+    def of(self, namespace: str) -> Emitter:
+        """Emit to a namespace from anywhere in the process, other native threads included::
+
+        middleware.of("/chat").to("lobby").emit("event", ...)
+        """
+        if namespace and not namespace.startswith("/"):
+            raise UsageError(f"of({namespace!r}): namespaces start with a slash: '/{namespace}'.")
+        return Emitter(self.serving.registry, namespace)
+
+    def close(self, timeout: float = 0) -> None:
+        """End every session and refuse new ones: for the end of the server.
+
+        Queued packets are still delivered and the namespaces told, for which it blocks ``timeout``
+        seconds at most; by default it does not wait.
+        """
+        self.registry.close_all()
+        if timeout:
+            self.registry.wait_until_empty(timeout)
+
+
+def _say_close(environ: dict[str, Any], start_response: Callable[..., Any]) -> Callable[..., Any]:
+    """Make gevent.pywsgi say that it closes when the client asked for that.
+
+    It closes without the header, and clients that keep connections then write their next request
+    into a dead one.
+    """
+    if environ.get("HTTP_CONNECTION", "").lower() != "close" or not closes_silently(environ):
+        return start_response
+
+    def saying_close(
+        status: str, headers: list[tuple[str, str]], exc_info: Any = None
+    ) -> Callable[[bytes], object]:
+        if not any(name.lower() == "connection" for name, _ in headers):
+            headers = [*headers, ("Connection", "close")]
+        write: Callable[[bytes], object] = start_response(status, headers, exc_info)
+        return write
+
+    return saying_close

@@ -1,0 +1,309 @@
+"""How a namespace class is read: which method handles what, and how it wants its arguments.
+
+Everything here is worked out once per class and kept, so that an event costs a dictionary look-up
+and a comparison of two numbers.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import re
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from ..config.rates import Rate
+from ..exceptions import UsageError
+
+__all__ = [
+    "RESERVED",
+    "Handler",
+    "HandlerTable",
+    "allow",
+    "check_event",
+    "handlers_of",
+    "limit",
+    "method_name_for",
+    "on",
+]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+#: Event names that are looked up as ``on_*`` methods; any other name needs :func:`on`.
+EVENT_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_ ]*", re.ASCII)
+
+ANY = "*"
+
+#: What the client itself calls its listeners for, so that an event of that name would be taken for
+#: what it is not (0.9.17, ``lib/socket.js``). It hands ``error`` and ``message`` to the page as
+#: well, and those are meant: ``error()`` and ``send()`` end there.
+RESERVED = frozenset(
+    {
+        "connect",
+        "connect_failed",
+        "connecting",
+        "disconnect",
+        "reconnect",
+        "reconnect_failed",
+        "reconnecting",
+    }
+)
+
+#: The methods of a namespace that an event passes through on its way to its handler.
+STEPS = ("call_method_with_acl", "is_method_allowed", "call_method")
+
+#: Names come from clients. Remembered are only those that find a method, which are few, though one
+#: may have several spellings: so many of them, each of so many characters at most.
+KEPT, LONGEST = 1000, 100
+
+
+def on(name: str) -> Callable[[F], F]:
+    """Handle the event ``name``, whatever characters are in it: ``@on("user:message")``.
+
+    ``@on("*")`` handles every event that has no handler of its own; its first argument is the
+    event's name. The method's own name is what the ACL knows.
+    """
+
+    def mark(fn: F) -> F:
+        fn.__dict__.setdefault("__sockio_events__", []).append(name)
+        return fn
+
+    return mark
+
+
+def allow(condition: Callable[[Any], Any]) -> Callable[[F], F]:
+    """Let the client reach a handler only while ``condition(namespace)`` is true.
+
+    ::
+
+        @allow(lambda ns: ns.session.get("admin"))
+        def on_kick(self, nickname): ...
+
+    Checked at each event, in addition to the namespace's ACL; a client that may not is answered
+    with ``method_access_denied``.
+    """
+
+    def mark(fn: F) -> F:
+        fn.__dict__.setdefault("__sockio_conditions__", []).append(condition)
+        return fn
+
+    return mark
+
+
+def check_event(name: str) -> None:
+    """Raise ``UsageError`` for an event that the client would take for one of its own."""
+    if name in RESERVED:
+        raise UsageError(
+            f"emit({name!r}): the client in the page calls its own listeners by this name, and "
+            f"would take the event for a {name} of the connection. Give it another name."
+        )
+
+
+def limit(rate: str, policy: str = "refuse") -> Callable[[F], F]:
+    """Let each client reach a handler so often only.
+
+    ::
+
+        @limit("5/10s")                     # five at once, then one every two seconds
+        def on_user_message(self, text): ...
+
+    What comes sooner is answered with the error ``rate_limited`` (``policy="refuse"``), dropped
+    without a word to the client (``"drop"``), or ends the session (``"close"``). Several on one
+    handler count together: ``@limit("5/s")`` and ``@limit("1000/h")``. Raises ``UsageError`` for a
+    rate or a policy that is none.
+    """
+    try:
+        parsed = Rate.parse(rate, policy)
+    except ValueError as error:
+        raise UsageError(f"limit(): {error}") from None
+
+    def mark(fn: F) -> F:
+        fn.__dict__.setdefault("__sockio_limits__", []).append(parsed)
+        return fn
+
+    return mark
+
+
+def method_name_for(event: str) -> str | None:
+    """``"user message"`` -> ``"on_user_message"``; None for a name that maps to no method."""
+    if not EVENT_NAME.fullmatch(event):
+        return None
+    return "on_" + event.replace(" ", "_")
+
+
+def _marks(value: Any, attribute: str) -> list[Any]:
+    """What :func:`on` or its like noted on a function, or on one that it is wrapped around.
+
+    A static method, or a decorator that hands nothing on, must not quietly open what was closed.
+    """
+    found: list[Any] = []
+    while value is not None:
+        # Only what stands in it: a class may keep objects that have every attribute one asks for.
+        own = getattr(value, "__dict__", {})
+        found += [mark for mark in own.get(attribute, ()) if mark not in found]
+        bound = isinstance(value, (staticmethod, classmethod))
+        value = value.__func__ if bound else own.get("__wrapped__")
+    return found
+
+
+class Handler:
+    """One method of a namespace class, and how to call it.
+
+    ``wants_packet``: its lone parameter is named ``packet``, so it gets the whole packet.
+    ``least`` and ``most``: how many positional arguments it takes (``most`` None: any number).
+    """
+
+    __slots__ = ("conditions", "least", "limits", "most", "name", "names", "simple", "wants_packet")
+
+    def __init__(self, name: str, function: Any, owner: type) -> None:
+        self.name = name
+        self.conditions: tuple[Callable[[Any], Any], ...] = tuple(
+            _marks(function, "__sockio_conditions__")
+        )
+        self.limits: tuple[Rate, ...] = tuple(_marks(function, "__sockio_limits__"))
+        bound = function.__get__(object.__new__(owner), owner)
+        parameters = list(inspect.signature(bound).parameters.values())
+        positional = [
+            p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+        ]
+        self.names = tuple(p.name for p in positional)
+        self.least = sum(1 for p in positional if p.default is p.empty)
+        self.most: int | None = len(positional)
+        if any(p.kind is p.VAR_POSITIONAL for p in parameters):
+            self.most = None
+        self.wants_packet = self.names == ("packet",) and self.most == 1
+        #: Whether there is nothing to look at but the number of arguments.
+        self.simple = not (self.conditions or self.limits or self.wants_packet)
+
+    def accepts(self, count: int) -> bool:
+        return self.least <= count and (self.most is None or count <= self.most)
+
+    def wanted(self) -> str:
+        """How many arguments it takes, in words for an error message."""
+        if self.most is None:
+            return f"{self.least} or more"
+        if self.least == self.most:
+            return str(self.least)
+        return f"{self.least} to {self.most}"
+
+
+class HandlerTable:
+    """The handlers of one namespace class: by method name, and by event name for :func:`on`."""
+
+    __slots__ = (
+        "_events",
+        "_methods",
+        "_owner",
+        "_resolved",
+        "errs",
+        "initializers",
+        "plain",
+        "wraps",
+    )
+
+    def __init__(self, owner: type, base: type) -> None:
+        self._owner = owner
+        self._methods: dict[str, Handler | None] = {}
+        self._events: dict[str, str] = {}
+        self._resolved: dict[str, tuple[str | None, bool]] = {}
+        for cls in reversed(owner.__mro__):
+            for name, value in vars(cls).items():
+                for event in _marks(value, "__sockio_events__"):
+                    self._events[event] = name
+        #: Every ``initialize`` of the class and its bases, base first, each exactly once.
+        self.initializers: tuple[Callable[[Any], object], ...] = tuple(
+            vars(cls)["initialize"]
+            for cls in reversed(owner.__mro__)
+            if "initialize" in vars(cls) and cls is not base
+        )
+        #: Whether the class overrides ``exception_handler_decorator``.
+        self.wraps = getattr(owner, "exception_handler_decorator", None) is not getattr(
+            base, "exception_handler_decorator", None
+        )
+        #: Whether the class overrides ``error``.
+        self.errs = getattr(owner, "error", None) is not getattr(base, "error", None)
+        #: Whether the class leaves the steps between an event and its handler as they are.
+        self.plain = not self.wraps and all(
+            getattr(owner, step, None) is getattr(base, step, None) for step in STEPS
+        )
+
+    def plain_event(self, name: str, count: int) -> Handler | None:
+        """The handler of an event, if it takes ``count`` arguments and nothing else is to be
+        looked at; None leaves it to :meth:`event` and :meth:`method`."""
+        found = self._resolved.get(name)
+        if found is None or found[1] or found[0] is None:
+            return None
+        handler = self._methods.get(found[0])
+        if (
+            handler is None
+            or not handler.simple
+            or count < handler.least
+            or (handler.most is not None and count > handler.most)
+        ):
+            return None
+        return handler
+
+    def method(self, name: str) -> Handler | None:
+        """The handler with that method name; None when the class has no such *method*.
+
+        Attributes that merely look like one (a flag ``on_air``, a property, a nested class) are
+        not reachable for clients.
+        """
+        try:
+            return self._methods[name]
+        except KeyError:
+            pass
+        if not any(name in vars(cls) for cls in self._owner.__mro__):
+            # Made up by a client. It is not remembered.
+            return None
+        value = inspect.getattr_static(self._owner, name, None)
+        if isinstance(value, (staticmethod, classmethod)):
+            is_method = True
+        else:
+            # Partials become methods in Python 3.14 and are none before: none here.
+            is_method = (
+                callable(value)
+                and hasattr(type(value), "__get__")
+                and not isinstance(value, (type, functools.partial))
+            )
+        handler = Handler(name, value, self._owner) if is_method else None
+        self._methods[name] = handler
+        return handler
+
+    def event(self, name: str) -> tuple[str | None, bool]:
+        """The method name that handles an event, and whether it is the catch-all one."""
+        found = self._resolved.get(name)
+        if found is None:
+            found = self._resolve(name)
+            method, catch_all = found
+            if (
+                method is not None
+                and not catch_all
+                and len(name) <= LONGEST
+                and len(self._resolved) < KEPT
+                and self.method(method) is not None
+            ):
+                self._resolved[name] = found
+        return found
+
+    def _resolve(self, name: str) -> tuple[str | None, bool]:
+        marked = self._events.get(name)
+        if marked is not None and name != ANY:
+            return marked, False
+        method = method_name_for(name)
+        if method is not None and self.method(method) is not None:
+            return method, False
+        if ANY in self._events:
+            return self._events[ANY], True
+        return method, False
+
+
+_tables: dict[type, HandlerTable] = {}
+
+
+def handlers_of(cls: type, base: type) -> HandlerTable:
+    """The table of a namespace class, made on its first use. ``base`` is BaseNamespace."""
+    table = _tables.get(cls)
+    if table is None:
+        table = _tables[cls] = HandlerTable(cls, base)
+    return table

@@ -1,0 +1,555 @@
+"""The class that applications subclass: one instance per client and namespace.
+
+::
+
+    class ChatNamespace(BaseNamespace, RoomsMixin, BroadcastMixin):
+        def recv_connect(self):                 # the gate: return False to refuse
+            self.join("lobby")
+
+        def on_user_message(self, text):        # event "user message"
+            self.emit_to_room("lobby", "msg_to_room", self.session["nickname"], text)
+            return True                         # the ack's argument
+
+        def recv_disconnect(self):              # exactly once, whatever ended it
+            ...
+
+Handlers run one at a time per client, each in a task that may block (under gevent), outside of any
+request. What a handler raises is logged, answered with an error, and ends nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from ..exceptions import AckFailed, AckTimeout, Disconnected, EventRefused, RateLimited, UsageError
+from ..runtime.interfaces import Job, Runtime
+from ..sessions.acks import Waiting
+from ..sessions.jobs import Jobs
+from ..sessions.reasons import Reason
+from ..sessions.socket import Socket
+from .gate import refuses
+from .handlers import RESERVED, Handler, allow, check_event, handlers_of, limit, on
+
+__all__ = ["BaseNamespace", "allow", "check_hooks", "limit", "on"]
+
+
+#: The life-cycle hooks, and what each can be given, by parameter name.
+_HOOKS = {"recv_connect": ("packet",), "recv_disconnect": ("packet", "reason")}
+
+
+def _hook_parameters(cls: type, name: str) -> tuple[Handler, list[str]]:
+    """The handler of a life-cycle hook, and what its parameters ask for.
+
+    Raises ``UsageError`` for a hook that could not be called.
+    """
+    offered = _HOOKS[name]
+    handler = handlers_of(cls, BaseNamespace).method(name)
+    if handler is None:
+        raise UsageError(f"{cls.__name__}.{name} must be a method.")
+    if handler.limits:
+        raise UsageError(
+            f"{cls.__name__}.{name}: @limit is for what clients call; connects count for the "
+            "setting rate_limit."
+        )
+    wanted = [each for each in handler.names if each in offered]
+    if handler.least > len(wanted):
+        raise UsageError(
+            f"{cls.__name__}.{name}({', '.join(('self', *handler.names))}): it may take "
+            f"{' and '.join(offered)}, by these names, and nothing else."
+        )
+    return handler, wanted
+
+
+def check_hooks(cls: type) -> None:
+    """Raise ``UsageError`` for a namespace class one of whose hooks could not be called, which
+    would show only when a client comes or, worse, goes."""
+    for name in _HOOKS:
+        _hook_parameters(cls, name)
+
+
+class BaseNamespace:
+    """One client in one namespace.
+
+    Attributes: ``socket`` (the client's :class:`~sockio.virtsocket.Socket`), ``session`` (a dict of
+    your own, shared by all namespaces of the client), ``request`` (what you passed to
+    ``socketio_manage``, or a ``webob.Request`` of the handshake), ``environ`` (the WSGI environ of
+    the handshake, without the server's own objects), ``ns_name``, ``allowed_methods`` (the ACL),
+    ``jobs``, ``qs`` (the query of the connect packet).
+    """
+
+    # The task that tells of a refusal, while it does.
+    _refusing: object = None
+
+    def __init__(self, environ: dict[str, Any], ns_name: str, request: Any = None) -> None:
+        self.environ = environ
+        self.socket: Socket = environ["socketio"]
+        self.session = self.socket.session
+        self.request = request
+        self.ns_name = ns_name
+        #: Method names the client may reach; None means all of them.
+        self.allowed_methods: set[str] | None = None
+        #: Tasks started by :meth:`spawn` that are still running.
+        self.jobs = Jobs(self, self.socket)
+        #: The query of the connect packet: ``"?a=b"``, or "".
+        self.qs = ""
+        self._table = handlers_of(type(self), BaseNamespace)
+        self._leaving = False
+        self._deaf = False
+        self._told = False
+        # The task that runs recv_connect, while it does.
+        self._gatekeeper: object = None
+        self.reset_acl()
+        # Mixins that come after this class in the bases have their __init__ called too.
+        super().__init__()
+
+    def __str__(self) -> str:
+        return f"{self.socket} {self.ns_name or '(global)'}"
+
+    @property
+    def connected(self) -> bool:
+        """Whether the client is in this namespace: false from the moment its leaving begins, which
+        is before ``recv_disconnect`` runs."""
+        return not self._leaving and self.socket.connected
+
+    # ---- what subclasses define
+
+    def initialize(self) -> None:
+        """Set up the instance; called before ``recv_connect``.
+
+        Every class of the inheritance chain that defines it has its own called exactly once, bases
+        first, so do not call ``super().initialize()``.
+        """
+
+    if TYPE_CHECKING:
+        # Both take what their parameters ask for by name; one signature here would make a type
+        # checker refuse the others.
+        def recv_connect(self, *args: Any, **kwargs: Any) -> Any: ...
+        def recv_disconnect(self, *args: Any, **kwargs: Any) -> Any: ...
+
+    else:
+
+        def recv_connect(self) -> Any:
+            """The gate. Return False or raise ``ConnectionRefused`` to refuse the client; whatever
+            is false refuses, but None does not.
+
+            Called once, when the client connects to the namespace (the global namespace: when its
+            transport opens). Any other exception refuses too, and is logged. What is emitted in
+            here is delivered right after the client was told that it is connected; a refused
+            client gets none of it. May take the packet: ``def recv_connect(self, packet)``.
+            """
+
+        def recv_disconnect(self) -> Any:
+            """The client is gone, or was thrown out, or left the namespace. Called exactly once.
+
+            Its rooms are still joined, so that the others can be told; nothing reaches the client
+            any more. May take the reason: ``def recv_disconnect(self, reason)``, one of
+            :class:`~sockio.Reason`. The default calls ``self.disconnect(silent=True)``, for
+            applications that keep their clean-up there.
+            """
+            self.disconnect(silent=True)
+
+    def recv_message(self, data: Any) -> Any:
+        """A plain message, from the client's ``send(text)``. Returns the ack's arguments."""
+
+    def recv_json(self, data: Any) -> Any:
+        """A JSON message, from the client's ``json.send(value)``. Returns the ack's arguments."""
+
+    def recv_error(self, packet: Mapping[str, Any]) -> Any:
+        """An error packet from the client, whole."""
+
+    def get_initial_acl(self) -> Iterable[str] | None:
+        """Names of the methods that the client may reach at first; None (the default) for all.
+
+        For example ``["on_login", "recv_message"]``. The life-cycle hooks ``recv_connect`` and
+        ``recv_disconnect`` are never restricted.
+        """
+        return None
+
+    def exception_handler_decorator(self, fn: Callable[..., Any]) -> Callable[..., Any]:
+        """Override to wrap every handler and every spawned function in your own error handling."""
+        return fn
+
+    # ---- sending
+
+    def emit(
+        self,
+        event: str,
+        *args: Any,
+        callback: Callable[..., object] | None = None,
+        timeout: float | None = None,
+        volatile: bool = False,
+    ) -> bool:
+        """Send an event to this client; whether it was written or queued. Never blocks.
+
+        ``callback(*args)`` runs in a task of its own when the client acknowledges; it is forgotten
+        after ``timeout`` seconds (setting ``ack_timeout``, 60, when None) and when the client goes.
+        A ``volatile`` event is dropped when the client cannot take it right now. ``args`` must be
+        JSON; anything else raises :class:`~sockio.exceptions.UsageError`, and so does an event of a
+        name that is the client's own, such as ``connect``. May be called from any thread; from
+        another one the result is always True.
+        """
+        if event in RESERVED:
+            check_event(event)
+        packet: dict[str, Any] = {"type": "event", "name": event, "args": args}
+        return self._send(packet, callback, timeout, volatile)
+
+    def send(
+        self,
+        message: Any,
+        json: bool = False,
+        callback: Callable[[], object] | None = None,
+        timeout: float | None = None,
+        volatile: bool = False,
+    ) -> bool:
+        """Send a message: text, or with ``json`` any JSON value. Otherwise like :meth:`emit`.
+
+        The client acknowledges a message by itself, without arguments, when it has arrived.
+        """
+        packet: dict[str, Any] = {"type": "json" if json else "message", "data": message}
+        return self._send(packet, callback, timeout, volatile)
+
+    def call(self, event: str, *args: Any, timeout: float | None = None) -> Any:
+        """Send an event, wait for the client's ack, and return its arguments.
+
+        No argument gives None, one gives itself, several a tuple. Blocks the calling task for
+        ``timeout`` seconds at most (setting ``ack_timeout`` when None); other clients, and this
+        client's acks and heartbeats, go on meanwhile. Raises
+        :class:`~sockio.exceptions.AckTimeout`, :class:`~sockio.exceptions.Disconnected`, or
+        ``AckFailed`` itself when a limit (``max_outbox``, ``max_acks``) was in the way.
+        """
+        check_event(event)
+        runtime = self._runtime
+        if not runtime.here():
+            raise UsageError(
+                "call() waits in the server's own thread; from another thread use "
+                "emit(..., callback=...)."
+            )
+        if self._gatekeeper is runtime.task():
+            raise UsageError(
+                "call() inside recv_connect cannot be answered: the client is told that it is "
+                "connected only after recv_connect returned. Use self.spawn(...) for it."
+            )
+        seconds = self.socket.config.ack_timeout if timeout is None else timeout
+        done = runtime.signal()
+        answer: list[tuple[Any, ...]] = []
+        failure: list[str] = []
+
+        def answered(*values: Any) -> None:
+            answer.append(values)
+            done.set()
+
+        def failed(reason: str) -> None:
+            failure.append(reason)
+            done.set()
+
+        waiting = Waiting(answered, runtime.now() + seconds, failed=failed, direct=True)
+        packet = {"type": "event", "name": event, "args": args}
+        if not self._send_expecting(packet, waiting, volatile=False):
+            raise self._unanswered(event, "it could not be queued: the outbox is full")
+        if not done.wait(seconds) or failure == ["no answer in time"]:
+            raise AckTimeout(f"call({event!r}): no ack within {seconds:g} s")
+        if failure:
+            raise self._unanswered(event, failure[0])
+        values = answer[0]
+        return values[0] if len(values) == 1 else values or None
+
+    def _unanswered(self, event: str, why: str) -> AckFailed:
+        if self._told or not self.socket.connected:
+            return Disconnected(f"call({event!r}): the client is gone")
+        return AckFailed(f"call({event!r}): {why}")
+
+    def ack(self, packet: Mapping[str, Any], *args: Any) -> bool:
+        """Answer ``packet`` by hand, before the handler returns or for one that was kept.
+
+        A packet that asked for an ack is also answered by its handler's return value; clients heed
+        the first ack only.
+        """
+        if "id" not in packet:
+            raise UsageError("ack(): this packet has no id, its sender waits for no ack.")
+        ack = {"type": "ack", "ackId": packet["id"], "args": args, "endpoint": self.ns_name}
+        return not self._told and self.socket.send_packet(ack)
+
+    def error(
+        self, error_name: str, error_message: str, msg_id: int | None = None, quiet: bool = False
+    ) -> None:
+        """Report an error to the client, through the configured error handler.
+
+        By default the client gets an event ``error`` with the name and the message; with ``msg_id``
+        (``packet["id"]``) the error ack ``{"error": name, "message": message}`` instead. It is
+        logged, and with ``quiet`` nothing else.
+
+        Override it to see what is refused as well: ``method_access_denied``, ``no_such_method``
+        and the other codes of sockio come here on their way to the client, who hears of them only
+        if the override calls ``super().error(...)``.
+        """
+        if self._refusing is not None and self._refusing is self._runtime.task():
+            # The log knows of it already.
+            self.socket.tell_error(error_name, error_message, self.ns_name, msg_id, quiet)
+        else:
+            self.socket.error(error_name, error_message, self.ns_name, msg_id, quiet)
+
+    def _refused(self, code: str, message: str, msg_id: int | None) -> None:
+        """Let an overridden :meth:`error` tell the client of a refusal."""
+        self._refusing = self._runtime.task()
+        try:
+            self.error(code, message, msg_id)
+        finally:
+            self._refusing = None
+
+    def _send(
+        self,
+        packet: dict[str, Any],
+        callback: Callable[..., object] | None,
+        timeout: float | None,
+        volatile: bool,
+    ) -> bool:
+        if not self._runtime.here():
+            # As in Emitter: mistakes show here, and what is sent is what it was now.
+            copied, size = self.socket.codec.copy(packet)
+            send = (dict(copied), callback, timeout, volatile)
+            if self._told or not self.socket.connected:
+                return False  # There is nobody to wait for.
+            self._runtime.from_thread(self._send, *send, size=size)
+            return True
+        if callback is not None:
+            seconds = self.socket.config.ack_timeout if timeout is None else timeout
+            waiting = Waiting(callback, self._runtime.now() + seconds)
+            return self._send_expecting(packet, waiting, volatile)
+        packet["endpoint"] = self.ns_name
+        return not self._told and self.socket.send_packet(packet, volatile=volatile)
+
+    def _send_expecting(self, packet: dict[str, Any], waiting: Waiting, volatile: bool) -> bool:
+        if self._told or not self.socket.connected:
+            return False
+        # "data" asks the client's code for the ack of an event; messages are acknowledged by the
+        # client itself for a plain id (fact sheet, section 4).
+        packet["ack"] = "data" if packet["type"] == "event" else True
+        packet["endpoint"] = self.ns_name
+        packet["id"] = self.socket.expect_ack(self.ns_name, waiting)
+        return self.socket.send_packet(packet, volatile=volatile)
+
+    @property
+    def _runtime(self) -> Runtime:
+        return self.socket.runtime
+
+    # ---- life
+
+    def disconnect(self, silent: bool = False) -> None:
+        """Disconnect the client from this namespace; on the global namespace, altogether.
+
+        The client is told unless ``silent``. ``recv_disconnect`` is called if it was not already;
+        what the client had sent and was not handled yet is dropped.
+        """
+        if not self._runtime.here():
+            self._runtime.from_thread(self.disconnect, silent)
+            return
+        if self._leaving or self._told:
+            return
+        if self.ns_name == self.socket.GLOBAL_NS:
+            self.socket.disconnect(silent)
+            return
+        if not silent:
+            self.socket.send_packet({"type": "disconnect", "endpoint": self.ns_name})
+        self.socket.dispatcher.leave(self, Reason.NAMESPACE_SERVER)
+
+    def spawn(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Job:
+        """Start ``fn`` in a task that ends with this namespace at the latest, and return the task.
+
+        It may block. An exception is logged (or goes to ``exception_handler_decorator``).
+        """
+        return self.jobs.spawn(self._decorated(fn), *args, **kwargs)
+
+    def kill_local_jobs(self) -> None:
+        """End every task started by :meth:`spawn`. Done by itself when the namespace ends."""
+        self.jobs.kill()
+
+    # ---- access control
+
+    def is_method_allowed(self, method_name: str) -> bool:
+        """Whether the client may reach that method."""
+        return self.allowed_methods is None or method_name in self.allowed_methods
+
+    def add_acl_method(self, method_name: str) -> None:
+        """Let the client reach one more method, for example ``"on_kick"``.
+
+        Raises ``UsageError`` while there are no restrictions: adding a name would lock all others.
+        """
+        if self.allowed_methods is None:
+            raise UsageError(
+                f"add_acl_method({method_name!r}): this namespace has no restrictions, every "
+                "method is allowed already. To restrict it, return a list from get_initial_acl()."
+            )
+        self.allowed_methods.add(method_name)
+
+    def del_acl_method(self, method_name: str) -> None:
+        """Keep the client from one method; nothing happens if it was not allowed.
+
+        Raises ``UsageError`` while there are no restrictions.
+        """
+        if self.allowed_methods is None:
+            raise UsageError(
+                f"del_acl_method({method_name!r}): this namespace has no restrictions. Return the "
+                "list of allowed methods from get_initial_acl() first."
+            )
+        self.allowed_methods.discard(method_name)
+
+    def lift_acl_restrictions(self) -> None:
+        """Let the client reach every ``on_*`` and ``recv_*`` method."""
+        self.allowed_methods = None
+
+    def reset_acl(self) -> None:
+        """Set the ACL back to what :meth:`get_initial_acl` returns."""
+        allowed = self.get_initial_acl()
+        if isinstance(allowed, str):
+            raise UsageError(
+                f"get_initial_acl() returned the string {allowed!r}; return a list of names: "
+                f"[{allowed!r}]."
+            )
+        self.allowed_methods = None if allowed is None else set(allowed)
+
+    # ---- dispatch, overridable
+
+    def process_packet(self, packet: Mapping[str, Any]) -> Any:
+        """Handle one packet of this client; the return value becomes the ack's arguments.
+
+        Gets events, messages, JSON messages and errors, as mappings (``type name args data
+        endpoint id ack ...``). Override it to see them all. Not what concerns the connection:
+        connects and disconnects go to ``recv_connect`` and ``recv_disconnect``, acks to the
+        callbacks that wait for them, and heartbeats to nobody.
+        """
+        kind = packet["type"]
+        if kind == "event":
+            return self.process_event(packet)
+        if kind == "message":
+            return self.call_method_with_acl("recv_message", packet, packet["data"])
+        if kind == "json":
+            return self.call_method_with_acl("recv_json", packet, packet["data"])
+        if kind == "error":
+            return self.call_method_with_acl("recv_error", packet, packet)
+        return None
+
+    def process_event(self, packet: Mapping[str, Any]) -> Any:
+        """Find the handler of an event and call it with the event's arguments.
+
+        ``"user message"`` is handled by ``on_user_message``; other names by methods marked with
+        ``@on(name)``, and what is left by ``@on("*")``.
+        """
+        name = packet["name"]
+        args = packet["args"]
+        table = self._table
+        if table.plain and (handler := table.plain_event(name, len(args))) is not None:
+            # Nobody overrides what the steps below do, and none of them would object.
+            allowed = self.allowed_methods
+            if allowed is None or handler.name in allowed:
+                return getattr(self, handler.name)(*args)
+        method_name, catch_all = table.event(name)
+        if method_name is None:
+            raise EventRefused(
+                "unallowed_event_name",
+                "The event's name may have letters, digits, spaces and underscores only.",
+                detail=f"mark a handler with @on({name[:60]!r}) to allow it",
+            )
+        if catch_all:
+            return self.call_method_with_acl(method_name, packet, name, *args)
+        return self.call_method_with_acl(method_name, packet, *args)
+
+    def call_method_with_acl(self, method_name: str, packet: Mapping[str, Any], *args: Any) -> Any:
+        """Call a handler if the client may reach it; raises ``EventRefused`` if not."""
+        if not self.is_method_allowed(method_name):
+            raise EventRefused(
+                "method_access_denied",
+                "You may not do that.",
+                detail=f"{method_name} is not in allowed_methods",
+            )
+        return self.call_method(method_name, packet, *args)
+
+    def call_method(self, method_name: str, packet: Mapping[str, Any], *args: Any) -> Any:
+        """Call a handler, whatever the ACL says.
+
+        A handler whose lone parameter is named ``packet`` gets the whole packet. Raises
+        ``EventRefused`` when there is no such handler, and when the number of arguments is wrong.
+        """
+        handler = self._table.method(method_name)
+        if handler is None:
+            raise EventRefused(
+                "no_such_method",
+                "Nothing handles this.",
+                detail=f"define {type(self).__name__}.{method_name}",
+            )
+        if handler.limits:
+            self._keep_to(handler)
+        for condition in handler.conditions:
+            if not condition(self):
+                raise EventRefused(
+                    "method_access_denied",
+                    "You may not do that.",
+                    detail=f"a condition of @allow on {method_name} said no",
+                )
+        method = getattr(self, method_name)
+        if handler.wants_packet:
+            args = (packet,)
+        elif not handler.accepts(len(args)):
+            raise EventRefused(
+                "invalid_arguments",
+                f"This takes {handler.wanted()} arguments, not {len(args)}.",
+                detail=f"{type(self).__name__}.{method_name}",
+            )
+        return self._decorated(method)(*args)
+
+    def _keep_to(self, handler: Handler) -> None:
+        """Raise ``RateLimited`` when the client comes to ``handler`` sooner than it may."""
+        name = (self.ns_name, handler.name)
+        exceeded = self.socket.over_rate(name, handler.limits, self._runtime.now())
+        if exceeded is not None:
+            raise RateLimited(str(exceeded), exceeded.policy, detail=f"@limit on {handler.name}")
+
+    # ---- for the dispatcher
+
+    def _open(self, packet: Mapping[str, Any]) -> bool:
+        """Initialize the instance and ask its gate; whether the client is let in."""
+        self.qs = packet.get("qs", "")
+        self._gatekeeper = self._runtime.task()
+        try:
+            return self._ask_gate(packet)
+        finally:
+            self._gatekeeper = None
+
+    def _ask_gate(self, packet: Mapping[str, Any]) -> bool:
+        for initialize in self._table.initializers:
+            initialize(self)
+        let_in = False
+
+        def recv_connect() -> Any:
+            nonlocal let_in
+            answer = self._call_hook("recv_connect", packet=packet)
+            let_in = not refuses(answer)
+            return answer
+
+        # The hook's own answer counts, whatever the application's decorator makes of it: one that
+        # swallows an exception, or forgets to return, must not open what was to stay closed.
+        return not refuses(self._decorated(recv_connect)()) and let_in
+
+    def _close(self, reason: str) -> None:
+        packet = {"type": "disconnect", "endpoint": self.ns_name}
+
+        def recv_disconnect() -> Any:
+            return self._call_hook("recv_disconnect", packet=packet, reason=reason)
+
+        self._decorated(recv_disconnect)()
+
+    def _decorated(self, fn: Callable[..., Any]) -> Callable[..., Any]:
+        return self.exception_handler_decorator(fn) if self._table.wraps else fn
+
+    def _call_hook(self, name: str, **offered: Any) -> Any:
+        """Call a life-cycle hook with those of ``offered`` that its parameters ask for."""
+        handler, wanted = _hook_parameters(type(self), name)
+        if wanted == list(handler.names[: len(wanted)]):
+            # By position: a decorator may hand on nothing else.
+            return getattr(self, name)(*[offered[each] for each in wanted])
+        return getattr(self, name)(**{each: offered[each] for each in wanted})
+
+    def _discard(self) -> None:
+        """The client was not let in: what the instance started ends."""
+        self._leaving = self._told = True
+        self.jobs.end()

@@ -1,0 +1,186 @@
+"""The door of one server: how long connections may keep it waiting, and how many there may be.
+
+Whoever waits for a client's bytes has a deadline, and all of them are on one wheel with one timer:
+a deadline that moves later, as they do with every request, costs nothing.
+"""
+
+from __future__ import annotations
+
+import _socket
+import logging
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from ..config.settings import Settings
+from ..runtime.interfaces import Cancellable, Runtime
+from ..sessions.complaints import Complaints
+from ..sessions.wheel import Wheel
+from .heads import BadHead
+
+__all__ = ["Door", "KernelSocket", "Waiter", "later"]
+
+log = logging.getLogger("sockio.http")
+
+#: Seconds that the connections of one server keep the loop busy before it looks for input.
+SLICE = 0.005
+
+
+class Waiter(Protocol):
+    """A connection on which something has to arrive, or to be read, by a time."""
+
+    wheel_slot: int | None
+
+    @property
+    def idle(self) -> bool:
+        """Nothing of a request has arrived: whoever it is loses nothing when it is closed."""
+        ...
+
+    def deadline(self) -> float | None: ...
+
+    def overdue(self) -> None:
+        """The time is over: end the connection, or wait on. Must not block."""
+        ...
+
+    def give_up(self) -> None:
+        """End the connection. Must not block."""
+        ...
+
+
+class Door:
+    """What the connections of one server share, whoever serves them.
+
+    ``loop`` is gevent's. Times are seconds, and of :func:`time.monotonic`.
+    """
+
+    def __init__(
+        self, settings: Settings, runtime: Runtime, complaints: Complaints, loop: Any
+    ) -> None:
+        self.runtime = runtime
+        self.complaints = complaints
+        self.max_head = settings.max_head
+        #: For the head of a request to arrive, counted from its first byte; for the first one from
+        #: the connecting on; and for the handshake of TLS.
+        self.head_time = min(settings.head_timeout, settings.close_timeout)
+        #: Between an answer and the next request.
+        self.keep_alive = settings.keep_alive
+        #: Without a byte of a body, or without one that is read of an answer.
+        self.patience = settings.close_timeout
+        #: No further request is read: the server ends.
+        self.stopping = False
+        #: Connections that are open, but for those that a task of the WSGI server has.
+        self.opened = 0
+        self._wheel: Wheel[Waiter] = Wheel()
+        self._timer: Cancellable | None = None
+        self._loop = loop
+        self._pass = -1
+        self._until = 0.0
+
+    # ---- time
+
+    def expect(self, waiter: Waiter) -> None:
+        """See to it that ``waiter`` is told when its deadline has passed, a tenth of a second late
+        at most. Once is enough where the deadline only moves later."""
+        if self._wheel.file(waiter):
+            self._set_timer()
+
+    def forget(self, waiter: Waiter) -> None:
+        """It waits no more."""
+        self._wheel.remove(waiter)
+
+    def _set_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        when = self._wheel.next()
+        self._timer = None if when is None else self.runtime.at(when, self._tick)
+
+    def _tick(self) -> None:
+        self._timer = None
+        try:
+            for waiter in self._wheel.due(time.monotonic()):
+                waiter.overdue()
+        finally:
+            self._set_timer()
+
+    def close_idle(self, at_most: int | None = None) -> int:
+        """End connections on which nothing has arrived, those first that are so the longest; how
+        many."""
+        idle = sorted(
+            [each for each in self._wheel.entries() if each.idle],
+            key=lambda each: each.deadline() or 0.0,
+        )
+        for waiter in idle[:at_most]:
+            self.forget(waiter)
+            waiter.give_up()
+        return len(idle[:at_most])
+
+    def close(self) -> None:
+        """The server has ended: no timer waits on."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    # ---- turns
+
+    def busy_for_long(self) -> bool:
+        """Whether the loop has not looked for input for :data:`SLICE` seconds, as far as those know
+        who ask: then whoever can go on has to let it (:meth:`Runtime.breathe`)."""
+        now = time.monotonic()
+        number = self._loop.iteration
+        if number != self._pass:
+            self._pass = number
+            self._until = now + SLICE
+            return False
+        return now >= self._until
+
+    # ---- telling
+
+    def tell(self, level: int, kind: str, host: str, message: str, *args: Any) -> None:
+        """Log what a peer did, as :meth:`Complaints.say` does, from the event loop too."""
+        self.complaints.say(log, level, kind, host, message, *args, quiet=True)
+
+    def tell_refused(self, host: str, bad: BadHead) -> None:
+        """Log that a request was answered ``bad``."""
+        message = "refused a request from %s: %s: %s [%s]"
+        self.tell(logging.WARNING, bad.code, host, message, host, bad.status, bad.reason, bad.code)
+
+
+# Called for each connection, by their own names: super() takes longer than what it finds.
+_init, _close, _detach = _socket.socket.__init__, _socket.socket.close, _socket.socket.detach
+
+
+class KernelSocket(_socket.socket):
+    """A connection without gevent's waiting, which its door counts while it is open."""
+
+    __slots__ = ("_door",)
+
+    def __init__(self, door: Door, like: Any, descriptor: int) -> None:
+        _init(self, like.family, like.type, like.proto, descriptor)
+        self._door: Door | None = door
+        door.opened += 1
+
+    def close(self) -> None:
+        door = self._door
+        if door is not None:
+            self._door = None
+            door.opened -= 1
+        _close(self)
+
+    def detach(self) -> int:
+        door = self._door
+        if door is not None:
+            self._door = None
+            door.opened -= 1
+        return _detach(self)
+
+
+def later(loop: Any, fn: Callable[[], object]) -> None:
+    """Call ``fn`` in the hub, after the loop has looked for input."""
+    timer = loop.timer(0.0)
+
+    def fire() -> None:
+        timer.stop()
+        timer.close()
+        fn()
+
+    timer.start(fire)

@@ -1,0 +1,420 @@
+"""What ``SocketIOServer`` has gevent.pywsgi do for it below a request, where that is careless.
+
+* Heads are read strictly and are limited in bytes and lines: :mod:`sockio.server.heads`.
+* Whatever is waited for on a connection has a deadline: :mod:`sockio.server.door`.
+* A connection that brings more than the others lets the loop look for input in between.
+* Only what is an upgrade is treated as one: requests with a body have it read as that.
+* What a client does that goes, or never made sense, is one line for the log and no traceback.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import re
+import socket as stdlib_socket
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from gevent import pywsgi
+from gevent.pywsgi import Input, WSGIHandler
+
+from ..transports.connection import GRACE, cut, with_tls
+from .door import Door, KernelSocket
+from .heads import (
+    MAX_LINES,
+    BadHead,
+    Head,
+    answer,
+    malformed,
+    read_head,
+    target_too_long,
+    too_large,
+)
+
+__all__ = ["Handler", "Reader", "Wait"]
+
+#: Bytes that are read away of what nobody wants, before the connection is cut.
+UNWANTED = 262_144
+#: Bytes of the lines behind the last chunk of a body.
+TRAILERS = 8192
+#: Bytes written in one go where a client takes its time to read.
+PART = 65_536
+
+_CHUNK = re.compile(rb"([0-9A-Fa-f]{1,16})[\t ]*(?:;[\t\x20-\x7e\x80-\xff]*)?\r\n")
+_TRAILER = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t\x20-\x7e\x80-\xff]*\r\n")
+
+#: How gevent.pywsgi's input says that the client has gone.
+_ENDED = "unexpected end of file"
+
+# Not all of it is in the stubs.
+_gevents: Any = pywsgi
+MAX_REQUEST_LINE: int = _gevents.MAX_REQUEST_LINE
+_Message: Any = type(WSGIHandler.headers)
+
+
+class Reader(stdlib_socket.SocketIO):
+    """The bytes of one connection, first those that somebody else has read from it.
+
+    Waiting for them has an end: :attr:`until`, or :attr:`silence` seconds from the beginning of
+    each wait. When it comes the connection is cut, which its reader takes for the client's doing.
+    """
+
+    def __init__(self, sock: Any, door: Door, early: bytes = b"") -> None:
+        super().__init__(sock, "r")
+        sock._io_refs += 1
+        self._cooperative = sock
+        self._plain = not with_tls(sock)
+        self._early = memoryview(early)
+        self._door = door
+        self._at = 0.0
+        self.wheel_slot: int | None = None
+        #: When the wait is over, whatever arrives; None for not at a fixed time.
+        self.until: float | None = None
+        #: Seconds that each wait may take; None for as many as it likes.
+        self.silence: float | None = None
+        #: Nothing of the next request has arrived.
+        self.idle = False
+        #: The client has ended its side.
+        self.ended = False
+
+    def readinto(self, buffer: Any) -> int | None:
+        early = self._early
+        if early:
+            size = min(len(early), len(buffer))
+            buffer[:size] = early[:size]
+            self._early = early[size:]
+            self._arrived()
+            return size
+        sock, door = self._cooperative, self._door
+        if sock.timeout == 0.0:
+            # Somebody wants what is there, and no more.
+            return super().readinto(buffer)
+        if door.busy_for_long():
+            door.runtime.breathe()
+        got: int | None
+        try:
+            got = self._read_now(buffer) if self._plain else None
+            if got is None:
+                got = self._wait(buffer)
+        except OSError:
+            self.ended = True
+            raise
+        if got:
+            self._arrived()
+        elif got == 0:
+            self.ended = True
+        return got
+
+    def _read_now(self, buffer: Any) -> int | None:
+        try:
+            got: int = self._cooperative._sock.recv_into(buffer)
+            return got
+        except (BlockingIOError, InterruptedError):
+            return None
+
+    def _wait(self, buffer: Any) -> int | None:
+        until = self.until
+        if until is None:
+            if self.silence is None:
+                return super().readinto(buffer)
+            until = time.monotonic() + self.silence
+        self._at = until
+        door = self._door
+        door.expect(self)
+        try:
+            return super().readinto(buffer)
+        finally:
+            door.forget(self)
+
+    def _arrived(self) -> None:
+        if self.idle:
+            self.idle = False
+            self.until = time.monotonic() + self._door.head_time
+
+    def deadline(self) -> float:
+        return self._at
+
+    def overdue(self) -> None:
+        self.give_up()
+
+    def give_up(self) -> None:
+        cut(self._cooperative)
+
+    def kernel_socket(self, descriptor: int) -> Any:
+        """The connection, when it is taken out of its request."""
+        return KernelSocket(self._door, self._cooperative, descriptor)
+
+
+class Wait:
+    """A wait for a client: to read, or for the handshake of TLS."""
+
+    def __init__(self, sock: Any, at: float, *, idle: bool = False) -> None:
+        self._sock = sock
+        self._at = at
+        self.idle = idle
+        self.wheel_slot: int | None = None
+
+    def deadline(self) -> float:
+        return self._at
+
+    def overdue(self) -> None:
+        self.give_up()
+
+    def give_up(self) -> None:
+        cut(self._sock)
+
+
+class _Input(Input):
+    """A body, whose chunks are read as strictly as heads are."""
+
+    __slots__ = ()
+
+    def _Input__read_chunk_length(self, rfile: Any) -> int:  # noqa: N802
+        """The size of the next chunk; behind the last one its trailers are read, too."""
+        line = rfile.readline(MAX_REQUEST_LINE)
+        match = _CHUNK.fullmatch(line)
+        if match is None:
+            raise self._bad("no size of a chunk")
+        size = int(match[1], 16)
+        if size == 0:
+            left = TRAILERS
+            while (line := rfile.readline(left)) != b"\r\n":
+                left -= len(line)
+                if left <= 0 or not _TRAILER.fullmatch(line):
+                    raise self._bad("no header behind the chunks")
+        return size
+
+    def _bad(self, what: str) -> Exception:
+        # What follows is not known to be a request: nothing of it is read.
+        self._chunked_input_error = True
+        error: Exception = _gevents._InvalidClientInput(what)
+        return error
+
+    @property
+    def unread(self) -> int:
+        """Bytes of the body that are to come, as far as it is known."""
+        if self.chunked_input:
+            return 0
+        return max(0, (self.content_length or 0) - self.position)
+
+    def _discard(self) -> None:
+        """Read away what the application did not want, up to a bound."""
+        if self.socket is not None and (self.unread or self.chunked_input):
+            # The client waits to be told to go on, and was told the answer: who knows what comes.
+            self._chunked_input_error = True
+            return
+        left = UNWANTED
+        if self.unread <= left:
+            while left > 0 and not self._chunked_input_error:
+                data = self.read(min(16384, left)) if self.unread or self.chunked_input else b""
+                if not data:
+                    return
+                left -= len(data)
+        self._chunked_input_error = True
+
+
+class Handler(WSGIHandler):
+    """One connection, served by gevent.pywsgi for a ``server`` that has a ``door``."""
+
+    _send_error_response_if_possible: Any
+
+    def __init__(self, sock: Any, address: Any, server: Any, rfile: Any = None) -> None:
+        self._door: Door = server.door
+        if rfile is None:
+            rfile = io.BufferedReader(Reader(sock, self._door))
+        begin: Any = super().__init__
+        begin(sock, address, server, rfile)
+        self._reader: Reader = rfile.raw
+        self._first = True
+        self._head: Head | None = None
+        self._write_error: OSError | None = None
+        # There is more than the answer that the client will send.
+        self._unread = False
+
+    # ---- reading
+
+    def handle_one_request(self) -> Any:
+        door = self._door
+        if door.stopping:
+            return None
+        if door.busy_for_long():
+            door.runtime.breathe()
+        try:
+            result = super().handle_one_request()
+        except BadHead as bad:
+            self._refuse(bad)
+            return None
+        if self._unread and result is None:
+            self._read_away()
+        return result
+
+    def read_requestline(self) -> str:
+        """Read a whole head; its first line, or "" where none comes. Raises :class:`BadHead`."""
+        reader, door = self._reader, self._door
+        reader.silence = None
+        if not self._first:
+            reader.idle = True
+            reader.until = time.monotonic() + door.keep_alive
+        elif reader.until is None:
+            reader.idle = True
+            reader.until = time.monotonic() + door.head_time
+        self._first = False
+        readline, left = self.rfile.readline, door.max_head
+        line = readline(MAX_REQUEST_LINE)
+        if line == b"\r\n":
+            # One too many behind the body before, as clients of old sent it (RFC 9112, 2.2).
+            line = readline(MAX_REQUEST_LINE)
+        if len(line) >= MAX_REQUEST_LINE:
+            raise target_too_long()
+        lines = []
+        while True:
+            lines.append(line)
+            left -= len(line)
+            if left < 0 or len(lines) > MAX_LINES + 2:
+                raise too_large(f"the head is larger than {door.max_head} bytes")
+            if line[-2:] != b"\r\n":
+                if line[-1:] == b"\n":
+                    raise malformed()
+                # It ended early, or was ended.
+                return ""
+            if len(line) == 2:
+                break
+            line = readline(left + 1)
+        reader.idle = False
+        reader.until = None
+        reader.silence = door.patience
+        head = self._head = read_head(b"".join(lines))
+        return head.line
+
+    def MessageClass(self, *args: Any) -> Any:  # noqa: N802
+        message = _Message()
+        if self._head is not None:
+            for name, value in self._head.fields:
+                message[name] = value
+        return message
+
+    def _headers(self) -> Iterator[tuple[str, str]]:
+        for name, value in self._head.fields if self._head is not None else ():
+            # With an underscore they would take the place of their twins with a dash.
+            if "_" not in name:
+                key = name.replace("-", "_").upper()
+                if key not in ("CONTENT_TYPE", "CONTENT_LENGTH"):
+                    yield "HTTP_" + key, value
+
+    def _connection_upgrade_requested(self) -> bool:
+        """Whether the application gets the bare connection. gevent does that for ``Connection:
+        Upgrade`` alone, which proxies send with every request, and where there is a body."""
+        get = self.headers.get
+        words = {word.strip() for word in get("Connection", "").lower().split(",")}
+        return (
+            "upgrade" in words
+            and get("Upgrade") is not None
+            and not self.content_length
+            and get("Transfer-Encoding") is None
+        )
+
+    def get_environ(self) -> dict[str, Any]:
+        environ: dict[str, Any] = super().get_environ()
+        given: Any = self.wsgi_input
+        careful = _Input(given.rfile, given.content_length, given.socket, given.chunked_input)
+        self.wsgi_input = careful
+        if environ["wsgi.input"] is given:
+            environ["wsgi.input"] = careful
+        else:
+            # What is spoken from here on has its own rules.
+            self._reader.silence = None
+        return environ
+
+    # ---- answering
+
+    def finalize_headers(self) -> None:
+        super().finalize_headers()
+        if self.connection_upgraded:
+            self.close_connection = True
+
+    def handle_one_response(self) -> None:
+        super().handle_one_response()
+        body: Any = self.wsgi_input
+        if body is not None and body._chunked_input_error:
+            # Where the next request begins is not known.
+            self._unread = self.close_connection = True
+
+    def _sendall(self, data: Any) -> None:
+        sock, door = self.socket, self._door
+        code: int = self.code or 0
+        view = memoryview(data)
+        try:
+            sent = self._send_now(view)
+            while sent < len(view):
+                if door.busy_for_long():
+                    door.runtime.breathe()
+                writing = Wait(sock, time.monotonic() + door.patience)
+                door.expect(writing)
+                try:
+                    sent += sock.send(view[sent : sent + PART])
+                finally:
+                    door.forget(writing)
+        except OSError as error:
+            self._write_error = error
+            self.status = f"socket error: {error}"
+            self.code = -abs(code)
+            raise
+        self.response_length += len(view)
+
+    def _send_now(self, data: memoryview) -> int:
+        sock: Any = self.socket
+        if with_tls(sock):
+            # Which cannot be tried without waiting.
+            return 0
+        try:
+            sent: int = sock._sock.send(data)
+            return sent
+        except (BlockingIOError, InterruptedError):
+            return 0
+
+    # ---- what goes wrong
+
+    def handle_error(self, t: Any, v: Any, tb: Any) -> None:
+        if isinstance(v, OSError) and (
+            v is self._write_error or (self._reader.ended and str(v).startswith(_ENDED))
+        ):
+            self._tell(logging.DEBUG, "client-gone", "a client went: %s", v)
+            self.close_connection = True
+            if self._write_error is None:
+                self._send_error_response_if_possible(400)
+            return
+        super().handle_error(t, v, tb)
+
+    def _handle_client_error(self, ex: Any) -> Any:
+        bad = malformed(f"a request that makes no sense ({type(ex).__name__})")
+        self._door.tell_refused(self._address(), bad)
+        return "400", answer(bad)
+
+    def _refuse(self, bad: BadHead) -> None:
+        self._door.tell_refused(self._address(), bad)
+        with contextlib.suppress(OSError):
+            self.socket.sendall(answer(bad))
+            self._read_away()
+
+    def _tell(self, level: int, kind: str, message: str, *args: Any) -> None:
+        self._door.tell(level, kind, self._address(), message, *args)
+
+    def _address(self) -> str:
+        address: Any = self.client_address
+        return str(address[0]) if isinstance(address, tuple) else ""
+
+    def _read_away(self) -> None:
+        """Close so that the last answer is not lost: a reset would overtake it if something was
+        still unread."""
+        reader = self._reader
+        reader.idle, reader.until = False, time.monotonic() + GRACE
+        with contextlib.suppress(OSError, ValueError):
+            # Below a TLS layer, whose own goodbye would wait for the client's.
+            sock: Any = self.socket
+            sock._sock.shutdown(stdlib_socket.SHUT_WR)
+            left = UNWANTED
+            while left > 0 and (data := self.rfile.read1(PART)):
+                left -= len(data)

@@ -1,0 +1,107 @@
+"""What sessions know of those above them: who carries packets, who handles them, who delivers an
+emission.
+
+Nothing is implemented here; a transport, the dispatcher and the backplane are handed in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from .outbox import Outgoing
+
+__all__ = ["Carrier", "PacketSink", "Publisher"]
+
+
+class Carrier(Protocol):
+    """What takes packets to one client at the moment: an open poll, a websocket, a stream.
+
+    Its methods are called by the socket, never block and never raise; what goes wrong on the wire
+    is told to the socket by ``socket.lost(carrier, ...)``.
+    """
+
+    #: The transport's name, as in the URL.
+    name: str
+    #: True when the carrier stays for many packets: it has heartbeats, and its end is a disconnect.
+    streaming: bool
+    #: True while nothing keeps it from taking what the outbox holds, as soon as it is ``ready()``.
+    waits: bool
+
+    def write(self, packet: Outgoing) -> bool:
+        """Take one packet now. False leaves it to the outbox, and ``ready()`` follows."""
+        ...
+
+    def ready(self) -> None:
+        """The outbox holds something: come and take it."""
+        ...
+
+    def idle(self) -> None:
+        """The time of an answer without content has come (the poll duration is over)."""
+        ...
+
+    def replaced(self) -> None:
+        """A newer carrier has taken over: end politely."""
+        ...
+
+    def finish(self) -> None:
+        """The session has ended: deliver what the outbox holds, then end the connection."""
+        ...
+
+    def abort(self) -> None:
+        """The peer is gone or must go: end the connection at once."""
+        ...
+
+    def pause(self) -> None:
+        """Stop reading: the client sends faster than its events are handled."""
+        ...
+
+    def resume(self) -> None:
+        """Read again."""
+        ...
+
+
+class PacketSink(Protocol):
+    """What a socket does with the packets that need the application: the dispatcher."""
+
+    @property
+    def full(self) -> bool:
+        """Whether as much waits to be handled as may for one client, in packets or in bytes. When
+        it does, the socket's ``resume()`` is called when half of that is done."""
+        ...
+
+    def takes_early(self, size: int) -> bool:
+        """Whether ``size`` bytes more may wait for the session to open. If not, the socket's
+        ``resume()`` is called when it does."""
+        ...
+
+    def open(self) -> None:
+        """The session opened: connect the global namespace, before anything else is handled."""
+        ...
+
+    def submit(self, text: str | bytes) -> None:
+        """Handle the packet in ``text``, or answer that it is none, after what came before it.
+        Never blocks, never raises."""
+        ...
+
+    def part(self, endpoint: str) -> None:
+        """The client left a namespace, with all that it said before."""
+        ...
+
+    def callback(self, endpoint: str, fn: Callable[..., object], args: list[Any]) -> None:
+        """Run an ack callback, next to whatever handler is running."""
+        ...
+
+    def leave(self, namespace: Any, reason: str) -> None:
+        """Tell one namespace that the client is no longer in it."""
+        ...
+
+    def close(self, reason: str, done: Callable[[], object]) -> None:
+        """Tell every connected namespace that the session is over, then call ``done`` once."""
+        ...
+
+
+class Publisher(Protocol):
+    """What takes an emission to the sockets that it is for: :class:`sockio.backplane.Backplane`."""
+
+    def publish(self, emission: Any) -> None: ...

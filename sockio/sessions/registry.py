@@ -1,0 +1,339 @@
+"""Who is here: the sessions of one middleware, by session id, and their deadlines.
+
+The registry owns every socket from its handshake to its end. One wheel carries all deadlines; one
+timer waits for the wheel.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Callable
+
+from ..config.settings import Settings
+from ..exceptions import RequestRefused
+from ..protocol.dialect import Codec
+from ..runtime.interfaces import Cancellable, Runtime, Signal
+from .complaints import Complaints, at_length
+from .crowd import Crowd, Place, network_of
+from .interfaces import PacketSink, Publisher
+from .reasons import Reason
+from .rooms import Rooms
+from .socket import Socket, State
+from .wheel import Wheel
+
+__all__ = ["SessionRegistry"]
+
+log = logging.getLogger("sockio.registry")
+
+#: Bytes of randomness in a session id: 20 URL-safe characters, as the reference server's have.
+SID_BYTES = 15
+#: Names of namespaces that are remembered, and names that are none.
+KNOWN, UNKNOWN = 1000, 100
+
+# Looked at with every poll; an attribute of an enum is found slowly.
+_AWAY = Place.AWAY
+
+
+class SessionRegistry:
+    """The living sessions. ``socket.server`` is one of these."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        runtime: Runtime,
+        codec: Codec,
+        rooms: Rooms[Socket],
+        backplane: Publisher,
+        make_sink: Callable[[Socket], PacketSink],
+    ) -> None:
+        self.settings = settings
+        self.runtime = runtime
+        self.codec = codec
+        self.rooms = rooms
+        self.backplane = backplane
+        self._make_sink = make_sink
+        #: Through this goes whatever is logged because of a client.
+        self.complaints = Complaints(runtime, settings.log_lines)
+        #: The names of the namespaces: those that are configured, or, where views give them, those
+        #: that were given so far.
+        self.known: set[str] = set()
+        self._unknown: set[str] = set()
+        self._sockets: dict[str, Socket] = {}
+        # Sessions that ended and whose namespaces are still being told.
+        self._ending: set[Socket] = set()
+        # All that can be found, and the same by address.
+        self._everybody: Crowd[Socket] = Crowd()
+        self._crowds: dict[str, Crowd[Socket]] = {}
+        self._wheel: Wheel[Socket] = Wheel()
+        self._timer: Cancellable | None = None
+        self._closing = False
+        self._empty: Signal | None = None
+
+    # ---- looking
+
+    @property
+    def closing(self) -> bool:
+        """Whether it was closed: the server is ending."""
+        return self._closing
+
+    def __len__(self) -> int:
+        return len(self._sockets)
+
+    @property
+    def sockets(self) -> dict[str, Socket]:
+        """A snapshot of the living sessions by session id."""
+        return dict(self._sockets)
+
+    def get_socket(self, sessid: str) -> Socket | None:
+        """The session with that id, or None.
+
+        A session whose deadline has passed is ended first, so the answer never depends on how
+        punctual the timer is.
+        """
+        socket = self._sockets.get(sessid)
+        if socket is None:
+            return None
+        deadline = socket.deadline()
+        now = self.runtime.now()
+        if deadline is not None and deadline <= now:
+            socket.handle_deadline(now)
+            if not socket.findable:
+                return None
+        return socket
+
+    def emitted_to_unknown(self, namespace: str) -> None:
+        """Say once that an emit to ``namespace`` reached nobody, since there is none of that name.
+
+        Nothing is said while no namespace is known: a view has not let in the first client yet.
+        """
+        if not self.known or len(self.known) >= KNOWN or namespace in self._unknown:
+            return
+        if len(self._unknown) >= UNKNOWN:
+            return
+        self._unknown.add(namespace)
+        self.complaints.say(
+            log,
+            logging.WARNING,
+            "emit-to-unknown",
+            "",
+            "of(%r) reaches nobody: there is no namespace of that name, or no client was given one "
+            "yet; known: %s [emit-to-unknown]",
+            namespace,
+            at_length(", ".join(repr(name) for name in sorted(self.known)[:20])),
+        )
+
+    # ---- coming and going
+
+    def create(self, address: str) -> Socket:
+        """A new socket that is in no index yet; :meth:`admit` makes it findable."""
+        prefix = self.settings.sid_prefix
+        sessid = prefix + secrets.token_urlsafe(SID_BYTES)
+        while sessid in self._sockets:
+            sessid = prefix + secrets.token_urlsafe(SID_BYTES)
+        socket = Socket(sessid, self, self.settings, self.codec, self.runtime, self._changed)
+        socket.address = address
+        socket.dispatcher = self._make_sink(socket)
+        return socket
+
+    def check_room_for(self, address: str) -> None:
+        """Raise ``RequestRefused`` when the server is shutting down, and when there are as many
+        sessions as ``max_sessions`` allows, of this address or of all, and all are in use."""
+        if self._closing:
+            # Closed, so that a client which keeps its connections finds the next server.
+            raise RequestRefused(
+                "503 Service Unavailable",
+                "handshake error",
+                code="shutting-down",
+                detail="the server is shutting down",
+                close=True,
+            )
+        crowd = self._crowds.get(network_of(address))
+        of_one, of_all = self.settings.max_sessions
+        if crowd is not None and of_one and len(crowd) >= of_one:
+            self._first_to_go(crowd, of_one)
+        if of_all and len(self._sockets) >= of_all:
+            self._first_to_go(self._everybody, of_all)
+
+    def _first_to_go(self, crowd: Crowd[Socket], limit: int) -> Socket:
+        socket = crowd.first_to_go(self.runtime.now())
+        if socket is None:
+            whose = f"{crowd.name} has" if crowd.name else "there are"
+            raise RequestRefused(
+                "503 Service Unavailable",
+                "handshake error",
+                code="too-many-sessions",
+                detail=f"{whose} {len(crowd)} sessions, and all are in use. Raise max_sessions "
+                f"({limit}); if this is your proxy's address, name it in trusted_proxies.",
+            )
+        return socket
+
+    def _make_room(self, crowd: Crowd[Socket]) -> None:
+        """End the sessions in whose place one more comes. Raises ``RequestRefused`` where none is
+        to be ended."""
+        settings = self.settings
+        while crowd.number_of_fleeting >= settings.max_unopened:
+            self._evict(crowd.oldest_fleeting(), "max_unopened")
+        of_one, of_all = settings.max_sessions
+        while of_one and len(crowd) >= of_one:
+            self._evict(self._first_to_go(crowd, of_one), "max_sessions")
+        while of_all and len(self._sockets) >= of_all:
+            self._evict(self._first_to_go(self._everybody, of_all), "max_sessions")
+
+    def _evict(self, socket: Socket | None, limit: str) -> None:
+        if socket is None:
+            return
+        socket.complain(
+            log,
+            logging.WARNING,
+            ("evicted", limit),
+            "%s has too many sessions (%s), and a newer one takes the place of the oldest that "
+            "nobody uses. If this is your proxy's address, name it in trusted_proxies. [evicted]",
+            socket.address,
+            limit,
+            quiet=True,
+        )
+        socket.close(Reason.EVICTED, say=False)
+
+    def admit(self, socket: Socket) -> None:
+        """The handshake succeeded: requests with the socket's id find it from now on.
+
+        Raises ``RequestRefused`` like :meth:`check_room_for`, which may have been asked long ago:
+        many handshakes can be waiting for their views at once. Where there is no more room, and one
+        that nobody uses can be ended for it, that is ended.
+        """
+        self.check_room_for(socket.address)
+        name = network_of(socket.address)
+        crowd = self._crowds.get(name)
+        if crowd is None:
+            crowd = Crowd(name)
+        self._make_room(crowd)
+        # Whoever made room may have been the last of its address.
+        crowd = self._crowds.setdefault(name, crowd)
+        socket.crowd = crowd
+        socket.filed = Place.FLEETING
+        crowd.add(socket, Place.FLEETING)
+        self._everybody.add(socket, Place.FLEETING)
+        if len(self.known) < KNOWN:
+            self.known.update(socket.namespaces)
+        self._sockets[socket.sessid] = socket
+        socket.admit()
+
+    def close_all(self, reason: str = Reason.SHUTDOWN) -> None:
+        """End every session, and refuse new ones. Websockets are closed with code 1001."""
+        self._closing = True
+        for socket in list(self._sockets.values()):
+            socket.close(reason, say=False, flush=True)
+        self.complaints.close()
+
+    def reopen(self) -> None:
+        """Take new sessions again: the server that was stopped has a successor in this process."""
+        self._closing = False
+        self.complaints.reopen()
+
+    def wait_until_empty(self, timeout: float) -> bool:
+        """Block the calling task until the last session has ended; False after ``timeout``."""
+        if self._sockets or self._ending:
+            self._empty = self.runtime.signal()
+            self._empty.wait(timeout)
+        return not (self._sockets or self._ending)
+
+    # ---- deadlines
+
+    def _changed(self, socket: Socket) -> None:
+        """A socket's state or deadline changed: keep the indexes true."""
+        if not socket.findable:
+            if self._sockets.get(socket.sessid) is socket:
+                del self._sockets[socket.sessid]
+                self._ending.add(socket)
+                self._uncount(socket)
+            self._wheel.remove(socket)
+            if not self._sockets:
+                self._rest()
+            if socket.state is State.DISCONNECTED:
+                self._ending.discard(socket)
+                if self._closing and not self._sockets and not self._ending:
+                    # The last ends were lines, too.
+                    self.complaints.close()
+                if self._empty is not None and not self._sockets and not self._ending:
+                    self._empty.set()
+            return
+        # Asked with every poll and every heartbeat: one that has been away stays filed so.
+        if socket.filed is not _AWAY:
+            place = socket.place
+            if place is not socket.filed and socket.crowd is not None:
+                socket.filed = place
+                socket.crowd.move(socket, place)
+                self._everybody.move(socket, place)
+        if self._wheel.file(socket):
+            self._set_timer()
+
+    def _uncount(self, socket: Socket) -> None:
+        crowd, socket.crowd = socket.crowd, None
+        if crowd is not None:
+            crowd.remove(socket)
+            self._everybody.remove(socket)
+            if not crowd:
+                del self._crowds[crowd.name]
+
+    def _set_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        when = self._wheel.next()
+        self._timer = None if when is None else self.runtime.at(when, self._tick)
+
+    def _rest(self) -> None:
+        """Nobody is here: no timer shall wait for a deadline that nobody has."""
+        self._wheel = Wheel()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _tick(self) -> None:
+        self._timer = None
+        now = self.runtime.now()
+        try:
+            for socket in self._wheel.due(now):
+                try:
+                    socket.handle_deadline(now)
+                except Exception:
+                    # One socket's trouble must not keep the others' deadlines from being met.
+                    socket.complain(
+                        log,
+                        logging.ERROR,
+                        "deadline-failed",
+                        "%s: its deadline could not be handled",
+                        socket,
+                        exc_info=True,
+                    )
+        finally:
+            self._set_timer()
+
+    # ---- for tests and the doctor
+
+    def check(self) -> None:
+        """Assert what must always hold between the indexes. Costs a walk over all of them."""
+        for sessid, socket in self._sockets.items():
+            assert socket.sessid == sessid
+            assert socket.findable, f"{socket} is over and can still be found"
+            assert socket.deadline() is not None, f"{socket} has no deadline"
+        for socket in self._ending:
+            assert socket.state is State.DISCONNECTING, f"{socket} has ended and is kept"
+        members: dict[str, list[Socket]] = {name: [] for name in self._crowds}
+        for socket in self._sockets.values():
+            name = network_of(socket.address)
+            assert socket.crowd is not None
+            assert socket.crowd is self._crowds.get(name)
+            assert socket.filed is socket.place or (socket.filed is _AWAY and socket.settled)
+            members[name].append(socket)
+        for name, crowd in self._crowds.items():
+            assert crowd.name == name
+            self._check_crowd(crowd, members[name])
+        self._check_crowd(self._everybody, list(self._sockets.values()))
+        self.rooms.check([*self._sockets.values(), *self._ending])
+
+    @staticmethod
+    def _check_crowd(crowd: Crowd[Socket], members: list[Socket]) -> None:
+        assert len(crowd) == len(members)
+        assert set(crowd.fleeting) == {each for each in members if each.filed is Place.FLEETING}
+        assert set(crowd.away) == {each for each in members if each.filed is Place.AWAY}

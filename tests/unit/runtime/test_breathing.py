@@ -1,0 +1,170 @@
+"""Who works for long gives way, and then input is looked for: not only whoever was ready."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable, Iterator
+
+import gevent
+import pytest
+from gevent.event import Event
+
+from sockio.runtime.gevent_runtime import GeventRuntime
+from sockio.runtime.pace import Pace
+from sockio.runtime.workers import HEAVY, SLICE
+
+
+class Input:
+    """Bytes that arrive, and whoever waits for them in the event loop."""
+
+    def __init__(self, runtime: GeventRuntime, heard: Callable[[], object]) -> None:
+        self.here, self.there = socket.socketpair()
+        self._heard = heard
+        self.watcher = runtime.watch(self.here, self._readable)
+
+    def _readable(self) -> None:
+        self.here.recv(100)
+        self._heard()
+
+    def close(self) -> None:
+        self.watcher.cancel()
+        self.here.close()
+        self.there.close()
+
+
+@pytest.fixture
+def real() -> GeventRuntime:
+    runtime = GeventRuntime()
+    runtime.bind()
+    return runtime
+
+
+@pytest.fixture
+def order() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def incoming(real: GeventRuntime, order: list[str]) -> Iterator[Input]:
+    made = Input(real, lambda: order.append("input"))
+    yield made
+    made.close()
+
+
+def work(seconds: float) -> None:
+    """Use the processor for so long, however much others use it meanwhile."""
+    ends = time.thread_time() + seconds
+    while time.thread_time() < ends:
+        pass
+
+
+def test_input_is_looked_for_with_each_breath(
+    real: GeventRuntime, incoming: Input, order: list[str]
+) -> None:
+    for number in range(3):
+        incoming.there.send(b"x")
+        real.breathe()
+        order.append(str(number))
+    assert order == ["input", "0", "input", "1", "input", "2"]
+
+
+def test_what_input_sets_off_goes_before_those_who_gave_way(
+    real: GeventRuntime, order: list[str]
+) -> None:
+    incoming = Input(real, lambda: real.run(order.append, "answer"))
+    others = [gevent.spawn(breathe_often, real, order) for _ in range(20)]
+    gevent.sleep(0)
+    order.clear()
+    incoming.there.send(b"x")
+    real.breathe()
+    # One of the others may have been on its way.
+    assert order.index("answer") <= 1
+    gevent.joinall(others)
+    incoming.close()
+
+
+def breathe_often(runtime: GeventRuntime, order: list[str]) -> None:
+    for _ in range(20):
+        order.append("other")
+        runtime.breathe()
+
+
+def test_those_who_gave_way_take_turns_and_share_a_slice(
+    real: GeventRuntime, order: list[str]
+) -> None:
+    def loop(name: str) -> None:
+        ends = real.now() + real.share
+        for _ in range(30):
+            work(SLICE / 10)
+            order.append(name)
+            if real.now() > ends:
+                real.breathe()
+                ends = real.now() + real.share
+
+    incoming = Input(real, lambda: order.append("input"))
+    done = Event()
+    for number in range(20):
+        real.run(loop, str(number))
+    real.run(done.set)
+    # However many they are, input is looked for before each of them had a slice.
+    gevent.spawn(incoming.there.send, b"x")
+    assert done.wait(5)
+    while real._workers is not None and real._workers.behind:
+        real.breathe()
+    assert order.count("input") == 1
+    assert order.index("input") <= 25
+    assert len(order) == 601
+    # In the first third of the time all of them have had something.
+    assert set(order[:200]) >= {str(number) for number in range(20)}
+    incoming.close()
+
+
+def test_jobs_that_beget_jobs_let_input_in(
+    real: GeventRuntime, incoming: Input, order: list[str]
+) -> None:
+    done = Event()
+
+    def job(number: int) -> None:
+        work(HEAVY / 4)
+        order.append(str(number))
+        if number < 40:
+            real.run(job, number + 1)
+        else:
+            done.set()
+
+    incoming.there.send(b"x")
+    real.run(job, 0)
+    assert done.wait(5)
+    assert order.index("input") <= 5
+
+
+def test_a_task_that_is_killed_while_it_breathes_leaves_nothing(real: GeventRuntime) -> None:
+    task = gevent.spawn(real.breathe)
+    gevent.sleep(0)
+    task.kill()
+    assert task.dead
+    assert real._workers is not None
+    assert not real._workers._resting
+    real.breathe()
+    assert not real._workers.behind
+
+
+def test_another_thread_may_breathe(real: GeventRuntime) -> None:
+    gevent.get_hub().threadpool.apply(real.breathe)
+
+
+def test_one_may_breathe_before_the_first_request() -> None:
+    GeventRuntime().breathe()
+
+
+def test_a_loop_that_never_waits_keeps_its_pace(
+    real: GeventRuntime, incoming: Input, order: list[str]
+) -> None:
+    pace = Pace(real)
+    incoming.there.send(b"x")
+    for number in range(10):
+        pace.keep()
+        work(SLICE / 2)
+        order.append(str(number))
+    assert order.index("input") <= 3

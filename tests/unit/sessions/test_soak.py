@@ -1,0 +1,164 @@
+"""Two thousand clients come and go in every way there is, and leave nothing behind."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import weakref
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import gevent
+import pytest
+
+from sockio import BaseNamespace, BroadcastMixin, RoomsMixin
+
+from ...support.carriers import Client, House
+from ..conftest import MakeHouse
+
+
+@pytest.fixture(autouse=True)
+def no_log(caplog: pytest.LogCaptureFixture) -> None:
+    """Captured records would hold the sockets that they speak of."""
+    caplog.set_level(logging.CRITICAL, "sockio")
+
+
+class Busy(BaseNamespace, RoomsMixin, BroadcastMixin):
+    """Holds on to what a namespace can hold on to."""
+
+    def recv_connect(self) -> Any:
+        self.join("lobby")
+        self.join(("own", self.socket.sessid))
+        self.spawn(gevent.sleep, 10_000)
+        self.emit("welcome", callback=lambda: None)
+        self.broadcast_event("joined")
+        return self.session.get("welcome")
+
+    def on_ask(self) -> None:
+        self.call("question")
+
+    def recv_disconnect(self) -> None:
+        self.emit_to_room("lobby", "left")
+
+
+ASK = '5:1+:/a:{"name":"ask"}'
+
+
+def only_handshakes(home: House) -> None:
+    home.handshake()
+
+
+def polls_once(home: House) -> None:
+    Client(home).polls()
+
+
+def hangs_up(home: House) -> None:
+    Client(home).opens("/a", "/b").hangs_up()
+
+
+def hangs_up_at_once(home: House) -> None:
+    client = Client(home).opens("/a")
+    client.stream.hangs_up()
+
+
+def is_asked_a_question_and_hangs_up(home: House) -> None:
+    client = Client(home).opens("/a")
+    client.sends(ASK)
+    client.hangs_up()
+
+
+def says_goodbye(home: House) -> None:
+    Client(home).opens("/a").sends("0::")
+
+
+def is_refused(home: House) -> None:
+    client = Client(home)
+    client.socket.session["welcome"] = False
+    client.opens()
+    client.hears()
+
+
+def stops_reading(home: House) -> None:
+    client = Client(home).opens("/a")
+    client.hears()
+    client.stream.stuck = True
+    for _ in range(12):
+        client.socket.send_packet({"type": "message", "data": "x" * 100})
+
+
+def is_thrown_out_between_two_polls(home: House) -> None:
+    client = Client(home)
+    client.polls()
+    client.posts("1::/a", "garbage", ASK)
+    client.socket.disconnect()
+
+
+def leaves_a_poll_behind(home: House) -> None:
+    client = Client(home)
+    client.polls("unread")
+    client.polls("being written")
+    client.polls()
+
+
+WAYS: list[Callable[[House], None]] = [
+    only_handshakes,
+    polls_once,
+    hangs_up,
+    hangs_up_at_once,
+    is_asked_a_question_and_hangs_up,
+    says_goodbye,
+    is_refused,
+    stops_reading,
+    is_thrown_out_between_two_polls,
+    leaves_a_poll_behind,
+]
+
+
+def come_and_go(home: House, cycles: int) -> None:
+    for number in range(cycles):
+        WAYS[number % len(WAYS)](home)
+        if number % 100 == 99:
+            home.runtime.advance(150)
+    home.runtime.advance(150)
+
+
+def census() -> Counter[str]:
+    """How many objects of sockio's own classes there are, and greenlets."""
+    gc.collect()
+    kinds = (type(each) for each in gc.get_objects())
+    return Counter(
+        kind.__qualname__
+        for kind in kinds
+        if str(kind.__module__).startswith(("sockio", __name__)) or kind is gevent.Greenlet
+    )
+
+
+def test_p1_two_thousand_sessions_leave_nothing_behind(house: MakeHouse) -> None:
+    home = house({"": Busy, "/a": Busy, "/b": Busy}, max_outbox=(10, 10_000))
+    come_and_go(home, 200)  # what is made once for all is made now
+    before = census()
+    come_and_go(home, 2_000)
+    assert home.is_empty()
+    assert len(home.registry) == 0
+    assert not census() - before  # what is more than it was
+
+
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: str(way.__name__))
+def test_p1_a_session_that_ended_is_not_held_by_anything_but_its_own_cycle(
+    house: MakeHouse, way: Callable[[House], None]
+) -> None:
+    home = house({"": Busy, "/a": Busy, "/b": Busy}, max_outbox=(10, 10_000))
+    known: list[weakref.ref[Any]] = []
+    create = home.registry.create
+
+    def remember(address: str) -> Any:
+        socket = create(address)
+        known.append(weakref.ref(socket))
+        return socket
+
+    home.registry.create = remember  # type: ignore[method-assign]
+    way(home)
+    home.runtime.advance(150)
+    gc.collect()
+    assert [reference() for reference in known] == [None]
