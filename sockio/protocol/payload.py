@@ -15,7 +15,14 @@ from collections.abc import Callable, Sequence
 
 from ..exceptions import PacketError
 
-__all__ = ["MARK", "decode_payload", "encode_payload", "utf16_length"]
+__all__ = [
+    "MARK",
+    "decode_payload",
+    "encode_payload",
+    "from_utf16",
+    "to_utf16",
+    "utf16_length",
+]
 
 MARK = "\ufffd"
 
@@ -27,7 +34,7 @@ def utf16_length(text: str) -> int:
     """The number of UTF-16 code units in a text; a lone surrogate counts as one."""
     if text.isascii():
         return len(text)
-    return len(_utf16(text)) // 2
+    return len(to_utf16(text)) // 2
 
 
 def encode_payload(packets: Sequence[str]) -> str:
@@ -51,11 +58,11 @@ def decode_payload(text: str, max_packets: int = 10_000) -> list[str]:
     """
     if not text.startswith(MARK):
         return [text] if text else []
-    units = _utf16(text)
+    units = to_utf16(text)
     size = len(units) // 2
     if size == len(text):  # no character counts two, so an index into the text is a count of units
         return _split(lambda start, stop: text[start:stop], size, max_packets)
-    return _split(lambda start, stop: _text(units[2 * start : 2 * stop]), size, max_packets)
+    return _split(lambda start, stop: from_utf16(units[2 * start : 2 * stop]), size, max_packets)
 
 
 def _split(read: Callable[[int, int], str], size: int, max_packets: int) -> list[str]:
@@ -86,9 +93,11 @@ def _split(read: Callable[[int, int], str], size: int, max_packets: int) -> list
 
 
 # A str may hold lone surrogates (they arrive as "\ud800" in JSON); counting must not fail on them.
-def _utf16(text: str) -> bytes:
+def to_utf16(text: str) -> bytes:
+    """The code units of a text, two bytes each; a lone surrogate is one of them."""
     return text.encode("utf-16-le", "surrogatepass")
 
 
-def _text(units: bytes) -> str:
+def from_utf16(units: bytes) -> str:
+    """The text that :func:`to_utf16` was given; any even number of bytes gives some text."""
     return units.decode("utf-16-le", "surrogatepass")
