@@ -152,7 +152,7 @@ def make_reader(
             args = json_loads(data)
         except Exception as error:  # a codec of the user's may raise anything
             _refuse(kind, endpoint, "bad JSON", data, number, error)
-        if type(args) is not list:
+        if not isinstance(args, list):
             _refuse(kind, endpoint, "it needs a JSON array", data, number)
         if kind == "ack":
             if number is None:
@@ -246,11 +246,13 @@ def _refuse(
     endpoint: str,
     why: str,
     text: str,
-    ack_id: int | None = None,
+    number: int | None = None,
     cause: Exception | None = None,
 ) -> NoReturn:
     raise PacketError(
-        f"{kind} packet: {why}: {echo(text)}", endpoint=endpoint, ack_id=ack_id
+        f"{kind} packet: {why}: {echo(text)}",
+        endpoint=endpoint,
+        ack_id=number if kind == "event" else None,  # the number of an ack is no callback's here
     ) from cause
 
 
@@ -330,7 +332,9 @@ def make_writer(
             except Exception:  # what else may be wrong is found out below
                 pass
             else:
-                if type(text) is str and (not ascii_only or text.isascii()):
+                if type(text) is str:
+                    if ascii_only:
+                        text = ascii_json(text)
                     return _frames((digit + number + text, ()))
         attachments: list[bytes] = []
         try:
