@@ -444,7 +444,7 @@ def test_read_says_how_many_have_to_follow(
 @pytest.mark.parametrize("data", [bytearray(b"abc"), memoryview(b"abc"), memoryview(b"a-b-c")[::2]])
 def test_whatever_holds_bytes_is_copied(data: Any) -> None:
     frames = WRITE[5](event("a", (data,)))
-    assert frames == (f'51-["a",[{P0}]]', (b"abc",))
+    assert frames == Frames(f'51-["a",[{P0}]]', (b"abc",))
     assert type(frames.attachments[0]) is bytes
 
 
