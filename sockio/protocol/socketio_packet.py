@@ -275,7 +275,7 @@ def make_writer(
 
     An error's ``message`` (or else ``reason``) goes into an object with its ``data``, if there is
     any, in revision 5. In revision 4 the data goes alone, or else the message: what servers of that
-    time sent.
+    time sent. (Data that is a number or a boolean they could not send: it goes into the object.)
 
     With ``ascii_only`` the JSON is written in ASCII, for clients 1.x (see
     :mod:`sockio.protocol.double_utf8`). More than ``max_attachments`` are refused, because clients
@@ -378,8 +378,12 @@ def make_writer(
             if "data" in packet:
                 value["data"] = packet["data"]
         else:
-            value = packet.get("data", message)
-        return _frames((f"4{_head(packet.get('endpoint'))}{dump(packet, value)}", ()))
+            value = message if packet.get("data") is None else packet["data"]
+        text = dump(packet, value)
+        if text[0] not in '{["':
+            # A number would be read as an id, and the others are no errors to these clients.
+            text = dump(packet, {"message": message, "data": value})
+        return _frames((f"4{_head(packet.get('endpoint'))}{text}", ()))
 
     def dump(packet: Mapping[str, Any], value: Any) -> str:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Callable
 from types import FrameType
@@ -30,6 +31,7 @@ def steps() -> Callable[..., int]:
             seen += event in ("call", "c_call")
 
         before = sys.gettrace(), sys.getprofile()
+        gc.disable()  # Hypothesis is called back by it
         sys.settrace(trace)
         sys.setprofile(profile)
         try:
@@ -39,6 +41,7 @@ def steps() -> Callable[..., int]:
         finally:
             sys.settrace(before[0])
             sys.setprofile(before[1])
+            gc.enable()
         return seen
 
     return count

@@ -165,4 +165,4 @@ def test_many_placeholders_are_no_more_work_each(assembler: Assembler, steps: An
         found: int = steps(feed, assembler, text, b"x")
         return found
 
-    assert work(4000) < 4.1 * work(1000)
+    assert work(2000) < 4.1 * work(500)

@@ -327,3 +327,41 @@ def test_as_many_digits_as_allowed() -> None:
     assert decode_payload_v3("10:4" + "x" * 9, limits)[1] is not None
     assert decode_binary_payload_v3(b"\x00\x09\xff4" + b"x" * 8, limits)[1] is None
     assert decode_binary_payload_v3(b"\x00\x01\x00\xff4" + b"x" * 9, limits)[1] is not None
+
+
+@pytest.mark.parametrize(("decode", "encode"), DECODE)
+@pytest.mark.parametrize("packet", ["2", "4hello", b"\x01", "4\U0001f600"])
+def test_many_packets_are_no_more_work_each(
+    decode: Any, encode: Any, packet: str | bytes, steps: Callable[..., int]
+) -> None:
+    few, many = (encode([packet] * count) for count in (500, 2000))
+    assert steps(decode, many) < 4.1 * steps(decode, few)
+
+
+@pytest.mark.parametrize(("decode", "encode"), DECODE)
+@pytest.mark.parametrize("text", ["x", "é", "\U0001f600", ":", "\x1f", "0"])
+def test_a_large_packet_is_no_more_work_than_a_small_one(
+    decode: Any, encode: Any, text: str, steps: Callable[..., int]
+) -> None:
+    # ... as far as Python's own steps go: the rest is copying.
+    small, large = (encode(["4" + text * count]) for count in (10, 100_000))
+    assert steps(decode, large) <= steps(decode, small) + 10
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param("9", id="digits"),
+        pytest.param(":", id="colons"),
+        pytest.param("\x1e", id="separators"),
+        pytest.param("1:", id="lengths"),
+        pytest.param("b4", id="base64"),
+        pytest.param("\x00", id="zeros"),
+        pytest.param("\xff", id="what ends a length"),
+        pytest.param("\U0001f600", id="characters that count two"),
+    ],
+)
+def test_nonsense_is_no_more_work_for_being_long(body: str, steps: Callable[..., int]) -> None:
+    for decode in (decode_payload_v3, decode_payload_v4):
+        assert steps(decode, body * 100_000) < 200
+    assert steps(decode_binary_payload_v3, (body * 100_000).encode("latin-1", "ignore")) < 200

@@ -18,6 +18,7 @@ FLAT = [
     pytest.param('[{"a":' * 50 + "1" + "}]" * 50, id="a hundred of both"),
     pytest.param("[" + "[]," * 1000 + "[]]", id="many side by side"),
     pytest.param('["' + "[" * 1000 + '"]', id="brackets in a string"),
+    pytest.param('"' + "[" * 1000 + '"', id="brackets in nothing but a string"),
     pytest.param('["\\"' + "[" * 1000 + '"]', id="... behind an escaped quote"),
     pytest.param('["\\\\","' + "{" * 1000 + '"]', id="... behind an escaped backslash"),
     pytest.param('{"' + "{" * 1000 + '":1}', id="brackets in a name"),
@@ -57,7 +58,7 @@ def test_the_limit_can_be_another() -> None:
 
 @pytest.mark.parametrize("text", ["[]", "[", '""', '"\\"', '{"":[]}', "é[", '"'])
 def test_there_is_no_step_of_python_for_each_sign(text: str, steps: Callable[..., int]) -> None:
-    assert steps(check_depth, text * 100_000) <= steps(check_depth, "[" * 1000)
+    assert steps(check_depth, text * 50_000) <= steps(check_depth, "[" * 1000)
 
 
 @pytest.mark.parametrize(

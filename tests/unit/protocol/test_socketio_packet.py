@@ -117,7 +117,6 @@ V4: list[Any] = [
     pytest.param(connect(qs="?a=b"), "0/?a=b,", id="connect the global one with a query"),
     pytest.param(error("Invalid namespace", "/x"), '4/x,"Invalid namespace"', id="error"),
     pytest.param(error("", data={"a": 1}), '4{"a":1}', id="error with an object"),
-    pytest.param(error("", data=None), "4null", id="error with null"),
     pytest.param(error("", data=[1]), "4[1]", id="error with an array"),
 ]
 
@@ -161,6 +160,7 @@ def test_write(revision: int, packet: ModernPacket, text: str) -> None:
         pytest.param(5, '2[ "a" , 1 ]\n', event("a", 1), id="spaces in JSON"),
         pytest.param(5, '4"Not authorized"', error("Not authorized"), id="error of a string"),
         pytest.param(5, '4{"a":1}', error("", data={"a": 1}), id="error of another object"),
+        pytest.param(4, "4null", error("", data=None), id="error of null"),
         pytest.param(4, '4{"message":"no"}', error("no"), id="error of node 4.8 for revision 4"),
         pytest.param(5, '4{"message":"no","x":1}', error("no"), id="error with another key"),
     ],
@@ -207,6 +207,16 @@ def test_read_only(revision: int, text: str, packet: ModernPacket) -> None:
         pytest.param(
             4, {"type": "error", "message": "no", "data": {"a": 1}}, '4{"a":1}', id="data instead"
         ),
+        pytest.param(4, {"type": "error", "message": "no", "data": None}, '4"no"', id="data None"),
+        *[
+            pytest.param(
+                4,
+                {"type": "error", "message": "no", "data": data},
+                f'4{{"message":"no","data":{text}}}',
+                id=f"data {text}, which would be read as something else",
+            )
+            for data, text in [(1, "1"), (-0.5, "-0.5"), (True, "true"), (False, "false")]
+        ],
         pytest.param(
             5, {"type": "event", "name": "a", "args": [(1, (2,))]}, '2["a",[1,[2]]]', id="tuples"
         ),
@@ -600,3 +610,27 @@ def test_what_0_9_reads_these_write_and_the_other_way_round() -> None:
     for packet in rows:
         for revision in (4, 5):
             assert READ[revision](WRITE[revision](decode(encode(packet))).text)[0] == packet
+
+
+@REVISIONS
+@pytest.mark.parametrize(
+    ("start", "piece"),
+    [
+        pytest.param("2", "1", id="digits of an id"),
+        pytest.param("5", "1", id="digits of a number of attachments"),
+        pytest.param("2/", "x", id="a namespace"),
+        pytest.param("0/", "?", id="queries"),
+        pytest.param("2", "/", id="slashes"),
+        pytest.param("2", ",", id="commas"),
+        pytest.param("2", "[", id="brackets"),
+        pytest.param('2["a",', "[],", id="arrays"),
+        pytest.param('2["', "a", id="a name"),
+        pytest.param('2["', '\\"', id="escapes"),
+        pytest.param('0{"a":', '{"a":', id="objects"),
+        pytest.param("51-[", "-", id="dashes"),
+    ],
+)
+def test_nonsense_is_no_more_work_for_being_long(
+    revision: int, start: str, piece: str, steps: Any
+) -> None:
+    assert steps(READ[revision], start + piece * 50_000) < 200
