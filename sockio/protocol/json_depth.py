@@ -28,7 +28,8 @@ def check_depth(text: str, max_depth: int = MAX_DEPTH) -> None:
     For text that is no JSON the answer may be either; it is for a reader to say what it is. The
     work grows with the length of the text and no faster, and is next to none for most.
     """
-    if len(text) <= max_depth or text.count("[") + text.count("{") <= max_depth:
+    # Each level has two brackets, if it is JSON.
+    if len(text) <= 2 * max_depth or text.count("[") + text.count("{") <= max_depth:
         return
     steps = _STRING.sub("", text).encode("utf-8", "replace").translate(_STEPS, _NO_STEPS)
     # Signed bytes: each step is 1 or -1, and all of it happens outside of Python's own code.

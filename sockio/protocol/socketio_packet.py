@@ -111,6 +111,7 @@ def make_reader(
     """
     has_queries = revision == 4
     max_attachments, max_depth, max_digits, _ = limits
+    too_short = 2 * max_depth  # to be nested more deeply, if it is JSON
 
     def read(text: str) -> tuple[ModernPacket, int]:
         try:
@@ -147,7 +148,7 @@ def make_reader(
             _refuse(kind, endpoint, "it needs a JSON array", text)
         data = text[bracket:]
         try:
-            if len(data) > max_depth:
+            if len(data) > too_short and data.count("[") + data.count("{") > max_depth:
                 check_depth(data, max_depth)
             args = json_loads(data)
         except Exception as error:  # a codec of the user's may raise anything
@@ -163,11 +164,16 @@ def make_reader(
             name = _name_of(name, endpoint, data, number)
         elif name in RESERVED_EVENTS:
             _refuse(kind, endpoint, "its name is reserved", data, number)
-        packet: ModernPacket = {"type": "event", "endpoint": endpoint, "name": name, "args": args}
-        if number is not None:
-            packet["id"] = number
-            packet["ack"] = "data"
-        return packet, due
+        if number is None:
+            return {"type": "event", "endpoint": endpoint, "name": name, "args": args}, due
+        return {
+            "type": "event",
+            "endpoint": endpoint,
+            "name": name,
+            "args": args,
+            "id": number,
+            "ack": "data",
+        }, due
 
     def read_count(kind: PacketType, text: str) -> tuple[int, int]:
         """The number of attachments, and where it ends."""

@@ -28,8 +28,8 @@ FLAT = [
 ]
 
 DEEP = [
-    pytest.param("[" * 101, id="a hundred and one"),
-    pytest.param("[" * 101 + "]" * 101, id="... and their ends"),
+    pytest.param("[" * 101 + "]" * 101, id="a hundred and one"),
+    pytest.param("[" * 201, id="without their ends"),
     pytest.param('{"a":' * 101 + "1" + "}" * 101, id="objects"),
     pytest.param("[" + "[]," * 1000 + "[" * 100 + "]" * 101, id="after many side by side"),
     pytest.param('["' + "]" * 1000 + '",' + "[" * 101, id="ends in a string do not count"),
@@ -53,6 +53,9 @@ def test_the_limit_can_be_another() -> None:
     check_depth("[[]]", 2)
     with pytest.raises(ValueError, match="more than 1 deep"):
         check_depth("[[]]", 1)
+    check_depth("1", 0)
+    with pytest.raises(ValueError, match="more than 0 deep"):
+        check_depth("[]", 0)
     assert MAX_DEPTH == 100
 
 
