@@ -22,7 +22,7 @@ Engine.IO 3 and 4, below Socket.IO 1.x to 4.x:
 
 Socket.IO 4 and 5, in messages of Engine.IO:
 
-``socketio_packet``, ``attachments``
+``socketio_packet``, ``socketio_reader``, ``socketio_writer``, ``attachments``
     one packet, as a dict and as a text with attachments
 ``assembler``
     packets from the messages that bring them, one after the other
@@ -62,5 +62,7 @@ __all__ = [
     "packet",
     "payload",
     "socketio_packet",
+    "socketio_reader",
+    "socketio_writer",
     "strict_json",
 ]

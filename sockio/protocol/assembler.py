@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from ..exceptions import PacketError
 from .attachments import Slots, fill, find_slots
-from .socketio_packet import DEFAULT_LIMITS, ModernPacket, PacketLimits, Read
+from .socketio_packet import DEFAULT_LIMITS, ModernPacket, PacketLimits
+from .socketio_reader import Read
 
 __all__ = ["Assembler"]
 

@@ -54,14 +54,9 @@ from .engine_payload_v3 import (
 )
 from .engine_payload_v4 import decode_payload_v4, encode_payload_v4
 from .packet import JsonDumps, JsonLoads
-from .socketio_packet import (
-    DEFAULT_LIMITS,
-    ModernPacket,
-    PacketLimits,
-    Revision,
-    make_reader,
-    make_writer,
-)
+from .socketio_packet import DEFAULT_LIMITS, ModernPacket, PacketLimits, Revision
+from .socketio_reader import make_reader
+from .socketio_writer import make_writer
 from .strict_json import default_json_dumps, default_json_loads
 
 __all__ = [

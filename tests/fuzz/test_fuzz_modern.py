@@ -26,7 +26,9 @@ from sockio.protocol.engine_payload_v3 import (
 from sockio.protocol.engine_payload_v4 import decode_payload_v4, encode_payload_v4
 from sockio.protocol.generations import EIO3, EIO3_BARE, EIO4, EIO4_BARE, V09, Generation
 from sockio.protocol.jsonp import decode_form, decode_script
-from sockio.protocol.socketio_packet import RESERVED_EVENTS, make_reader, make_writer
+from sockio.protocol.socketio_packet import RESERVED_EVENTS
+from sockio.protocol.socketio_reader import make_reader
+from sockio.protocol.socketio_writer import make_writer
 
 pytestmark = pytest.mark.fuzz
 

@@ -8,7 +8,9 @@ import pytest
 
 from sockio.exceptions import PacketError
 from sockio.protocol.assembler import Assembler
-from sockio.protocol.socketio_packet import PacketLimits, make_reader, make_writer
+from sockio.protocol.socketio_packet import PacketLimits
+from sockio.protocol.socketio_reader import make_reader
+from sockio.protocol.socketio_writer import make_writer
 
 P0, P1 = '{"_placeholder":true,"num":0}', '{"_placeholder":true,"num":1}'
 

@@ -33,7 +33,9 @@ from sockio.protocol.engine_payload_v3 import (
 from sockio.protocol.engine_payload_v4 import decode_payload_v4, encode_payload_v4
 from sockio.protocol.json_depth import check_depth
 from sockio.protocol.jsonp import decode_form, decode_script, encode_form, encode_script
-from sockio.protocol.socketio_packet import RESERVED_EVENTS, make_reader, make_writer
+from sockio.protocol.socketio_packet import RESERVED_EVENTS
+from sockio.protocol.socketio_reader import make_reader
+from sockio.protocol.socketio_writer import make_writer
 from sockio.protocol.strict_json import dumps, loads
 
 unhurried = settings(deadline=None, max_examples=50)  # a busy machine is no failure

@@ -12,13 +12,9 @@ import pytest
 from sockio.exceptions import PacketError, UsageError
 from sockio.protocol.attachments import Frames
 from sockio.protocol.packet import Packet
-from sockio.protocol.socketio_packet import (
-    RESERVED_EVENTS,
-    ModernPacket,
-    PacketLimits,
-    make_reader,
-    make_writer,
-)
+from sockio.protocol.socketio_packet import RESERVED_EVENTS, ModernPacket, PacketLimits
+from sockio.protocol.socketio_reader import make_reader
+from sockio.protocol.socketio_writer import make_writer
 
 READ = {4: make_reader(4), 5: make_reader(5)}
 WRITE = {4: make_writer(4), 5: make_writer(5)}

@@ -1,0 +1,194 @@
+"""Packets of Socket.IO 4 and 5, read (:mod:`sockio.protocol.socketio_packet` says what they
+are)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import isfinite
+from typing import Any, NoReturn
+
+from ..exceptions import PacketError
+from .echo import echo
+from .json_depth import check_depth
+from .packet import JsonLoads, PacketType
+from .socketio_packet import (
+    DEFAULT_LIMITS,
+    RESERVED_EVENTS,
+    ModernPacket,
+    PacketLimits,
+    Revision,
+)
+from .strict_json import default_json_loads
+
+__all__ = ["Read", "make_reader"]
+
+Read = Callable[[str], tuple[ModernPacket, int]]
+"""Gives the packet in a text, and how many attachments have to follow."""
+
+
+def make_reader(
+    revision: Revision,
+    json_loads: JsonLoads = default_json_loads,
+    limits: PacketLimits = DEFAULT_LIMITS,
+) -> Read:
+    """A function that gives the packet in a text, and how many attachments have to follow.
+
+    Total: any text gives a packet or one :class:`~sockio.exceptions.PacketError`, which carries the
+    namespace and the id of the ack that is waited for as far as they could be read. Whatever
+    `json_loads` raises (short of a ``BaseException``) becomes that error too. The work grows with
+    the length of the text and no faster, unless `json_loads` is slower.
+
+    Where attachments have to follow, the placeholders are still in the packet's ``args``:
+    :class:`~sockio.protocol.assembler.Assembler` puts the whole together.
+    """
+    has_queries = revision == 4
+    max_attachments, max_depth, max_digits, _ = limits
+    too_short = 2 * max_depth  # to be nested more deeply, if it is JSON
+
+    def read(text: str) -> tuple[ModernPacket, int]:
+        try:
+            kind, has_attachments = _KINDS[text[:1]]
+        except KeyError:
+            raise PacketError(f"a packet starts with a type from 0 to 6: {echo(text)}") from None
+        start, due = 1, 0
+        if has_attachments:
+            due, start = read_count(kind, text)
+        endpoint = qs = ""
+        if text[start : start + 1] == "/":
+            stop = text.find(",", start)
+            if stop < 0:
+                stop = len(text)
+            endpoint = text[start:stop]
+            start = stop + 1
+            if has_queries and "?" in endpoint:
+                endpoint, _, query = endpoint.partition("?")
+                qs = "?" + query
+            if endpoint == "/":
+                endpoint = ""
+        if kind != "event" and kind != "ack":
+            return read_rest(kind, endpoint, qs, text[start:]), due
+        # From here on in one piece, and without calls: these are nearly all packets that there are.
+        bracket = text.find("[", start)
+        number = None
+        if bracket > start:
+            digits = text[start:bracket]
+            # str.isdigit() alone would let through the digits of other scripts.
+            if len(digits) > max_digits or not (digits.isascii() and digits.isdigit()):
+                _refuse(kind, endpoint, f"its id has to be 1 to {max_digits} digits", text)
+            number = int(digits)
+        elif bracket < 0:
+            _refuse(kind, endpoint, "it needs a JSON array", text)
+        data = text[bracket:]
+        try:
+            if len(data) > too_short and data.count("[") + data.count("{") > max_depth:
+                check_depth(data, max_depth)
+            args = json_loads(data)
+        except Exception as error:  # a codec of the user's may raise anything
+            _refuse(kind, endpoint, "bad JSON", data, number, error)
+        if not isinstance(args, list):
+            _refuse(kind, endpoint, "it needs a JSON array", data, number)
+        if kind == "ack":
+            if number is None:
+                _refuse(kind, endpoint, "it needs the id that it answers", text)
+            return {"type": "ack", "endpoint": endpoint, "ackId": number, "args": args}, due
+        name = args.pop(0) if args else None
+        if type(name) is not str:
+            name = _name_of(name, endpoint, data, number)
+        elif name in RESERVED_EVENTS:
+            _refuse(kind, endpoint, "its name is reserved", data, number)
+        if number is None:
+            return {"type": "event", "endpoint": endpoint, "name": name, "args": args}, due
+        return {
+            "type": "event",
+            "endpoint": endpoint,
+            "name": name,
+            "args": args,
+            "id": number,
+            "ack": "data",
+        }, due
+
+    def read_count(kind: PacketType, text: str) -> tuple[int, int]:
+        """The number of attachments, and where it ends."""
+        digits = text[1 : max_digits + 2].partition("-")[0]
+        stop = 1 + len(digits)
+        if text[stop : stop + 1] != "-" or not (digits.isascii() and digits.isdigit()):
+            _refuse(kind, "", "it needs the number of its attachments", text)
+        count = int(digits)
+        if not 1 <= count <= max_attachments:
+            _refuse(kind, "", f"it may have 1 to {max_attachments} attachments", text)
+        return count, stop + 1
+
+    def read_rest(kind: PacketType, endpoint: str, qs: str, text: str) -> ModernPacket:
+        """A connect, disconnect or error packet; ``text`` is what follows its namespace."""
+        packet: ModernPacket = {"type": kind, "endpoint": endpoint}
+        if kind == "disconnect":
+            if text:
+                _refuse(kind, endpoint, "nothing belongs behind it", text)
+            return packet
+        data = None
+        if text or kind == "error":
+            try:
+                check_depth(text, max_depth)
+                data = json_loads(text)
+            except Exception as error:  # a codec of the user's may raise anything
+                _refuse(kind, endpoint, "bad JSON", text, None, error)
+        if kind == "error":
+            _read_error(packet, data, text, revision)
+            return packet
+        if text and not isinstance(data, dict):
+            _refuse(kind, endpoint, "what it brings has to be a JSON object", text)
+        if has_queries:
+            packet["qs"] = qs
+        elif text:
+            packet["data"] = data
+        return packet
+
+    return read
+
+
+_KINDS: dict[str, tuple[PacketType, bool]] = {
+    "0": ("connect", False),
+    "1": ("disconnect", False),
+    "2": ("event", False),
+    "3": ("ack", False),
+    "4": ("error", False),
+    "5": ("event", True),
+    "6": ("ack", True),
+}
+
+
+def _name_of(name: object, endpoint: str, text: str, number: int | None) -> str:
+    """The name of an event that is none yet: to JavaScript listeners of 1 and "1" are the same."""
+    if type(name) is int:
+        return str(name)
+    if type(name) is float and isfinite(name):
+        return str(int(name)) if name.is_integer() and abs(name) < 1e21 else repr(name)
+    _refuse("event", endpoint, "it starts with its name", text, number)
+
+
+def _read_error(packet: ModernPacket, value: Any, text: str, revision: Revision) -> None:
+    message = value.get("message") if isinstance(value, dict) else value
+    if isinstance(message, str):
+        packet["message"] = message
+        if isinstance(value, dict) and "data" in value:
+            packet["data"] = value["data"]
+    elif isinstance(value, dict) or revision == 4:
+        packet["message"] = ""
+        packet["data"] = value
+    else:
+        _refuse("error", packet["endpoint"], "it needs a message", text)
+
+
+def _refuse(
+    kind: PacketType,
+    endpoint: str,
+    why: str,
+    text: str,
+    number: int | None = None,
+    cause: Exception | None = None,
+) -> NoReturn:
+    raise PacketError(
+        f"{kind} packet: {why}: {echo(text)}",
+        endpoint=endpoint,
+        ack_id=number if kind == "event" else None,  # the number of an ack is no callback's here
+    ) from cause
