@@ -102,7 +102,7 @@ def make_writer(
         attachments: list[bytes] = []
         try:
             args = take_out(args, attachments)
-        except RecursionError as error:
+        except (RecursionError, ValueError) as error:  # a knot; a memoryview that was released
             raise _not_json(packet, error) from error
         if not attachments:
             return _frames((digit + number + dump(packet, args), ()))
@@ -120,7 +120,7 @@ def make_writer(
             if packet.get("data") is not None:
                 data = dump(packet, packet["data"])
                 if data[:1] != "{":
-                    raise UsageError(f"the 'data' of a connect packet is a dict; got {data}")
+                    raise UsageError("the 'data' of a connect packet is a dict")
         else:
             qs = packet.get("qs", "")
             if not isinstance(qs, str) or (qs and qs[0] != "?") or "," in qs:
@@ -143,7 +143,7 @@ def make_writer(
         else:
             value = message if packet.get("data") is None else packet["data"]
         text = dump(packet, value)
-        if text[0] not in '{["':
+        if text[:1] not in '{["':
             # A number would be read as an id, and the others are no errors to these clients.
             text = dump(packet, {"message": message, "data": value})
         return _frames((f"4{_head(packet.get('endpoint'))}{text}", ()))

@@ -572,6 +572,13 @@ def test_write_refuses_a_value_that_holds_itself(data: Any) -> None:
         WRITE[5]({"type": "event", "name": "knot", "args": args})
 
 
+def test_write_refuses_a_memoryview_that_was_released() -> None:
+    view = memoryview(b"x")
+    view.release()
+    with pytest.raises(UsageError, match=r"event 'a'.*released"):
+        WRITE[5](event("a", view))
+
+
 def test_write_refuses_what_is_nested_too_deeply() -> None:
     args: list[Any] = [b"x"]
     for _ in range(100_000):
