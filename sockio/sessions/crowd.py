@@ -53,11 +53,14 @@ S = TypeVar("S", bound=Member)
 class Crowd(Generic[S]):
     """So many sessions, and in the order in which they came those that may have to go."""
 
-    __slots__ = ("_away", "_fleeting", "_members", "name")
+    __slots__ = ("_away", "_fleeting", "_members", "ending", "name")
 
     def __init__(self, name: str = "") -> None:
         self.name = name
         self._members = 0
+        #: Sessions that are over for their clients, and whose handlers still run. They are no
+        #: members any more.
+        self.ending = 0
         # Most addresses have one session: no dictionary is made before something is in it.
         self._fleeting: OrderedDict[S, None] | None = None
         self._away: OrderedDict[S, None] | None = None

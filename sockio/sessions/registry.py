@@ -61,7 +61,7 @@ class SessionRegistry:
         self._unknown: set[str] = set()
         self._sockets: dict[str, Socket] = {}
         # Sessions that ended and whose namespaces are still being told.
-        self._ending: set[Socket] = set()
+        self._ending: dict[Socket, Crowd[Socket] | None] = {}
         # All that can be found, and the same by address.
         self._everybody: Crowd[Socket] = Crowd()
         self._crowds: dict[str, Crowd[Socket]] = {}
@@ -150,23 +150,31 @@ class SessionRegistry:
             )
         crowd = self._crowds.get(network_of(address))
         of_one, of_all = self.settings.max_sessions
-        if crowd is not None and of_one and len(crowd) >= of_one:
-            self._first_to_go(crowd, of_one)
-        if of_all and len(self._sockets) >= of_all:
-            self._first_to_go(self._everybody, of_all)
+        for limit, some in ((of_one, crowd), (of_all, self._everybody)):
+            if some is None or not limit:
+                continue
+            if some.ending >= limit:
+                # Handlers that do not end keep what they have, and no eviction would end them.
+                raise self._full(some, limit)
+            if len(some) >= limit:
+                self._first_to_go(some, limit)
 
     def _first_to_go(self, crowd: Crowd[Socket], limit: int) -> Socket:
         socket = crowd.first_to_go(self.runtime.now())
         if socket is None:
-            whose = f"{crowd.name} has" if crowd.name else "there are"
-            raise RequestRefused(
-                "503 Service Unavailable",
-                "handshake error",
-                code="too-many-sessions",
-                detail=f"{whose} {len(crowd)} sessions, and all are in use. Raise max_sessions "
-                f"({limit}); if this is your proxy's address, name it in trusted_proxies.",
-            )
+            raise self._full(crowd, limit)
         return socket
+
+    def _full(self, crowd: Crowd[Socket], limit: int) -> RequestRefused:
+        whose = f"{crowd.name} has" if crowd.name else "there are"
+        waiting = f", {crowd.ending} more wait for handlers to end" if crowd.ending else ""
+        return RequestRefused(
+            "503 Service Unavailable",
+            "handshake error",
+            code="too-many-sessions",
+            detail=f"{whose} {len(crowd)} sessions, and all are in use{waiting}. Raise "
+            f"max_sessions ({limit}); if this is your proxy's address, name it in trusted_proxies.",
+        )
 
     def _make_room(self, crowd: Crowd[Socket]) -> None:
         """End the sessions in whose place one more comes. Raises ``RequestRefused`` where none is
@@ -175,10 +183,9 @@ class SessionRegistry:
         while crowd.number_of_fleeting >= settings.max_unopened:
             self._evict(crowd.oldest_fleeting(), "max_unopened")
         of_one, of_all = settings.max_sessions
-        while of_one and len(crowd) >= of_one:
-            self._evict(self._first_to_go(crowd, of_one), "max_sessions")
-        while of_all and len(self._sockets) >= of_all:
-            self._evict(self._first_to_go(self._everybody, of_all), "max_sessions")
+        for limit, some in ((of_one, crowd), (of_all, self._everybody)):
+            while limit and len(some) >= limit:
+                self._evict(self._first_to_go(some, limit), "max_sessions")
 
     def _evict(self, socket: Socket | None, limit: str) -> None:
         if socket is None:
@@ -245,13 +252,12 @@ class SessionRegistry:
         if not socket.findable:
             if self._sockets.get(socket.sessid) is socket:
                 del self._sockets[socket.sessid]
-                self._ending.add(socket)
-                self._uncount(socket)
+                self._begin_end(socket)
             self._wheel.remove(socket)
             if not self._sockets:
                 self._rest()
             if socket.state is State.DISCONNECTED:
-                self._ending.discard(socket)
+                self._end(socket)
                 if self._closing and not self._sockets and not self._ending:
                     # The last ends were lines, too.
                     self.complaints.close()
@@ -268,12 +274,21 @@ class SessionRegistry:
         if self._wheel.file(socket):
             self._set_timer()
 
-    def _uncount(self, socket: Socket) -> None:
+    def _begin_end(self, socket: Socket) -> None:
+        """Nobody finds it any more; it is counted until its handlers have ended, too."""
         crowd, socket.crowd = socket.crowd, None
+        self._ending[socket] = crowd
         if crowd is not None:
-            crowd.remove(socket)
-            self._everybody.remove(socket)
-            if not crowd:
+            for each in (crowd, self._everybody):
+                each.remove(socket)
+                each.ending += 1
+
+    def _end(self, socket: Socket) -> None:
+        crowd = self._ending.pop(socket, None)
+        if crowd is not None:
+            crowd.ending -= 1
+            self._everybody.ending -= 1
+            if not crowd and not crowd.ending:
                 del self._crowds[crowd.name]
 
     def _set_timer(self) -> None:
@@ -319,6 +334,8 @@ class SessionRegistry:
             assert socket.deadline() is not None, f"{socket} has no deadline"
         for socket in self._ending:
             assert socket.state is State.DISCONNECTING, f"{socket} has ended and is kept"
+        assert self._everybody.ending == len(self._ending)
+        assert sum(crowd.ending for crowd in self._crowds.values()) == len(self._ending)
         members: dict[str, list[Socket]] = {name: [] for name in self._crowds}
         for socket in self._sockets.values():
             name = network_of(socket.address)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import gevent
+import gevent.event
 import pytest
 
 from sockio import BaseNamespace, Reason
@@ -160,6 +162,28 @@ def test_who_is_away_is_found_among_many_that_are_not(house: MakeHouse) -> None:
     home.handshake(ONE)
     assert gone.socket.close_reason == Reason.EVICTED
     assert all(client.socket.connected for client in clients)
+
+
+@pytest.mark.parametrize("limits", [(3, 0), (0, 3)], ids=["of one address", "of all"])
+def test_handlers_that_do_not_end_are_counted(house: MakeHouse, limits: tuple[int, int]) -> None:
+    release = gevent.event.Event()
+
+    class Stuck(BaseNamespace):
+        def recv_connect(self) -> None:
+            release.wait()
+
+    home = house({"": Stuck}, max_sessions=limits)
+    for _ in range(3):
+        streaming(home).hangs_up()
+    home.runtime.settle()
+    assert there(home) == set()
+    with pytest.raises(RequestRefused, match="503") as refused:
+        home.handshake(ONE)
+    assert refused.value.code == "too-many-sessions"
+    assert "3 more wait for handlers to end" in refused.value.detail
+    release.set()
+    home.runtime.settle()
+    home.handshake(ONE)
 
 
 def test_who_has_a_transport_is_counted_and_kept_in_no_order(house: MakeHouse) -> None:

@@ -269,7 +269,8 @@ def test_d01_a_refused_handshake_leaves_no_session_and_no_task(
             lambda registry, socket: registry._everybody.remove(socket), id="there and not counted"
         ),
         pytest.param(
-            lambda registry, socket: registry._ending.add(socket), id="ending and not ended"
+            lambda registry, socket: registry._ending.update({socket: None}),
+            id="ending and not ended",
         ),
         pytest.param(
             lambda registry, socket: registry._sockets.clear(), id="in a room and not there"
