@@ -86,7 +86,11 @@ class SocketIOMiddleware:
     def __call__(
         self, environ: dict[str, Any], start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
-        path = environ.get("PATH_INFO", "")
+        try:
+            path = environ["PATH_INFO"]
+        except KeyError:
+            # A server may leave out what is empty.
+            path = ""
         if path.startswith(self._mount):
             if path.startswith(self._below):
                 route = parse_path(path[len(self._below) :])
