@@ -660,6 +660,7 @@ def test_the_inner_ones_policy_server_is_started(serve: Serve) -> None:
 # ---- the short way
 
 
+@pytest.mark.fast_path("http")
 def test_the_short_way_is_left_for_a_middleware_inside(serve: Serve) -> None:
     pytest.importorskip("httptools")
     layer = Seen(SocketIOMiddleware(view, {"": Secret}))
@@ -674,6 +675,8 @@ def test_the_short_way_is_left_for_a_middleware_inside(serve: Serve) -> None:
     assert len(layer.paths) > 3
 
 
+@pytest.mark.fast_path("http")
+@pytest.mark.fast_path("detach")
 def test_a_plain_application_keeps_it(serve: Serve) -> None:
     pytest.importorskip("httptools")
     layer = Seen(view)

@@ -153,4 +153,5 @@ def test_origins_leave_nothing(kept: Callable[[], int], header: str) -> None:
     before = kept()
     for number in range(1, 60):
         ask(number)
-    assert kept() - before < 100_000
+    # Of 59 times 60 kB nothing is left; others in the process allocate, too.
+    assert kept() - before < 500_000

@@ -231,7 +231,7 @@ def test_what_came_ahead_is_given_back_with_a_session_that_nobody_opened(
     client.posts("3:::" + "x" * 60 * KB)
     client.socket.close(end, say=False)
     assert client.state() is State.DISCONNECTED
-    assert held() - before < 10 * KB
+    assert held() - before < 30 * KB
 
 
 def test_what_came_ahead_is_given_back_when_the_gate_says_no(
@@ -275,4 +275,5 @@ def test_nothing_keeps_what_was_handled(
     client.sends(wire.decode())  # once, for all that is made on first use
     before = held()
     client.sends(wire.decode())
-    assert held() - before < 30 * KB
+    # What it was made of, a text of 300 kB or its objects; others in the process allocate, too.
+    assert held() - before < 150 * KB
