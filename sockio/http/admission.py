@@ -17,6 +17,7 @@ from ..config.forwarded import forwarded_headers
 from ..config.origins import host_of, is_allowed, own_origins, source_of
 from ..config.settings import Settings
 from ..exceptions import ConnectionRefused, RequestRefused
+from ..runtime.gevent_runtime import ENDS_A_TASK
 from ..sessions.complaints import printable
 from ..sessions.socket import Socket
 from ..transports.answers import Answer, Head
@@ -111,9 +112,9 @@ def ask_authorize(authorize: Callable[[Request], Any], request: Request) -> None
         raise RequestRefused(
             _FORBIDDEN, UNAUTHORIZED, code="authorize-refused", detail=str(refused)
         ) from None
-    except RequestRefused:
+    except (RequestRefused, *ENDS_A_TASK):
         raise
-    except Exception as error:
+    except BaseException as error:
         raise RequestRefused(_FAILED, ERROR, code="authorize-failed", detail=repr(error)) from error
     if not allowed:
         raise RequestRefused(
@@ -134,7 +135,9 @@ def ask_view(app: Callable[..., Any], environ: dict[str, Any], claim: Claim) -> 
         # Bare views may return None: they said what they had to by socketio_manage().
         for chunk in body or ():
             answer.write(chunk)
-    except Exception as error:
+    except ENDS_A_TASK:
+        raise
+    except BaseException as error:
         answer.error = error
     finally:
         close = getattr(body, "close", None)
@@ -231,7 +234,7 @@ class ViewAnswer:
     def __init__(self, claim: Claim, failures: list[BaseException]) -> None:
         self.status = ""
         self.headers: list[Header] = []
-        self.error: Exception | None = None
+        self.error: BaseException | None = None
         #: What a framework said, and nobody else, about a return value that is no answer.
         self.complaint = ""
         self._claim = claim

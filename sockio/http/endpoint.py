@@ -26,7 +26,7 @@ from ..config.settings import Settings
 from ..exceptions import RequestRefused, UsageError
 from ..namespaces.namespace import BaseNamespace
 from ..protocol.handshake import encode_handshake
-from ..runtime.gevent_runtime import in_greenlet
+from ..runtime.gevent_runtime import ENDS_A_TASK, in_greenlet
 from ..sessions.complaints import at_length
 from ..sessions.reasons import Reason
 from ..sessions.registry import SessionRegistry
@@ -174,11 +174,11 @@ class Endpoint:
             if type(answer) is Answer and (request.body is None or FAST not in request.environ):
                 self._leave_unread(request, answer)
             return answer
-        except WouldBlock:
+        except (WouldBlock, *ENDS_A_TASK):
             raise
         except RequestRefused as refused:
             return self.refuse(request, refused)
-        except Exception as error:
+        except BaseException as error:
             if not request.may_block:
                 raise WouldBlock from error
             failed = RequestRefused(
@@ -403,7 +403,9 @@ class Endpoint:
                 self.look_inside({**environ, **elsewhere})
             elif self.look_inside(environ):
                 inside.learn(environ)
-        except Exception as error:
+        except ENDS_A_TASK:
+            raise
+        except BaseException as error:
             # It has nothing there, and says so in its way; or its gate has failed.
             if ask_again and not inside.gives_way:
                 raise RequestRefused(

@@ -497,17 +497,18 @@ class Dispatcher:
             self._refuse_unconnected(endpoint, ack_id, packet["type"], "unknown")
         elif (why := doorstep.why_gone(endpoint)) is not None:
             self._refuse_unconnected(endpoint, ack_id, packet["type"], why)
-        elif not doorstep.keep(endpoint, self._as_early(packet)):
+        elif (early := self._as_early(packet)) is None or not doorstep.keep(endpoint, early):
             self._refuse_unconnected(endpoint, ack_id, packet["type"], "full")
 
-    def _as_early(self, packet: Packet) -> Early:
-        # As a text again: it may wait for long, and the objects may be many times its size.
+    def _as_early(self, packet: Packet) -> Early | None:
+        """The packet as it can wait; None for one that cannot be written again: nested as deep as
+        can just be read, or by JSON functions of the application that do not agree."""
+        # As a text: it may wait for long, and the objects may be many times its size.
         try:
-            item: Packet | str = self._socket.codec.encode(packet)
-            size = len(item)
+            item = self._socket.codec.encode(packet)
         except Exception:
-            # The application's own JSON functions need not agree with each other.
-            item, size = packet, self._socket.config.max_payload
+            return None
+        size = len(item) if item.isascii() else len(item.encode("utf-8", "surrogatepass"))
         return Early(item, size, packet["type"], packet.get("id"))
 
     def _overdue(self) -> None:

@@ -23,7 +23,7 @@ from .patching import warn_about_patching
 from .turn import Turn
 from .workers import SHARE, Workers
 
-__all__ = ["GeventRuntime", "in_greenlet"]
+__all__ = ["ENDS_A_TASK", "GeventRuntime", "in_greenlet"]
 
 log = logging.getLogger("sockio.runtime")
 
@@ -31,6 +31,10 @@ log = logging.getLogger("sockio.runtime")
 _thread_id: Callable[[], int] = gevent.monkey.get_original("_thread", "get_ident")
 
 _READ, _WRITE = 1, 2
+
+#: What ends the process, or the task that is killed. Whatever else is raised by the application's
+#: code is its own failure, also what is no Exception: gevent's Timeout.
+ENDS_A_TASK = (SystemExit, KeyboardInterrupt, gevent.GreenletExit)
 
 
 class GeventRuntime:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.request import urlopen
 
+import gevent
 import pytest
 from webob import Request
 
@@ -166,6 +167,10 @@ def failing(request: Request) -> bool:
     raise RuntimeError("the database is away")
 
 
+def out_of_time(request: Request) -> bool:
+    raise gevent.Timeout(1)  # which is no Exception
+
+
 def refusing(request: Request) -> bool:
     raise ConnectionRefused("banned")
 
@@ -197,6 +202,14 @@ REFUSALS = [
         "handshake error",
         "the database is away",
         id="authorize fails",
+    ),
+    pytest.param(
+        {"authorize": out_of_time},
+        {},
+        500,
+        "handshake error",
+        "seconds=1",
+        id="authorize times out",
     ),
     pytest.param(
         {},

@@ -10,6 +10,7 @@ import pytest
 
 from sockio import BaseNamespace, ConnectionRefused
 from sockio.namespaces.doorstep import RACE, WAIT
+from sockio.protocol.strict_json import default_json_dumps
 
 from ...support.carriers import Client, House
 from ..conftest import MakeHouse
@@ -185,6 +186,18 @@ def test_what_waits_is_bounded(
     assert "max_inbox" in line
     assert len(client.sends("1::/s")) == 1 + kept
     assert client.sends("3:9:/s:room again") == ["6::/s:9"]
+
+
+def test_what_cannot_be_written_again_does_not_wait_as_objects(house: MakeHouse) -> None:
+    def unwritable(value: Any) -> str:
+        if isinstance(value, dict) and value.get("args") == ["deep"]:
+            raise RecursionError
+        return default_json_dumps(value)
+
+    client = house({"": Story, "/s": Story}, json_dumps=unwritable).client()
+    answer = client.sends('5:1+:/s:{"name":"say","args":["deep"]}')
+    assert "not_connected" in answer[0]
+    assert client.socket.dropped == 1
 
 
 @pytest.mark.parametrize(
