@@ -102,7 +102,7 @@ def test_names_of_events_leave_nothing(
     for number in range(300):
         client.sends(f'5::/s:{{"name":"{number}{"x" * (MAX_NAME - 10)}"}}')
         client.sends(f'5::/s:{{"name":"name_{number}"}}')
-    assert kept() - before < 30_000
+    assert kept() - before < 100_000
     table = handlers_of(cls, BaseNamespace)
     assert not table._resolved.keys() - {"say"}
 
@@ -114,7 +114,7 @@ def test_names_of_namespaces_leave_nothing(house: MakeHouse, kept: Callable[[], 
     for number in range(300):
         name = f"/{number}{'x' * 900}"
         client.sends(f"1::{name}", f"3::{name}:x", f"5:1+:{name}:" + '{"name":"a"}', f"0::{name}")
-    assert kept() - before < 30_000
+    assert kept() - before < 100_000
 
 
 def test_only_spellings_that_find_a_method_are_remembered_and_only_so_many() -> None:
