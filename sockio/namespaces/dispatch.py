@@ -78,7 +78,7 @@ class _Waited:
 
     __slots__ = ("packet",)
 
-    def __init__(self, packet: Packet | str) -> None:
+    def __init__(self, packet: str) -> None:
         self.packet = packet
 
 
@@ -276,10 +276,7 @@ class Dispatcher:
                 elif isinstance(item, _Farewell):
                     self._tell(item)
                 elif isinstance(item, _Waited):
-                    if isinstance(item.packet, dict):
-                        self._handle(item.packet, counted=True)
-                    else:
-                        self._handle_text(item.packet, counted=True)
+                    self._handle_text(item.packet, counted=True)
                 elif isinstance(item, _Overdue):
                     self._give_up_waiting()
                 else:
@@ -613,7 +610,7 @@ class Dispatcher:
                 # Thrown out by its own gate: it has been told so.
                 socket.seal(endpoint)
             self._inbox[:0] = [_Waited(each.item) for each in early]
-            self._size += sum(len(each.item) for each in early if isinstance(each.item, str))
+            self._size += sum(len(each.item) for each in early)
             if socket.state is not State.CONNECTED:
                 # The client left while it was let in: what was set up gets its counterpart.
                 self._bid_farewell(namespace, socket.close_reason or Reason.TRANSPORT_CLOSE)

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from ..protocol.packet import Packet
 from ..runtime.interfaces import Cancellable, Runtime
 
 __all__ = ["WAIT", "Doorstep", "Early"]
@@ -24,10 +23,10 @@ RACE = 5.0
 
 
 class Early(NamedTuple):
-    """A packet that waits, as a text if it has one, and what is asked of it when it has waited in
-    vain. ``size`` counts."""
+    """A packet that waits, as a text of ``size`` bytes, and what is asked of it when it has waited
+    in vain."""
 
-    item: Packet | str
+    item: str
     size: int
     kind: str
     ack_id: int | None
