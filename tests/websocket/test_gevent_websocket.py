@@ -3,16 +3,15 @@ is used, its codec is not."""
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable
 from typing import Any
 
-import greenlet
 import pytest
 from geventwebsocket.handler import WebSocketHandler
 
 from sockio.sessions.reasons import Reason
 
+from ..support.leaks import NOISE, greenlets
 from ..support.raw_http import Connection, get, handshake
 from ..support.raw_websocket import (
     CONTINUATION,
@@ -169,13 +168,6 @@ def test_half_open_clients_are_cut_on_the_heartbeat_timeout(
 
 
 def test_nothing_is_left(server: Served, journal: Transcript) -> None:
-    def alive() -> int:
-        gc.collect()
-        found = sum(issubclass(type(o), greenlet.greenlet) and not o.dead for o in gc.get_objects())
-        # Those that wait to be used again are no leak; how many there are depends on the timing.
-        runtime: Any = server.middleware.runtime
-        return int(found - runtime.kept)
-
     def visit() -> None:
         with open_session(server.port, "/chat") as websocket:
             websocket.say("3:::hello")
@@ -184,8 +176,8 @@ def test_nothing_is_left(server: Served, journal: Transcript) -> None:
 
     visit()
     eventually(lambda: requests(server) == 0, "the first request has ended")
-    before = alive()
-    for _ in range(50):
+    before = greenlets()
+    for _ in range(100):
         visit()
     eventually(lambda: requests(server) == 0, "every request has ended")
-    eventually(lambda: alive() <= before, "no greenlet is left")
+    eventually(lambda: greenlets() < before + NOISE, "no greenlet is left")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import ssl
 from collections.abc import Callable
 
@@ -12,6 +11,7 @@ from geventwebsocket.handler import WebSocketHandler
 
 from sockio.sessions.reasons import Reason
 
+from ..support.leaks import descriptors
 from ..support.raw_http import Connection, get, handshake, post
 from ..support.raw_websocket import (
     CONTINUATION,
@@ -49,10 +49,6 @@ def secure(start: Callable[..., Served], certificate: Certificate) -> Callable[.
 @pytest.fixture
 def server(secure: Callable[..., Served]) -> Served:
     return secure()
-
-
-def descriptors() -> int:
-    return len(os.listdir("/proc/self/fd"))
 
 
 # ---- Websockets
