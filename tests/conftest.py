@@ -20,6 +20,7 @@ from hypothesis import HealthCheck, settings  # noqa: E402
 from sockio.config import Settings  # noqa: E402
 from sockio.testing import ManualRuntime  # noqa: E402
 
+from .support.alone import in_its_own_process, is_alone  # noqa: E402
 from .support.node import SharedNode  # noqa: E402
 from .support.servers import Served  # noqa: E402
 
@@ -55,6 +56,14 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     for mark in item.iter_markers("fast_path"):
         if mark.args[0] in left_out:
             pytest.skip(f"is about the fast path {mark.args[0]!r}, which is left out")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    if pyfuncitem.get_closest_marker("alone") is None or is_alone():
+        return None
+    in_its_own_process(pyfuncitem)
+    return True
 
 
 @pytest.fixture

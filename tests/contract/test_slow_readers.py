@@ -73,7 +73,7 @@ def test_an_answer_that_is_not_read_does_not_outlive_its_session(
     client = connect(server).open().keep_listening()
     client.socket[""].send("x" * MUCH)
     journal.next("disconnect", "", Reason.CLOSE_TIMEOUT)
-    eventually(lambda: requests(server) == 0, "the request has ended", timeout=5)
+    eventually(lambda: requests(server) == 0, "the request has ended")
 
 
 @pytest.mark.parametrize("transport", ["htmlfile", "xhr-multipart"])

@@ -230,7 +230,7 @@ def test_stopping_does_not_wait_for_clients_that_do_not_answer(
     server: Served, journal: Transcript
 ) -> None:
     websocket = open_session(server.port)
-    with gevent.Timeout(5):
+    with gevent.Timeout(30):
         server.stop()
     journal.next("disconnect", "", Reason.SHUTDOWN)
     websocket.close()

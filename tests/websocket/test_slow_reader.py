@@ -45,6 +45,7 @@ def memory() -> Iterator[Callable[[], int]]:
         tracemalloc.stop()
 
 
+@pytest.mark.alone
 def test_who_never_reads_is_closed_at_the_limit(
     start: Callable[..., Served], journal: Transcript, memory: Callable[[], int]
 ) -> None:
@@ -114,6 +115,7 @@ def test_the_others_are_not_kept_waiting(server: Served) -> None:
         websocket.close()
 
 
+@pytest.mark.alone
 def test_a_broadcast_is_encoded_once_for_all(
     start: Callable[..., Served], memory: Callable[[], int]
 ) -> None:
@@ -133,6 +135,7 @@ def test_a_broadcast_is_encoded_once_for_all(
     eventually(lambda: not server.registry.sockets, "they are forgotten")
 
 
+@pytest.mark.alone
 def test_pings_of_a_client_that_never_reads_do_not_pile_up(
     server: Served, journal: Transcript, memory: Callable[[], int]
 ) -> None:
@@ -156,6 +159,7 @@ def test_pings_of_a_client_that_never_reads_do_not_pile_up(
         assert pongs[-1] == b"latest"
 
 
+@pytest.mark.alone
 def test_events_of_a_client_whose_handlers_are_slow_wait_in_the_kernel(
     start: Callable[..., Served], memory: Callable[[], int]
 ) -> None:

@@ -17,6 +17,8 @@ from ..support.ways import WAYS, Way
 
 #: So short that a test can wait for it.
 SOON = 0.2
+#: So long that whoever comes back after :data:`PAUSE` surely comes in time, on a busy machine too.
+LATER, PAUSE = 0.6, 0.22
 TIMES = {
     "head_timeout": SOON,
     "keep_alive": SOON,
@@ -80,10 +82,12 @@ def test_a_head_that_trickles_gets_no_more_time(way: Way) -> None:
 
 
 def test_an_idle_connection_is_closed_and_one_that_is_used_is_not(way: Way) -> None:
-    server = way.serve(not_ours, {"": Echo}, **TIMES)
+    server = way.serve(
+        not_ours, {"": Echo}, **{**TIMES, "head_timeout": LATER, "keep_alive": LATER}
+    )
     with way.connect() as connection:
         for path in ("/socket.io/1/", "/other", "/socket.io/"):
-            gevent.sleep(SOON / 2)
+            gevent.sleep(PAUSE)
             assert connection.ask("GET", path).code == 200
         assert connection.at_end()
     nobody_is_left(server)
@@ -142,11 +146,11 @@ def reads_all(environ: dict[str, Any], start_response: Callable[..., Any]) -> It
 def test_a_body_of_a_page_may_trickle_but_not_stop(
     way: Way, head: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    server = way.serve(reads_all, {"": Echo}, **IMPATIENT)
+    server = way.serve(reads_all, {"": Echo}, **{**IMPATIENT, "close_timeout": LATER})
     with way.connect() as connection:
         connection.send(f"POST /other HTTP/1.1\r\n{head}\r\n\r\n".encode())
         for _ in range(4):
-            gevent.sleep(SOON / 2)
+            gevent.sleep(PAUSE)
             connection.send(b"a" if "Length" in head else b"1\r\na\r\n")
         while not connection.at_end():
             connection.read(1)

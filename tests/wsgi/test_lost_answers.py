@@ -35,7 +35,7 @@ class Exchange:
 
     @property
     def body(self) -> Any:
-        return self._answer.get(timeout=5)
+        return self._answer.get(timeout=30)
 
     def write(self, connection: gevent.socket.socket | None = None) -> str:
         """Do as a server does that can write everything."""

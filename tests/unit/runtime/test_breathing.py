@@ -109,7 +109,7 @@ def test_those_who_gave_way_take_turns_and_share_a_slice(
     real.run(done.set)
     # However many they are, input is looked for before each of them had a slice.
     gevent.spawn(incoming.there.send, b"x")
-    assert done.wait(5)
+    assert done.wait(30)
     while real._workers is not None and real._workers.behind:
         real.breathe()
     assert order.count("input") == 1
@@ -135,7 +135,7 @@ def test_jobs_that_beget_jobs_let_input_in(
 
     incoming.there.send(b"x")
     real.run(job, 0)
-    assert done.wait(5)
+    assert done.wait(30)
     assert order.index("input") <= 5
 
 

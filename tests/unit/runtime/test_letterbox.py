@@ -54,7 +54,7 @@ def test_a_thread_waits_while_too_much_waits(real: GeventRuntime, size: int, mos
         before = len(put)
         native_sleep(0.05)
     assert len(put) - len(done) <= most
-    thread.get(timeout=5)
+    thread.get(timeout=30)
     while len(done) < many:
         gevent.sleep(0.001)
     assert done == list(range(many))
@@ -67,7 +67,7 @@ def test_what_is_larger_than_the_limit_passes_alone(real: GeventRuntime) -> None
         for name in ("a", "b", "c"):
             real.from_thread(done.append, name, size=2 * BYTES)
 
-    in_another_thread(emit).get(timeout=5)
+    in_another_thread(emit).get(timeout=30)
     real.breathe()
     real.breathe()
     assert done == ["a", "b", "c"]
@@ -96,7 +96,7 @@ def test_threads_that_never_stop_share_with_input(real: GeventRuntime) -> None:
             real.breathe()
     stop.append(True)
     for thread in threads:
-        thread.get(timeout=5)
+        thread.get(timeout=30)
     watch.cancel()
     here.close()
     there.close()
@@ -123,7 +123,7 @@ def test_a_loop_that_waits_for_the_thread_is_no_deadlock(
     # Not by gevent: nothing else runs in this thread meanwhile.
     assert over.acquire(timeout=10)
     assert "waits for this very thread" in said[0]
-    thread.get(timeout=5)
+    thread.get(timeout=30)
 
 
 def test_a_loop_that_is_gone_is_said() -> None:
@@ -143,6 +143,6 @@ def test_one_that_fails_does_not_strand_the_others(real: GeventRuntime) -> None:
         real.from_thread(fail)
         real.from_thread(done.append, "next")
 
-    in_another_thread(emit).get(timeout=5)
+    in_another_thread(emit).get(timeout=30)
     while not done:
         gevent.sleep(0.001)

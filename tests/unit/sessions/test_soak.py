@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import gc
 import logging
-import os
-import subprocess
-import sys
 import weakref
 from collections import Counter
 from collections.abc import Callable
@@ -19,9 +16,6 @@ from sockio import BaseNamespace, BroadcastMixin, RoomsMixin
 
 from ...support.carriers import Client, House
 from ..conftest import MakeHouse
-
-#: In the environment of a test that has a process of its own.
-ALONE = "SOCKIO_TESTED_ALONE"
 
 
 @pytest.fixture(autouse=True)
@@ -140,19 +134,8 @@ def census() -> Counter[str]:
     )
 
 
-def test_p1_two_thousand_sessions_leave_nothing_behind(
-    house: MakeHouse, request: pytest.FixtureRequest
-) -> None:
-    if ALONE not in os.environ:
-        # In a process of its own: what other tests left behind goes, and comes, meanwhile.
-        me = f"{__file__}::{request.node.name}"
-        options = ["-q", "-p", "no:cacheprovider", "--without", request.config.getoption("without")]
-        run = [sys.executable, "-m", "pytest", *options, me]
-        environ = {**os.environ, ALONE: "1"}
-        done = subprocess.run(run, env=environ, capture_output=True, text=True, timeout=110)
-        assert done.returncode == 0, done.stdout
-        assert "1 passed" in done.stdout
-        return
+@pytest.mark.alone
+def test_p1_two_thousand_sessions_leave_nothing_behind(house: MakeHouse) -> None:
     home = house({"": Busy, "/a": Busy, "/b": Busy}, max_outbox=(10, 10_000))
     come_and_go(home, 200)  # what is made once for all is made now
     before = census()
