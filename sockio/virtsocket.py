@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
-from .sessions.socket import Socket, State, default_error_handler
+from .sessions.error_handling import default_error_handler
+from .sessions.socket import Socket
+from .sessions.states import State
 
 __all__ = ["Socket", "State", "default_error_handler"]

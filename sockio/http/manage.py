@@ -7,7 +7,8 @@ from typing import Any
 
 from ..exceptions import NotInstalled, UsageError
 from ..namespaces.namespace import BaseNamespace, check_hooks
-from ..sessions.socket import Socket, State
+from ..sessions.socket import Socket
+from ..sessions.states import State
 from .claims import claim_of
 from .frameworks import Attached, answer_for_caller
 

@@ -21,7 +21,8 @@ from ..sessions.jobs import name_of
 from ..sessions.outbox import Outgoing
 from ..sessions.reasons import Reason
 from ..sessions.rooms import Rooms
-from ..sessions.socket import Socket, State
+from ..sessions.socket import Socket
+from ..sessions.states import State
 from .doorstep import Doorstep, Early
 
 __all__ = ["PATIENCE", "Dispatcher"]

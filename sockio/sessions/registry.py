@@ -19,7 +19,8 @@ from .crowd import Crowd, Place, network_of
 from .interfaces import PacketSink, Publisher
 from .reasons import Reason
 from .rooms import Rooms
-from .socket import Socket, State
+from .socket import Socket
+from .states import State
 from .wheel import Wheel
 
 __all__ = ["SessionRegistry"]

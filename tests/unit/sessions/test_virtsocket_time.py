@@ -9,7 +9,8 @@ from __future__ import annotations
 import pytest
 
 from sockio import BaseNamespace, Reason
-from sockio.sessions.socket import STREAM_LINGER, State
+from sockio.sessions.lifetime import STREAM_LINGER
+from sockio.sessions.states import State
 
 from ...support.carriers import Client, House, Stream
 from ..conftest import MakeHouse
