@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..exceptions import AckFailed, ConnectionRefused, EventRefused, PacketError, RateLimited
-from ..protocol.packet import Packet
+from ..protocol.packet import Opened, Packet
 from ..runtime.interfaces import Cancellable, Runtime, Signal
 from ..sessions.complaints import Kind, at_length
 from ..sessions.jobs import name_of
@@ -31,10 +31,6 @@ log = logging.getLogger("sockio.dispatch")
 
 #: Seconds a running handler may delay a disconnect that arrived behind it.
 PATIENCE = 0.5
-#: Packets that are decoded when they arrive, and how long each may be, so that an event which is
-#: handled at once loses no time. The others wait as they came: the objects that a JSON text stands
-#: for take up to thirty times its bytes.
-FEW, SHORT = 16, 250
 #: Bytes that a client may send ahead of its first transport.
 EARLY = 65_536
 
@@ -68,19 +64,19 @@ class _Opening:
 class _Receipted:
     """A packet whose automatic ack went out when it came in."""
 
-    __slots__ = ("packet",)
+    __slots__ = ("text",)
 
-    def __init__(self, packet: Packet | str | bytes) -> None:
-        self.packet = packet
+    def __init__(self, text: str | bytes) -> None:
+        self.text = text
 
 
 class _Waited:
     """A packet that has waited for the connect of its namespace: it was counted when it came."""
 
-    __slots__ = ("packet",)
+    __slots__ = ("text",)
 
-    def __init__(self, packet: str) -> None:
-        self.packet = packet
+    def __init__(self, text: str | bytes) -> None:
+        self.text = text
 
 
 class _Overdue:
@@ -90,13 +86,17 @@ class _Overdue:
 _OPENING = _Opening()
 _OVERDUE = _Overdue()
 
-_Item = Packet | str | bytes | _Receipted | _Waited | _Opening | _Farewell | _Overdue
+#: Packets wait as the texts that they came as: the objects that JSON stands for take up to thirty
+#: times its bytes.
+_Item = str | bytes | _Receipted | _Waited | _Opening | _Farewell | _Overdue
 
 
 class Dispatcher:
     """Handles what one client sends, and tells its namespaces when it is over."""
 
     __slots__ = (
+        "_answered",
+        "_answers",
         "_context",
         "_crowded",
         "_done",
@@ -129,6 +129,8 @@ class Dispatcher:
         self._inbox: list[_Item] = []
         # Bytes of the texts in it.
         self._size = 0
+        # Acks whose callbacks run, and the bytes of what they were given.
+        self._answers = self._answered = 0
         # Whether somebody was told that it is full, and waits for room.
         self._crowded = False
         # Made with the first packet for a namespace that is not connected: most never send one.
@@ -147,7 +149,8 @@ class Dispatcher:
 
     @property
     def full(self) -> bool:
-        if len(self._inbox) >= self._max_packets or self._size >= self._max_bytes:
+        packets, size = self._waiting()
+        if packets >= self._max_packets or size >= self._max_bytes:
             self._crowded = True
             return True
         return False
@@ -172,44 +175,26 @@ class Dispatcher:
         socket.resume()
 
     def submit(self, text: str | bytes) -> None:
-        inbox = self._inbox
-        if len(text) < SHORT and len(inbox) < FEW and self._socket.state is _CONNECTED:
-            try:
-                packet = self._socket.codec.decode(text)
-            except PacketError:
-                # Said when it is its turn. The error itself is not kept, with all that it holds.
-                self._keep(text)
-            else:
-                receipted = packet.get("ack") is True and self._receipt(packet)
-                inbox.append(_Receipted(packet) if receipted else packet)
-        else:
-            self._keep(text)
-        if not self._working and self._socket.state is _CONNECTED:
-            self._work_soon()
-
-    def _keep(self, text: str | bytes) -> None:
-        """Let a text wait as it is, but for the ack that does not wait."""
         receipted = False
         if isinstance(text, str):
-            number = text[2 : text.find(":", 2)]
-            if number.isdigit():
-                # It is decoded twice, for what is no packet gets none.
-                with contextlib.suppress(PacketError):
-                    receipted = self._receipt(self._socket.codec.decode(text))
+            head = self._socket.codec.dialect.receipt_asked(text)
+            receipted = head is not None and self._receipt(head)
             if not text.isascii():
                 # A str may take four bytes for each of its characters. A lone surrogate is found
                 # to be no UTF-8 when it is its turn.
                 text = text.encode("utf-8", "surrogatepass")
         self._size += len(text)
         self._inbox.append(_Receipted(text) if receipted else text)
+        if not self._working and self._socket.state is _CONNECTED:
+            self._work_soon()
 
-    def _receipt(self, packet: Packet) -> bool:
+    def _receipt(self, head: Packet) -> bool:
         """Send an automatic ack: it goes out at once, before any handler (fact sheet, section
         4)."""
-        endpoint = packet["endpoint"]
+        endpoint = head["endpoint"]
         if endpoint not in self._socket.active_ns or self._socket.holding(endpoint):
             return False
-        self._acknowledge(packet, [])
+        self._acknowledge(head, [])
         return True
 
     def part(self, endpoint: str) -> None:
@@ -221,13 +206,35 @@ class Dispatcher:
             # Its connect may still be waiting.
             self.submit(f"0::{endpoint}")
 
-    def callback(self, endpoint: str, fn: Callable[..., object], args: list[Any]) -> None:
-        namespace = self._socket.get(endpoint)
-        self._runtime.run(self._run_callback, namespace, fn, args)
+    def answer(self, opened: Opened) -> None:
+        size = len(opened[2])
+        self._answers += 1
+        self._answered += size
+        self._runtime.run(self._answer, opened, size)
 
-    def _run_callback(self, namespace: Any, fn: Callable[..., object], args: list[Any]) -> None:
+    def _answer(self, opened: Opened, size: int) -> None:
+        socket = self._socket
         try:
-            with self._around(namespace):
+            try:
+                packet = socket.codec.read(opened)
+            except PacketError as error:
+                self._bad(error)
+                return
+            waiting = socket.take_ack(packet)
+            if waiting is None:
+                return
+            if waiting.direct:
+                waiting.answered(*packet["args"])
+            else:
+                self._run_callback(packet["endpoint"], waiting.answered, packet["args"])
+        finally:
+            self._answers -= 1
+            self._answered -= size
+            self._make_room()
+
+    def _run_callback(self, endpoint: str, fn: Callable[..., object], args: list[Any]) -> None:
+        try:
+            with self._around(self._socket.get(endpoint)):
                 fn(*args)
         except _ENDS_THE_PROCESS:
             raise
@@ -265,27 +272,21 @@ class Dispatcher:
                 self._handling = started
                 if self._farewells:
                     self._watch_for_slowness()
-                if isinstance(item, dict):
-                    self._handle(item)
-                elif isinstance(item, (str, bytes)):
+                if isinstance(item, (str, bytes)):
                     self._handle_text(item)
                 elif isinstance(item, _Receipted):
-                    if isinstance(item.packet, dict):
-                        self._handle(item.packet, receipted=True)
-                    else:
-                        self._handle_text(item.packet, receipted=True)
+                    self._handle_text(item.text, receipted=True)
                 elif isinstance(item, _Farewell):
                     self._tell(item)
                 elif isinstance(item, _Waited):
-                    self._handle_text(item.packet, counted=True)
+                    self._handle_text(item.text, counted=True)
                 elif isinstance(item, _Overdue):
                     self._give_up_waiting()
                 else:
                     self._connect("", {"type": "connect", "endpoint": "", "qs": ""})
                 self._handling = None
-                if self._crowded and self._half_empty():
-                    self._crowded = False
-                    self._socket.resume()
+                if self._crowded:
+                    self._make_room()
         finally:
             # Also on the way out of GreenletExit and the like: what waits is not stranded.
             self._handling = None
@@ -293,25 +294,77 @@ class Dispatcher:
             if inbox:
                 self._work_soon()
             elif self._crowded:
+                self._make_room()
+
+    def _make_room(self) -> None:
+        """Let the client go on if that is what it waits for, and half of what was too much is
+        done."""
+        if self._crowded:
+            packets, size = self._waiting()
+            if packets <= self._max_packets // 2 and size <= self._max_bytes // 2:
                 self._crowded = False
                 self._socket.resume()
 
-    def _half_empty(self) -> bool:
-        return len(self._inbox) <= self._max_packets // 2 and self._size <= self._max_bytes // 2
+    def _waiting(self) -> tuple[int, int]:
+        """How much the client has sent that is not done, in packets and in bytes: what is in the
+        inbox, and the acks whose callbacks run. One callback may run, and one handler, whatever it
+        was given."""
+        packets, size = len(self._inbox), self._size
+        if self._answers > 1:
+            return packets + self._answers - 1, size + self._answered
+        return packets, size
 
     def _handle_text(
         self, text: str | bytes, receipted: bool = False, counted: bool = False
     ) -> None:
+        socket = self._socket
         self._size -= len(text)
         try:
-            packet = self._socket.codec.decode(text)
+            opened = socket.codec.opened(text)
         except PacketError as error:
-            self._socket.count_bad(error)
-            endpoint, ack_id = error.endpoint, error.ack_id
-            if self._rates is None or self._within_rate({"endpoint": endpoint}, ack_id):
-                self._refuse("invalid_packet", str(error), endpoint, ack_id)
+            self._bad(error)
+            return
+        packet = opened[0]
+        kind = packet["type"]
+        endpoint = packet["endpoint"]
+        namespace = socket.active_ns.get(endpoint)
+        if kind != "connect":
+            if namespace is None or namespace._deaf or namespace._told:
+                # Not read: it may have to wait for long, and its objects would be larger.
+                if counted or self._count(packet):
+                    self._not_connected(text, packet, receipted, namespace)
+                return
+            if kind == _DISCONNECT:
+                # The namespace's connect was still waiting when this arrived.
+                socket.received += 1
+                self._tell(_Farewell(namespace, Reason.NAMESPACE_CLIENT, 0.0))
+                return
+        try:
+            socket.codec.read(opened)
+        except PacketError as error:
+            self._bad(error, counted)
+            return
+        if not counted and not self._count(packet):
+            return
+        if kind == "connect":
+            self._connect(endpoint, packet)
         else:
-            self._handle(packet, receipted, counted)
+            self._handle(namespace, packet, receipted)
+
+    def _count(self, packet: Packet) -> bool:
+        """Count a packet, also toward ``rate_limit``; one that comes too soon is dealt with, and
+        False."""
+        self._socket.received += 1
+        if self._rates is None or packet["type"] == _DISCONNECT:
+            return True
+        return self._within_rate(packet, packet["id"] if packet.get("ack") == "data" else None)
+
+    def _bad(self, error: PacketError, counted: bool = False) -> None:
+        """Answer what is no packet. It may have been counted toward ``rate_limit``."""
+        self._socket.count_bad(error)
+        endpoint, ack_id = error.endpoint, error.ack_id
+        if counted or self._rates is None or self._within_rate({"endpoint": endpoint}, ack_id):
+            self._refuse("invalid_packet", str(error), endpoint, ack_id)
 
     def _within_rate(self, packet: Packet, answer_to: int | None) -> bool:
         """Count a packet toward ``rate_limit``; one that comes too soon is dealt with."""
@@ -323,27 +376,11 @@ class Dispatcher:
         self._slow_down(too_fast, packet["endpoint"], answer_to, "rate_limit")
         return False
 
-    def _handle(self, packet: Packet, receipted: bool = False, counted: bool = False) -> None:
+    def _handle(self, namespace: Any, packet: Packet, receipted: bool) -> None:
+        """Have the namespace handle a packet, and tell the client what has come of it."""
         socket = self._socket
         endpoint = packet["endpoint"]
         kind = packet["type"]
-        if not counted:
-            socket.received += 1
-            if self._rates is not None and kind != _DISCONNECT:
-                answer_to = packet["id"] if packet.get("ack") == "data" else None
-                if not self._within_rate(packet, answer_to):
-                    return
-        if kind == "connect":
-            self._connect(endpoint, packet)
-            return
-        namespace = socket.active_ns.get(endpoint)
-        if namespace is None or namespace._deaf or namespace._told:
-            self._not_connected(packet, None if receipted else packet.get("id"), namespace)
-            return
-        if kind == _DISCONNECT:
-            # The namespace's connect was still waiting when this arrived.
-            self._tell(_Farewell(namespace, Reason.NAMESPACE_CLIENT, 0.0))
-            return
         answer_to = None
         if "ack" in packet:
             if packet["ack"] == "data":
@@ -470,10 +507,13 @@ class Dispatcher:
             )
         return doorstep
 
-    def _not_connected(self, packet: Packet, ack_id: int | None, namespace: Any) -> None:
-        """Let ``packet`` wait for the connect of its namespace, or refuse it. ``namespace`` is the
-        one that is just being left, if any."""
+    def _not_connected(
+        self, text: str | bytes, packet: Packet, receipted: bool, namespace: Any
+    ) -> None:
+        """Let ``text`` wait for the connect of its namespace, or refuse it: ``packet`` is its
+        head. ``namespace`` is the one that is just being left, if any."""
         socket = self._socket
+        ack_id = None if receipted else packet.get("id")
         endpoint = packet["endpoint"]
         if socket.state is not _CONNECTED:
             socket.dropped += 1
@@ -495,19 +535,8 @@ class Dispatcher:
             self._refuse_unconnected(endpoint, ack_id, packet["type"], "unknown")
         elif (why := doorstep.why_gone(endpoint)) is not None:
             self._refuse_unconnected(endpoint, ack_id, packet["type"], why)
-        elif (early := self._as_early(packet)) is None or not doorstep.keep(endpoint, early):
+        elif not doorstep.keep(endpoint, Early(text, packet["type"], ack_id)):
             self._refuse_unconnected(endpoint, ack_id, packet["type"], "full")
-
-    def _as_early(self, packet: Packet) -> Early | None:
-        """The packet as it can wait; None for one that cannot be written again: nested as deep as
-        can just be read, or by JSON functions of the application that do not agree."""
-        # As a text: it may wait for long, and the objects may be many times its size.
-        try:
-            item = self._socket.codec.encode(packet)
-        except Exception:
-            return None
-        size = len(item) if item.isascii() else len(item.encode("utf-8", "surrogatepass"))
-        return Early(item, size, packet["type"], packet.get("id"))
 
     def _overdue(self) -> None:
         if self._socket.paused:
@@ -610,8 +639,8 @@ class Dispatcher:
             if namespace is not None and namespace._deaf:
                 # Thrown out by its own gate: it has been told so.
                 socket.seal(endpoint)
-            self._inbox[:0] = [_Waited(each.item) for each in early]
-            self._size += sum(len(each.item) for each in early)
+            self._inbox[:0] = [_Waited(each.text) for each in early]
+            self._size += sum(len(each.text) for each in early)
             if socket.state is not State.CONNECTED:
                 # The client left while it was let in: what was set up gets its counterpart.
                 self._bid_farewell(namespace, socket.close_reason or Reason.TRANSPORT_CLOSE)

@@ -23,11 +23,10 @@ RACE = 5.0
 
 
 class Early(NamedTuple):
-    """A packet that waits, as a text of ``size`` bytes, and what is asked of it when it has waited
-    in vain."""
+    """A packet that waits, as the text that came, and what is asked of it when it has waited in
+    vain."""
 
-    item: str
-    size: int
+    text: str | bytes
     kind: str
     ack_id: int | None
 
@@ -74,15 +73,16 @@ class Doorstep:
 
     def keep(self, endpoint: str, early: Early) -> bool:
         """Let a packet wait for its connect; False where there is no room."""
+        size = len(early.text)
         if self._packets >= self._max_packets or (
-            self._packets and self._bytes + early.size > self._max_bytes
+            self._packets and self._bytes + size > self._max_bytes
         ):
             return False
         now = self._runtime.now()
         _, waiting = self._waiting.setdefault(endpoint, (now, []))
         waiting.append(early)
         self._packets += 1
-        self._bytes += early.size
+        self._bytes += size
         if self._timer is None:
             self._timer = self._runtime.at(now + WAIT, self._time_is_up)
         return True
@@ -91,7 +91,7 @@ class Doorstep:
         """What waits for ``endpoint``, in order: it waits no longer."""
         _, waiting = self._waiting.pop(endpoint, (0.0, []))
         self._packets -= len(waiting)
-        self._bytes -= sum(early.size for early in waiting)
+        self._bytes -= sum(len(early.text) for early in waiting)
         if not self._waiting and self._timer is not None:
             self._timer.cancel()
             self._timer = None

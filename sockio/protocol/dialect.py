@@ -14,7 +14,7 @@ from typing import Any
 
 from ..exceptions import PacketError
 from . import packet, payload
-from .packet import JsonDumps, JsonLoads, Packet
+from .packet import JsonDumps, JsonLoads, Opened, Packet
 from .strict_json import LARGE, default_json_dumps, default_json_loads
 
 __all__ = ["MAX_NESTS", "V09", "Codec", "Dialect"]
@@ -30,6 +30,11 @@ class Dialect:
     name: str
     encode: Callable[[Mapping[str, Any], JsonDumps], str]
     decode: Callable[[str | bytes, JsonLoads], Packet]
+    #: The first half of ``decode``: the packet without what is JSON in it, what reads that into it,
+    #: and the text of it.
+    opened: Callable[[str | bytes], Opened]
+    #: The head of a packet that wants to hear at once that it has come; None for all others.
+    receipt_asked: Callable[[str], Packet | None]
     encode_payload: Callable[[Sequence[str]], str]
     decode_payload: Callable[[str, int], list[str]]
     #: Sent on a streaming transport every heartbeat interval; the client answers in kind.
@@ -54,6 +59,8 @@ V09 = Dialect(
     name="0.9",
     encode=packet.encode,
     decode=packet.decode,
+    opened=packet.opened,
+    receipt_asked=packet.receipt_asked,
     encode_payload=payload.encode_payload,
     decode_payload=payload.decode_payload,
     heartbeat={"type": "heartbeat", "endpoint": ""},
@@ -77,7 +84,7 @@ class Codec:
     codec per dialect unless ``socketio_manage(json_dumps=...)`` asks for another.
     """
 
-    __slots__ = ("decode", "dialect", "encode", "json_dumps", "json_loads")
+    __slots__ = ("decode", "dialect", "encode", "json_dumps", "json_loads", "opened", "read")
 
     def __init__(
         self,
@@ -89,12 +96,23 @@ class Codec:
         self.json_loads = default_json_loads if json_loads is None else json_loads
         self.json_dumps = default_json_dumps if json_dumps is None else json_dumps
         # Closures: called for every packet, they cost less than methods that look all this up.
-        read, loads = dialect.decode, self.json_loads
+        open_, loads = dialect.opened, self.json_loads
         write, dumps = dialect.encode, self.json_dumps
-        #: The packet in a text. Raises ``PacketError`` for anything that is none.
-        self.decode: Callable[[str | bytes], Packet] = lambda text: (
-            read(text, loads) if len(text) < LARGE else _read_large(read, text, loads)
-        )
+
+        def read(opened: Opened) -> Packet:
+            packet, fill, data = opened
+            if len(data) >= LARGE:
+                _check_nests(packet, data)
+            fill(packet, data, loads)
+            return packet
+
+        #: Who the packet in a text is for, and what of it is to be read: no JSON is yet. Raises
+        #: ``PacketError`` where that is none.
+        self.opened: Callable[[str | bytes], Opened] = open_
+        #: The whole packet, of what :attr:`opened` gave. Raises ``PacketError`` for what is none.
+        self.read: Callable[[Opened], Packet] = read
+        #: The packet in a text: both steps in one.
+        self.decode: Callable[[str | bytes], Packet] = lambda text: read(open_(text))
         #: Wire text of a packet. Raises ``UsageError`` when it cannot be written.
         self.encode: Callable[[Mapping[str, Any]], str] = lambda packet: write(packet, dumps)
 
@@ -109,21 +127,13 @@ class Codec:
         return self.dialect.decode(text, self.json_loads), size
 
 
-def _read_large(read: Callable[..., Packet], text: str | bytes, loads: JsonLoads) -> Packet:
-    """``read(text, loads)``, unless that would make so many objects that nobody else gets a turn
-    while they are made, looked through for garbage, and forgotten."""
-    if isinstance(text, str):
-        count = text.count("[") + text.count("{")
-        head = text[:1100]
-    else:
-        count = text.count(b"[") + text.count(b"{")
-        head = text[:1100].decode("utf-8", "replace")
+def _check_nests(packet: Packet, data: str) -> None:
+    """Raise ``PacketError`` for what would make so many objects that nobody else gets a turn while
+    they are made, looked through for garbage, and forgotten."""
+    count = data.count("[") + data.count("{")
     if count > MAX_NESTS:
-        _, number, endpoint, *_ = [*head.split(":", 3), "", "", ""]
-        waits = number[-1:] == "+" and number[:-1].isdecimal() and number.isascii()
         raise PacketError(
             f"a packet may have {MAX_NESTS} lists and objects, and this has {count}",
-            endpoint=endpoint,
-            ack_id=int(number[:-1]) if waits and len(number) < 17 else None,
+            endpoint=packet["endpoint"],
+            ack_id=packet["id"] if packet.get("ack") == "data" else None,
         )
-    return read(text, loads)

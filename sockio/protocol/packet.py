@@ -42,10 +42,13 @@ __all__ = [
     "MSG_TYPES",
     "JsonDumps",
     "JsonLoads",
+    "Opened",
     "Packet",
     "PacketType",
     "decode",
     "encode",
+    "opened",
+    "receipt_asked",
     "socketio_packet_attributes",
 ]
 
@@ -95,6 +98,7 @@ _ADVICE_NAMES = {str(number): name for name, number in ERROR_ADVICES.items()}
 MAX_NAME = 1000
 MAX_QUERY = 8192
 _MAX_ID_DIGITS = 16  # 2**53, up to which JavaScript counts exactly, has sixteen
+_MAX_HEAD = MAX_NAME + _MAX_ID_DIGITS + 5  # characters before the data, and the first of these
 _MAX_ECHO = 40  # characters of a bad packet that an error message repeats
 
 # Client 0.9.17 reads the arguments of an ack with /(.*)/. The dot stops at whatever ends a line in
@@ -181,12 +185,10 @@ def _write_event(packet: Mapping[str, Any], json_dumps: JsonDumps) -> str:
 
 
 def _read_ack(packet: Packet, data: str, json_loads: JsonLoads) -> None:
-    # Only the first "+" separates; the arguments may hold others.
-    number, _, text = data.partition("+")
-    args = _loads(packet, text, json_loads) if text else []
+    # What is behind the number, which opened() has read.
+    args = _loads(packet, data, json_loads) if data else []
     if not isinstance(args, list):
         _refuse(packet, "the arguments have to be a JSON array", data)
-    packet["ackId"] = _read_number(packet, number)
     packet["args"] = args
 
 
@@ -217,11 +219,16 @@ def _write_error(packet: Mapping[str, Any], json_dumps: JsonDumps) -> str:
 _Write = Callable[[Mapping[str, Any], JsonDumps], str]
 
 
+_Read = Callable[[Packet, str, JsonLoads], None]
+#: A packet whose JSON is not read yet, what reads it into the packet, and the text of it.
+Opened = tuple[Packet, _Read, str]
+
+
 class _Kind(NamedTuple):
     digit: int
     name: PacketType
     needs_data: bool  # if not, a packet cut short before its colons is complete all the same
-    read: Callable[[Packet, str, JsonLoads], None]
+    read: _Read
     write: _Write
 
 
@@ -253,6 +260,18 @@ def decode(text: str | bytes, json_loads: JsonLoads = default_json_loads) -> Pac
     Tolerated: colons missing at the end of a packet that needs no data (``2``), data where none
     belongs (it is ignored), a reason or advice outside the tables (it becomes "").
     """
+    packet, read, data = opened(text)
+    read(packet, data, json_loads)
+    return packet
+
+
+def opened(text: str | bytes) -> Opened:
+    """The first half of :func:`decode`: who a packet is for and what it asks for, before any of its
+    JSON is read. The second half is ``read(packet, data, json_loads)``.
+
+    Of the packet there are ``type``, ``endpoint``, ``id``, ``ack`` and ``ackId``. Raises
+    ``PacketError`` where these are none; costs little, whatever the length.
+    """
     if isinstance(text, bytes):
         try:
             text = text.decode()
@@ -283,8 +302,42 @@ def decode(text: str | bytes, json_loads: JsonLoads = default_json_loads) -> Pac
         else:
             packet["id"] = _read_number(packet, number)
             packet["ack"] = True
-    read(packet, data, json_loads)
-    return packet
+    if name == "ack":
+        # Only the first "+" separates; the arguments may hold others.
+        number, _, data = data.partition("+")
+        packet["ackId"] = _read_number(packet, number)
+    return packet, read, data
+
+
+def receipt_asked(text: str) -> Packet | None:
+    """The head of a packet that asks for a receipt, if it looks as if it had come whole; None for
+    all others.
+
+    A receipt says that a packet has come, and goes out before its turn. So its JSON is not read for
+    it (neither does the reference server care what it is): that it begins and ends as JSON does
+    has to be enough.
+    """
+    if text[2:3] == ":":
+        return None  # nearly all
+    head = text[:_MAX_HEAD]
+    fields = head.split(":", 3)
+    if len(fields) < 3 or not fields[1].isdecimal():
+        return None
+    try:
+        packet, _, data = opened(head)
+    except PacketError:
+        return None
+    begins, kind = data[:1], packet["type"]
+    if kind == "event":
+        whole = begins == "{" and text[-1] == "}"
+    else:
+        whole = kind != "json" or begins in _WORDS or _ENDS.get(begins) == text[-1]
+    return packet if whole else None
+
+
+#: How JSON ends that begins so; and how numbers and words begin, which are short.
+_ENDS = {"{": "}", "[": "]", '"': '"'}
+_WORDS = tuple("-0123456789tfn")
 
 
 def encode(packet: Mapping[str, Any], json_dumps: JsonDumps = default_json_dumps) -> str:

@@ -63,6 +63,10 @@ class PendingAcks:
         self._soonest = min(self._soonest, waiting.deadline)
         return ack_id, dropped
 
+    def has(self, endpoint: str, ack_id: int) -> bool:
+        """Whether somebody waits for that ack."""
+        return (endpoint, ack_id) in self._waiting
+
     def pop(self, endpoint: str, ack_id: Any) -> Waiting | None:
         """The callback of an ack that arrived, which is forgotten; None for an unknown one."""
         return self._waiting.pop((endpoint, ack_id), None)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from ..protocol.packet import Opened
 from .outbox import Outgoing
 
 __all__ = ["Carrier", "PacketSink", "Publisher"]
@@ -88,8 +89,9 @@ class PacketSink(Protocol):
         """The client left a namespace, with all that it said before."""
         ...
 
-    def callback(self, endpoint: str, fn: Callable[..., object], args: list[Any]) -> None:
-        """Run an ack callback, next to whatever handler is running."""
+    def answer(self, opened: Opened) -> None:
+        """Read an ack, and run the callback that waits for it, next to whatever handler is
+        running. Never blocks, never raises."""
         ...
 
     def leave(self, namespace: Any, reason: str) -> None:

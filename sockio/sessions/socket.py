@@ -19,7 +19,7 @@ from ..config.rates import Buckets, Rate
 from ..config.settings import Settings
 from ..exceptions import PacketError
 from ..protocol.dialect import Codec
-from ..protocol.packet import Packet
+from ..protocol.packet import Opened, Packet
 from ..runtime.interfaces import Job, Runtime
 from .acks import PendingAcks, Waiting
 from .complaints import Complaints, Kind
@@ -235,12 +235,13 @@ class Socket(OldNames, Lifetime):
             self._receive_bytes(text)
             return
         try:
-            packet = self.codec.decode(text)
+            opened = self.codec.opened(text)
         except PacketError:
             # In its place among the others: the error handler may be the application's own, and
             # bad packets that pile up have to stop the reading as good ones do.
             self.dispatcher.submit(text)
             return
+        packet = opened[0]
         kind = packet["type"]
         if kind == "disconnect" and packet["endpoint"] != "":
             self.dispatcher.part(packet["endpoint"])
@@ -249,7 +250,7 @@ class Socket(OldNames, Lifetime):
         if kind == "heartbeat":
             self.heartbeat()
         elif kind == "ack":
-            self._acknowledged(packet)
+            self._acknowledged(opened)
         elif kind == "disconnect":
             self.close(Reason.CLIENT)
 
@@ -274,17 +275,25 @@ class Socket(OldNames, Lifetime):
                 str(error),
             )
 
-    def _acknowledged(self, packet: Packet) -> None:
+    def _acknowledged(self, opened: Opened) -> None:
+        packet = opened[0]
+        if self._acks is not None and self._acks.has(packet["endpoint"], packet["ackId"]):
+            self.dispatcher.answer(opened)
+        else:
+            self._stray(packet)
+
+    def take_ack(self, packet: Packet) -> Waiting | None:
+        """The callback that waits for this ack, which is forgotten; None if nobody does."""
         acks = self._acks
         waiting = None if acks is None else acks.pop(packet["endpoint"], packet["ackId"])
         if waiting is None:
-            self._report(
-                logging.DEBUG, "stray-ack", "%s: nobody waits for ack %s", self, packet["ackId"]
-            )
-        elif waiting.direct:
-            waiting.answered(*packet["args"])
-        else:
-            self.dispatcher.callback(packet["endpoint"], waiting.answered, packet["args"])
+            self._stray(packet)
+        return waiting
+
+    def _stray(self, packet: Packet) -> None:
+        self._report(
+            logging.DEBUG, "stray-ack", "%s: nobody waits for ack %s", self, packet["ackId"]
+        )
 
     def _ending(self, reason: str) -> None:
         if self._acks is not None:

@@ -188,16 +188,25 @@ def test_what_waits_is_bounded(
     assert client.sends("3:9:/s:room again") == ["6::/s:9"]
 
 
-def test_what_cannot_be_written_again_does_not_wait_as_objects(house: MakeHouse) -> None:
+def test_what_waits_is_never_written_again(house: MakeHouse) -> None:
     def unwritable(value: Any) -> str:
         if isinstance(value, dict) and value.get("args") == ["deep"]:
             raise RecursionError
         return default_json_dumps(value)
 
     client = house({"": Story, "/s": Story}, json_dumps=unwritable).client()
-    answer = client.sends('5:1+:/s:{"name":"say","args":["deep"]}')
-    assert "not_connected" in answer[0]
-    assert client.socket.dropped == 1
+    assert client.sends('5::/s:{"name":"say","args":["deep"]}') == []
+    client.sends("1::/s")
+    assert story(client) == ["deep"]
+
+
+def test_bad_json_is_found_when_it_is_its_turn(client: Client) -> None:
+    assert client.sends("4:1+:/s:[1") == []
+    assert client.socket.bad_packets == 0
+    answers = client.sends("1::/s")
+    assert answers[0] == "1::/s"
+    assert answers[1].startswith('6::/s:1+[{"error":"invalid_packet"')
+    assert client.socket.bad_packets == 1
 
 
 @pytest.mark.parametrize(

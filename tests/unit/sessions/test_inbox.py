@@ -162,6 +162,85 @@ def test_a_request_waits_for_room_in_bytes(house: MakeHouse) -> None:
     assert wait.value
 
 
+class Asking(BaseNamespace):
+    """Asks its client, and takes its time over the answers."""
+
+    def on_wait(self) -> None:
+        self.session["door"].wait()
+
+    def ask(self) -> None:
+        self.emit("question", callback=self.answered)
+
+    def answered(self, *args: Any) -> None:
+        self.session.setdefault("got", []).append(args)
+        self.session["door"].wait()
+
+
+def asked(home: House, times: int) -> Client:
+    client = home.client("/s")
+    client.socket.session["door"] = home.door()
+    for _ in range(times):
+        client["/s"].ask()
+    client.hears()
+    client.stream.story.clear()
+    return client
+
+
+def answers(size: int, *numbers: int) -> list[str]:
+    return [f'6::/s:{number}+["{"x" * size}"]' for number in numbers]
+
+
+def test_answers_count_while_their_callbacks_run(house: MakeHouse) -> None:
+    client = asked(house({"/s": Asking}, max_inbox=(1000, 100 * KB)), 3)
+    client.sends(*answers(60 * KB, 1))
+    assert client.stream.story == []
+    client.sends(*answers(60 * KB, 2))
+    assert client.stream.story == ["pause"]
+    client.socket.session["door"].set()
+    client.hears()
+    assert client.stream.story == ["pause", "resume"]
+    client.sends(*answers(60 * KB, 3))
+    assert len(client.socket.session["got"]) == 3
+
+
+def test_so_they_do_together_with_what_waits(house: MakeHouse) -> None:
+    client = asked(house({"/s": Asking}, max_inbox=(1000, 100 * KB)), 2)
+    client.sends(WAIT, json_of(60 * KB), *answers(30 * KB, 1, 2))
+    assert client.stream.story == ["pause"]
+    client.socket.session["door"].set()
+    client.hears()
+    assert client.stream.story == ["pause", "resume"]
+
+
+def test_answers_count_by_their_number(house: MakeHouse) -> None:
+    client = asked(house({"/s": Asking}, max_inbox=(10, 100 * KB)), 11)
+    client.sends(*answers(1, *range(1, 11)))
+    assert client.stream.story == []
+    client.sends(*answers(1, 11))
+    assert client.stream.story == ["pause"]
+
+
+def test_one_answer_may_be_however_large(house: MakeHouse) -> None:
+    client = asked(house({"/s": Asking}, max_inbox=(10, 1)), 1)
+    client.sends(*answers(300 * KB, 1))
+    assert client.stream.story == []
+    assert len(client.socket.session["got"]) == 1
+
+
+def test_answers_to_nobody_count_for_nothing(house: MakeHouse) -> None:
+    client = asked(house({"/s": Asking}, max_inbox=(10, KB)), 1)
+    client.sends(*answers(KB, *range(2, 20)))
+    assert client.stream.story == []
+
+
+def test_answers_that_are_none_count_until_that_is_found(house: MakeHouse) -> None:
+    client = asked(house({"/s": Asking}, max_inbox=(10, KB)), 1)
+    client.sends(*["6::/s:1+["] * 20)
+    assert client.stream.story == ["pause", "resume"]
+    client.sends(*answers(1, 1))
+    assert client.socket.session["got"] == [("x",)]
+
+
 # ---- a session that nobody has opened
 
 
