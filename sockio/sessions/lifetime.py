@@ -20,6 +20,7 @@ from .complaints import Kind
 from .crowd import Crowd, Place
 from .interfaces import Carrier, PacketSink
 from .jobs import Jobs
+from .nobody import NOBODY
 from .outbox import Batch, Outgoing
 from .outlet import Outlet
 from .reasons import Reason
@@ -44,6 +45,7 @@ class Lifetime(Outlet):
         "_alarm_at",
         "_all_told",
         "_delivered",
+        "_jobs",
         "_on_change",
         "_paused",
         "_room",
@@ -54,7 +56,6 @@ class Lifetime(Outlet):
         "dispatcher",
         "filed",
         "heartbeats",
-        "jobs",
         "received",
         "runtime",
         "settled",
@@ -75,8 +76,8 @@ class Lifetime(Outlet):
         #: Why the session ended: a :class:`Reason`, or None while it lives.
         self.close_reason: str | None = None
         self.dispatcher: PacketSink
-        #: Tasks started by :meth:`spawn` that are still running; killed at the end.
-        self.jobs: Jobs
+        # The tasks that end with the session. Made for the first one: most clients have none.
+        self._jobs: Jobs | None = None
         #: Counters: heartbeats answered, packets handled, packets that could not be decoded.
         self.heartbeats = 0
         self.received = 0
@@ -270,10 +271,11 @@ class Lifetime(Outlet):
         self._ending(reason)
         if state is State.DISCONNECTED:
             self._alarm = None
-            self.jobs.end()
             self._delivered = self._all_told = True
+            self._end_jobs()
             self.dispatcher.close(reason, _nothing)
             self._on_change(self)
+            self._let_go()
             return
         carrier = self._carrier
         self._arm(
@@ -318,9 +320,22 @@ class Lifetime(Outlet):
         if self._carrier is not None:
             self._carrier.finish()
 
+    def _let_go(self) -> None:
+        """The session was over before it was opened: give up what refers to it in turn.
+
+        So it is freed now, and not with thousands of others when the garbage collector comes by:
+        anybody can make as many. Handlers of a session that was opened may still run, and look at
+        all of it.
+        """
+        self.dispatcher = NOBODY
+
+    def _end_jobs(self) -> None:
+        if self._jobs is not None:
+            self._jobs.end()
+
     def _told(self) -> None:
-        self.jobs.end()
         self._all_told = True
+        self._end_jobs()
         self._end_if_over()
 
     def _deliver_done(self) -> None:

@@ -54,6 +54,8 @@ class SessionRegistry:
         self.rooms = rooms
         self.backplane = backplane
         self._make_sink = make_sink
+        # Made once: one of its own would be a good part of what an idle client costs.
+        self._on_change = self._changed
         #: Through this goes whatever is logged because of a client.
         self.complaints = Complaints(runtime, settings.log_lines)
         #: The names of the namespaces: those that are configured, or, where views give them, those
@@ -132,7 +134,7 @@ class SessionRegistry:
         sessid = prefix + secrets.token_urlsafe(SID_BYTES)
         while sessid in self._sockets:
             sessid = prefix + secrets.token_urlsafe(SID_BYTES)
-        socket = Socket(sessid, self, self.settings, self.codec, self.runtime, self._changed)
+        socket = Socket(sessid, self, self.settings, self.codec, self.runtime, self._on_change)
         socket.address = address
         socket.dispatcher = self._make_sink(socket)
         return socket

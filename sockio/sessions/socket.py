@@ -97,7 +97,6 @@ class Socket(OldNames, Lifetime):
         self.active_ns: dict[str, Any] = {}
         handler = settings.error_handler
         self.error_handler = default_error_handler if handler is None else handler
-        self.jobs = Jobs(self, self)
         #: Requests seen.
         self.hits = 0
         # Made by the first limit that it meets: most meet none.
@@ -295,6 +294,11 @@ class Socket(OldNames, Lifetime):
             logging.DEBUG, "stray-ack", "%s: nobody waits for ack %s", self, packet["ackId"]
         )
 
+    def _let_go(self) -> None:
+        super()._let_go()
+        self.environ = {}
+        self.request = None
+
     def _ending(self, reason: str) -> None:
         if self._acks is not None:
             self._fail(self._acks.clear(), f"the session ended: {reason}")
@@ -347,6 +351,15 @@ class Socket(OldNames, Lifetime):
                 shared.json_loads if loads is None else loads,
                 shared.json_dumps if dumps is None else dumps,
             )
+
+    @property
+    def jobs(self) -> Jobs:
+        """Tasks started by :meth:`spawn` that are still running; killed at the end."""
+        if self._jobs is None:
+            self._jobs = Jobs(self, self)
+            if self._all_told:
+                self._jobs.end()
+        return self._jobs
 
     def spawn(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Job:
         """Start a task that ends with the session at the latest; returns it. See also

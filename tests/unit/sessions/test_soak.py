@@ -12,7 +12,7 @@ from typing import Any
 import gevent
 import pytest
 
-from sockio import BaseNamespace, BroadcastMixin, RoomsMixin
+from sockio import BaseNamespace, BroadcastMixin, Reason, RoomsMixin
 
 from ...support.carriers import Client, House
 from ..conftest import MakeHouse
@@ -145,11 +145,8 @@ def test_p1_two_thousand_sessions_leave_nothing_behind(house: MakeHouse) -> None
     assert not census() - before  # what is more than it was
 
 
-@pytest.mark.parametrize("way", WAYS, ids=lambda way: str(way.__name__))
-def test_p1_a_session_that_ended_is_not_held_by_anything_but_its_own_cycle(
-    house: MakeHouse, way: Callable[[House], None]
-) -> None:
-    home = house({"": Busy, "/a": Busy, "/b": Busy}, max_outbox=(10, 10_000))
+def remember_sessions(home: House) -> list[weakref.ref[Any]]:
+    """References to the sessions that are made from now on."""
     known: list[weakref.ref[Any]] = []
     create = home.registry.create
 
@@ -159,7 +156,35 @@ def test_p1_a_session_that_ended_is_not_held_by_anything_but_its_own_cycle(
         return socket
 
     home.registry.create = remember  # type: ignore[method-assign]
+    return known
+
+
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: str(way.__name__))
+def test_p1_a_session_that_ended_is_not_held_by_anything_but_its_own_cycle(
+    house: MakeHouse, way: Callable[[House], None]
+) -> None:
+    home = house({"": Busy, "/a": Busy, "/b": Busy}, max_outbox=(10, 10_000))
+    known = remember_sessions(home)
     way(home)
     home.runtime.advance(150)
     gc.collect()
     assert [reference() for reference in known] == [None]
+
+
+@pytest.mark.parametrize("end", [Reason.EVICTED, Reason.UNOPENED, Reason.SHUTDOWN])
+def test_p1_a_session_that_nobody_opened_is_freed_at_once(house: MakeHouse, end: str) -> None:
+    """Anybody can make thousands: the garbage collector would stop everything to free them."""
+    home = house({"": Busy}, max_unopened=1)
+    known = remember_sessions(home)
+    gc.disable()
+    try:
+        home.handshake()
+        if end == Reason.EVICTED:
+            home.handshake()
+        elif end == Reason.UNOPENED:
+            home.runtime.advance(150)
+        else:
+            home.registry.close_all()
+        assert known[0]() is None
+    finally:
+        gc.enable()

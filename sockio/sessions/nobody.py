@@ -1,0 +1,37 @@
+"""What stands where the dispatcher of a session was, when that is over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from .interfaces import PacketSink
+
+__all__ = ["NOBODY"]
+
+
+class _Nobody:
+    """Handles nothing. A request that waited for room to bring its packets may go on."""
+
+    __slots__ = ()
+
+    full = False
+
+    def takes_early(self, size: int) -> bool:
+        return True
+
+    def open(self) -> None: ...
+
+    def submit(self, text: str | bytes) -> None: ...
+
+    def part(self, endpoint: str) -> None: ...
+
+    def callback(self, endpoint: str, fn: Callable[..., object], args: list[Any]) -> None: ...
+
+    def leave(self, namespace: Any, reason: str) -> None: ...
+
+    def close(self, reason: str, done: Callable[[], object]) -> None:
+        done()
+
+
+NOBODY: PacketSink = _Nobody()
