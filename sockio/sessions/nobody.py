@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ..protocol.packet import Opened
 from .interfaces import PacketSink
 
 __all__ = ["NOBODY"]
@@ -26,7 +27,7 @@ class _Nobody:
 
     def part(self, endpoint: str) -> None: ...
 
-    def callback(self, endpoint: str, fn: Callable[..., object], args: list[Any]) -> None: ...
+    def answer(self, opened: Opened) -> None: ...
 
     def leave(self, namespace: Any, reason: str) -> None: ...
 
