@@ -32,15 +32,23 @@ class Rate:
     policy: str = "refuse"
 
     @classmethod
-    def parse(cls, text: str, policy: str = "refuse") -> Rate:
+    def parse(cls, text: str, policy: str | None = None) -> Rate:
         """The rate that ``"5/10s"`` stands for, ``"100/s"``, ``"60/m"``, ``"1000/h"`` or, with a
-        policy in it, ``"5/10s drop"``. Raises ``ValueError`` for anything else."""
+        policy in it, ``"5/10s drop"``; the policy may stand beside it, too, and is "refuse" where
+        nothing says it. Raises ``ValueError`` for anything else, and for two policies."""
         match = _FORM.fullmatch(str(text).strip())
         if match is None:
             raise ValueError(f"a rate is written '5/10s' (five in ten seconds), not {text!r}")
         count = int(match[1])
         seconds = float(match[2] or 1) * _UNITS[match[3]]
-        policy = match[4] or policy
+        own = match[4]
+        if own and policy is not None and own != policy:
+            rate = str(text).strip().removesuffix(own).strip()
+            raise ValueError(
+                f"a rate has one policy, and this has two: write {rate!r} with {policy!r}, or "
+                f"{f'{rate} {own}'!r} alone"
+            )
+        policy = own or (policy if policy is not None else "refuse")
         if count < 1 or seconds <= 0:
             raise ValueError(f"a rate has a number of events and a time, not {text!r}")
         if policy not in POLICIES:

@@ -65,12 +65,27 @@ def check_host(settings: Settings, environ: Mapping[str, Any]) -> None:
 
 
 def check_origin(settings: Settings, environ: Mapping[str, Any], *, script: bool = False) -> None:
-    """Raise ``RequestRefused`` when the request's origin may not talk to this server. ``script``
-    says that it is answered by a script."""
+    """Raise ``RequestRefused`` when the request's origin may not talk to this server (403), or
+    when nobody can say (500). ``script`` says that it is answered by a script."""
     proxies = settings.trusted_proxies
-    if is_allowed(settings.origins, environ, proxies, script=script):
-        return
     source = source_of(environ)
+    try:
+        if is_allowed(settings.origins, environ, proxies, script=script):
+            return
+    except ConnectionRefused as refused:
+        raise RequestRefused(
+            _FORBIDDEN, BAD_ORIGIN, code="origin-not-allowed", detail=f"origins: {refused}"
+        ) from None
+    except ENDS_A_TASK:
+        raise
+    except BaseException as error:
+        raise RequestRefused(
+            _FAILED,
+            ERROR,
+            code="origins-failed",
+            detail=f"the callable in origins, given {(source or 'None')[:100]!r}, raised "
+            f"{error!r}; it is to return True or False, for None (no source) as well",
+        ) from error
     if source is None and script:
         raise RequestRefused(
             _FORBIDDEN,
@@ -106,8 +121,11 @@ def _not_counted(settings: Settings, environ: Mapping[str, Any]) -> str:
 
 def ask_authorize(authorize: Callable[[Request], Any], request: Request) -> None:
     """Ask the ``authorize`` setting. Raises ``RequestRefused``: 403 for no, 500 if it failed."""
+    what = "authorize"
     try:
-        allowed = authorize(request)
+        answer = authorize(request)
+        what = f"authorize returned {type(answer).__name__}, whose truth value"
+        allowed = bool(answer)
     except ConnectionRefused as refused:
         raise RequestRefused(
             _FORBIDDEN, UNAUTHORIZED, code="authorize-refused", detail=str(refused)
@@ -115,7 +133,13 @@ def ask_authorize(authorize: Callable[[Request], Any], request: Request) -> None
     except (RequestRefused, *ENDS_A_TASK):
         raise
     except BaseException as error:
-        raise RequestRefused(_FAILED, ERROR, code="authorize-failed", detail=repr(error)) from error
+        raise RequestRefused(
+            _FAILED,
+            ERROR,
+            code="authorize-failed",
+            detail=f"{what} raised {error!r}; it is to return True or False, or to raise "
+            "ConnectionRefused",
+        ) from error
     if not allowed:
         raise RequestRefused(
             _FORBIDDEN, UNAUTHORIZED, code="authorize-refused", detail="authorize said no"

@@ -99,7 +99,7 @@ def check_event(name: str) -> None:
         )
 
 
-def limit(rate: str, policy: str = "refuse") -> Callable[[F], F]:
+def limit(rate: str, policy: str | None = None) -> Callable[[F], F]:
     """Let each client reach a handler so often only.
 
     ::
@@ -107,10 +107,11 @@ def limit(rate: str, policy: str = "refuse") -> Callable[[F], F]:
         @limit("5/10s")                     # five at once, then one every two seconds
         def on_user_message(self, text): ...
 
-    What comes sooner is answered with the error ``rate_limited`` (``policy="refuse"``), dropped
-    without a word to the client (``"drop"``), or ends the session (``"close"``). Several on one
-    handler count together: ``@limit("5/s")`` and ``@limit("1000/h")``. Raises ``UsageError`` for a
-    rate or a policy that is none.
+    What comes sooner is answered with the error ``rate_limited`` (``policy="refuse"``, the
+    default), dropped without a word to the client (``"drop"``), or ends the session (``"close"``).
+    ``"5/10s drop"`` says both in one. Several on one handler count together: ``@limit("5/s")`` and
+    ``@limit("1000/h")``. Raises ``UsageError`` for a rate or a policy that is none, and for two
+    policies.
     """
     try:
         parsed = Rate.parse(rate, policy)

@@ -287,6 +287,72 @@ def test_a_failing_authorize_is_logged_with_its_traceback(
     assert "the database is away" in caplog.text
 
 
+class Unsure:
+    """What has no truth value, as the arrays of numpy."""
+
+    def __bool__(self) -> bool:
+        raise TypeError("it depends")
+
+
+def unreadable(origin: str | None, environ: Any) -> bool:
+    return origin.endswith(".example")  # type: ignore[union-attr]
+
+
+FAILED_GATES = [
+    pytest.param(
+        {"authorize": lambda request: Unsure()},
+        "authorize-failed",
+        "authorize returned Unsure, whose truth value raised TypeError",
+        id="authorize returns what is neither",
+    ),
+    pytest.param(
+        {"authorize": failing}, "authorize-failed", "authorize raised ", id="authorize raises"
+    ),
+    pytest.param(
+        {"origins": unreadable},
+        "origins-failed",
+        "origins, given 'None', raised AttributeError",
+        id="origins raises",
+    ),
+    pytest.param(
+        {"origins": lambda origin, environ: Unsure()},
+        "origins-failed",
+        "raised TypeError('it depends')",
+        id="origins returns what is neither",
+    ),
+]
+
+
+@pytest.mark.parametrize(("settings", "code", "hint"), FAILED_GATES)
+def test_the_log_names_the_gate_that_failed(
+    connect: Connect,
+    settings: dict[str, Any],
+    code: str,
+    hint: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    client = connect(**settings)
+    response = client.handshake()
+    assert (response.status_code, response.text) == (500, "handshake error")
+    assert response.headers["X-Sockio-Refusal"] == code
+    (record,) = [record for record in caplog.records if record.exc_info]
+    assert hint in record.getMessage()
+    assert "to return True or False" in record.getMessage()
+    assert len(client.registry) == 0
+
+
+def test_a_callable_for_origins_may_refuse_by_raising(
+    connect: Connect, caplog: pytest.LogCaptureFixture
+) -> None:
+    def origins(origin: str | None, environ: Any) -> bool:
+        raise ConnectionRefused("not you")
+
+    response = connect(origins=origins).handshake()
+    assert (response.status_code, response.text) == (403, "handshake bad origin")
+    assert response.headers["X-Sockio-Refusal"] == "origin-not-allowed"
+    assert "not you" in caplog.text
+
+
 # ---- How many
 
 

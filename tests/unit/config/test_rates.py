@@ -227,6 +227,18 @@ def test_a_policy_that_is_none_is_refused() -> None:
         limit("5/1s", policy="ignore")
 
 
+def test_two_policies_are_refused_with_what_to_write() -> None:
+    with pytest.raises(UsageError, match="write '5/s' with 'close', or '5/s drop' alone"):
+        limit("5/s drop", "close")
+    with pytest.raises(UsageError, match="two"):
+        limit("5/s drop", policy="refuse")
+    limit("5/s drop", "drop")
+
+
+def test_a_policy_may_stand_with_the_rate() -> None:
+    assert Rate.parse("5/s drop") == Rate.parse("5/s", "drop") == Rate(5, 1, "drop")
+
+
 def test_a_hook_has_no_limit(house: MakeHouse) -> None:
     class Hooked(BaseNamespace):
         @limit("1/s")
