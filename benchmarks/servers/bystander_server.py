@@ -14,6 +14,7 @@ from typing import Any  # noqa: E402
 import gevent  # noqa: E402
 
 from sockio import BaseNamespace, RoomsMixin  # noqa: E402
+from sockio.runtime.process import make_ready  # noqa: E402
 from sockio.server import SocketIOServer  # noqa: E402
 
 TEXT = "x" * 1000
@@ -106,6 +107,8 @@ if kind == "django":
 else:
     server = SocketIOServer(("127.0.0.1", 0), page, {"": Namespace}, **options)
 server.start()
+# As serve() does, which would say the port in words.
+make_ready()
 sys.stdout.write(f"{server.server_port}\n")
 sys.stdout.flush()
 server.serve_forever()

@@ -24,6 +24,7 @@ import gevent
 from gunicorn.workers.ggevent import GeventPyWSGIWorker, PyWSGIHandler
 
 from ..http.surroundings import TOLD, several_processes
+from ..runtime.process import make_ready
 from ..server.door import Door
 from ..server.pywsgi_handler import Handler
 from ..server.server import SocketIOServer
@@ -41,6 +42,8 @@ class GeventSocketIOWorker(GeventPyWSGIWorker):  # type: ignore[misc]
             self.log.error("%s", several_processes(f"gunicorn --workers {self.cfg.workers}"))
         self.server_class = functools.partial(_Server, self.cfg)
         self.wsgi_handler = _Handler
+        # The application is imported by now.
+        make_ready()
         super().run()
 
 

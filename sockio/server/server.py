@@ -27,6 +27,7 @@ from ..config.settings import OPTIONS, Settings
 from ..exceptions import SettingsError
 from ..http.middleware import SocketIOMiddleware
 from ..runtime.patching import warn_about_patching
+from ..runtime.process import make_ready
 from ..transports.connection import is_gone, no_delay
 from .door import Door, KernelSocket
 from .flash_policy import FlashPolicyServer
@@ -491,12 +492,15 @@ def serve(
     """Serve ``app`` until SIGINT or SIGTERM. Blocks. ``options`` as for :class:`SocketIOServer`.
 
     Says its address on standard error, unless ``_quiet``; with ``port=0`` the system chooses one.
+    The process is taken to be the server's: what is imported is frozen for the garbage collector
+    (:func:`gc.freeze`), and native threads switch more often (:func:`sys.setswitchinterval`).
     Must be called in the main thread, as everything that handles signals.
     """
     server = SocketIOServer((host, port), app, namespaces, **options)
     if _stop_timeout is not None:
         server.stop_timeout = _stop_timeout
     server.start()
+    make_ready()
     for number in (signal.SIGINT, signal.SIGTERM):
         gevent.signal_handler(number, server.stop)
     if not _quiet:
