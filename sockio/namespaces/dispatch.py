@@ -9,6 +9,7 @@ for :data:`PATIENCE` seconds, so that a slow handler never delays it.
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 from collections.abc import Callable
 from typing import Any
@@ -96,6 +97,7 @@ class Dispatcher:
 
     __slots__ = (
         "_answered",
+        "_answering",
         "_answers",
         "_context",
         "_crowded",
@@ -107,12 +109,14 @@ class Dispatcher:
         "_inbox",
         "_max_bytes",
         "_max_packets",
+        "_owed",
         "_rates",
         "_rooms",
         "_runtime",
         "_seen_off",
         "_size",
         "_socket",
+        "_task",
         "_working",
     )
 
@@ -138,6 +142,11 @@ class Dispatcher:
         self._working = False
         #: Since when the present handler runs; None between handlers.
         self._handling: float | None = None
+        # The task that handles, and the namespace of the present handler while its client waits for
+        # an ack with data; and, if it disconnects that client, what says goodbye behind the ack.
+        self._task: object = None
+        self._answering: Any = None
+        self._owed: Callable[[Packet | None], object] | None = None
         # Made for the first that leaves: an empty set is as large as this object.
         self._farewells: set[_Farewell] | None = None
         # What a connect waits for whose namespace is just being left.
@@ -260,6 +269,7 @@ class Dispatcher:
         inbox = self._inbox
         runtime = self._runtime
         now = runtime.now
+        self._task = runtime.task()
         turn_ends = now() + runtime.share
         try:
             while inbox:
@@ -291,6 +301,7 @@ class Dispatcher:
             # Also on the way out of GreenletExit and the like: what waits is not stranded.
             self._handling = None
             self._working = False
+            self._task = None
             if inbox:
                 self._work_soon()
             elif self._crowded:
@@ -385,6 +396,7 @@ class Dispatcher:
         if "ack" in packet:
             if packet["ack"] == "data":
                 answer_to = packet["id"]
+                self._answering = namespace
             elif not receipted:
                 self._acknowledge(packet, [])
         try:
@@ -394,6 +406,7 @@ class Dispatcher:
                 with self._around(namespace):
                     result = namespace.process_packet(packet)
             if answer_to is not None:
+                self._answering = None
                 self._acknowledge(packet, _as_arguments(result))
         except RateLimited as too_fast:
             where = f"{type(namespace).__qualname__}.{_handler_of(namespace, packet)}"
@@ -438,6 +451,16 @@ class Dispatcher:
                 exc_info=True,
             )
             self._refuse("internal_error", "The server failed to handle this.", endpoint, answer_to)
+        finally:
+            self._answering = None
+            if self._owed is not None:
+                self._say_last(None)
+
+    def _say_last(self, ack: Packet | None) -> None:
+        """The handler has disconnected its client, which hears of it now, behind its ack."""
+        owed, self._owed = self._owed, None
+        assert owed is not None
+        owed(ack)
 
     def _slow_down(
         self, too_fast: RateLimited, endpoint: str, answer_to: int | None, where: str
@@ -467,9 +490,16 @@ class Dispatcher:
         self._socket.complain(log, level, kind, message, *args, exc_info=exc_info)
 
     def _acknowledge(self, packet: Packet, args: list[Any]) -> None:
-        self._socket.send_packet(
-            {"type": "ack", "ackId": packet["id"], "args": args, "endpoint": packet["endpoint"]}
-        )
+        ack: Packet = {
+            "type": "ack",
+            "ackId": packet["id"],
+            "args": args,
+            "endpoint": packet["endpoint"],
+        }
+        if self._owed is None:
+            self._socket.send_packet(ack)
+        else:
+            self._say_last(ack)
 
     def _refuse(self, code: str, message: str, endpoint: str, answer_to: int | None) -> None:
         """Tell the client, in the way of the application. The log knows of it already."""
@@ -693,8 +723,34 @@ class Dispatcher:
 
     # ---- leaving
 
-    def leave(self, namespace: Any, reason: str) -> None:
+    def owes_an_ack(self) -> bool:
+        if self._answering is None or self._task is not self._runtime.task():
+            return False
+        # In place of that of a namespace: the session's end is its end, too.
+        self._owed = self._socket.part
+        return True
+
+    def leave(self, namespace: Any, reason: str, *, say: bool) -> None:
+        if self._answering is namespace and self._task is self._runtime.task():
+            self._owed = functools.partial(self._part, namespace.ns_name, say)
+        elif say:
+            self._say_goodbye(namespace.ns_name)
         self._bid_farewell(namespace, reason)
+
+    def _say_goodbye(self, endpoint: str) -> None:
+        self._socket.send_packet({"type": "disconnect", "endpoint": endpoint})
+
+    def _part(self, endpoint: str, say: bool, ack: Packet | None) -> None:
+        """Say the last words in a namespace that is sealed."""
+        socket = self._socket
+        socket.unseal(endpoint)
+        try:
+            if ack is not None:
+                socket.send_packet(ack)
+        finally:
+            if say:
+                self._say_goodbye(endpoint)
+            socket.seal(endpoint)
 
     def close(self, reason: str, done: Callable[[], object]) -> None:
         self._done = done
@@ -753,6 +809,8 @@ class Dispatcher:
             # The queue moves: the farewells keep their place in it.
             self._watch_for_slowness()
             return
+        if self._owed is not None:
+            self._say_last(None)
         waiting = sorted(self._farewells or (), key=lambda each: each.since)
         if self._done is not None:
             # The whole session is over: what waits behind the slow handler is not handled.

@@ -339,7 +339,9 @@ class BaseNamespace:
         """Disconnect the client from this namespace; on the global namespace, altogether.
 
         The client is told unless ``silent``. ``recv_disconnect`` is called if it was not already;
-        what the client had sent and was not handled yet is dropped.
+        what the client had sent and was not handled yet is dropped. A handler that calls this still
+        has its return value sent, and then the client is told; if it goes on for more than half a
+        second, the client is told without. What it emits behind the call is dropped.
         """
         if not self._runtime.here():
             self._runtime.from_thread(self.disconnect, silent)
@@ -349,9 +351,7 @@ class BaseNamespace:
         if self.ns_name == self.socket.GLOBAL_NS:
             self.socket.disconnect(silent)
             return
-        if not silent:
-            self.socket.send_packet({"type": "disconnect", "endpoint": self.ns_name})
-        self.socket.dispatcher.leave(self, Reason.NAMESPACE_SERVER)
+        self.socket.dispatcher.leave(self, Reason.NAMESPACE_SERVER, say=not silent)
 
     def spawn(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Job:
         """Start ``fn`` in a task that ends with this namespace at the latest, and return the task.

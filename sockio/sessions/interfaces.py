@@ -94,8 +94,14 @@ class PacketSink(Protocol):
         running. Never blocks, never raises."""
         ...
 
-    def leave(self, namespace: Any, reason: str) -> None:
-        """Tell one namespace that the client is no longer in it."""
+    def leave(self, namespace: Any, reason: str, *, say: bool) -> None:
+        """Tell one namespace that the client is no longer in it; with ``say`` tell the client,
+        too."""
+        ...
+
+    def owes_an_ack(self) -> bool:
+        """Whether the calling task is a handler whose client waits for its ack. If so, the socket's
+        ``part()`` is called with that, or without when the handler failed or takes long."""
         ...
 
     def close(self, reason: str, done: Callable[[], object]) -> None:

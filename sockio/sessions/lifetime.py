@@ -14,6 +14,7 @@ from typing import Any
 
 from ..config.settings import Settings
 from ..protocol.dialect import Codec, Dialect
+from ..protocol.packet import Packet
 from ..protocol.strict_json import default_json_dumps
 from ..runtime.interfaces import Runtime, Signal
 from .complaints import Kind
@@ -291,9 +292,10 @@ class Lifetime(Outlet):
             # Between two polls: the next one is to find what waits.
             comes_back = True
         if flush and (carrier is not None or comes_back):
-            if reason == Reason.SERVER and self.deciding:
+            if reason == Reason.SERVER and (self.deciding or self.dispatcher.owes_an_ack()):
                 # Most likely by a recv_connect: what it has sent is delivered, when it has
-                # returned, and a client only hears what comes behind a confirmation.
+                # returned, and a client only hears what comes behind a confirmation. Or by a
+                # handler whose ack is still to come.
                 self._parting = say
             else:
                 self._say_goodbye(say)
@@ -312,6 +314,17 @@ class Lifetime(Outlet):
             say, self._parting = self._parting, None
             self._say_goodbye(say)
         return forgotten
+
+    def part(self, ack: Packet | None) -> None:
+        """The handler that has ended the session is done: send its ``ack``, then say goodbye."""
+        say, self._parting = self._parting, None
+        if say is None:
+            return  # It has been cut meanwhile.
+        try:
+            if ack is not None:
+                self._put_last(Outgoing(self.codec.encode(ack)))
+        finally:
+            self._say_goodbye(say)
 
     def _say_goodbye(self, say: bool) -> None:
         """Nothing comes behind what is queued now: the carrier may go when it is delivered."""

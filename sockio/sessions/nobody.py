@@ -29,7 +29,10 @@ class _Nobody:
 
     def answer(self, opened: Opened) -> None: ...
 
-    def leave(self, namespace: Any, reason: str) -> None: ...
+    def leave(self, namespace: Any, reason: str, *, say: bool) -> None: ...
+
+    def owes_an_ack(self) -> bool:
+        return False
 
     def close(self, reason: str, done: Callable[[], object]) -> None:
         done()

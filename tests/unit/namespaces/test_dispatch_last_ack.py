@@ -1,0 +1,146 @@
+"""A handler that disconnects its own client and then returns: the client gets the answer, and hears
+of the end behind it."""
+
+from __future__ import annotations
+
+import pytest
+
+from sockio import BaseNamespace, Reason
+from sockio.namespaces.dispatch import PATIENCE
+from sockio.virtsocket import State
+
+from ...support.carriers import Client
+from ..conftest import MakeHouse
+
+
+class Exit(BaseNamespace):
+    def on_quit(self) -> str:
+        self.disconnect()
+        self.emit("too late")
+        return "bye"
+
+    def on_quit_silently(self) -> str:
+        self.disconnect(silent=True)
+        return "bye"
+
+    def on_quit_all(self) -> str:
+        self.socket.disconnect()
+        self.emit("too late")
+        return "bye"
+
+    def on_quit_both(self) -> str:
+        self.disconnect()
+        self.socket.disconnect()
+        return "bye"
+
+    def on_quit_another(self) -> str:
+        self.socket["/other"].disconnect()
+        return "bye"
+
+    def on_quit_slowly(self) -> str:
+        self.disconnect()
+        self.session["door"].wait()
+        return "bye"
+
+    def on_quit_and_fail(self) -> None:
+        self.disconnect()
+        raise RuntimeError
+
+    def on_quit_unwritably(self) -> object:
+        self.disconnect()
+        return object()
+
+    def on_wait(self) -> str:
+        self.session["door"].wait()
+        return "waited"
+
+    def on_spawn(self) -> str:
+        self.spawn(self.disconnect)
+        self.session["door"].wait()
+        return "bye"
+
+    def recv_disconnect(self, reason: str) -> None:
+        self.session.setdefault("told", []).append((self.ns_name, reason))
+
+
+@pytest.fixture
+def client(house: MakeHouse) -> Client:
+    client = house({"": Exit, "/s": Exit, "/other": Exit}).client("/s", "/other")
+    client.socket.session["door"] = client.house.door()
+    return client
+
+
+def ask(name: str, endpoint: str = "/s", number: str = "1+") -> str:
+    return f'5:{number}:{endpoint}:{{"name":"{name}"}}'
+
+
+@pytest.mark.parametrize(
+    ("name", "endpoint", "heard"),
+    [
+        ("quit", "/s", ['6::/s:1+["bye"]', "0::/s"]),
+        ("quit", "", ['6:::1+["bye"]', "0::"]),
+        ("quit_silently", "/s", ['6::/s:1+["bye"]']),
+        ("quit_silently", "", ['6:::1+["bye"]']),
+        ("quit_all", "/s", ['6::/s:1+["bye"]', "0::"]),
+        ("quit_both", "/s", ['6::/s:1+["bye"]', "0::"]),
+        ("quit_another", "/s", ["0::/other", '6::/s:1+["bye"]']),
+        ("quit_and_fail", "/s", ["0::/s"]),
+        ("quit_and_fail", "", ["0::"]),
+        ("quit_unwritably", "/s", ["0::/s"]),
+        ("quit_unwritably", "", ["0::"]),
+    ],
+)
+def test_the_ack_goes_out_before_the_goodbye(
+    client: Client, name: str, endpoint: str, heard: list[str]
+) -> None:
+    assert client.sends(ask(name, endpoint)) == heard
+    assert client.socket.connected == (endpoint != "" and "0::" not in heard)
+
+
+@pytest.mark.parametrize(("endpoint", "heard"), [("/s", "0::/s"), ("", "0::")])
+def test_nobody_waits_for_an_answer_that_was_not_asked_for(
+    client: Client, endpoint: str, heard: str
+) -> None:
+    assert client.sends(ask("quit_slowly", endpoint, number="")) == [heard]
+
+
+def test_over_polling_too(house: MakeHouse) -> None:
+    client = Client(house({"": Exit}))
+    client.polls()
+    poll = client.polls()
+    client.posts(ask("quit", ""))
+    assert poll.answer == ['6:::1+["bye"]', "0::"]
+    client.house.runtime.settle()
+    assert client.state() is State.DISCONNECTED
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "goodbye", "reason"),
+    [("/s", "0::/s", Reason.NAMESPACE_SERVER), ("", "0::", Reason.SERVER)],
+    ids=["a namespace", "all"],
+)
+def test_a_handler_that_goes_on_delays_it_for_a_moment_only(
+    client: Client, endpoint: str, goodbye: str, reason: str
+) -> None:
+    assert client.sends(ask("quit_slowly", endpoint)) == []
+    client.house.runtime.advance(PATIENCE + 0.1)
+    assert client.hears() == [goodbye]
+    assert (endpoint, reason) in client.socket.session["told"]
+
+
+def test_whom_the_client_forestalls_it_does_not_hear(client: Client) -> None:
+    client.sends(ask("quit_slowly", ""))
+    client.hangs_up()
+    client.socket.session["door"].set()
+    assert client.hears() == []
+    assert client.socket.session["told"].count(("", Reason.SERVER)) == 1
+
+
+def test_who_disconnects_from_elsewhere_waits_for_no_handler(client: Client) -> None:
+    client.sends(ask("wait"))
+    client["/s"].disconnect()
+    assert client.hears() == ["0::/s"]
+
+
+def test_nor_does_a_task_of_the_handlers(client: Client) -> None:
+    assert client.sends(ask("spawn")) == ["0::/s"]
