@@ -21,7 +21,7 @@ from ..runtime.gevent_runtime import ENDS_A_TASK
 from ..sessions.complaints import printable
 from ..sessions.socket import Socket
 from ..transports.answers import Answer, Head
-from .claims import Claim
+from .claims import Claim, is_answer_of_one
 from .frameworks import is_about_the_answer, overhear
 
 __all__ = [
@@ -146,19 +146,23 @@ def ask_authorize(authorize: Callable[[Request], Any], request: Request) -> None
         )
 
 
-def ask_view(app: Callable[..., Any], environ: dict[str, Any], claim: Claim) -> ViewAnswer:
-    """Run the wrapped application to its end as the handshake's view: what it said.
+def ask_view(
+    app: Callable[..., Any], environ: dict[str, Any], claim: Claim, *, whole: bool = False
+) -> ViewAnswer:
+    """Run the wrapped application to its end as the handshake's view: what it said, with its
+    ``whole`` body or as much of it as is told.
 
     Does not raise for what goes wrong in it.
     """
     failures = overhear(environ)
-    answer = ViewAnswer(claim, failures)
+    answer = ViewAnswer(claim, failures, whole=whole)
     body: Iterable[bytes] | None = None
     try:
-        body = app(environ, answer.start_response)
-        # Bare views may return None: they said what they had to by socketio_manage().
-        for chunk in body or ():
-            answer.write(chunk)
+        with claim.by_its_body():
+            body = app(environ, answer.start_response)
+            # Bare views may return None: they said what they had to by socketio_manage().
+            for chunk in body or ():
+                answer.write(chunk)
     except ENDS_A_TASK:
         raise
     except BaseException as error:
@@ -183,21 +187,22 @@ def ask_view(app: Callable[..., Any], environ: dict[str, Any], claim: Claim) -> 
     return answer
 
 
-def ask_who(app: Callable[..., Any], environ: dict[str, Any], claim: Claim) -> str:
-    """Ask the application who is inside of it; the status that it answers.
+def ask_who(app: Callable[..., Any], environ: dict[str, Any], claim: Claim) -> ViewAnswer:
+    """Ask the application who is inside of it; what it answers.
 
     Raises what it raises.
     """
     answer = ViewAnswer(claim, [])
-    body = app(environ, answer.start_response)
-    try:
-        for _ in body or ():
-            pass
-    finally:
-        close = getattr(body, "close", None)
-        if close is not None:
-            close()
-    return answer.status
+    with claim.by_its_body():
+        body = app(environ, answer.start_response)
+        try:
+            for chunk in body or ():
+                answer.write(chunk)
+        finally:
+            close = getattr(body, "close", None)
+            if close is not None:
+                close()
+    return answer
 
 
 def decide(answer: ViewAnswer, environ: dict[str, Any], socket: Socket) -> list[Header]:
@@ -252,10 +257,10 @@ class ViewAnswer:
     """What a WSGI application said: nothing ("" and no headers), or a status, headers and a body.
 
     Of the body as much is kept as a refused client is told, or all of it where a middleware inside
-    of the application has answered.
+    of the application has answered, or where the ``whole`` is wanted.
     """
 
-    def __init__(self, claim: Claim, failures: list[BaseException]) -> None:
+    def __init__(self, claim: Claim, failures: list[BaseException], *, whole: bool = False) -> None:
         self.status = ""
         self.headers: list[Header] = []
         self.error: BaseException | None = None
@@ -263,6 +268,7 @@ class ViewAnswer:
         self.complaint = ""
         self._claim = claim
         self._failures = failures
+        self._all = whole
         self._body = b""
 
     def start_response(
@@ -276,7 +282,9 @@ class ViewAnswer:
 
     def write(self, data: Any) -> None:
         # Of a view that is none anything may come.
-        if isinstance(data, bytes) and (self._claim.taken or len(self._body) < TEXT_OF_A_REFUSAL):
+        if isinstance(data, bytes) and (
+            self._all or self._claim.taken or len(self._body) < TEXT_OF_A_REFUSAL
+        ):
             self._body += data
 
     def refuse(self, refused: ConnectionRefused) -> None:
@@ -291,6 +299,11 @@ class ViewAnswer:
 
     def named(self, name: str) -> list[Header]:
         return [header for header in self.headers if header[0].lower() == name]
+
+    @property
+    def is_of_one(self) -> bool:
+        """Whether a middleware has answered that nobody has met: it shows by its answer."""
+        return not self._claim.taken and is_answer_of_one(self.status, self.headers, self._body)
 
     @property
     def text(self) -> str:

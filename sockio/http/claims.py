@@ -4,8 +4,9 @@ Nobody can see by looking whether an application, and whatever is around it, lea
 it may be in a closure, behind a list of hosts, or not made yet. So the question travels with the
 requests. Whoever does not know puts a :class:`Claim` into the environ of what it passes on (copies
 of the environ have it, too), and a middleware that is reached says so. A layer that makes an
-environ of its own, of the keys that it knows, does not carry it on: then it is found by the task
-that the request runs in.
+environ of its own, of the keys that it knows, does not carry it on: then it is found by the body of
+the request, or by the task that the request runs in. Where even that is lost, the answer shows what
+it is (:func:`is_answer_of_one`).
 """
 
 from __future__ import annotations
@@ -13,12 +14,14 @@ from __future__ import annotations
 import inspect
 import itertools
 import logging
+import re
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, ClassVar, Protocol
 
-__all__ = ["CLAIM", "Claim", "Inside", "Middleware", "PassedOn", "claim_of"]
+__all__ = ["CLAIM", "Claim", "Inside", "Middleware", "PassedOn", "claim_of", "is_answer_of_one"]
 
 log = logging.getLogger("sockio")
 
@@ -37,6 +40,15 @@ _NOT_USED = (
     "SocketIOMiddleware already, and that one serves the clients. Pass them there: "
     "SocketIOMiddleware(app, {'/chat': ChatNamespace}, ...)."
 )
+_UNSEEN = (
+    "the application answers what comes under /%s as Socket.IO does, so the requests there are "
+    "passed on to it, and of() of the server's middleware reaches nobody. It has a "
+    "SocketIOMiddleware behind a layer that keeps neither wsgi.input nor the other keys of the "
+    "environ, or in another process.%s"
+)
+
+#: What a handshake is answered with: the session id, two times in seconds, and the transports.
+_HANDSHAKE = re.compile(r"[^\s:]{1,200}:[0-9]*:[0-9]*:[a-z,-]+|io\.j\[[0-9]+\]\(.*", re.DOTALL)
 
 
 class Middleware(Protocol):
@@ -71,6 +83,8 @@ class Inside:
         #: One inside serves under the same URL, so the requests there are passed to the
         #: application.
         self.gives_way = False
+        #: Where that is known by its answers alone: nobody says which request it took.
+        self.unseen = False
         #: The hosts of which a handshake has shown what there is: for another the application may
         #: have another answer.
         self._known: set[str] = set()
@@ -116,10 +130,30 @@ class Inside:
 
     def when_found(self, tell: Callable[[Any], object]) -> None:
         """Call ``tell(middleware)`` for each that there is, and as soon as one is found; perhaps
-        more than once. A method is called for as long as somebody else keeps its object."""
+        more than once, and with None for one that only its answers show. A method is called for as
+        long as somebody else keeps its object."""
         for each in self:
             tell(each)
         self._tell.append(weakref.WeakMethod(tell) if inspect.ismethod(tell) else lambda: tell)
+
+    @property
+    def may_hide_one(self) -> bool:
+        """Whether this process has another middleware that could be inside of the application: one
+        that no server made for itself."""
+        return any(
+            each is not self and each.resource is not None and not each.stands_in
+            for each in list(_everybody)
+        )
+
+    def answered_by_one(self) -> None:
+        """The answer to a request shows that one serves under the same URL, which nobody has met.
+        Those who are told get None."""
+        if self.gives_way:
+            return
+        self.gives_way = self.unseen = True
+        given = ", ".join(self.given)
+        log.warning(_UNSEEN, self.resource, given and f" Not used: {given}.")
+        self._tell_all(None)
 
     def found(self, middleware: Middleware, *, same_place: bool) -> None:
         """A request reached a middleware inside, which serves under the same URL or another."""
@@ -133,12 +167,15 @@ class Inside:
                 log.error(_NOT_USED, ", ".join(self.given))
         if first or id(middleware) not in self._found:
             self._found[id(middleware)] = middleware
-            for ref in list(self._tell):
-                tell = ref()
-                if tell is None:
-                    self._tell.remove(ref)
-                else:
-                    tell(middleware)
+            self._tell_all(middleware)
+
+    def _tell_all(self, middleware: Middleware | None) -> None:
+        for ref in list(self._tell):
+            tell = ref()
+            if tell is None:
+                self._tell.remove(ref)
+            else:
+                tell(middleware)
 
 
 class Claim:
@@ -196,6 +233,22 @@ class Claim:
             and environ.get("PATH_INFO", "") == self._path
         )
 
+    @contextmanager
+    def by_its_body(self) -> Iterator[None]:
+        """While the application is run, find this claim by the request's ``wsgi.input``, too:
+        whichever task or thread the request goes on in."""
+        key = id(self._input)
+        before = _by_body.get(key)
+        if self._input is not None:
+            _by_body[key] = self
+        try:
+            yield
+        finally:
+            if before is not None:
+                _by_body[key] = before
+            else:
+                _by_body.pop(key, None)
+
     def reached(self, middleware: Middleware, environ: dict[str, Any]) -> None:
         """The request came to a middleware, which answers it or passes it on in its turn."""
         asker = self.asker
@@ -221,15 +274,37 @@ _everybody: weakref.WeakSet[Inside] = weakref.WeakSet()
 #: The last claim of a task.
 _latest: ContextVar[Claim | None] = ContextVar("sockio.claim", default=None)
 
+#: By the identity of ``wsgi.input``, for as long as it is in use: the claims of requests that the
+#: application is answering.
+_by_body: dict[int, Claim] = {}
+
 
 def claim_of(environ: Mapping[str, Any]) -> Claim | None:
     """The claim of a request, or None."""
     claim: Claim | None = environ.get(CLAIM)
+    if claim is None and _by_body:
+        claim = _by_body.get(id(environ.get("wsgi.input")))
     if claim is None:
         claim = _latest.get()
         if claim is not None and not claim.is_of(environ):
             claim = None
     return claim
+
+
+def is_answer_of_one(status: str, headers: Iterable[tuple[str, str]], body: bytes) -> bool:
+    """Whether the answer to a handshake, of which ``body`` may be the beginning, is that of a
+    middleware: a refusal with a code, or a handshake's line."""
+    said = {name.lower(): value.lower() for name, value in headers}
+    if "x-sockio-refusal" in said:
+        return True
+    # A page that shows what it was asked for has not all of these.
+    return (
+        status.startswith("200")
+        and said.get("content-type", "").startswith(("text/plain", "application/javascript"))
+        and said.get("cache-control") == "no-store"
+        and said.get("x-content-type-options") == "nosniff"
+        and bool(_HANDSHAKE.fullmatch(body.decode("latin-1")))
+    )
 
 
 class PassedOn:
@@ -259,12 +334,13 @@ class PassedOn:
             return lambda data: None
 
         try:
-            body = self._app(environ, start)
-            if claim.taken:
-                return body
-            rest = iter(body or ())
-            # One that is a generator has not begun.
-            first = list(itertools.islice(rest, 1))
+            with claim.by_its_body():
+                body = self._app(environ, start)
+                if claim.taken:
+                    return body
+                rest = iter(body or ())
+                # One that is a generator has not begun.
+                first = list(itertools.islice(rest, 1))
             if claim.taken:
                 return _Begun(first, rest, body)
             close = getattr(body, "close", None)

@@ -27,7 +27,7 @@ from ..exceptions import RequestRefused, UsageError
 from ..namespaces.namespace import BaseNamespace
 from ..protocol.handshake import encode_handshake
 from ..runtime.gevent_runtime import ENDS_A_TASK, in_greenlet
-from ..sessions.complaints import at_length
+from ..sessions.complaints import at_length, printable
 from ..sessions.reasons import Reason
 from ..sessions.registry import SessionRegistry
 from ..sessions.socket import Socket
@@ -43,6 +43,8 @@ from .admission import (
     BAD_HOST,
     BAD_ORIGIN,
     ERROR,
+    UNAUTHORIZED,
+    ViewAnswer,
     ask_authorize,
     ask_view,
     ask_who,
@@ -65,6 +67,17 @@ PATIENCE = 5.0
 #: What belongs to one request, and not to the question.
 _NO_QUESTION = frozenset(
     ("CONTENT_LENGTH", "CONTENT_TYPE", "HTTP_TRANSFER_ENCODING", FAST, "sockio.take_connection")
+)
+
+#: The beginning of a status by which the application says that nobody is there: an ordinary page,
+#: no page, or none that answers GET.
+_NOBODY = ("2", "404", "405", "410")
+_FORBIDDEN = "403 Forbidden"
+_NOT_SEEN = (
+    "the application answered {said} when it was asked whether it has a SocketIOMiddleware inside, "
+    "and this process has one, whose gate may be behind that answer. If it is this application's, "
+    "leave out what the server was given; if it is none of this application's, wrap this one "
+    "yourself: SocketIOMiddleware(app, namespaces, ...)"
 )
 
 _TEXT = Head("200 OK", "text/plain; charset=UTF-8")
@@ -293,9 +306,12 @@ class Endpoint:
         socket = self._new_socket(environ)
         claim = Claim(inside, environ, outer=environ.get(CLAIM), here=True, socket=socket)
         try:
-            said = ask_view(self.app, environ, claim)
+            said = ask_view(self.app, environ, claim, whole=inside.unseen)
             # The task may live on, and remembers its claim.
             claim.socket = None
+            if said.is_of_one:
+                inside.answered_by_one()
+                claim.taken = True
             if claim.taken:
                 socket.close(Reason.REFUSED)
                 if said.error is not None:
@@ -401,8 +417,11 @@ class Endpoint:
                 # Where no view is that would look for a handshake.
                 elsewhere = {"PATH_INFO": f"/{self.settings.resource}", "QUERY_STRING": "EIO="}
                 self.look_inside({**environ, **elsewhere})
-            elif self.look_inside(environ):
-                inside.learn(environ)
+                said = ""
+            else:
+                said = self.look_inside(environ)
+                if not said:
+                    inside.learn(environ)
         except ENDS_A_TASK:
             raise
         except BaseException as error:
@@ -416,11 +435,20 @@ class Endpoint:
                     "inside. If it has none, and no page there, wrap it yourself: "
                     "SocketIOMiddleware(app, namespaces)",
                 ) from error
+        else:
+            if said and ask_again and inside.may_hide_one:
+                raise RequestRefused(
+                    _FORBIDDEN,
+                    UNAUTHORIZED,
+                    code="gate-not-seen",
+                    detail=_NOT_SEEN.format(said=printable(said, 60)),
+                )
         return inside.gives_way
 
-    def look_inside(self, environ: dict[str, Any]) -> bool:
+    def look_inside(self, environ: dict[str, Any]) -> str:
         """Ask the application whether a middleware is inside, with a request of this environ that
-        such a one answers at once; whether the answer can be relied on. Blocks.
+        such a one answers at once. "" where that is known now; else the status of an answer that
+        proves nothing: of a login page, perhaps. Blocks.
 
         Raises what the application raises, ``TimeoutError`` where it takes too long, and
         ``RuntimeError`` where it answers 5xx.
@@ -428,18 +456,25 @@ class Endpoint:
         copy = {key: value for key, value in environ.items() if key not in _NO_QUESTION}
         copy |= {"REQUEST_METHOD": "GET", "wsgi.input": io.BytesIO()}
         claim = Claim(self.inside, copy, outer=environ.get(CLAIM), here=True, only_asking=True)
-        said: str = self.registry.runtime.limit(PATIENCE, ask_who, self.app, copy, claim)
-        if said.startswith("5") and not claim.taken:
-            raise RuntimeError(f"the application answered {said}")
-        # Somebody who refuses strangers may be in front of one.
-        return claim.taken or said.startswith(("2", "404", "405"))
+        said: ViewAnswer = self.registry.runtime.limit(PATIENCE, ask_who, self.app, copy, claim)
+        if claim.taken:
+            return ""
+        if said.is_of_one:
+            self.inside.answered_by_one()
+            return ""
+        status = said.status
+        if status.startswith("5"):
+            raise RuntimeError(f"the application answered {status}")
+        # A page, or that there is none: whoever asks gets as far as that. Whatever else may come
+        # from somebody in front who refuses strangers.
+        return "" if status.startswith(_NOBODY) or not status else status
 
     def _pass_on(self, route: Route, request: Request) -> WSGIApplication:
         """Let the application answer, where another middleware is."""
         environ = request.environ
         claim = Claim(self.inside, environ, outer=environ.get(CLAIM), here=True)
         if FAST not in environ:
-            if self.namespaces is not None:
+            if self.namespaces is not None or self.inside.unseen:
                 return self.app
             return PassedOn(self.app, claim, lambda: self.respond(route, request, alone=True))
         if not request.may_block:
@@ -455,7 +490,7 @@ class Endpoint:
                 "now on",
                 close=True,
             )
-        said = ask_view(self.app, environ, claim)
+        said = ask_view(self.app, environ, claim, whole=True)
         if said.error is not None:
             raise said.error
         return said.whole()

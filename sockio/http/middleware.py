@@ -143,7 +143,7 @@ class SocketIOMiddleware:
         for name in ("socketio", "sockio"):
             environ.pop(name, None)
 
-    def _give_way(self, found: SocketIOMiddleware) -> None:
+    def _give_way(self, found: SocketIOMiddleware | None) -> None:
         if self.inside.gives_way and self.namespaces is not None:
             # Whoever is in came past the gate of the other one.
             self.registry.close_all()

@@ -145,7 +145,7 @@ class SocketIOServer(WSGIServer):
         """Every middleware that requests have met, the outermost first."""
         return [self.outermost, *self.outermost.inside]
 
-    def _found(self, middleware: SocketIOMiddleware) -> None:
+    def _found(self, middleware: SocketIOMiddleware | None) -> None:
         """A request has met a middleware inside of the application."""
         self._limit = self.middleware.settings.max_connections
         if self.fast is not None and self.outermost.inside.gives_way:

@@ -88,8 +88,8 @@ class LiveServer:
         """The sessions of that."""
         return self.middleware.registry
 
-    def _reopen(self, middleware: SocketIOMiddleware) -> None:
-        if self.server.started:
+    def _reopen(self, middleware: SocketIOMiddleware | None) -> None:
+        if middleware is not None and self.server.started:
             middleware.registry.reopen()
 
     def start(self) -> LiveServer:

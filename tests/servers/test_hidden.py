@@ -148,6 +148,53 @@ def test_a_hidden_gate(
         assert "Traceback" not in server.process.output
 
 
+SITE = """
+from gevent import monkey; monkey.patch_all()
+import sys
+from flask import Flask, redirect, request
+from sockio import BaseNamespace, SocketIOMiddleware
+from sockio.server import serve
+
+class Chat(BaseNamespace):
+    pass
+
+site = Flask(__name__)
+
+@site.before_request
+def login_required():
+    if "login" not in request.cookies:
+        return redirect("/login")
+
+application = site
+if sys.argv[1] == "gate":
+    inner = SocketIOMiddleware(site.wsgi_app, {"": Chat}, authorize=lambda request: False)
+
+    def application(environ, start_response):
+        known = "login" in environ.get("HTTP_COOKIE", "")
+        return (inner if known else site)(environ, start_response)
+
+serve(application, "127.0.0.1", 0, {"": Chat})
+"""
+
+
+@pytest.mark.parametrize("behind", ["gate", "nothing"])
+def test_a_site_behind_a_login(tmp_path: Path, behind: str) -> None:
+    need_module("flask", requirement="Flask")
+    (tmp_path / "site_of_ours.py").write_text(SITE)
+    with running([PYTHON, "site_of_ours.py", behind], tmp_path) as process:
+        port = int(process.find(r"serving on http://127\.0\.0\.1:(\d+)", 30)[1])
+        first = asking(port)
+        second = asking(port, Cookie="login=1")
+        third = asking(port)
+    codes = [each.headers.get("x-sockio-refusal") for each in (first, second, third)]
+    if behind == "gate":
+        # What is met by who is logged in holds for everybody; strangers meet the site alone.
+        assert codes == ["gate-not-seen", "authorize-refused", None]
+        assert third.code == 302
+    else:
+        assert [each.code for each in (first, second, third)] == [200, 200, 200]
+
+
 def nobody_gets_in(port: int) -> None:
     for query in ("", "?t=1", "?jsonp=0"):
         answer = asking(port, path=f"/socket.io/1/{query}", Referer=f"http://127.0.0.1:{port}/")

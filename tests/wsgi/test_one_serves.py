@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import functools
 import logging
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from operator import methodcaller
 from pathlib import Path
 from typing import Any
 
+import gevent
 import pytest
 from gevent.event import Event
 
 from sockio import BaseNamespace, SocketIOMiddleware, socketio_manage
-from sockio.http import endpoint
+from sockio.http import claims, endpoint
 from sockio.server import SocketIOServer
 from sockio.testing import LiveServer, Refused
 
@@ -594,21 +596,200 @@ def test_two_resources_in_one_stack(serve: Serve, caplog: pytest.LogCaptureFixtu
     assert errors(caplog) == errors(caplog, logging.WARNING) == []
 
 
-def test_a_gate_that_is_met_late_ends_who_came_past_it(serve: Serve) -> None:
-    inner = SocketIOMiddleware(not_ours, {"": Secret}, authorize=lambda request: False)
+@pytest.fixture
+def alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process without the middlewares that other tests have made."""
+    monkeypatch.setattr(claims, "_everybody", weakref.WeakSet())
 
-    def wall(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
-        if "login" in environ.get("HTTP_COOKIE", ""):
-            return inner(environ, start_response)
-        start_response("401 Unauthorized", [("Content-Length", "0")])
+
+def answering(status: str) -> App:
+    def app(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        headers = [("Content-Length", "0"), ("Location", "/login")]
+        start_response(status, headers[: 2 if status.startswith("3") else 1])
         return []
 
-    server = serve(wall, {"": Open})
+    return app
+
+
+def walled(inside: App, status: str) -> App:
+    """Lets only those past who are logged in."""
+    wall = answering(status)
+
+    def app(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        app = inside if "login" in environ.get("HTTP_COOKIE", "") else wall
+        return app(environ, start_response)
+
+    return app
+
+
+WALLS = ["401 Unauthorized", "403 Forbidden", "302 Found", "308 Permanent Redirect", "400 Bad"]
+LOGIN = {"Cookie": "login=1"}
+
+
+@pytest.mark.parametrize("status", WALLS)
+def test_nobody_comes_in_where_a_gate_may_be_behind_a_wall(
+    serve: Serve, alone: None, status: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    inner = SocketIOMiddleware(not_ours, {"": Secret}, authorize=lambda request: False)
+    server = serve(walled(inner, status), {"": Open})
+    for _ in range(2):
+        with pytest.raises(Refused) as refused:
+            server.connect()
+        assert refused.value.code == "gate-not-seen"
+    assert f"answered {status} when" in caplog.text
+    assert "wrap this one yourself: SocketIOMiddleware(app, namespaces" in caplog.text
+    with pytest.raises(Refused) as refused:
+        server.browser().connect(headers=LOGIN)
+    assert refused.value.code == "authorize-refused"
+    with pytest.raises(Refused):
+        server.connect()
+    assert not server.server.sockets
+
+
+@pytest.mark.parametrize("status", WALLS)
+def test_a_wall_with_nothing_behind_it_is_no_gate(serve: Serve, alone: None, status: str) -> None:
+    """Every page asks for a login, and sockets are let in by what the server was given."""
+    server = serve(walled(not_ours, status), {"": Secret})
+    client = server.connect()
+    client.emit("echo", 1)
+    client.expect("echo", 1)
+    assert server.browser().connect(headers=LOGIN).connected
+
+
+@pytest.mark.parametrize("status", ["200 OK", "204 No Content", "404 Not Found", "405 No", "410 G"])
+def test_pages_are_no_wall(serve: Serve, alone: None, status: str) -> None:
+    elsewhere = SocketIOMiddleware(not_ours, {"": Secret})
+    assert serve(answering(status), {"": Open}).connect().connected
+    assert not elsewhere.registry.sockets
+
+
+def test_middlewares_that_servers_make_hide_nothing(serve: Serve, alone: None) -> None:
+    apps = [serve(walled(not_ours, "401 Unauthorized"), {"": Open}) for _ in range(2)]
+    for server in apps:
+        assert server.connect().connected
+
+
+def test_a_wall_within_a_middleware_of_the_users_own(serve: Serve, alone: None) -> None:
+    """Which is what to write where there is nothing behind."""
+    elsewhere = SocketIOMiddleware(not_ours, {"": Secret})
+    server = serve(SocketIOMiddleware(walled(not_ours, "401 Unauthorized"), {"": Open}))
+    assert server.connect().connected
+    assert not elsewhere.registry.sockets
+
+
+def test_a_gate_that_is_made_late_ends_who_came_past_it(serve: Serve, alone: None) -> None:
+    made: list[App] = []
+
+    def late(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        if not made:
+            made.append(SocketIOMiddleware(not_ours, {"": Secret}, authorize=lambda request: False))
+        return made[0](environ, start_response)
+
+    server = serve(walled(late, "401 Unauthorized"), {"": Open})
     early = server.connect()
     assert server.browser().get("/", Cookie="login=1").status == 200
     assert early.expect_end()
     with pytest.raises(Refused):
         server.connect()
+
+
+def in_a_greenlet(run: Callable[[], None]) -> None:
+    gevent.spawn(run).join()
+
+
+def in_a_thread(run: Callable[[], None]) -> None:
+    gevent.get_hub().threadpool.apply(run)
+
+
+def elsewhere(app: App, run: Callable[[Callable[[], None]], None]) -> App:
+    """Runs the application to its end in another task."""
+
+    def answers(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        parts: list[bytes] = []
+
+        def work() -> None:
+            parts.extend(app(environ, start_response) or ())
+
+        run(work)
+        return parts
+
+    return answers
+
+
+@pytest.mark.parametrize("run", [in_a_greenlet, in_a_thread])
+@pytest.mark.parametrize("kept", [("wsgi.", "HTTP_"), ("HTTP_",)], ids=["body", "no body"])
+@pytest.mark.parametrize("given", [{}, {"namespaces": {"": Open}}], ids=["view", "mapping"])
+@pytest.mark.parametrize("first", [None, "/", "/socket.io/1/xhr-polling/unknown"])
+def test_a_gate_in_another_task_holds(
+    serve: Serve,
+    run: Callable[[Callable[[], None]], None],
+    kept: tuple[str, ...],
+    given: dict[str, Any],
+    first: str | None,
+) -> None:
+    inner = SocketIOMiddleware(view, {"": Secret}, authorize=lambda request: False)
+    server = serve(rebuilding(elsewhere(inner, run), *kept), **given)
+    if first is not None:
+        server.browser().get(first)
+    for _ in range(2):
+        with pytest.raises(Refused) as refused:
+            server.connect(transport="xhr-polling")
+        assert refused.value.code == "authorize-refused"
+    answer = server.browser().get("/socket.io/1/?jsonp=3", Referer=server.url + "/")
+    assert answer.text == 'io.j[3](new Error("handshake unauthorized"));'
+    assert not server.server.sockets
+
+
+@pytest.mark.parametrize("kept", [("wsgi.", "HTTP_"), ("HTTP_",)], ids=["body", "no body"])
+@pytest.mark.parametrize("given", [{}, {"namespaces": {"": Open}}], ids=["view", "mapping"])
+@pytest.mark.parametrize("transport", ["xhr-polling", "jsonp-polling"])
+def test_the_inner_one_serves_from_another_task(
+    serve: Serve,
+    caplog: pytest.LogCaptureFixture,
+    kept: tuple[str, ...],
+    given: dict[str, Any],
+    transport: str,
+) -> None:
+    inner = SocketIOMiddleware(
+        view, {"": Secret}, transports="xhr-polling, jsonp-polling", origins="*"
+    )
+    server = serve(rebuilding(elsewhere(inner, in_a_greenlet), *kept), **given)
+    client = server.connect(transport=transport)
+    assert client.sid in inner.registry.sockets
+    inner.of("").emit("news", 2)
+    client.expect("news", 2)
+    told = [line for line in errors(caplog, logging.WARNING) if "as Socket.IO does" in line]
+    assert len(told) == (0 if "wsgi." in kept else 1)
+
+
+def test_a_page_that_shows_what_it_was_asked_for_is_none(serve: Serve, alone: None) -> None:
+    def shows(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        start_response("200 OK", [("Content-Type", "text/plain; charset=UTF-8")])
+        return [environ["QUERY_STRING"].encode()]
+
+    for path in ("/socket.io/1/?a:15:25:websocket", "/socket.io/1/?io.j[0](1);"):
+        server = serve(shows, {"": Secret})
+        assert server.browser().get(path).status == 200
+        assert server.connect().connected
+        assert not server.server.outermost.inside.gives_way
+
+
+def test_an_application_that_asks_a_server_elsewhere(serve: Serve, alone: None) -> None:
+    """Nothing of the environ goes along: the answers tell."""
+    behind = serve(SocketIOMiddleware(not_ours, {"": Secret}, authorize=lambda request: False))
+
+    def proxy(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        path = f"{environ['PATH_INFO']}?{environ['QUERY_STRING']}"
+        answer = behind.browser().request(environ["REQUEST_METHOD"], path)
+        start_response(f"{answer.status} As It Came", list(answer.headers.items()))
+        return [answer.text.encode()]
+
+    for given in ({}, {"namespaces": {"": Open}}):
+        server = serve(proxy, **given)
+        for _ in range(2):
+            with pytest.raises(Refused) as refused:
+                server.connect(transport="xhr-polling")
+            assert refused.value.code == "authorize-refused"
 
 
 def test_a_test_server_asks_when_it_is_asked() -> None:

@@ -139,7 +139,7 @@ class Command(RunServer):
             # Where the project has wrapped it out of sight, that one serves.
             found = wrap(application)
             found.stand_in()
-            found.inside.when_found(lambda middleware: remember(middleware.serving.registry))
+            found.inside.when_found(_remember_met)
             return found
         remember(found.registry)
         return application
@@ -234,3 +234,8 @@ class _AccessLog:
 
     def flush(self) -> None:
         self._command.stderr.flush()
+
+
+def _remember_met(middleware: Any) -> None:
+    if middleware is not None:
+        remember(middleware.serving.registry)
