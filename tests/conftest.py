@@ -10,6 +10,7 @@ from gevent import monkey
 
 monkey.patch_all()
 
+import weakref  # noqa: E402
 from collections.abc import Callable, Iterator  # noqa: E402
 from typing import Any  # noqa: E402
 
@@ -18,6 +19,7 @@ import pytest  # noqa: E402
 from hypothesis import HealthCheck, settings  # noqa: E402
 
 from sockio.config import Settings  # noqa: E402
+from sockio.http import claims  # noqa: E402
 from sockio.testing import ManualRuntime  # noqa: E402
 
 from .support.alone import in_its_own_process, is_alone  # noqa: E402
@@ -106,3 +108,9 @@ def no_greenlet_died(request: pytest.FixtureRequest) -> Iterator[None]:
 def serve(sockio_serve: Callable[..., Served]) -> Callable[..., Served]:
     """Start real servers: ``server = serve(app, **settings)``; all are stopped at the end."""
     return sockio_serve
+
+
+@pytest.fixture
+def alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process without the middlewares that other tests have made."""
+    monkeypatch.setattr(claims, "_everybody", weakref.WeakSet())

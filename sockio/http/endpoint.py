@@ -436,7 +436,7 @@ class Endpoint:
                     "SocketIOMiddleware(app, namespaces)",
                 ) from error
         else:
-            if said and ask_again and inside.may_hide_one:
+            if said and ask_again and inside.may_hide_one():
                 raise RequestRefused(
                     _FORBIDDEN,
                     UNAUTHORIZED,

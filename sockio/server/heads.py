@@ -19,6 +19,7 @@ __all__ = [
     "read_head",
     "target_too_long",
     "too_large",
+    "too_many_lines",
 ]
 
 #: Lines of headers in one request.
@@ -67,7 +68,7 @@ def read_head(data: bytes) -> Head:
         raise malformed()
     line, *lines = data[:-4].decode("latin-1").split("\r\n")
     if len(lines) > MAX_LINES:
-        raise too_large(f"more than {MAX_LINES} lines of headers")
+        raise too_many_lines()
     fields = []
     for each in lines:
         name, _, value = each.partition(":")
@@ -87,7 +88,7 @@ def _check_end(fields: Iterable[tuple[str, str]], minor: bytes) -> None:
             once[lower] = value
     length, coding = once.get("content-length"), once.get("transfer-encoding")
     if length is not None and not _LENGTH.fullmatch(length):
-        raise malformed("a content-length that is no number")
+        raise malformed("a content-length that is no number of up to 18 digits")
     if coding is not None:
         if length is not None:
             raise malformed("a content-length beside a transfer-encoding")
@@ -102,14 +103,24 @@ def malformed(reason: str = "the head is malformed") -> BadHead:
     return BadHead("400 Bad Request", "bad-request", reason)
 
 
-def too_large(reason: str) -> BadHead:
-    """The refusal of a head that is larger than it may be."""
+def too_large(limit: int) -> BadHead:
+    """The refusal of a head that is larger than ``limit``, in bytes."""
+    return _too_large(f"the head is larger than {limit} bytes")
+
+
+def too_many_lines() -> BadHead:
+    """The refusal of a head that has more lines than it may have."""
+    return _too_large(f"the head has more than {MAX_LINES} lines of headers")
+
+
+def _too_large(reason: str) -> BadHead:
     return BadHead("431 Request Header Fields Too Large", "head-too-large", reason)
 
 
-def target_too_long() -> BadHead:
-    """The refusal of a request line that is longer than it may be."""
-    return BadHead("414 URI Too Long", "target-too-long", "the request line is too long")
+def target_too_long(limit: int) -> BadHead:
+    """The refusal of a request line of ``limit`` bytes or more."""
+    reason = f"the request line has {limit} bytes or more"
+    return BadHead("414 URI Too Long", "target-too-long", reason)
 
 
 def answer(bad: BadHead) -> bytes:

@@ -4,7 +4,8 @@
 * Whatever is waited for on a connection has a deadline: :mod:`sockio.server.door`.
 * A connection that brings more than the others lets the loop look for input in between.
 * Only what is an upgrade is treated as one: requests with a body have it read as that.
-* What a client does that goes, or never made sense, is one line for the log and no traceback.
+* What a client does that goes, or never made sense, is one line for the log and no traceback. What
+  a page raises is one line with its traceback, as often as ``log_lines`` allows, and a 500.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ import socket as stdlib_socket
 import time
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
+import gevent
 from gevent import pywsgi
 from gevent.pywsgi import Input, WSGIHandler
 
@@ -32,9 +35,12 @@ from .heads import (
     read_head,
     target_too_long,
     too_large,
+    too_many_lines,
 )
 
 __all__ = ["Handler", "Reader", "Wait"]
+
+log = logging.getLogger("sockio.http")
 
 #: Bytes that are read away of what nobody wants, before the connection is cut.
 UNWANTED = 262_144
@@ -45,6 +51,9 @@ PART = 65_536
 
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,16})[\t ]*(?:;[\t\x20-\x7e\x80-\xff]*)?\r\n")
 _TRAILER = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t\x20-\x7e\x80-\xff]*\r\n")
+
+#: What a page may raise to end more than its request.
+_ENDS_THE_PROCESS = (SystemExit, KeyboardInterrupt)
 
 #: How gevent.pywsgi's input says that the client has gone.
 _ENDED = "unexpected end of file"
@@ -167,6 +176,10 @@ class Wait:
         cut(self._sock)
 
 
+class _BadBody(_gevents._InvalidClientInput):  # type: ignore[misc]
+    """A body that cannot be read on. Its text holds nothing of the request."""
+
+
 class _Input(Input):
     """A body, whose chunks are read as strictly as heads are."""
 
@@ -183,15 +196,16 @@ class _Input(Input):
             left = TRAILERS
             while (line := rfile.readline(left)) != b"\r\n":
                 left -= len(line)
-                if left <= 0 or not _TRAILER.fullmatch(line):
+                if left <= 0:
+                    raise self._bad(f"more than {TRAILERS} bytes of headers behind the chunks")
+                if not _TRAILER.fullmatch(line):
                     raise self._bad("no header behind the chunks")
         return size
 
     def _bad(self, what: str) -> Exception:
         # What follows is not known to be a request: nothing of it is read.
         self._chunked_input_error = True
-        error: Exception = _gevents._InvalidClientInput(what)
-        return error
+        return _BadBody(what)
 
     @property
     def unread(self) -> int:
@@ -268,13 +282,15 @@ class Handler(WSGIHandler):
             # One too many behind the body before, as clients of old sent it (RFC 9112, 2.2).
             line = readline(MAX_REQUEST_LINE)
         if len(line) >= MAX_REQUEST_LINE:
-            raise target_too_long()
+            raise target_too_long(MAX_REQUEST_LINE)
         lines = []
         while True:
             lines.append(line)
             left -= len(line)
-            if left < 0 or len(lines) > MAX_LINES + 2:
-                raise too_large(f"the head is larger than {door.max_head} bytes")
+            if left < 0:
+                raise too_large(door.max_head)
+            if len(lines) > MAX_LINES + 2:
+                raise too_many_lines()
             if line[-2:] != b"\r\n":
                 if line[-1:] == b"\n":
                     raise malformed()
@@ -386,10 +402,38 @@ class Handler(WSGIHandler):
             if self._write_error is None:
                 self._send_error_response_if_possible(400)
             return
-        super().handle_error(t, v, tb)
+        self._tell_failed(v)
+        if isinstance(v, _ENDS_THE_PROCESS):
+            super().handle_error(t, v, tb)
+        else:
+            self._send_error_response_if_possible(500)
+
+    def _tell_failed(self, error: BaseException) -> None:
+        """Log what the application raised, whatever that is: gevent would write the environ, too,
+        and without an end."""
+        request: Any = self.environ or {}
+        killed = isinstance(error, gevent.GreenletExit)
+        if killed and self._door.stopping:
+            # So the server ends what does not end by itself.
+            return
+        address = self._address()
+        self._door.complaints.say(
+            log,
+            logging.ERROR,
+            "page-failed",
+            address,
+            "%s %s from %s failed: %r%s",
+            request.get("REQUEST_METHOD", "?"),
+            quote(request.get("PATH_INFO", "?").encode("latin-1", "replace")),
+            address or "?",
+            error,
+            " (it ends the process)" if isinstance(error, _ENDS_THE_PROCESS) else "",
+            exc_info=error,
+        )
 
     def _handle_client_error(self, ex: Any) -> Any:
-        bad = malformed(f"a request that makes no sense ({type(ex).__name__})")
+        what = str(ex) if isinstance(ex, _BadBody) else type(ex).__name__
+        bad = malformed(f"a request that makes no sense ({what})")
         self._door.tell_refused(self._address(), bad)
         return "400", answer(bad)
 

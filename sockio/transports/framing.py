@@ -21,7 +21,10 @@ from ..exceptions import RequestRefused
 from ..sessions.complaints import debug_logger
 from .connection import FAST
 
-__all__ = ["FrameReader", "Upgrade", "close_frame", "negotiate", "text_frame"]
+__all__ = ["SWITCHING", "FrameReader", "close_frame", "negotiate", "refuse_body", "text_frame"]
+
+#: The status of the answer to a request for a websocket that opens one.
+SWITCHING = "101 Switching Protocols"
 
 # The library says at INFO and ERROR what is only a client's mistake here.
 _quiet = debug_logger("sockio.websocket.frames")
@@ -52,23 +55,9 @@ except ImportError:  # built without a C compiler
     from websockets.utils import apply_mask
 
 
-class Upgrade:
-    """The answer to an upgrade request: 101 and headers, or a refusal."""
-
-    __slots__ = ("body", "headers", "status")
-
-    def __init__(self, status: str, headers: list[tuple[str, str]], body: bytes) -> None:
-        self.status = status
-        self.headers = headers
-        self.body = body
-
-    @property
-    def accepted(self) -> bool:
-        return self.status.startswith("101")
-
-
-def negotiate(environ: Mapping[str, Any]) -> Upgrade:
-    """Check an upgrade request as RFC 6455 asks for, and compute its answer.
+def negotiate(environ: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Check an upgrade request as RFC 6455 asks for: the headers of its ``101``. Raises
+    ``RequestRefused``.
 
     The drafts 7 and 8, spoken by browsers of 2011, have the framing of the final version 13.
     """
@@ -77,25 +66,48 @@ def negotiate(environ: Mapping[str, Any]) -> Upgrade:
     accepted = _accept_plainly(environ)
     if accepted is not None:
         return accepted
+    version = environ.get("HTTP_SEC_WEBSOCKET_VERSION", "").strip()
+    if version not in _VERSIONS:
+        raise RequestRefused(
+            "426 Upgrade Required",
+            "This server speaks version 13 of the websocket protocol.",
+            code="websocket-version",
+            detail=f"the client asks for version {version[:20]!r}" if version else "it names none",
+            headers=[("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13")],
+        )
     headers = Headers()
     for key, value in environ.items():
         if key.startswith("HTTP_"):
             headers[key[5:].replace("_", "-")] = value
-    if environ.get("HTTP_SEC_WEBSOCKET_VERSION", "").strip() in ("7", "8"):
-        del headers["Sec-WebSocket-Version"]
-        headers["Sec-WebSocket-Version"] = "13"
+    del headers["Sec-WebSocket-Version"]
+    headers["Sec-WebSocket-Version"] = "13"
     protocol = ServerProtocol(logger=_quiet)
     response = protocol.accept(Request(environ.get("PATH_INFO", "/"), headers))
-    left_to_the_server = {"date", "connection", "content-length"}
-    if response.status_code == 101:
-        left_to_the_server.remove("connection")
-    return Upgrade(
-        f"{response.status_code} {response.reason_phrase}",
-        [(k, v) for k, v in response.headers.raw_items() if k.lower() not in left_to_the_server],
-        bytes(response.body or b""),
-    )
+    if response.status_code != 101:
+        raise RequestRefused(
+            f"{response.status_code} {response.reason_phrase}",
+            bytes(response.body or b"").decode("utf-8", "replace").strip(),
+            code="bad-upgrade",
+        )
+    return [(k, v) for k, v in response.headers.raw_items() if k.lower() != "date"]
 
 
+def refuse_body(environ: Mapping[str, Any]) -> None:
+    """Raise ``RequestRefused`` for a request with a body: it depends on who reads it whether that
+    would be taken for frames."""
+    if environ.get("CONTENT_LENGTH") not in _NO_BODY or "HTTP_TRANSFER_ENCODING" in environ:
+        raise RequestRefused(
+            "400 Bad Request",
+            "A request for a websocket has no body.",
+            code="bad-upgrade",
+            close=True,
+        )
+
+
+#: A length that says there is no body.
+_NO_BODY = (None, "", "0")
+#: The versions of the protocol that are spoken.
+_VERSIONS = ("7", "8", "13")
 #: What a header may hold (RFC 9110, 5.5).
 _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 #: A key that is 16 bytes in base64, and how the clients of today write the other two headers.
@@ -115,8 +127,8 @@ def _check_values(environ: Mapping[str, Any]) -> None:
             )
 
 
-def _accept_plainly(environ: Mapping[str, Any]) -> Upgrade | None:
-    """The answer to a request of which nothing needs to be judged, in a fiftieth of the time that
+def _accept_plainly(environ: Mapping[str, Any]) -> list[tuple[str, str]] | None:
+    """The same for a request of which nothing needs to be judged, in a fiftieth of the time that
     the library takes for it; None for any other."""
     get = environ.get
     key = get("HTTP_SEC_WEBSOCKET_KEY", "")
@@ -126,7 +138,7 @@ def _accept_plainly(environ: Mapping[str, Any]) -> Upgrade | None:
         and get("HTTP_CONNECTION", "").lower() in _PLAIN_CONNECTION
         and _KEY.fullmatch(key)
     ):
-        return Upgrade("101 Switching Protocols", _switched(key), b"")
+        return _switched(key)
     return None
 
 

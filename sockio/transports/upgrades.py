@@ -23,7 +23,7 @@ from ..runtime.interfaces import Runtime
 from .answers import Answer, Head
 from .base import WSGIApplication
 from .connection import FAST, handed_out, read_early, take_over, upgradable, with_tls
-from .framing import negotiate
+from .framing import SWITCHING, negotiate, refuse_body
 from .streams import BlockingStream, Stream, WatchedStream
 
 __all__ = ["Upgraded", "is_foreign", "upgrade"]
@@ -83,23 +83,23 @@ def upgrade(
     asked = environ.get("HTTP_UPGRADE", "").strip().lower() == "websocket"
     if not asked or "upgrade" not in environ.get("HTTP_CONNECTION", "").lower():
         raise RequestRefused("400 Bad Request", _NO_UPGRADE, code="no-upgrade")
-    fast = FAST in environ
+    if FAST in environ:
+        answer = Answer(Head.bare(SWITCHING, negotiate(environ)))
+        return Upgraded(answer, runtime, connected)
+    refuse_body(environ)
     take = handed_out(environ)
-    native = None if fast else upgradable(environ)
-    if native is None and take is None and not fast:
+    native = upgradable(environ)
+    if native is None and take is None:
         raise RequestRefused(
             "501 Not Implemented", _NO_SERVER, code="server-cannot-upgrade", detail=_NO_SERVER
         )
-    answer = negotiate(environ)
-    if fast or not answer.accepted:
-        given = Answer(Head.bare(answer.status, answer.headers), answer.body)
-        return Upgraded(given, runtime, connected) if answer.accepted else given
+    headers = negotiate(environ)
     if take is not None:
 
         def hand_over(
             environ: dict[str, Any], start_response: Callable[..., Any]
         ) -> Iterable[bytes]:
-            connected(WatchedStream(take(answer.headers), runtime), b"")
+            connected(WatchedStream(take(headers), runtime), b"")
             return []
 
         return hand_over
@@ -107,7 +107,7 @@ def upgrade(
     reader, sock = native
 
     def accept(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        start_response(answer.status, answer.headers)(b"")
+        start_response(SWITCHING, headers)(b"")
         if with_tls(sock) or not detach:
             early = read_early(reader, sock)
             _run_blocking(sock, early, runtime, connected)

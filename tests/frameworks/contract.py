@@ -141,7 +141,7 @@ class Contract:
         assert browser.get("/socket.io/").text == "Welcome to socket.io."
 
     def test_namespaces_given_to_the_middleware_need_no_view(
-        self, serve: Callable[..., Served], visit: Visit, pages: WSGIApp
+        self, alone: None, serve: Callable[..., Served], visit: Visit, pages: WSGIApp
     ) -> None:
         class Open(BaseNamespace):
             def on_add(self, one: Any, other: Any) -> Any:
@@ -153,7 +153,12 @@ class Contract:
     @pytest.mark.e2e
     @pytest.mark.parametrize("transport", ["websocket", "xhr-polling"])
     def test_the_real_client_talks_beside_the_pages(
-        self, serve: Callable[..., Served], node: Node, pages: WSGIApp, transport: str
+        self,
+        alone: None,
+        serve: Callable[..., Served],
+        node: Node,
+        pages: WSGIApp,
+        transport: str,
     ) -> None:
         goodbyes = Transcript("server")
 

@@ -148,7 +148,7 @@ def test_dw02_pages_and_websockets_have_routes_of_their_own(site: Site) -> None:
     [
         pytest.param({"Origin": "http://evil.example"}, 403, id="another site"),
         pytest.param({"Sec_WebSocket_Key": None}, 400, id="no key"),
-        pytest.param({"Sec_WebSocket_Version": "99"}, 400, id="an unknown version"),
+        pytest.param({"Sec_WebSocket_Version": "99"}, 426, id="an unknown version"),
     ],
 )
 def test_a_bad_upgrade_is_refused_before_it(

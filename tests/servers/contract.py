@@ -13,7 +13,7 @@ import pytest
 from ..support.node import Node
 from ..support.processes import Process
 from ..support.raw_http import Connection, get, handshake, post
-from ..support.raw_websocket import TEXT, RawWebSocket, frame, open_session
+from ..support.raw_websocket import TEXT, RawWebSocket, frame, open_session, upgrade_request
 
 __all__ = ["FOLDER", "PYTHON", "EndingContract", "Served", "ServerContract", "WebSocketContract"]
 
@@ -82,6 +82,8 @@ class WebSocketContract(ServerContract):
 
     #: Whether the server hands on what a client sent without waiting for its upgrade.
     keeps_early_frames: ClassVar[bool] = True
+    #: Whether the application is asked before an upgrade is answered.
+    asks_first: ClassVar[bool] = True
 
     def test_websocket_is_offered_first(self, server: Served) -> None:
         offered = get(server.port, "/socket.io/1/").body.split(":")[3]
@@ -126,6 +128,16 @@ class WebSocketContract(ServerContract):
         early = frame(TEXT, "1::/chat") + frame(TEXT, "3::/chat:early")
         with RawWebSocket(server.port, handshake(server.port), behind=early) as websocket:
             assert [websocket.hear() for _ in range(3)] == ["1::", "1::/chat", "3::/chat:early"]
+
+    def test_a_version_that_is_not_spoken(self, server: Served) -> None:
+        if not self.asks_first:
+            pytest.skip("the server refuses it in its own way")
+        path = f"/socket.io/1/websocket/{handshake(server.port)}"
+        with Connection(server.port) as connection:
+            connection.send(upgrade_request(path, server.port, {"Sec-WebSocket-Version": "99"}))
+            answer = connection.answer()
+        assert (answer.code, answer.headers["x-sockio-refusal"]) == (426, "websocket-version")
+        assert answer.headers["sec-websocket-version"] == "13"
 
     def test_an_unknown_session(self, server: Served) -> None:
         with RawWebSocket(server.port, "nobody") as websocket:

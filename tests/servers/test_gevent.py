@@ -80,6 +80,8 @@ class TestPywsgi(WebSocketContract):
 
 
 class TestGeventWebSocket(WebSocketContract):
+    asks_first = False
+
     @staticmethod
     def serving() -> AbstractContextManager[Served]:
         return program(PATCHED + GEVENT_WEBSOCKET + SERVE)

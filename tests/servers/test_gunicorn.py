@@ -65,6 +65,8 @@ class TestPywsgi(WebSocketContract):
 
 
 class TestGeventWebSocket(WebSocketContract):
+    asks_first = False
+
     @staticmethod
     def serving() -> AbstractContextManager[Served]:
         return gunicorn("geventwebsocket.gunicorn.workers.GeventWebSocketWorker")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import functools
 import logging
-import weakref
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from operator import methodcaller
@@ -19,7 +18,7 @@ import pytest
 from gevent.event import Event
 
 from sockio import BaseNamespace, SocketIOMiddleware, socketio_manage
-from sockio.http import claims, endpoint
+from sockio.http import endpoint
 from sockio.server import SocketIOServer
 from sockio.testing import LiveServer, Refused
 
@@ -596,12 +595,6 @@ def test_two_resources_in_one_stack(serve: Serve, caplog: pytest.LogCaptureFixtu
     assert errors(caplog) == errors(caplog, logging.WARNING) == []
 
 
-@pytest.fixture
-def alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process without the middlewares that other tests have made."""
-    monkeypatch.setattr(claims, "_everybody", weakref.WeakSet())
-
-
 def answering(status: str) -> App:
     def app(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         headers = [("Content-Length", "0"), ("Location", "/login")]
@@ -667,6 +660,17 @@ def test_middlewares_that_servers_make_hide_nothing(serve: Serve, alone: None) -
     apps = [serve(walled(not_ours, "401 Unauthorized"), {"": Open}) for _ in range(2)]
     for server in apps:
         assert server.connect().connected
+
+
+def test_a_middleware_that_nobody_keeps_hides_nothing(serve: Serve, alone: None) -> None:
+    gone = SocketIOMiddleware(not_ours, {"": Secret})
+    server = serve(walled(not_ours, "401 Unauthorized"), {"": Open})
+    with pytest.raises(Refused):
+        server.connect()
+    del gone
+    # One more is made, and forgotten, as in the course of tests.
+    SocketIOMiddleware(not_ours, {"": Secret})
+    assert server.connect().connected
 
 
 def test_a_wall_within_a_middleware_of_the_users_own(serve: Serve, alone: None) -> None:

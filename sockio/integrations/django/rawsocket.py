@@ -31,7 +31,7 @@ from ...runtime.pace import Pace
 from ...sessions.complaints import at_length, debug_logger
 from ...transports.connection import cut, read_early, server_of, upgradable
 from ...transports.foreign import is_larger
-from ...transports.framing import negotiate
+from ...transports.framing import SWITCHING, negotiate, refuse_body
 from ...transports.streams import CHUNK, hand_on
 from ...transports.unreadable import TOO_LARGE, describe
 from .farewell import Farewell
@@ -510,6 +510,7 @@ class Door:
                 code="method-not-allowed",
                 headers=[("Allow", "GET")],
             )
+        refuse_body(environ)
         native = upgradable(environ)
         if native is None:
             raise RequestRefused(
@@ -518,18 +519,11 @@ class Door:
                 code="server-cannot-upgrade",
                 detail="serve by runserver_socketio, sockio serve, or gunicorn -k gevent_pywsgi",
             )
-        answer = negotiate(environ)
-        if not answer.accepted:
-            raise RequestRefused(
-                answer.status,
-                answer.body.decode("utf-8", "replace"),
-                code="no-upgrade",
-                headers=[(k, v) for k, v in answer.headers if k.lower() != "content-type"],
-            )
+        headers = negotiate(environ)
         offered = environ.get("HTTP_SEC_WEBSOCKET_PROTOCOL", "").replace(" ", "").split(",")
         chosen = next((each for each in subprotocols if each in offered), "")
         extra = [("Sec-WebSocket-Protocol", chosen)] if chosen else []
-        self._start_response(answer.status, [*answer.headers, *extra])(b"")
+        self._start_response(SWITCHING, [*headers, *extra])(b"")
         reader, sock = native
 
         def hang_up() -> None:
