@@ -11,6 +11,7 @@ import contextlib
 import io
 import socket as stdlib_socket
 import struct
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -18,6 +19,7 @@ from ..runtime.interfaces import Cancellable, Runtime
 
 __all__ = [
     "FAST",
+    "answer_at_once",
     "can_upgrade",
     "closes_silently",
     "connection_of",
@@ -92,6 +94,41 @@ def server_of(start_response: Callable[..., Any]) -> Any:
     it gave with the request; None where another layer has put one of its own in that place."""
     server = getattr(getattr(start_response, "__self__", None), "server", None)
     return server if hasattr(server, "started") else None
+
+
+def answer_at_once(start_response: Callable[..., Any], status: str, headers: Headers) -> None:
+    """Write a head without a body to the connection of an :func:`upgradable` request, now.
+
+    A layer around may keep what it is told until it has the whole answer, as WebOb's
+    ``get_response()`` does, or give nothing to write by, as Paste's ``ErrorMiddleware``. It is
+    told, may add headers where it passes them on at once, and is not waited for: what it says later
+    finds the answer given.
+    """
+    handler = _handler_of(start_response)
+    write = start_response(status, headers)
+    if handler is None:
+        write(b"")
+        return
+    if not handler.status:
+        handler.start_response(status, headers)
+    if not handler.headers_sent:
+        handler.write(b"")
+
+
+def _handler_of(start_response: Callable[..., Any]) -> Any:
+    """gevent.pywsgi's handler of the request that the calling task answers: by what it gave with
+    the request, or by its frame, below those of the layers that gave something else. Or None."""
+    handler = getattr(start_response, "__self__", None)
+    if hasattr(handler, "headers_sent"):
+        return handler
+    frame = sys._getframe(2)
+    while frame is not None:
+        if frame.f_code.co_name == "run_application":
+            handler = frame.f_locals.get("self")
+            if hasattr(handler, "headers_sent"):
+                return handler
+        frame = frame.f_back  # type: ignore[assignment]
+    return None
 
 
 def handed_out(environ: Mapping[str, Any]) -> Callable[[Headers], Any] | None:

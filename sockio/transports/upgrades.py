@@ -22,7 +22,15 @@ from ..exceptions import RequestRefused, UsageError
 from ..runtime.interfaces import Runtime
 from .answers import Answer, Head
 from .base import WSGIApplication
-from .connection import FAST, handed_out, read_early, take_over, upgradable, with_tls
+from .connection import (
+    FAST,
+    answer_at_once,
+    handed_out,
+    read_early,
+    take_over,
+    upgradable,
+    with_tls,
+)
 from .framing import SWITCHING, negotiate, refuse_body
 from .streams import BlockingStream, Stream, WatchedStream
 
@@ -107,7 +115,7 @@ def upgrade(
     reader, sock = native
 
     def accept(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        start_response(SWITCHING, headers)(b"")
+        answer_at_once(start_response, SWITCHING, headers)
         if with_tls(sock) or not detach:
             early = read_early(reader, sock)
             _run_blocking(sock, early, runtime, connected)

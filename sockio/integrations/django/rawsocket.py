@@ -29,7 +29,7 @@ from ...exceptions import RequestRefused
 from ...runtime.gevent_runtime import GeventRuntime
 from ...runtime.pace import Pace
 from ...sessions.complaints import at_length, debug_logger
-from ...transports.connection import cut, read_early, server_of, upgradable
+from ...transports.connection import answer_at_once, cut, read_early, server_of, upgradable
 from ...transports.foreign import is_larger
 from ...transports.framing import SWITCHING, negotiate, refuse_body
 from ...transports.streams import CHUNK, hand_on
@@ -523,7 +523,7 @@ class Door:
         offered = environ.get("HTTP_SEC_WEBSOCKET_PROTOCOL", "").replace(" ", "").split(",")
         chosen = next((each for each in subprotocols if each in offered), "")
         extra = [("Sec-WebSocket-Protocol", chosen)] if chosen else []
-        self._start_response(SWITCHING, [*headers, *extra])(b"")
+        answer_at_once(self._start_response, SWITCHING, [*headers, *extra])
         reader, sock = native
 
         def hang_up() -> None:
