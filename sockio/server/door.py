@@ -133,6 +133,12 @@ class Door:
             return False
         return now >= self._until
 
+    def take_turns(self) -> None:
+        """Let the loop look for input, if the connections have kept it busy for long. Blocks until
+        then."""
+        if self.busy_for_long():
+            self.runtime.breathe()
+
     # ---- telling
 
     def tell(self, level: int, kind: str, host: str, message: str, *args: Any) -> None:

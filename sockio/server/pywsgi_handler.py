@@ -101,8 +101,7 @@ class Reader(stdlib_socket.SocketIO):
         if sock.timeout == 0.0:
             # Somebody wants what is there, and no more.
             return super().readinto(buffer)
-        if door.busy_for_long():
-            door.runtime.breathe()
+        door.take_turns()
         got: int | None
         try:
             got = self._read_now(buffer) if self._plain else None
@@ -254,8 +253,7 @@ class Handler(WSGIHandler):
         door = self._door
         if door.stopping:
             return None
-        if door.busy_for_long():
-            door.runtime.breathe()
+        door.take_turns()
         try:
             result = super().handle_one_request()
         except BadHead as bad:
@@ -365,8 +363,7 @@ class Handler(WSGIHandler):
         try:
             sent = self._send_now(view)
             while sent < len(view):
-                if door.busy_for_long():
-                    door.runtime.breathe()
+                door.take_turns()
                 writing = Wait(sock, time.monotonic() + door.patience)
                 door.expect(writing)
                 try:

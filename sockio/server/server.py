@@ -336,7 +336,7 @@ class SocketIOServer(WSGIServer):
         door, this = self.door, cast(Any, self)
         # In two steps, because the first one takes the connection away from the socket.
         options = {**this.ssl_args, "do_handshake_on_connect": False}
-        self._take_turns()
+        door.take_turns()
         if is_gone(client_socket):
             self._tell_no_tls(address, "the client has gone")
             return None
@@ -355,7 +355,7 @@ class SocketIOServer(WSGIServer):
                 # What the client says first is what costs: a signature of ours. Those of many who
                 # come at once are not made one after the other.
                 gevent.socket.wait_read(sock.fileno())
-                self._take_turns()
+                door.take_turns()
                 sock.do_handshake()
             except (OSError, ValueError) as error:
                 self._tell_no_tls(address, error)
@@ -363,11 +363,6 @@ class SocketIOServer(WSGIServer):
             finally:
                 door.forget(wait)
             return self.handle(sock, address)
-
-    def _take_turns(self) -> None:
-        """Let the loop look for input, if the connections have kept it busy for long."""
-        if self.door.busy_for_long():
-            self.door.runtime.breathe()
 
     def _tell_no_tls(self, address: Any, error: object) -> None:
         host = str(address[0]) if isinstance(address, tuple) else ""
