@@ -203,6 +203,7 @@ class Claim:
         "_path",
         "asker",
         "here",
+        "met_view",
         "only_asking",
         "outer",
         "script",
@@ -230,6 +231,8 @@ class Claim:
         self.socket = socket
         #: A middleware inside answers this request.
         self.taken = False
+        #: Only asking, it came to a view that calls ``socketio_manage()``.
+        self.met_view = False
         self.script: str = environ.get("SCRIPT_NAME", "")
         self._path: str = environ.get("PATH_INFO", "")
         self._input = environ.get("wsgi.input")

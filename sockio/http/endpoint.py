@@ -457,7 +457,7 @@ class Endpoint:
         copy |= {"REQUEST_METHOD": "GET", "wsgi.input": io.BytesIO()}
         claim = Claim(self.inside, copy, outer=environ.get(CLAIM), here=True, only_asking=True)
         said: ViewAnswer = self.registry.runtime.limit(PATIENCE, ask_who, self.app, copy, claim)
-        if claim.taken:
+        if claim.taken or claim.met_view:
             return ""
         if said.is_of_one:
             self.inside.answered_by_one()
@@ -467,7 +467,7 @@ class Endpoint:
             raise RuntimeError(f"the application answered {status}")
         # A page, or that there is none: whoever asks gets as far as that. Whatever else may come
         # from somebody in front who refuses strangers.
-        return "" if status.startswith(_NOBODY) or not status else status
+        return "" if status.startswith(_NOBODY) else status or "nothing"
 
     def _pass_on(self, route: Route, request: Request) -> WSGIApplication:
         """Let the application answer, where another middleware is."""

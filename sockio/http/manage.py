@@ -51,6 +51,7 @@ def socketio_manage(
     if socket is None and (claim := claim_of(environ)) is not None:
         if claim.only_asking:
             # Nobody is let in by this request: it looks for a middleware, and found a view.
+            claim.met_view = True
             return answer_for_caller()
         # A layer between has made an environ of its own.
         socket = environ["socketio"] = environ["sockio"] = claim.socket

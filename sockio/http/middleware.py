@@ -145,8 +145,11 @@ class SocketIOMiddleware:
 
     def _give_way(self, found: SocketIOMiddleware | None) -> None:
         if self.inside.gives_way and self.namespaces is not None:
-            # Whoever is in came past the gate of the other one.
-            self.registry.close_all()
+            # Whoever is in came past the gate of the other one, which may be in another thread.
+            if self.runtime.here():
+                self.registry.close_all()
+            else:
+                self.runtime.from_thread(self.registry.close_all)
 
     @property
     def serving(self) -> SocketIOMiddleware:

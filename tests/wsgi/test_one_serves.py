@@ -639,6 +639,31 @@ def test_nobody_comes_in_where_a_gate_may_be_behind_a_wall(
     assert not server.server.sockets
 
 
+def test_nor_where_the_application_says_nothing(serve: Serve, alone: None) -> None:
+    inner = SocketIOMiddleware(not_ours, {"": Secret}, authorize=lambda request: False)
+    server = serve(lambda environ, start_response: [], {"": Open})
+    with pytest.raises(Refused) as refused:
+        server.connect()
+    assert refused.value.code == "gate-not-seen"
+    assert not inner.registry.sockets
+
+
+def test_who_came_before_a_gate_in_another_thread_is_ended(serve: Serve, alone: None) -> None:
+    inner = SocketIOMiddleware(not_ours, {"": Secret}, authorize=lambda request: False)
+    apps: list[App] = [not_ours, elsewhere(inner, in_a_thread)]
+
+    def app(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        return apps[0](environ, start_response)
+
+    server = serve(app, {"": Open})
+    early = server.connect()
+    apps.remove(not_ours)
+    with pytest.raises(Refused) as refused:
+        server.connect()
+    assert refused.value.code == "authorize-refused"
+    assert early.expect_end()
+
+
 @pytest.mark.parametrize("status", WALLS)
 def test_a_wall_with_nothing_behind_it_is_no_gate(serve: Serve, alone: None, status: str) -> None:
     """Every page asks for a login, and sockets are let in by what the server was given."""
