@@ -22,6 +22,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, ClassVar, Protocol
 
+from ..runtime.gevent_runtime import ENDS_A_TASK
+
 __all__ = ["CLAIM", "Claim", "Inside", "Middleware", "PassedOn", "claim_of", "is_answer_of_one"]
 
 log = logging.getLogger("sockio")
@@ -361,7 +363,9 @@ class PassedOn:
             close = getattr(body, "close", None)
             if close is not None:
                 close()
-        except Exception:
+        except ENDS_A_TASK:
+            raise
+        except BaseException:
             if claim.taken:
                 raise
         return self._otherwise()(environ, start_response)

@@ -303,6 +303,57 @@ def test_what_is_refused_is_one_limited_line_without_what_was_sent(
     assert capfd.readouterr().err == ""
 
 
+BOUNDS = [
+    pytest.param("X: a\r\n" * (MAX_LINES + 1), "", "more than 100 lines of headers", id="lines"),
+    pytest.param(f"X: {'a' * 30_000}\r\n", "", "larger than 20000 bytes", id="bytes"),
+    pytest.param("X: a\r\n" * 9000, "", "more than 100 lines", id="lines before bytes"),
+    pytest.param(f"Content-Length: {'1' * 19}\r\n", "", "up to 18 digits", id="digits"),
+    pytest.param(
+        "Transfer-Encoding: chunked\r\n",
+        "0\r\n" + f"X: {'a' * 500}\r\n" * 20,
+        "more than 8192 bytes of headers behind the chunks",
+        id="trailers",
+    ),
+    pytest.param(
+        "Transfer-Encoding: chunked\r\n",
+        f"0\r\nX: {'a' * 9000}\r\n",
+        "more than 8192 bytes of headers behind the chunks",
+        id="one long trailer",
+    ),
+    pytest.param(
+        "Transfer-Encoding: chunked\r\n", "0\r\nX\r\n\r\n", "no header behind", id="no trailer"
+    ),
+    pytest.param("Transfer-Encoding: chunked\r\n", "x\r\n", "no size of a chunk", id="no size"),
+]
+
+
+@pytest.mark.parametrize(("lines", "body", "said"), BOUNDS)
+def test_the_log_names_the_bound_that_was_met(
+    way: Way,
+    asked: list[str],
+    caplog: pytest.LogCaptureFixture,
+    lines: str,
+    body: str,
+    said: str,
+) -> None:
+    way.serve(application(asked), {"": Echo}, max_head=20_000)
+    with way.connect() as connection:
+        connection.send(f"POST /other HTTP/1.1\r\nHost: x\r\n{lines}\r\n{body}".encode())
+        assert 400 <= connection.answer().code < 500
+    (line,) = [each.getMessage() for each in caplog.records if each.name == "sockio.http"]
+    assert said in line
+
+
+def test_the_log_names_the_bound_of_the_request_line(
+    way: Way, caplog: pytest.LogCaptureFixture
+) -> None:
+    way.serve(namespaces={"": Echo})
+    with way.connect() as connection:
+        connection.send(b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\n\r\n")
+        assert connection.answer().code == 414
+    assert "the request line has 8192 bytes or more [target-too-long]" in caplog.text
+
+
 # ---- the reader alone
 
 
