@@ -12,8 +12,8 @@ import gevent
 import pytest
 
 from ..support.processes import running
-from ..support.raw_http import get
-from ..support.servers import Served
+from ..support.raw_http import Connection
+from ..support.servers import Served, not_ours
 from ..support.ways import WAYS, Way
 
 
@@ -73,8 +73,32 @@ def test_a_page_that_raises(
     assert capfd.readouterr().err == ""
 
 
+@pytest.mark.parametrize("name", WAYS)
+@pytest.mark.parametrize("error", [gevent.GreenletExit, lambda: gevent.Timeout(5)])
+def test_a_question_at_the_handshake_that_raises(
+    serve: Callable[..., Served],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    error: Callable[[], BaseException],
+    name: str,
+) -> None:
+    def authorize(request: Any) -> bool:
+        raise error()
+
+    way = Way(name, serve, tmp_path)
+    way.serve(not_ours, {}, authorize=authorize, log_lines=2)
+    for _ in range(5):
+        with way.connect() as connection:
+            connection.send(b"GET /socket.io/1/ HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert connection.answer().code == 500
+    lines = [r for r in caplog.records if r.levelno == logging.ERROR]
+    assert len(lines) == 2
+    assert not way.server.server.sockets
+
+
 @pytest.mark.parametrize("error", ["SystemExit(3)", "KeyboardInterrupt()"])
-def test_what_ends_the_process_says_so(tmp_path: Path, error: str) -> None:
+@pytest.mark.parametrize("path", ["/page", "/socket.io/1/"])
+def test_what_ends_the_process_says_so(tmp_path: Path, error: str, path: str) -> None:
     (tmp_path / "site_of_ours.py").write_text(
         "from gevent import monkey; monkey.patch_all()\n"
         "from sockio.server import serve\n"
@@ -83,5 +107,6 @@ def test_what_ends_the_process_says_so(tmp_path: Path, error: str) -> None:
     )
     with running([sys.executable, "site_of_ours.py"], tmp_path) as process:
         port = int(process.find(r"serving on http://127\.0\.0\.1:(\d+)", 30)[1])
-        gevent.spawn(get, port, "/page")
-        process.find(r"GET /page from 127\.0\.0\.1 failed: .* \(it ends the process\)")
+        with Connection(port) as connection:
+            connection.request("GET", path)
+            process.find(rf"from 127\.0\.0\.1 failed: {error[:-3]}")

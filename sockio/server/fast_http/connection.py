@@ -251,7 +251,9 @@ class FastConnection:
         self._complain("connection-failed", "a connection from %s failed", exc_info=True)
         self.close()
 
-    def _complain(self, kind: str, message: str, *args: Any, exc_info: bool = False) -> None:
+    def _complain(
+        self, kind: str, message: str, *args: Any, exc_info: bool = False, quiet: bool = True
+    ) -> None:
         """Log an error with the peer's address in it."""
         address = self.address
         host = str(address[0]) if isinstance(address, tuple) else ""
@@ -264,7 +266,7 @@ class FastConnection:
             host or "?",
             *args,
             exc_info=exc_info,
-            quiet=True,
+            quiet=quiet,
         )
 
     def _step(self) -> bool:
@@ -399,11 +401,22 @@ class FastConnection:
         request.environ["wsgi.input"] = io.BytesIO(request.body or b"")
         try:
             answer = self._service.endpoint.respond(route, request)
-        except BaseException:
-            # The task was killed: the server stops.
-            self.close()
+        except BaseException as error:
+            self._ended_by(error)
             raise
         self._give_later(answer, request)
+
+    def _ended_by(self, error: BaseException) -> None:
+        """What the application raised ends the task, or more; or the server stops, and ends it."""
+        if self._service.stopping or self.state is not _BUSY:
+            self.close()
+            return
+        # Written here and now: it may be the last thing that this process does.
+        self._complain(
+            "page-failed", "a request from %s failed: %r", error, exc_info=True, quiet=False
+        )
+        self._closing = True
+        self._send(_FAILED)
 
     def _refuse(self, refused: RequestRefused) -> None:
         """The body will not come: nothing of the request is handled."""
