@@ -33,6 +33,10 @@ SHARE = 0.002
 #: Seconds of work, in one round or many, behind which the loop looks for input before more is
 #: handed over: it would itself look no sooner than after fifty rounds.
 HEAVY = 0.002
+#: Seconds of work in one pass, after which those that gave way go on later: by this part of it, and
+#: by :data:`PAUSE` seconds at most. Who was answered after it, and asks again at once (a poll comes
+#: behind each POST), is not kept waiting by the next piece of work, too.
+LONG, PART, PAUSE = 0.01, 0.1, 0.005
 #: The shortest share of a slice, in seconds: below it, switching would cost as much as the work.
 LEAST = 0.0005
 
@@ -51,6 +55,7 @@ class Workers:
         "_called",
         "_hub",
         "_idle",
+        "_later",
         "_look",
         "_looking",
         "_resting",
@@ -76,6 +81,8 @@ class Workers:
         self._looking = False
         # Seconds since then; a look that had another reason is not noticed.
         self._worked = 0.0
+        # When those who gave way may go on.
+        self._later = 0.0
         #: Seconds that a task should work without a pause before it gives way (:meth:`rest`).
         self.share = SHARE
 
@@ -156,9 +163,12 @@ class Workers:
                 break
         # What was answered leaves before those go on who may take long.
         turn.end()
-        if rested:
+        if rested and now >= self._later:
             now = self._go_on(rested, ends)
-        self._worked += now - began
+        took = now - began
+        if took > LONG:
+            self._later = now + min(PAUSE, PART * took)
+        self._worked += took
         if self._worked > HEAVY or self._resting or (waiting and not self._called):
             self._look_for_input()
 

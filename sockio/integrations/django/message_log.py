@@ -22,6 +22,8 @@ MAX_LENGTH = 1_000
 #: Characters of a whole line.
 LINE = 4_000
 
+_encoder = json.JSONEncoder(ensure_ascii=False)
+
 
 def prepare() -> None:
     """See to it that messages are logged where ``SOCKETIO_MESSAGE_LOG_FORMAT`` asks for it.
@@ -52,6 +54,17 @@ class _LastResort(logging.Handler):
         sys.stderr.write(self.format(record) + "\n")
 
 
+def _beginning(message: Any) -> str:
+    """Some more than is shown of the JSON text of a message, which may be a megabyte."""
+    parts, size = [], 0
+    for part in _encoder.iterencode(message):
+        parts.append(part)
+        size += len(part)
+        if size > MAX_LENGTH:
+            break
+    return "".join(parts)
+
+
 def log_message(request: Any, kind: str, message: Any) -> None:
     """Log a message by ``SOCKETIO_MESSAGE_LOG_FORMAT``, where that is set and INFO is logged.
 
@@ -64,7 +77,7 @@ def log_message(request: Any, kind: str, message: Any) -> None:
     if line is None:
         return
     values: defaultdict[str, Any] = defaultdict(lambda: "-", getattr(request, "META", None) or {})
-    text = message if isinstance(message, str) else json.dumps(message, ensure_ascii=False)
+    text = message if isinstance(message, str) else _beginning(message)
     values.update(
         TIME=datetime.now().replace(microsecond=0),
         TYPE=kind,

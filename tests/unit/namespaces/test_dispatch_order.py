@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from sockio import BaseNamespace, on
+from sockio.protocol.strict_json import LARGE
 from sockio.runtime.workers import SLICE
 
 from ...support.carriers import Client, House
@@ -102,6 +103,22 @@ def test_what_a_handler_emits_goes_out_before_its_ack(house: MakeHouse) -> None:
 def test_an_idle_client_costs_no_task(home: House, client: Client) -> None:
     client.sends(event("say", "x"))
     assert not client.socket.dispatcher._working  # type: ignore[attr-defined]
+
+
+def test_a_large_packet_waits_behind_those_who_ask_for_little(
+    house: MakeHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = house({"/chat": Chat})
+    busy, other = home.client("/chat"), home.client("/chat")
+    order: list[str] = []
+    monkeypatch.setattr(Chat, "on_say", lambda self, text: order.append(text[:5]))
+    large = event("say", "large" + "x" * LARGE)
+    for text in (large, event("say", "after"), large):
+        busy.socket.receive(text)
+    for _ in range(3):
+        other.socket.receive(event("say", "small"))
+    home.runtime.settle()
+    assert order == ["small"] * 3 + ["large", "after", "large"]
 
 
 def test_a_client_that_sends_much_gives_the_others_their_turn(

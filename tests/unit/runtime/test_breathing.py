@@ -10,9 +10,10 @@ import gevent
 import pytest
 from gevent.event import Event
 
+from sockio.runtime import workers
 from sockio.runtime.gevent_runtime import GeventRuntime
 from sockio.runtime.pace import Pace
-from sockio.runtime.workers import HEAVY, SLICE
+from sockio.runtime.workers import HEAVY, LONG, SLICE
 
 
 class Input:
@@ -88,6 +89,34 @@ def breathe_often(runtime: GeventRuntime, order: list[str]) -> None:
     for _ in range(20):
         order.append("other")
         runtime.breathe()
+
+
+def test_who_is_answered_after_a_long_piece_of_work_may_ask_again_before_the_next(
+    real: GeventRuntime, order: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Long enough for a busy machine.
+    monkeypatch.setattr(workers, "PART", 100.0)
+    monkeypatch.setattr(workers, "PAUSE", 0.5)
+
+    def answer() -> None:
+        order.append("answer")
+        if order.count("answer") < 3:
+            incoming.there.send(b"x")
+
+    incoming = Input(real, lambda: real.run(answer))
+    done = Event()
+
+    def long() -> None:
+        incoming.there.send(b"x")
+        work(2 * LONG)
+        real.breathe()
+        order.append("more")
+        done.set()
+
+    real.run(long)
+    assert done.wait(30)
+    assert order == ["answer", "answer", "answer", "more"]
+    incoming.close()
 
 
 def test_those_who_gave_way_take_turns_and_share_a_slice(
