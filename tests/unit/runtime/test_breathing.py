@@ -98,16 +98,16 @@ def test_who_is_answered_after_a_long_piece_of_work_may_ask_again_before_the_nex
     monkeypatch.setattr(workers, "PART", 100.0)
     monkeypatch.setattr(workers, "PAUSE", 0.5)
 
+    line = Input(real, lambda: real.run(answer))
+    done = Event()
+
     def answer() -> None:
         order.append("answer")
         if order.count("answer") < 3:
-            incoming.there.send(b"x")
-
-    incoming = Input(real, lambda: real.run(answer))
-    done = Event()
+            line.there.send(b"x")
 
     def long() -> None:
-        incoming.there.send(b"x")
+        line.there.send(b"x")
         work(2 * LONG)
         real.breathe()
         order.append("more")
@@ -116,7 +116,7 @@ def test_who_is_answered_after_a_long_piece_of_work_may_ask_again_before_the_nex
     real.run(long)
     assert done.wait(30)
     assert order == ["answer", "answer", "answer", "more"]
-    incoming.close()
+    line.close()
 
 
 def test_those_who_gave_way_take_turns_and_share_a_slice(
