@@ -40,4 +40,7 @@ def test_an_interval_of_the_application_stays() -> None:
 
 
 def test_a_process_that_is_not_ours_stays_as_it_is() -> None:
-    assert settings_of(PLAIN) == (0, 0.005)
+    frozen, interval = settings_of(PLAIN)
+    # Python 3.12 itself freezes some hundred.
+    assert frozen < 5_000
+    assert interval == 0.005
