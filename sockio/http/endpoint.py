@@ -459,7 +459,8 @@ class Endpoint:
         said: ViewAnswer = self.registry.runtime.limit(PATIENCE, ask_who, self.app, copy, claim)
         if claim.taken or claim.met_view:
             return ""
-        if said.is_of_one:
+        if self.inside.stands_in and said.is_of_one:
+            # Whoever wraps an application that asks a server elsewhere means to serve here.
             self.inside.answered_by_one()
             return ""
         status = said.status

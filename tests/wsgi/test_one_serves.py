@@ -819,6 +819,8 @@ def test_an_application_that_asks_a_server_elsewhere(serve: Serve, alone: None) 
             with pytest.raises(Refused) as refused:
                 server.connect(transport="xhr-polling")
             assert refused.value.code == "authorize-refused"
+    # Who wraps it means to serve here.
+    assert serve(SocketIOMiddleware(proxy, {"": Open})).connect().connected
 
 
 def test_a_test_server_asks_when_it_is_asked() -> None:
