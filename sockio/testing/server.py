@@ -77,7 +77,7 @@ class LiveServer:
         outermost = self.server.outermost
         if not self._asked:
             self._asked = True
-            environ: dict[str, Any] = {"PATH_INFO": f"/{outermost.settings.resource}"}
+            environ = {"PATH_INFO": f"/{outermost.settings.resource}", "QUERY_STRING": ""}
             setup_testing_defaults(environ)
             with suppress(Exception):
                 outermost.endpoint.look_inside(environ)
