@@ -855,7 +855,7 @@ class Dispatcher:
             socket.active_ns.pop(endpoint, None)
             socket.unseal(endpoint)
             socket.forget_acks(endpoint)
-            namespace.jobs.end()
+            namespace._end_jobs()
             if socket.state is _CONNECTED:
                 self._note_leaving(endpoint, farewell.reason)
             if self._seen_off is not None:

@@ -19,6 +19,7 @@ request. What a handler raises is logged, answered with an error, and ends nothi
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -80,6 +81,8 @@ class BaseNamespace:
 
     # The task that tells of a refusal, while it does.
     _refusing: object = None
+    # Whether what is started from now on ends at once.
+    _over = False
 
     def __init__(self, environ: dict[str, Any], ns_name: str, request: Any = None) -> None:
         self.environ = environ
@@ -89,8 +92,6 @@ class BaseNamespace:
         self.ns_name = ns_name
         #: Method names the client may reach; None means all of them.
         self.allowed_methods: set[str] | None = None
-        #: Tasks started by :meth:`spawn` that are still running.
-        self.jobs = Jobs(self, self.socket)
         #: The query of the connect packet: ``"?a=b"``, or "".
         self.qs = ""
         self._table = handlers_of(type(self), BaseNamespace)
@@ -105,6 +106,21 @@ class BaseNamespace:
 
     def __str__(self) -> str:
         return f"{self.socket} {self.ns_name or '(global)'}"
+
+    @functools.cached_property
+    def jobs(self) -> Jobs:
+        """Tasks started by :meth:`spawn` that are still running."""
+        # Made for the first one: most have none, and it refers to the namespace in turn.
+        jobs = Jobs(self, self.socket)
+        if self._over:
+            jobs.end()
+        return jobs
+
+    def _end_jobs(self) -> None:
+        self._over = True
+        jobs: Jobs | None = self.__dict__.pop("jobs", None)
+        if jobs is not None:
+            jobs.end()
 
     @property
     def connected(self) -> bool:
@@ -552,4 +568,4 @@ class BaseNamespace:
     def _discard(self) -> None:
         """The client was not let in: what the instance started ends."""
         self._leaving = self._told = True
-        self.jobs.end()
+        self._end_jobs()

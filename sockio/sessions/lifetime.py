@@ -268,6 +268,7 @@ class Lifetime(Outlet):
         if self.state in (State.DISCONNECTING, State.DISCONNECTED):
             return
         self.close_reason = reason
+        admitted = self.state is not State.NEW
         state = self._move("close")
         self._ending(reason)
         if state is State.DISCONNECTED:
@@ -276,7 +277,7 @@ class Lifetime(Outlet):
             self._end_jobs()
             self.dispatcher.close(reason, _nothing)
             self._on_change(self)
-            self._let_go()
+            self._let_go(admitted)
             return
         carrier = self._carrier
         self._arm(
@@ -333,18 +334,19 @@ class Lifetime(Outlet):
         if self._carrier is not None:
             self._carrier.finish()
 
-    def _let_go(self) -> None:
-        """The session was over before it was opened: give up what refers to it in turn.
+    def _let_go(self, admitted: bool) -> None:
+        """The session is over, and in no index: give up what refers to it in turn.
 
-        So it is freed now, and not with thousands of others when the garbage collector comes by:
-        anybody can make as many. Handlers of a session that was opened may still run, and look at
-        all of it.
+        So it is freed now, and not with thousands of others when the garbage collector comes by,
+        which stops everybody meanwhile: anybody can make as many. One that was not ``admitted`` is
+        still looked at by its handshake.
         """
         self.dispatcher = NOBODY
 
     def _end_jobs(self) -> None:
-        if self._jobs is not None:
-            self._jobs.end()
+        jobs, self._jobs = self._jobs, None
+        if jobs is not None:
+            jobs.end()
 
     def _told(self) -> None:
         self._all_told = True
@@ -375,6 +377,9 @@ class Lifetime(Outlet):
                 self.bad_packets,
                 self.dropped,
             )
+            self._on_change(self)
+            self._let_go(True)
+            return
         self._on_change(self)
 
     @property

@@ -88,7 +88,8 @@ class Socket(OldNames, Lifetime):
         super().__init__(settings, codec, runtime, on_change)
         #: The application's own data about this client, shared by all its namespaces.
         self.session: dict[str, Any] = {}
-        #: What the application called its request at the handshake, and the environ of it.
+        #: What the application called its request at the handshake, and the environ of it: None and
+        #: empty when the session has ended. Its namespaces keep theirs.
         self.request: Any = None
         self.environ: dict[str, Any] = {}
         self.address = ""
@@ -294,10 +295,11 @@ class Socket(OldNames, Lifetime):
             logging.DEBUG, "stray-ack", "%s: nobody waits for ack %s", self, packet["ackId"]
         )
 
-    def _let_go(self) -> None:
-        super()._let_go()
-        self.environ = {}
-        self.request = None
+    def _let_go(self, admitted: bool) -> None:
+        super()._let_go(admitted)
+        if admitted:
+            self.environ = {}
+            self.request = None
 
     def _ending(self, reason: str) -> None:
         if self._acks is not None:

@@ -171,6 +171,23 @@ def test_p1_a_session_that_ended_is_not_held_by_anything_but_its_own_cycle(
     assert [reference() for reference in known] == [None]
 
 
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: str(way.__name__))
+def test_p1_a_session_that_ended_is_freed_at_once(
+    house: MakeHouse, way: Callable[[House], None]
+) -> None:
+    """Anybody can make thousands: the garbage collector would stop everything to free them."""
+    home = house(dict.fromkeys(("", "/a", "/b"), BaseNamespace), max_outbox=(10, 10_000))
+    known = remember_sessions(home)
+    gc.collect()
+    gc.disable()
+    try:
+        way(home)
+        home.runtime.advance(150)
+        assert [reference() for reference in known] == [None]
+    finally:
+        gc.enable()
+
+
 @pytest.mark.parametrize("end", [Reason.EVICTED, Reason.UNOPENED, Reason.SHUTDOWN])
 def test_p1_a_session_that_nobody_opened_is_freed_at_once(house: MakeHouse, end: str) -> None:
     """Anybody can make thousands: the garbage collector would stop everything to free them."""
