@@ -22,6 +22,7 @@ mistake of *ours or yours* raises :class:`UsageError`.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 __all__ = [
     "AckFailed",
@@ -63,7 +64,8 @@ class RequestRefused(SockioError):
     ``code`` is the short name of the reason, for the log and for the header ``X-Sockio-Refusal``
     (``docs/refusals.md`` explains each). ``close`` asks for the connection to be closed after the
     answer, because the rest of the request was not read. ``detail`` is for the log: what to do
-    about it. ``headers`` go with the answer.
+    about it. ``headers`` go with the answer. ``told`` is what the application itself says, to a
+    client that hears it.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class RequestRefused(SockioError):
         detail: str = "",
         close: bool = False,
         headers: Iterable[tuple[str, str]] = (),
+        told: str = "",
     ) -> None:
         super().__init__(f"{status}: {body}")
         self.status = status
@@ -83,13 +86,19 @@ class RequestRefused(SockioError):
         self.detail = detail
         self.close = close
         self.headers = tuple(headers)
+        self.told = told
 
 
 class ConnectionRefused(SockioError):
     """Raise it in ``recv_connect`` to refuse a namespace, or in ``authorize`` to refuse a client.
 
-    The optional text goes to the log; protocol 0.9 has no room for it on the wire.
+    The optional text goes to the log, and to clients since 1.0 with ``data`` (any JSON value), as
+    their ``connect_error`` (2.x: ``error``); protocol 0.9 has no room for either on the wire.
     """
+
+    def __init__(self, message: str = "", data: Any = None) -> None:
+        super().__init__(message)
+        self.data = data
 
 
 class EventRefused(SockioError):

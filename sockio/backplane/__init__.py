@@ -24,7 +24,7 @@ class Emission:
     packet: Mapping[str, Any]
     #: Members of any of these rooms; None is every member of the namespace.
     rooms: tuple[Hashable, ...] | None = None
-    #: Session ids that are left out.
+    #: Names of clients in the namespace (``namespace.id``) that are left out.
     skip: frozenset[str] = frozenset()
     #: Drop it for whoever cannot take it at once.
     volatile: bool = False

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from ..protocol.dialect import Codec
+from collections.abc import Callable
+
+from ..protocol.dialect import BaseCodec
 from ..sessions.outbox import Outgoing
 from ..sessions.rooms import Rooms
 from ..sessions.socket import Socket
@@ -14,11 +16,14 @@ __all__ = ["LocalBackplane"]
 class LocalBackplane:
     """Delivers to the sockets of this process, in O(members): one encoding for all of them."""
 
-    def __init__(self, rooms: Rooms[Socket]) -> None:
+    def __init__(self, rooms: Rooms[Socket], find: Callable[[str, str], Socket | None]) -> None:
+        """``find`` gives the client of a name in a namespace."""
         self._rooms = rooms
+        self._find = find
 
     def publish(self, emission: Emission) -> None:
-        namespace, skip = emission.namespace, emission.skip
+        namespace = emission.namespace
+        skip = {self._find(namespace, name) for name in emission.skip}
         if emission.rooms is None:
             members = self._rooms.members(namespace)
         elif len(emission.rooms) == 1:
@@ -26,9 +31,9 @@ class LocalBackplane:
         else:
             members = self._rooms.union(namespace, emission.rooms)
         # One entry, unless sockets of several dialects or with JSON functions of their own meet.
-        encoded: dict[Codec, Outgoing] = {}
+        encoded: dict[BaseCodec, Outgoing] = {}
         for socket in members:
-            if skip and socket.sessid in skip:
+            if skip and socket in skip:
                 continue
             codec = socket.codec
             packet = encoded.get(codec)

@@ -22,7 +22,7 @@ from .forwarded import TrustedProxies
 from .origins import Hosts
 from .rates import Rate
 
-__all__ = ["FAST_PATHS", "OPTIONS", "Option", "Settings"]
+__all__ = ["FAST_PATHS", "GENERATIONS", "OPTIONS", "Option", "Settings"]
 
 #: Bytes that wait to be handled, where a setting says nothing of them.
 INBOX_BYTES = 4_000_000
@@ -203,6 +203,21 @@ def _one_of(*allowed: str) -> Converter:
 FAST_PATHS = ("http", "detach", "join", "workers", "frames")
 
 
+#: The generations of clients, by the names that the setting has for them: 0.7 to 0.9; 1.x and 2.x;
+#: 3.x and 4.x.
+GENERATIONS = ("0.9", "eio3", "eio4")
+
+
+def _generations(value: Any) -> tuple[str, ...]:
+    names = _words(value)
+    for name in names:
+        if name not in GENERATIONS:
+            raise ValueError(f"there is no generation {name!r}; known: {', '.join(GENERATIONS)}")
+    if not names:
+        raise ValueError("must name at least one generation")
+    return names
+
+
 def _fast_paths(value: Any) -> tuple[str, ...]:
     names = _words(value or ())
     for name in names:
@@ -233,6 +248,26 @@ class Settings:
         60.0, _seconds, "seconds a session lives without any request; also told to the client"
     )
     polling_duration: float = _option(20.0, _seconds, "seconds after which an idle poll is ended")
+    generations: tuple[str, ...] = _option(
+        GENERATIONS,
+        _generations,
+        f"generations of clients that are served, of {', '.join(GENERATIONS)}",
+    )
+    ping_interval: float = _option(
+        25.0, _seconds, "seconds between two heartbeats of clients since 1.0, on every transport"
+    )
+    ping_timeout: float = _option(
+        20.0, _seconds, "seconds that a client since 1.0 may be late with its heartbeat"
+    )
+    upgrade_timeout: float = _option(
+        10.0, _seconds, "seconds that a client since 1.0 may try out a websocket"
+    )
+    connect_timeout: float = _option(
+        45.0, _seconds, "seconds within which a client since 1.0 has to join a namespace"
+    )
+    bare: bool = _option(
+        False, _flag, "whether clients of Engine.IO speak no Socket.IO: their messages come as such"
+    )
     origins: Any = _option(
         None, _origins, "allowed origins: None (same origin), a list, '*', or a callable"
     )

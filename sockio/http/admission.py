@@ -128,7 +128,11 @@ def ask_authorize(authorize: Callable[[Request], Any], request: Request) -> None
         allowed = bool(answer)
     except ConnectionRefused as refused:
         raise RequestRefused(
-            _FORBIDDEN, UNAUTHORIZED, code="authorize-refused", detail=str(refused)
+            _FORBIDDEN,
+            UNAUTHORIZED,
+            code="authorize-refused",
+            detail=str(refused),
+            told=printable(str(refused), TEXT_OF_A_REFUSAL),
         ) from None
     except (RequestRefused, *ENDS_A_TASK):
         raise

@@ -1,7 +1,8 @@
 """The endpoint: answers every request under the resource (fact sheet, sections 1, 2 and 6).
 
 ======================================  ==========================================================
-``/socket.io/``                         a welcome; with ``EIO=`` a later client, which is told so
+``/socket.io/``                         a welcome
+``/socket.io/?EIO=4&transport=NAME``    a client since 1.0 (:mod:`sockio.http.engine_requests`)
 ``/socket.io/socket.io.js``, ...        the client's files (:mod:`sockio.http.client_script`)
 ``/socket.io/1/``                       handshake
 ``/socket.io/1/TRANSPORT/SID``          a request of an established session
@@ -28,6 +29,7 @@ from ..namespaces.namespace import BaseNamespace
 from ..protocol.handshake import encode_handshake
 from ..runtime.gevent_runtime import ENDS_A_TASK, in_greenlet
 from ..sessions.complaints import at_length, printable
+from ..sessions.engine_socket import EngineSocket
 from ..sessions.reasons import Reason
 from ..sessions.registry import SessionRegistry
 from ..sessions.socket import Socket
@@ -36,6 +38,7 @@ from ..transports.answers import Answer, Head, Header
 from ..transports.base import WSGIApplication
 from ..transports.body import announced, leave_unread
 from ..transports.connection import FAST, closes_silently, hang_up_soon
+from ..transports.engine_polling import EnginePolling
 from ..transports.http import HTTPTransport, preflight, refusal
 from ..transports.request import Request, WouldBlock
 from ..transports.scripts import callback_index, string_literal
@@ -53,11 +56,13 @@ from .admission import (
     decide,
 )
 from .claims import CLAIM, Claim, Inside, PassedOn
-from .client_script import NAMES, ClientFiles
+from .client_script import ClientFiles
+from .engine_requests import EngineRequests, EngineTransport, engine_answer
 from .lasting import KEPT, lasting_environ, shed
+from .route import FILE, Route
 from .surroundings import say_concerns
 
-__all__ = ["Endpoint", "Route", "parse_path"]
+__all__ = ["Endpoint"]
 
 log = logging.getLogger("sockio.handshake")
 
@@ -84,44 +89,6 @@ _TEXT = Head("200 OK", "text/plain; charset=UTF-8")
 _SCRIPT = Head("200 OK", "application/javascript")
 
 
-#: What stands in the place of a version where a file is asked for.
-FILE = "file"
-
-#: Engine.IO's own answer to a client whose protocol it does not speak, as every generation since
-#: 1.0 knows it.
-_OTHER_ENGINE = b'{"code":5,"message":"Unsupported protocol version"}'
-_OTHER_ENGINES_HEAD = Head("400 Bad Request", "application/json")
-#: Who speaks which of its protocols.
-_GENERATIONS = {"1": "1.x", "2": "1.x", "3": "1.x or 2.x", "4": "3.x or 4.x"}
-
-
-class Route:
-    """What a path under the resource asks for."""
-
-    __slots__ = ("sid", "transport", "version")
-
-    def __init__(self, version: str, transport: str = "", sid: str = "") -> None:
-        self.version = version
-        self.transport = transport
-        self.sid = sid
-
-
-def parse_path(rest: str) -> Route | None:
-    """The route of a path, given what follows ``/socket.io/``; None for what is not ours."""
-    if rest in NAMES:
-        return Route(FILE, rest)
-    version, _, rest = rest.partition("/")
-    if not version:
-        return Route("") if not rest else None
-    if not (version.isascii() and version.isdigit()):
-        return None
-    transport, _, rest = rest.partition("/")
-    sid, _, rest = rest.partition("/")
-    if rest:
-        return None
-    return Route(version, transport, sid)
-
-
 class Endpoint:
     """Answers the requests under one resource, for one middleware."""
 
@@ -144,8 +111,13 @@ class Endpoint:
         self.unknown_transport = codec.encode(codec.dialect.unknown_transport)
         #: The transport whose answers are scripts, where it is offered.
         self._scripting = JSONPPolling.name if JSONPPolling.name in transports else None
+        #: Those of clients since 1.0.
+        self.engine = EngineRequests(
+            settings, registry.runtime, transports, self.count, self._handshake
+        )
         self._files = ClientFiles(settings.client_script)
         self._looked_around = False
+        self._speaks_09 = "0.9" in settings.generations
         self._promises: dict[tuple[str, ...], str] = {}
 
     def respond(self, route: Route, request: Request, *, alone: bool = False) -> WSGIApplication:
@@ -162,24 +134,26 @@ class Endpoint:
                 return self._pass_on(route, request)
             check_host(self.settings, request.environ)
             answer: WSGIApplication
-            if not (route.sid or route.version == "1" or alone) and self._another_serves(request):
+            if not (route.sid or route.admits or alone) and self._another_serves(request):
                 return self._pass_on(route, request)
             if not route.version:
-                engine = request.field("EIO")
-                if engine is not None:
-                    answer = self._other_engine(engine, request)
-                else:
-                    answer = Answer(_TEXT, b"Welcome to socket.io.")
+                answer = Answer(_TEXT, b"Welcome to socket.io.")
+            elif route.version == Route.ENGINE:
+                request.engine = True
+                if route.sid:
+                    script = request.field("j") is not None
+                    check_origin(self.settings, request.environ, script=script)
+                answer = self.engine.respond(route, request)
             elif route.version == FILE:
                 answer = self._file(route.transport, request)
-            elif route.version != "1":
+            elif route.version != "1" or not self._speaks_09:
                 raise RequestRefused(
                     "500 Internal Server Error",
                     "Protocol version not supported.",
                     code="protocol-version",
                 )
             elif not route.sid:
-                answer = self._handshake(request)
+                answer = self._handshake(route, request)
             else:
                 script = route.transport == self._scripting
                 check_origin(self.settings, request.environ, script=script)
@@ -207,7 +181,7 @@ class Endpoint:
         connection is closed. Does not block; raises ``WouldBlock`` where the application has to be
         asked and ``request.may_block`` is false.
         """
-        if request.method != "POST" or route.version != "1" or not route.sid:
+        if request.method != "POST" or not (route.admits and route.sid):
             return False
         settings = self.settings
         if callable(settings.origins) and not request.may_block:
@@ -221,10 +195,16 @@ class Endpoint:
             # Said, and logged, by whoever answers.
             return False
         return (
-            isinstance(self.transports.get(route.transport), HTTPTransport)
+            isinstance(self.transport_of(route), (HTTPTransport, EnginePolling))
             and self.registry.get_socket(route.sid) is not None
             and request.field("disconnect") is None
         )
+
+    def transport_of(self, route: Route) -> Transport | EngineTransport | None:
+        """The transport that a request of a session names, or None."""
+        if route.version == Route.ENGINE:
+            return self.engine.transport_of(route)
+        return self.transports.get(route.transport)
 
     def _jsonp_index(self, request: Request) -> str | None:
         """Which callback of the page a handshake is answered by; None for a plain answer."""
@@ -237,34 +217,6 @@ class Endpoint:
 
     # ---- without a session
 
-    def _other_engine(self, engine: str, request: Request) -> Answer:
-        """Tell a client of Socket.IO 1.0 or later that it is not understood, and the log why."""
-        environ = request.environ
-        if not request.may_block:
-            raise WouldBlock
-        cors: list[Header] = []
-        try:
-            check_origin(self.settings, environ)
-        except RequestRefused:
-            # It hears the same, and the page is not shown it.
-            pass
-        else:
-            cors = cors_headers(environ)
-            if request.method == "OPTIONS" and "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in environ:
-                # So that the browser asks, and shows the answer.
-                return preflight(request, cors)
-        generation = _GENERATIONS.get(engine, "of another generation")
-        refused = RequestRefused(
-            "400 Bad Request",
-            "Unsupported protocol version",
-            code="other-engine",
-            detail=f"EIO={engine[:20]!r}: the client is socket.io-client {generation}; this server "
-            "speaks the protocol of 0.7 to 0.9. Load socket.io-client 0.9.17 in the page, see "
-            "docs/refusals.md",
-        )
-        self._log(request, refused)
-        return Answer(_OTHER_ENGINES_HEAD, _OTHER_ENGINE, [*cors, refusal(refused.code)])
-
     def _file(self, name: str, request: Request) -> Answer:
         if not request.may_block:
             # It is read from a disk.
@@ -273,37 +225,37 @@ class Endpoint:
 
     # ---- handshake
 
-    def _handshake(self, request: Request) -> WSGIApplication:
+    def _handshake(self, route: Route, request: Request) -> WSGIApplication:
         environ = request.environ
         if self.namespaces is None:
             if not request.may_block:
                 # The application is asked.
                 raise WouldBlock
-            return self._handshake_by_view(request)
+            return self._handshake_by_view(route, request)
         if not request.may_block and self.settings.authorize is not None:
             raise WouldBlock
         if self._another_serves(request, admitting=True):
-            return self._pass_on(Route("1"), request)
+            return self._pass_on(route, request)
         refused = self._gates(request)
         if refused is not None:
             return refused
-        socket = self._new_socket(environ)
+        socket = self._new_socket(route, environ)
         try:
             socket.namespaces = self.namespaces
-            return self._admit(request, socket, environ, [])
+            return self._admit(route, request, socket, environ, [])
         except BaseException:
             # Nobody will come.
             socket.close(Reason.REFUSED)
             raise
 
-    def _handshake_by_view(self, request: Request) -> WSGIApplication:
+    def _handshake_by_view(self, route: Route, request: Request) -> WSGIApplication:
         environ = request.environ
         inside = self.inside
         # Where the application may have a middleware of its own, the gates are that one's.
         at_once = not (inside.gives_way or (inside.stands_in and not inside.knows(environ)))
         if at_once and (answer := self._gates(request)) is not None:
             return answer
-        socket = self._new_socket(environ)
+        socket = self._new_socket(route, environ)
         claim = Claim(inside, environ, outer=environ.get(CLAIM), here=True, socket=socket)
         try:
             said = ask_view(self.app, environ, claim, whole=inside.unseen)
@@ -324,7 +276,7 @@ class Endpoint:
             if said.complaint:
                 self._say_let_in(said.complaint)
             inside.learn(environ)
-            return self._admit(request, socket, socket.environ, cookies)
+            return self._admit(route, request, socket, socket.environ, cookies)
         except BaseException:
             # Nobody will come: tasks that the view started for this client end here.
             socket.close(Reason.REFUSED)
@@ -345,7 +297,8 @@ class Endpoint:
         """What is asked before the application is. Raises ``RequestRefused``; the answer to a
         preflight, which asks no more."""
         environ = request.environ
-        check_origin(self.settings, environ, script=self._jsonp_index(request) is not None)
+        script = self._jsonp_index(request) is not None or request.field("j") is not None
+        check_origin(self.settings, environ, script=script)
         if request.method == "OPTIONS" and "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in environ:
             return preflight(request, cors_headers(environ))
         self.registry.check_room_for(client_of(environ, self.settings.trusted_proxies))
@@ -353,21 +306,32 @@ class Endpoint:
             ask_authorize(self.settings.authorize, webob.Request(environ))
         return None
 
-    def _new_socket(self, environ: dict[str, Any]) -> Socket:
-        socket = self.registry.create(client_of(environ, self.settings.trusted_proxies))
+    def _new_socket(self, route: Route, environ: dict[str, Any]) -> Socket:
+        socket = self.registry.create(
+            client_of(environ, self.settings.trusted_proxies), self.engine.generation_of(route)
+        )
         # The ancestor's name for it, and ours.
         environ["socketio"] = environ["sockio"] = socket
         return socket
 
     def _admit(
-        self, request: Request, socket: Socket, seen: dict[str, Any], cookies: list[Header]
-    ) -> Answer:
+        self,
+        route: Route,
+        request: Request,
+        socket: Socket,
+        seen: dict[str, Any],
+        cookies: list[Header],
+    ) -> WSGIApplication:
         """Let the client in. ``seen`` is the environ as the view has seen it."""
         environ = request.environ
         self._lighten(seen, socket, quiet=not request.may_block)
         socket.environ = lasting_environ(seen)
         if socket.request is None:
             socket.request = webob.Request(socket.environ)
+        if route.version == Route.ENGINE:
+            welcome = self.engine.welcome(route, request, socket, cookies)
+            self.registry.admit(socket)
+            return welcome()
         offered = self._offered(environ)
         self.registry.admit(socket)
         line = socket.sessid + self._promise(tuple(offered))
@@ -395,7 +359,7 @@ class Endpoint:
         application's views decide, some may have let clients in here, for other hosts perhaps."""
         if route.sid:
             return self.registry.get_socket(route.sid) is not None
-        return route.version == "1" and self.namespaces is None
+        return route.admits and self.namespaces is None
 
     def _another_serves(self, request: Request, *, admitting: bool = False) -> bool:
         """Whether a middleware inside of the application answers what comes here.
@@ -533,6 +497,9 @@ class Endpoint:
     def count(self, route: Route, request: Request) -> Socket | None:
         """The session that the request belongs to, which counts it."""
         socket = self.registry.get_socket(route.sid)
+        if isinstance(socket, EngineSocket) is not (route.version == Route.ENGINE):
+            # Another generation's.
+            return None
         if socket is not None and not request.counted:
             request.counted = True
             socket.incr_hits()
@@ -564,6 +531,17 @@ class Endpoint:
             raise WouldBlock from refused
         self._log(request, refused)
         headers = [*refused.headers, refusal(refused.code)]
+        if request.engine:
+            if refused.body not in (BAD_ORIGIN, BAD_HOST):
+                headers += cors_headers(request.environ)
+            if refused.close:
+                if closes_silently(request.environ):
+                    headers.append(("Connection", "close"))
+                hang_up_soon(request.environ, self.registry.runtime)
+            answer = engine_answer(refused, headers)
+            if not refused.close:
+                self._leave_unread(request, answer)
+            return answer
         index = self._jsonp_index(request)
         said_by_view = refused.code == "view-refused"
         if index is not None and (said_by_view or refused.body.startswith("handshake")):

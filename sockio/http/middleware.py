@@ -21,8 +21,10 @@ from ..transports import make_transports
 from ..transports.connection import closes_silently, connection_of, is_pywsgi, no_delay
 from ..transports.request import Request
 from .claims import CLAIM, Claim, Inside, claim_of
-from .endpoint import Endpoint, Route, parse_path
+from .endpoint import Endpoint
+from .engine_requests import make_engines
 from .manage import check_namespaces
+from .route import route_of
 
 __all__ = ["SocketIOMiddleware"]
 
@@ -60,6 +62,7 @@ class SocketIOMiddleware:
         self.namespaces = None if namespaces is None else check_namespaces(namespaces)
         self.runtime: Runtime = runtime or GeventRuntime(self.settings.without)
         codec = Codec(V09, self.settings.json_loads, self.settings.json_dumps)
+        engines = make_engines(self.settings)
         rooms: Rooms[Socket] = Rooms()
         #: The living sessions: ``registry.sockets``, ``registry.get_socket(sessid)``.
         self.registry = SessionRegistry(
@@ -67,8 +70,9 @@ class SocketIOMiddleware:
             self.runtime,
             codec,
             rooms,
-            LocalBackplane(rooms),
+            LocalBackplane(rooms, lambda namespace, name: self.registry.find(namespace, name)),
             lambda socket: Dispatcher(socket, self.runtime, rooms),
+            engines,
         )
         self.registry.known.update(self.namespaces or ())
         transports = make_transports(self.settings, self.runtime, codec)
@@ -93,10 +97,10 @@ class SocketIOMiddleware:
             path = ""
         if path.startswith(self._mount):
             if path.startswith(self._below):
-                route = parse_path(path[len(self._below) :])
+                route = route_of(path[len(self._below) :], environ.get("QUERY_STRING", ""))
             elif path == self._mount and "EIO=" in environ.get("QUERY_STRING", ""):
-                # Later clients may leave the slash out.
-                route = Route("")
+                # Clients since 1.0 may leave the slash out.
+                route = route_of("", environ["QUERY_STRING"])
             else:
                 route = None
             if route is not None:

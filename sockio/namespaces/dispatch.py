@@ -15,12 +15,12 @@ from collections.abc import Callable
 from typing import Any
 
 from ..exceptions import AckFailed, ConnectionRefused, EventRefused, PacketError, RateLimited
+from ..protocol.engine_codec import Bundle
 from ..protocol.packet import Opened, Packet
 from ..protocol.strict_json import LARGE
 from ..runtime.interfaces import Cancellable, Runtime, Signal
 from ..sessions.complaints import Kind, at_length
 from ..sessions.jobs import name_of
-from ..sessions.outbox import Outgoing
 from ..sessions.reasons import Reason
 from ..sessions.rooms import Rooms
 from ..sessions.socket import Socket
@@ -68,7 +68,7 @@ class _Receipted:
 
     __slots__ = ("text",)
 
-    def __init__(self, text: str | bytes) -> None:
+    def __init__(self, text: str | bytes | Bundle) -> None:
         self.text = text
 
 
@@ -77,7 +77,7 @@ class _Waited:
 
     __slots__ = ("text",)
 
-    def __init__(self, text: str | bytes) -> None:
+    def __init__(self, text: str | bytes | Bundle) -> None:
         self.text = text
 
 
@@ -90,7 +90,7 @@ _OVERDUE = _Overdue()
 
 #: Packets wait as the texts that they came as: the objects that JSON stands for take up to thirty
 #: times its bytes.
-_Item = str | bytes | _Receipted | _Waited | _Opening | _Farewell | _Overdue
+_Item = str | bytes | Bundle | _Receipted | _Waited | _Opening | _Farewell | _Overdue
 
 
 class Dispatcher:
@@ -173,7 +173,9 @@ class Dispatcher:
 
     def open(self) -> None:
         socket = self._socket
-        if socket.GLOBAL_NS in socket.namespaces:
+        if not socket.opens_global:
+            pass
+        elif socket.GLOBAL_NS in socket.namespaces:
             # Before whatever a hasty client posted ahead of its first poll.
             self._inbox.insert(0, _OPENING)
             self._work_soon()
@@ -184,10 +186,10 @@ class Dispatcher:
         self._crowded = False
         socket.resume()
 
-    def submit(self, text: str | bytes) -> None:
+    def submit(self, text: str | bytes | Bundle) -> None:
         receipted = False
         if isinstance(text, str):
-            head = self._socket.codec.dialect.receipt_asked(text)
+            head = self._socket.codec.receipt_asked(text)
             receipted = head is not None and self._receipt(head)
             if not text.isascii():
                 # A str may take four bytes for each of its characters. A lone surrogate is found
@@ -207,14 +209,14 @@ class Dispatcher:
         self._acknowledge(head, [])
         return True
 
-    def part(self, endpoint: str) -> None:
+    def part(self, endpoint: str, text: str) -> None:
         namespace = self._socket.get(endpoint)
         if namespace is not None and not self._socket.holding(endpoint):
             self._socket.received += 1
             self._bid_farewell(namespace, Reason.NAMESPACE_CLIENT)
         else:
             # Its connect may still be waiting.
-            self.submit(f"0::{endpoint}")
+            self.submit(text)
 
     def answer(self, opened: Opened) -> None:
         size = len(opened[2])
@@ -289,7 +291,7 @@ class Dispatcher:
                 self._handling = started
                 if self._farewells:
                     self._watch_for_slowness()
-                if isinstance(item, (str, bytes)):
+                if isinstance(item, (str, bytes, Bundle)):
                     self._handle_text(item)
                 elif isinstance(item, _Receipted):
                     self._handle_text(item.text, receipted=True)
@@ -333,7 +335,7 @@ class Dispatcher:
         return packets, size
 
     def _handle_text(
-        self, text: str | bytes, receipted: bool = False, counted: bool = False
+        self, text: str | bytes | Bundle, receipted: bool = False, counted: bool = False
     ) -> None:
         socket = self._socket
         self._size -= len(text)
@@ -379,6 +381,9 @@ class Dispatcher:
 
     def _bad(self, error: PacketError, counted: bool = False) -> None:
         """Answer what is no packet. It may have been counted toward ``rate_limit``."""
+        if not self._socket.forgiving:
+            self._socket.violate(error)
+            return
         self._socket.count_bad(error)
         endpoint, ack_id = error.endpoint, error.ack_id
         if counted or self._rates is None or self._within_rate({"endpoint": endpoint}, ack_id):
@@ -545,7 +550,7 @@ class Dispatcher:
         return doorstep
 
     def _not_connected(
-        self, text: str | bytes, packet: Packet, receipted: bool, namespace: Any
+        self, text: str | bytes | Bundle, packet: Packet, receipted: bool, namespace: Any
     ) -> None:
         """Let ``text`` wait for the connect of its namespace, or refuse it: ``packet`` is its
         head. ``namespace`` is the one that is just being left, if any."""
@@ -568,6 +573,11 @@ class Dispatcher:
             socket.dropped += 1
             if ack_id is not None:
                 doorstep.came_too_late(endpoint, ack_id)
+        elif (
+            not (socket.forgiving or (endpoint == "" and socket.opens_global))
+            and doorstep.why_gone(endpoint) not in _NO_NEWS
+        ):
+            socket.violate(PacketError(f"a packet for {endpoint!a}, which is not connected"))
         elif endpoint not in socket.namespaces:
             self._refuse_unconnected(endpoint, ack_id, packet["type"], "unknown")
         elif (why := doorstep.why_gone(endpoint)) is not None:
@@ -627,29 +637,35 @@ class Dispatcher:
         if socket.state is not State.CONNECTED:
             return
         if present is not None:
+            if not socket.forgiving:
+                socket.violate(PacketError(f"a connect to {endpoint!a}, which is connected"))
+                return
             # Asked for again: confirmed again, and nothing else happens.
             self._accept(endpoint)
             return
         cls = socket.namespaces.get(endpoint)
         if cls is None:
-            if endpoint != socket.GLOBAL_NS:
+            if endpoint != socket.GLOBAL_NS or not socket.opens_global:
                 self._complain(
                     logging.WARNING,
                     "namespace-unknown",
                     "%s: there is no namespace %r; known: %s [namespace-unknown]",
                     socket,
-                    endpoint,
+                    endpoint or "/",
                     ", ".join(repr(name) for name in socket.namespaces) or "none",
                 )
-                self._deny(endpoint)
+                self._deny(endpoint, "Invalid namespace")
             return
         socket.hold(endpoint)
+        socket.introduce(endpoint)
         early: list[Early] = []
         if self._doorstep is not None:
             early = self._doorstep.take(endpoint)
             self._doorstep.came(endpoint)
         namespace = None
         accepted = False  # should ``context`` swallow an exception
+        # What a client is told that is not let in, where its generation can be told.
+        said, more = "Not allowed", None
         try:
             namespace = cls(socket.environ, endpoint, request=socket.request)
             with self._around(namespace):
@@ -659,6 +675,7 @@ class Dispatcher:
             why = "recv_connect said no"
         except ConnectionRefused as refused:
             accepted, why = False, str(refused) or "ConnectionRefused"
+            said, more = str(refused) or said, refused.data
         except _ENDS_THE_PROCESS:
             raise
         except BaseException as error:
@@ -695,7 +712,8 @@ class Dispatcher:
         socket.forget_acks(endpoint)
         if namespace is not None:
             namespace._discard()
-        self._deny(endpoint)
+        socket.forget_name(endpoint)
+        self._deny(endpoint, said, more)
         if socket.state is _CONNECTED:
             self._at_the_door().gone(endpoint, "refused")
             for each in early:
@@ -703,18 +721,12 @@ class Dispatcher:
 
     def _accept(self, endpoint: str) -> None:
         socket = self._socket
-        connected: Packet = {"type": "connect", "endpoint": endpoint, "qs": ""}
-        answer = Outgoing(
-            socket.codec.encode(connected), endpoint, alone=endpoint == socket.GLOBAL_NS
-        )
-        socket.release(endpoint, answer, deliver=True)
+        socket.release(endpoint, socket.confirmation(endpoint), deliver=True)
 
-    def _deny(self, endpoint: str) -> None:
+    def _deny(self, endpoint: str, message: str, data: Any = None) -> None:
         socket = self._socket
-        denied: Packet = {"type": "error", "endpoint": endpoint, "reason": "unauthorized"}
-        forgotten = socket.release(
-            endpoint, Outgoing(socket.codec.encode(denied), endpoint), deliver=False
-        )
+        answer = socket.refusal(endpoint, message, data)
+        forgotten = socket.release(endpoint, answer, deliver=False)
         if forgotten:
             self._complain(
                 logging.DEBUG,
@@ -724,7 +736,7 @@ class Dispatcher:
                 endpoint or _GLOBAL,
                 forgotten,
             )
-        if endpoint == socket.GLOBAL_NS:
+        if socket.ends_with(endpoint):
             socket.close(Reason.REFUSED)
         self._finish_if_done()
 
@@ -853,6 +865,7 @@ class Dispatcher:
         finally:
             self._rooms.leave_namespace(socket, endpoint)
             socket.active_ns.pop(endpoint, None)
+            socket.forget_name(endpoint)
             socket.unseal(endpoint)
             socket.forget_acks(endpoint)
             namespace._end_jobs()

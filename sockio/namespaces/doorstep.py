@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+from ..protocol.engine_codec import Bundle
 from ..runtime.interfaces import Cancellable, Runtime
 
 __all__ = ["WAIT", "Doorstep", "Early"]
@@ -26,7 +27,7 @@ class Early(NamedTuple):
     """A packet that waits, as the text that came, and what is asked of it when it has waited in
     vain."""
 
-    text: str | bytes
+    text: str | bytes | Bundle
     kind: str
     ack_id: int | None
 

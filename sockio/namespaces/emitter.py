@@ -52,9 +52,9 @@ class Emitter:
             check_room(room)
         return Emitter(self._registry, self._namespace, (self._rooms or ()) + rooms, self._skip)
 
-    def skip(self, *sessids: str) -> Emitter:
-        """All but the clients with these session ids (``namespace.socket.sessid``)."""
-        return Emitter(self._registry, self._namespace, self._rooms, self._skip.union(sessids))
+    def skip(self, *names: str) -> Emitter:
+        """All but the clients of these names (``namespace.id``)."""
+        return Emitter(self._registry, self._namespace, self._rooms, self._skip.union(names))
 
     def emit(self, event: str, *args: Any, volatile: bool = False) -> None:
         """Send an event to every member that is connected now. Never blocks, but in another native
@@ -79,7 +79,8 @@ class Emitter:
             members = rooms.members(self._namespace)
         else:
             members = rooms.union(self._namespace, self._rooms)
-        return [socket for socket in members if socket.sessid not in self._skip]
+        skip = {self._registry.find(self._namespace, name) for name in self._skip}
+        return [socket for socket in members if socket not in skip]
 
     def _publish(self, packet: Mapping[str, Any], volatile: bool) -> None:
         registry = self._registry
@@ -88,7 +89,7 @@ class Emitter:
         if not here:
             # What cannot be written must raise here, where somebody can see it; and what is sent is
             # what it was now, whatever this thread does to it next.
-            sent, size = registry.codec.copy(sent)
+            sent, size = registry.copier.copy(sent)
         emission = Emission(self._namespace, sent, self._rooms, self._skip, volatile)
         if here:
             registry.backplane.publish(emission)

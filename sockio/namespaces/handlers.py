@@ -35,17 +35,22 @@ EVENT_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_ ]*", re.ASCII)
 ANY = "*"
 
 #: What the client itself calls its listeners for, so that an event of that name would be taken for
-#: what it is not (0.9.17, ``lib/socket.js``). It hands ``error`` and ``message`` to the page as
-#: well, and those are meant: ``error()`` and ``send()`` end there.
+#: what it is not (0.9.17, ``lib/socket.js``), or be refused (socket.io-parser 4). ``error`` and
+#: ``message`` it hands to the page as well, and those are meant: ``error()`` and ``send()`` end
+#: there.
 RESERVED = frozenset(
     {
         "connect",
+        "connect_error",
         "connect_failed",
         "connecting",
         "disconnect",
+        "disconnecting",
+        "newListener",
         "reconnect",
         "reconnect_failed",
         "reconnecting",
+        "removeListener",
     }
 )
 
@@ -197,6 +202,7 @@ class HandlerTable:
         "_owner",
         "_resolved",
         "errs",
+        "hears_messages",
         "initializers",
         "plain",
         "wraps",
@@ -223,6 +229,11 @@ class HandlerTable:
         )
         #: Whether the class overrides ``error``.
         self.errs = getattr(owner, "error", None) is not getattr(base, "error", None)
+        #: Whether the class defines ``recv_message`` or ``recv_json``.
+        self.hears_messages = any(
+            getattr(owner, name, None) is not getattr(base, name, None)
+            for name in ("recv_message", "recv_json")
+        )
         #: Whether the class leaves the steps between an event and its handler as they are.
         self.plain = not self.wraps and all(
             getattr(owner, step, None) is getattr(base, step, None) for step in STEPS

@@ -27,7 +27,7 @@ class _InNamespace:
 
 def _others(namespace: _InNamespace, include_self: bool) -> Emitter:
     emitter = Emitter(namespace.socket.server, namespace.ns_name)
-    return emitter if include_self else emitter.skip(namespace.socket.sessid)
+    return emitter if include_self else emitter.skip(namespace.socket.name_in(namespace.ns_name))
 
 
 def _is_there(namespace: _InNamespace) -> bool:

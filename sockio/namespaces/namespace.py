@@ -22,6 +22,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
 
 from ..exceptions import AckFailed, AckTimeout, Disconnected, EventRefused, RateLimited, UsageError
 from ..runtime.interfaces import Job, Runtime
@@ -36,7 +37,7 @@ __all__ = ["BaseNamespace", "allow", "check_hooks", "limit", "on"]
 
 
 #: The life-cycle hooks, and what each can be given, by parameter name.
-_HOOKS = {"recv_connect": ("packet",), "recv_disconnect": ("packet", "reason")}
+_HOOKS = {"recv_connect": ("packet", "auth"), "recv_disconnect": ("packet", "reason")}
 
 
 def _hook_parameters(cls: type, name: str) -> tuple[Handler, list[str]]:
@@ -94,6 +95,9 @@ class BaseNamespace:
         self.allowed_methods: set[str] | None = None
         #: The query of the connect packet: ``"?a=b"``, or "".
         self.qs = ""
+        #: What the page gave with the connect: the ``auth`` of clients since 3.0, of others the
+        #: fields of the query (the first value of each).
+        self.auth: dict[str, Any] = {}
         self._table = handlers_of(type(self), BaseNamespace)
         self._leaving = False
         self._deaf = False
@@ -121,6 +125,13 @@ class BaseNamespace:
         jobs: Jobs | None = self.__dict__.pop("jobs", None)
         if jobs is not None:
             jobs.end()
+
+    @property
+    def id(self) -> str:
+        """What the client is called towards others in this namespace: for ``skip``, and to tell
+        other clients. It opens nothing, unlike a session's id (which it is in 0.9: do not tell that
+        one). New with each connect."""
+        return self.socket.name_in(self.ns_name)
 
     @property
     def connected(self) -> bool:
@@ -364,7 +375,7 @@ class BaseNamespace:
             return
         if self._leaving or self._told:
             return
-        if self.ns_name == self.socket.GLOBAL_NS:
+        if self.socket.ends_with(self.ns_name):
             self.socket.disconnect(silent)
             return
         self.socket.dispatcher.leave(self, Reason.NAMESPACE_SERVER, say=not silent)
@@ -449,7 +460,9 @@ class BaseNamespace:
         """Find the handler of an event and call it with the event's arguments.
 
         ``"user message"`` is handled by ``on_user_message``; other names by methods marked with
-        ``@on(name)``, and what is left by ``@on("*")``.
+        ``@on(name)``, and what is left by ``@on("*")``. An event ``message``, which is how clients
+        since 1.0 send messages, goes to ``recv_message`` (text and bytes) or ``recv_json`` where
+        there is no ``on_message``.
         """
         name = packet["name"]
         args = packet["args"]
@@ -460,6 +473,10 @@ class BaseNamespace:
             if allowed is None or handler.name in allowed:
                 return getattr(self, handler.name)(*args)
         method_name, catch_all = table.event(name)
+        if name == "message" and (
+            table.hears_messages if catch_all else table.method("on_message") is None
+        ):
+            return self._process_message(packet, args)
         if method_name is None:
             raise EventRefused(
                 "unallowed_event_name",
@@ -469,6 +486,17 @@ class BaseNamespace:
         if catch_all:
             return self.call_method_with_acl(method_name, packet, name, *args)
         return self.call_method_with_acl(method_name, packet, *args)
+
+    def _process_message(self, packet: Mapping[str, Any], args: list[Any]) -> Any:
+        """What clients since 1.0 call a message is an event of that name."""
+        if len(args) != 1:
+            raise EventRefused(
+                "invalid_arguments",
+                f"A message is one value, not {len(args)}.",
+                detail=f"define {type(self).__name__}.on_message to take them",
+            )
+        method_name = "recv_message" if isinstance(args[0], (str, bytes)) else "recv_json"
+        return self.call_method_with_acl(method_name, packet, args[0])
 
     def call_method_with_acl(self, method_name: str, packet: Mapping[str, Any], *args: Any) -> Any:
         """Call a handler if the client may reach it; raises ``EventRefused`` if not."""
@@ -525,6 +553,7 @@ class BaseNamespace:
     def _open(self, packet: Mapping[str, Any]) -> bool:
         """Initialize the instance and ask its gate; whether the client is let in."""
         self.qs = packet.get("qs", "")
+        self.auth = _auth_of(packet)
         self._gatekeeper = self._runtime.task()
         try:
             return self._ask_gate(packet)
@@ -538,7 +567,7 @@ class BaseNamespace:
 
         def recv_connect() -> Any:
             nonlocal let_in
-            answer = self._call_hook("recv_connect", packet=packet)
+            answer = self._call_hook("recv_connect", packet=packet, auth=self.auth)
             let_in = not refuses(answer)
             return answer
 
@@ -569,3 +598,13 @@ class BaseNamespace:
         """The client was not let in: what the instance started ends."""
         self._leaving = self._told = True
         self._end_jobs()
+
+
+def _auth_of(packet: Mapping[str, Any]) -> dict[str, Any]:
+    data = packet.get("data")
+    if isinstance(data, dict):
+        return data
+    query = packet.get("qs", "")
+    if not query:
+        return {}
+    return dict(reversed(parse_qsl(query[1:], keep_blank_values=True)))

@@ -8,6 +8,7 @@ namespaces) handles packets as mappings and never asks which generation it serve
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +18,7 @@ from . import packet, payload
 from .packet import JsonDumps, JsonLoads, Opened, Packet
 from .strict_json import LARGE, default_json_dumps, default_json_loads
 
-__all__ = ["MAX_NESTS", "V09", "Codec", "Dialect"]
+__all__ = ["MAX_NESTS", "V09", "BaseCodec", "Codec", "Dialect", "check_nests", "size_of"]
 
 #: Opening brackets in a packet from outside. A megabyte could have half a million.
 MAX_NESTS = 150_000
@@ -77,14 +78,57 @@ V09 = Dialect(
 """Socket.IO 0.7 to 0.9, protocol version 1."""
 
 
-class Codec:
-    """A dialect together with JSON functions: packets to text and back.
+class BaseCodec(ABC):
+    """How packets of one generation are written and read, with JSON functions.
 
     Sockets that share a codec object share what a broadcast encodes, so an application has one
-    codec per dialect unless ``socketio_manage(json_dumps=...)`` asks for another.
+    codec per generation unless ``socketio_manage(json_dumps=...)`` asks for another.
     """
 
-    __slots__ = ("decode", "dialect", "encode", "json_dumps", "json_loads", "opened", "read")
+    __slots__ = (
+        "decode",
+        "encode",
+        "heartbeat",
+        "json_dumps",
+        "json_loads",
+        "opened",
+        "read",
+        "receipt_asked",
+    )
+
+    json_loads: JsonLoads
+    json_dumps: JsonDumps
+    #: Who the packet in what has arrived is for, and what of it is to be read: no JSON is yet.
+    #: Raises ``PacketError`` where that is none.
+    opened: Callable[[Any], Opened]
+    #: The whole packet, of what :attr:`opened` gave. Raises ``PacketError`` for what is none.
+    read: Callable[[Opened], Packet]
+    #: Both steps in one.
+    decode: Callable[[Any], Packet]
+    #: The head of a packet that has to be acknowledged when it arrives; None for any other.
+    receipt_asked: Callable[[str], Packet | None]
+    #: Wire text of a packet. Raises ``UsageError`` when it cannot be written.
+    encode: Callable[[Mapping[str, Any]], str]
+    #: What the side that starts heartbeats sends, or the other answers.
+    heartbeat: str
+
+    @abstractmethod
+    def with_json(self, json_loads: JsonLoads | None, json_dumps: JsonDumps | None) -> BaseCodec:
+        """Another of the same generation, with other JSON functions where they are given."""
+
+    @abstractmethod
+    def copy(self, packet: Mapping[str, Any]) -> tuple[Packet, int]:
+        """The packet as its reader will see it, plain values that nobody else can change, and how
+        many bytes it is on the wire.
+
+        Raises ``UsageError`` when it cannot be written.
+        """
+
+
+class Codec(BaseCodec):
+    """A dialect together with JSON functions: packets to text and back."""
+
+    __slots__ = ("dialect",)
 
     def __init__(
         self,
@@ -102,32 +146,35 @@ class Codec:
         def read(opened: Opened) -> Packet:
             packet, fill, data = opened
             if len(data) >= LARGE:
-                _check_nests(packet, data)
+                check_nests(packet, data)
             fill(packet, data, loads)
             return packet
 
-        #: Who the packet in a text is for, and what of it is to be read: no JSON is yet. Raises
-        #: ``PacketError`` where that is none.
-        self.opened: Callable[[str | bytes], Opened] = open_
-        #: The whole packet, of what :attr:`opened` gave. Raises ``PacketError`` for what is none.
-        self.read: Callable[[Opened], Packet] = read
-        #: The packet in a text: both steps in one.
-        self.decode: Callable[[str | bytes], Packet] = lambda text: read(open_(text))
-        #: Wire text of a packet. Raises ``UsageError`` when it cannot be written.
-        self.encode: Callable[[Mapping[str, Any]], str] = lambda packet: write(packet, dumps)
+        self.opened = open_
+        self.read = read
+        self.decode = lambda text: read(open_(text))
+        self.receipt_asked = dialect.receipt_asked
+        self.encode = lambda packet: write(packet, dumps)
+        self.heartbeat = write(dialect.heartbeat, default_json_dumps)
+
+    def with_json(self, json_loads: JsonLoads | None, json_dumps: JsonDumps | None) -> Codec:
+        return Codec(
+            self.dialect,
+            self.json_loads if json_loads is None else json_loads,
+            self.json_dumps if json_dumps is None else json_dumps,
+        )
 
     def copy(self, packet: Mapping[str, Any]) -> tuple[Packet, int]:
-        """The packet as its reader will see it, plain values that nobody else can change, and how
-        many bytes it is on the wire.
-
-        Raises ``UsageError`` when it cannot be written.
-        """
         text = self.encode(packet)
-        size = len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
-        return self.dialect.decode(text, self.json_loads), size
+        return self.dialect.decode(text, self.json_loads), size_of(text)
 
 
-def _check_nests(packet: Packet, data: str) -> None:
+def size_of(text: str) -> int:
+    """Bytes of a text in UTF-8."""
+    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+
+
+def check_nests(packet: Packet, data: str) -> None:
     """Raise ``PacketError`` for what would make so many objects that nobody else gets a turn while
     they are made, looked through for garbage, and forgotten."""
     count = data.count("[") + data.count("{")

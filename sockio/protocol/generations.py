@@ -13,7 +13,7 @@ a second poll                newest wins         session ends          session e
 change of transport          same sid            probe, upgrade        probe, upgrade
 global namespace             with the session    by itself             asked for
 its end                      the session's       its own               its own
-a client is to others        its sid             ``NSP#sid``           an id of its own
+a client is to others        its sid             an id of its own      an id of its own
 a packet that makes no sense  is answered        ends the session      ends the session
 binary                       not there           attachments           attachments
 several packets in one body  U+FFFD framing      lengths, or binary    U+001E
@@ -53,9 +53,9 @@ from .engine_payload_v3 import (
     encode_payload_v3,
 )
 from .engine_payload_v4 import decode_payload_v4, encode_payload_v4
-from .packet import JsonDumps, JsonLoads
+from .packet import JsonDumps, JsonLoads, Packet
 from .socketio_packet import DEFAULT_LIMITS, ModernPacket, PacketLimits, Revision
-from .socketio_reader import make_reader
+from .socketio_reader import make_head, make_reader
 from .socketio_writer import make_writer
 from .strict_json import default_json_dumps, default_json_loads
 
@@ -198,12 +198,19 @@ class Generation:
     client_name: ClientName
     bad_packet: BadPacket
     binary: Binary
+    #: What is sent as a heartbeat, or in answer to the client's.
+    heartbeat_packet: str
+    #: Whether JSON is written in ASCII: clients 1.x decode bodies twice, and say what 2.x say.
+    ascii_only: bool
 
     #: A function that encodes packets (mappings). Raises ``UsageError`` for what cannot be written.
     make_encode: Callable[[JsonDumps, bool, int], Encode]
     #: A function that makes, for each session, one that takes its messages. That one raises
     #: ``PacketError``.
     make_feed: Callable[[JsonLoads, PacketLimits], Callable[[], Feed]]
+    #: The type, namespace and ids of the packet in a text, of which no JSON is read. Raises
+    #: ``PacketError``.
+    head: Callable[[str], Packet]
     #: Packets of Engine.IO for messages.
     packets: Callable[[Messages], list[str | bytes]]
     #: The websocket frame of a packet; True for clients that want base64.
@@ -293,8 +300,11 @@ V09 = Generation(
     client_name=lambda sid, namespace, own: sid,
     bad_packet=BadPacket.ANSWERED,
     binary=Binary.NONE,
+    heartbeat_packet="2::",
+    ascii_only=False,
     make_encode=_encode_v09,
     make_feed=_feed_v09,
+    head=lambda text: packet_v09.opened(text)[0],
     packets=list,
     frame=lambda packet, base64: packet,
     read_frame=_read_frame_v09,
@@ -355,11 +365,6 @@ def _payload_v3(packets: Sequence[str | bytes], binary: bool) -> str | bytes:
     return encode_payload_v3(packets)
 
 
-def _client_name_v3(sid: str, namespace: str, own: str) -> str:
-    # What clients 2.x compute for themselves, and tell each other.
-    return f"{namespace}#{sid}" if namespace not in ("", "/") else sid
-
-
 EIO4 = Generation(
     name="eio4",
     engine=4,
@@ -372,8 +377,11 @@ EIO4 = Generation(
     client_name=lambda sid, namespace, own: own,
     bad_packet=BadPacket.SESSION_ENDS,
     binary=Binary.ATTACHMENTS,
+    heartbeat_packet="2",
+    ascii_only=False,
     make_encode=_encode_socketio(5),
     make_feed=_feed_socketio(5),
+    head=make_head(5),
     packets=_packets,
     frame=_frame_v4,
     read_frame=decode_packet_v4,
@@ -389,10 +397,12 @@ EIO3 = replace(
     engine=3,
     heartbeat=Heartbeat(Side.CLIENT, HeartbeatCarriers.ALL, Silence(counts_interval=True)),
     idle_poll=IdlePoll.PONG,
+    heartbeat_packet="3",
+    ascii_only=True,
     global_namespace=GlobalNamespace(asked_for=False, ends_session=False),
-    client_name=_client_name_v3,
     make_encode=_encode_socketio(4),
     make_feed=_feed_socketio(4),
+    head=make_head(4),
     frame=_frame_v3,
     read_frame=decode_packet_v3,
     payload=_payload_v3,
@@ -435,6 +445,7 @@ EIO3_BARE, EIO4_BARE = (
         client_name=lambda sid, namespace, own: own,
         make_encode=_encode_bare,
         make_feed=_feed_bare,
+        head=lambda text: {"type": "message", "endpoint": ""},
     )
     for generation in (EIO3, EIO4)
 )

@@ -219,9 +219,9 @@ def _write_error(packet: Mapping[str, Any], json_dumps: JsonDumps) -> str:
 _Write = Callable[[Mapping[str, Any], JsonDumps], str]
 
 
-_Read = Callable[[Packet, str, JsonLoads], None]
+_Read = Callable[[Packet, Any, JsonLoads], None]
 #: A packet whose JSON is not read yet, what reads it into the packet, and the text of it.
-Opened = tuple[Packet, _Read, str]
+Opened = tuple[Packet, _Read, Any]
 
 
 class _Kind(NamedTuple):

@@ -13,6 +13,9 @@ __all__ = ["REFUSALS", "default_error_handler"]
 
 
 class _Sender(Protocol):
+    #: Whether there is an error packet; later generations have none for what is connected.
+    has_error_packets: bool
+
     def send_packet(self, packet: Mapping[str, Any]) -> bool: ...
 
 
@@ -44,8 +47,8 @@ def default_error_handler(
 
     A waiting callback (``msg_id``) gets an ack with the one argument ``{"error": error_name,
     "message": error_message}``. Without one, a refusal by sockio itself becomes an error packet
-    (``7::/chat``, the client's ``error`` listener fires), and an error of the application becomes
-    an event ``error`` with the arguments ``error_name, error_message``.
+    (``7::/chat``, the client's ``error`` listener fires) where there is such a packet, in 0.9; and
+    all else an event ``error`` with the arguments ``error_name, error_message``.
     """
     if quiet:
         return
@@ -53,7 +56,7 @@ def default_error_handler(
     if msg_id is not None:
         args = [{"error": error_name, "message": error_message}]
         socket.send_packet({"type": "ack", "ackId": msg_id, "args": args, "endpoint": endpoint})
-    elif error_name in REFUSALS:
+    elif error_name in REFUSALS and socket.has_error_packets:
         socket.send_packet({"type": "error", "endpoint": endpoint})
     else:
         event = {"type": "event", "name": "error", "args": [error_name, error_message]}

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from ..protocol.engine_codec import Bundle
 from ..protocol.packet import Opened
 from .outbox import Outgoing
 
@@ -80,13 +81,13 @@ class PacketSink(Protocol):
         """The session opened: connect the global namespace, before anything else is handled."""
         ...
 
-    def submit(self, text: str | bytes) -> None:
+    def submit(self, text: str | bytes | Bundle) -> None:
         """Handle the packet in ``text``, or answer that it is none, after what came before it.
         Never blocks, never raises."""
         ...
 
-    def part(self, endpoint: str) -> None:
-        """The client left a namespace, with all that it said before."""
+    def part(self, endpoint: str, text: str) -> None:
+        """The client left a namespace, with all that it said before; ``text`` said so."""
         ...
 
     def answer(self, opened: Opened) -> None:

@@ -13,9 +13,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..config.settings import Settings
-from ..protocol.dialect import Codec, Dialect
+from ..protocol.dialect import BaseCodec
 from ..protocol.packet import Packet
-from ..protocol.strict_json import default_json_dumps
 from ..runtime.interfaces import Runtime, Signal
 from .complaints import Kind
 from .crowd import Crowd, Place
@@ -68,7 +67,7 @@ class Lifetime(Outlet):
     def __init__(
         self,
         settings: Settings,
-        codec: Codec,
+        codec: BaseCodec,
         runtime: Runtime,
         on_change: Callable[[Any], None],
     ) -> None:
@@ -112,6 +111,10 @@ class Lifetime(Outlet):
         """Log what this client has caused."""
 
     @abstractmethod
+    def _goodbye(self) -> list[Outgoing]:
+        """What a client is told at the end, before its connection is closed."""
+
+    @abstractmethod
     def _ending(self, reason: str) -> None:
         """The session is about to end: who waits for something of it waits in vain."""
 
@@ -126,7 +129,7 @@ class Lifetime(Outlet):
             # An upgrade takes a moment, in which a session may end.
             carrier.finish()
             return
-        if carrier.streaming or self.state is _CONNECTED:
+        if self._comes_back(carrier):
             self.settled = True
         before = self._carry_by(carrier)
         self._paused = False
@@ -145,6 +148,10 @@ class Lifetime(Outlet):
             carrier.ready()
         if self.state is State.DISCONNECTING and self._parting is None:
             carrier.finish()
+
+    def _comes_back(self, carrier: Carrier) -> bool:
+        """Whether it is somebody who uses the session that brings ``carrier``."""
+        return carrier.streaming or self.state is _CONNECTED
 
     def _set_carrier_alarm(self) -> None:
         carrier = self._carrier
@@ -280,12 +287,7 @@ class Lifetime(Outlet):
             self._let_go(admitted)
             return
         carrier = self._carrier
-        self._arm(
-            Alarm.LINGER,
-            self.config.close_timeout
-            if carrier is None or not carrier.streaming
-            else min(STREAM_LINGER, self.config.close_timeout),
-        )
+        self._arm(Alarm.LINGER, self._linger())
         # A client that said goodbye, or went away for good, asks no more: nothing to wait for.
         flush = say if flush is None else flush
         comes_back = reason in (Reason.SERVER, Reason.REFUSED)
@@ -309,7 +311,13 @@ class Lifetime(Outlet):
         self.dispatcher.close(reason, self._told)
         self._on_change(self)
 
-    def release(self, endpoint: str, answer: Outgoing, *, deliver: bool) -> int:
+    def _linger(self) -> float:
+        """Seconds that the last packets may take."""
+        seconds = self.config.close_timeout
+        carrier = self._carrier
+        return min(STREAM_LINGER, seconds) if carrier is not None and carrier.streaming else seconds
+
+    def release(self, endpoint: str, answer: Outgoing | None, *, deliver: bool) -> int:
         forgotten = super().release(endpoint, answer, deliver=deliver)
         if self._parting is not None and not self.deciding:
             say, self._parting = self._parting, None
@@ -330,7 +338,8 @@ class Lifetime(Outlet):
     def _say_goodbye(self, say: bool) -> None:
         """Nothing comes behind what is queued now: the carrier may go when it is delivered."""
         if say:
-            self._outbox.force(Outgoing(self.codec.encode(self.codec.dialect.goodbye)))
+            for packet in self._goodbye():
+                self._outbox.force(packet)
         if self._carrier is not None:
             self._carrier.finish()
 
@@ -431,7 +440,7 @@ class Lifetime(Outlet):
 
     def _beat(self) -> None:
         self._arm(Alarm.PULSE, self.config.heartbeat_timeout)
-        self.deliver(_heartbeat_of(self.codec.dialect))
+        self.deliver(_heartbeat_of(self.codec.heartbeat))
 
     def _no_pulse(self) -> None:
         if self._paused:
@@ -461,16 +470,16 @@ def _nothing() -> None:
 
 
 @functools.cache
-def _heartbeat_of(dialect: Dialect) -> Outgoing:
+def _heartbeat_of(text: str) -> Outgoing:
     """The heartbeat of everybody, encoded and framed once."""
-    return Outgoing(dialect.encode(dialect.heartbeat, default_json_dumps))
+    return Outgoing(text)
 
 
 _ON_ALARM: Mapping[Alarm, Callable[[Lifetime], None]] = {
     Alarm.UNOPENED: lambda session: session.close(Reason.UNOPENED, say=False),
     Alarm.AWAY: lambda session: session.close(Reason.CLOSE_TIMEOUT, say=False),
-    Alarm.POLL: Lifetime._poll_is_over,
-    Alarm.BEAT: Lifetime._beat,
-    Alarm.PULSE: Lifetime._no_pulse,
-    Alarm.LINGER: Lifetime._linger_is_over,
+    Alarm.POLL: lambda session: session._poll_is_over(),
+    Alarm.BEAT: lambda session: session._beat(),
+    Alarm.PULSE: lambda session: session._no_pulse(),
+    Alarm.LINGER: lambda session: session._linger_is_over(),
 }

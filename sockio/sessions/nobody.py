@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ..protocol.engine_codec import Bundle
 from ..protocol.packet import Opened
 from .interfaces import PacketSink
 
@@ -23,9 +24,9 @@ class _Nobody:
 
     def open(self) -> None: ...
 
-    def submit(self, text: str | bytes) -> None: ...
+    def submit(self, text: str | bytes | Bundle) -> None: ...
 
-    def part(self, endpoint: str) -> None: ...
+    def part(self, endpoint: str, text: str) -> None: ...
 
     def answer(self, opened: Opened) -> None: ...
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from ..protocol.dialect import Codec
+from ..protocol.dialect import BaseCodec
 from .states import State
 
 __all__ = ["OldNames"]
@@ -18,7 +18,7 @@ class OldNames:
 
     if TYPE_CHECKING:
         active_ns: dict[str, Any]
-        codec: Codec
+        codec: BaseCodec
 
         def disconnect(self, silent: bool = False) -> None: ...
 

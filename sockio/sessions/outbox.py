@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from ..protocol.engine_codec import Attached
+
 __all__ = ["Batch", "Outbox", "Outgoing"]
 
 # Not the codec's error handler, which is called for each: half a second for a megabyte of them.
@@ -25,7 +27,7 @@ class Outgoing:
     stop a writer.
     """
 
-    __slots__ = ("alone", "data", "endpoint", "frame", "text", "volatile")
+    __slots__ = ("alone", "attachments", "data", "endpoint", "frame", "size", "text", "volatile")
 
     def __init__(
         self, text: str, endpoint: str = "", *, volatile: bool = False, alone: bool = False
@@ -33,12 +35,21 @@ class Outgoing:
         try:
             data = text.encode()
         except UnicodeEncodeError:
-            if _PAIR.search(text):
-                text = text.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
-            text = _LONE.sub("\ufffd", text)
+            whole = str(text)
+            if _PAIR.search(whole):
+                whole = whole.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
+            whole = _LONE.sub("\ufffd", whole)
+            text = Attached.of(whole, text.attachments) if isinstance(text, Attached) else whole
             data = text.encode()
         self.text = text
         self.data = data
+        #: Bytes that have to follow the text at once, each as a message of its own.
+        self.attachments: tuple[bytes, ...] = ()
+        #: Bytes of all of it.
+        self.size = len(data)
+        if type(text) is not str and isinstance(text, Attached):
+            self.attachments = text.attachments
+            self.size += sum(map(len, self.attachments))
         self.endpoint = endpoint
         #: Dropped instead of queued when no carrier takes it at once.
         self.volatile = volatile
@@ -56,7 +67,7 @@ class Batch:
     def __init__(self, packets: list[Outgoing]) -> None:
         self.packets = packets
         #: Bytes of all of them.
-        self.size = sum([len(packet.data) for packet in packets])
+        self.size = sum([packet.size for packet in packets])
         #: The server wrote the whole answer without an error.
         self.written = False
         #: Asked when the client's next request arrives: is it *known* that the client never read
@@ -109,7 +120,7 @@ class Outbox:
     @property
     def largest(self) -> int:
         """Bytes of the largest packet that waits."""
-        return max((len(packet.data) for packet in self.waiting), default=0)
+        return max((packet.size for packet in self.waiting), default=0)
 
     def put(self, packet: Outgoing) -> bool:
         """Queue ``packet``; False, and nothing queued, when that would pass a limit.
@@ -119,7 +130,7 @@ class Outbox:
         limit does not count against what comes behind it, and an answer that was written, or is
         larger than the limit, does not either.
         """
-        size = len(packet.data)
+        size = packet.size
         if (
             self.waiting
             # The common case first: nothing is under way, and there is room.
@@ -141,7 +152,7 @@ class Outbox:
     def put_large(self, packet: Outgoing) -> bool:
         """Queue one large packet, of more than half the limit, behind others, where a carrier is
         about to take them; False when it is not large, and when another such waits already."""
-        size = len(packet.data)
+        size = packet.size
         if self._large or 2 * size <= self._max_bytes:
             return False
         self.force(packet)
@@ -163,7 +174,7 @@ class Outbox:
     def force(self, packet: Outgoing) -> None:
         """Queue ``packet`` beyond the limits: for the one packet that ends a session, and for what
         was held within limits of its own."""
-        size = len(packet.data)
+        size = packet.size
         self.waiting.append(packet)
         self._size += size
         if size > self._max_bytes:
@@ -174,7 +185,7 @@ class Outbox:
         than ``max_bytes`` in all unless the first alone is larger."""
         count = taken = 0
         for packet in self.waiting:
-            size = len(packet.data)
+            size = packet.size
             if count and (taken + size > max_bytes or packet.alone):
                 break
             count += 1
@@ -192,7 +203,7 @@ class Outbox:
 
     def _large_in(self, packets: list[Outgoing]) -> int:
         limit, extra = self._max_bytes, self._extra
-        return sum([len(each.data) for each in packets if len(each.data) > limit or each is extra])
+        return sum([each.size for each in packets if each.size > limit or each is extra])
 
     def take_batch(self, max_bytes: int) -> Batch:
         """Like :meth:`take`, but the packets stay accounted for until the batch is settled."""

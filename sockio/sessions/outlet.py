@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..config.settings import Settings
-from ..protocol.dialect import Codec
+from ..protocol.dialect import BaseCodec
 from .interfaces import Carrier
 from .outbox import Outbox, Outgoing
 
@@ -37,7 +37,7 @@ class Outlet(ABC):
         "dropped",
     )
 
-    def __init__(self, settings: Settings, codec: Codec) -> None:
+    def __init__(self, settings: Settings, codec: BaseCodec) -> None:
         self.config = settings
         #: How its packets are written and read.
         self.codec = codec
@@ -128,13 +128,14 @@ class Outlet(ABC):
         decided. Bounded like the outbox."""
         self._shut(endpoint, Outbox(*self.config.max_outbox))
 
-    def release(self, endpoint: str, answer: Outgoing, *, deliver: bool) -> int:
+    def release(self, endpoint: str, answer: Outgoing | None, *, deliver: bool) -> int:
         """End :meth:`hold` (if there was one): send ``answer``, then deliver what was kept back, in
         order, or forget it; returns how much was forgotten."""
         box = self._held.pop(endpoint, None) if self._held else None
         kept = box.waiting if box is not None else []
         send = self.deliver if self._parting is None else self._put_last
-        send(answer)
+        if answer is not None:
+            send(answer)
         if not deliver:
             return len(kept)
         send = self._pass_on if self._parting is None else self._put_last

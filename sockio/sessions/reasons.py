@@ -22,6 +22,12 @@ class Reason:
     TRANSPORT_ERROR = "transport error"
     #: No answer to a heartbeat within ``heartbeat_timeout``.
     HEARTBEAT_TIMEOUT = "heartbeat timeout"
+    #: The same of clients since 1.0: no ``ping``, or no answer to one, in time.
+    PING_TIMEOUT = "ping timeout"
+    #: What came was no packet of Engine.IO.
+    PARSE_ERROR = "parse error"
+    #: What came was no packet of Socket.IO, or none that may come then; clients since 1.0.
+    FORCED_CLOSE = "forced close"
     #: No request of a polling client within ``close_timeout``.
     CLOSE_TIMEOUT = "close timeout"
     #: The client made a handshake and nothing else.
@@ -45,7 +51,10 @@ class Reason:
             NAMESPACE_CLIENT,
             TRANSPORT_CLOSE,
             TRANSPORT_ERROR,
+            PARSE_ERROR,
+            FORCED_CLOSE,
             HEARTBEAT_TIMEOUT,
+            PING_TIMEOUT,
             CLOSE_TIMEOUT,
         }
     )

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from ..config.settings import Settings
 from ..exceptions import RequestRefused
-from ..protocol.dialect import Codec
+from ..protocol.dialect import BaseCodec, Codec
+from ..protocol.engine_codec import EngineCodec
+from ..protocol.generations import Generation
 from ..runtime.interfaces import Cancellable, Runtime, Signal
 from .complaints import Complaints, at_length
 from .crowd import Crowd, Place, network_of
+from .engine_socket import EngineSocket
 from .interfaces import PacketSink, Publisher
 from .reasons import Reason
 from .rooms import Rooms
@@ -47,6 +50,7 @@ class SessionRegistry:
         rooms: Rooms[Socket],
         backplane: Publisher,
         make_sink: Callable[[Socket], PacketSink],
+        engines: Mapping[Generation, EngineCodec] | None = None,
     ) -> None:
         self.settings = settings
         self.runtime = runtime
@@ -56,6 +60,12 @@ class SessionRegistry:
         self._make_sink = make_sink
         # Made once: one of its own would be a good part of what an idle client costs.
         self._on_change = self._changed
+        #: The codecs of the generations of Engine.IO that are served.
+        self.engines: Mapping[Generation, EngineCodec] = engines or {}
+        #: One that copies what any generation could send.
+        self.copier: BaseCodec = next(iter(self.engines.values()), codec)
+        # Clients by the names that they have to others, where that is not the session's id.
+        self._named: dict[tuple[str, str], Socket] = {}
         #: Through this goes whatever is logged because of a client.
         self.complaints = Complaints(runtime, settings.log_lines)
         #: The names of the namespaces: those that are configured, or, where views give them, those
@@ -105,6 +115,23 @@ class SessionRegistry:
                 return None
         return socket
 
+    def find(self, namespace: str, name: str) -> Socket | None:
+        """The client with that name (``namespace.id``) in a namespace, or None."""
+        socket = self._named.get((namespace, name))
+        if socket is None:
+            socket = self._sockets.get(name)
+            if socket is not None and socket.name_in(namespace) != name:
+                # A session's id is a credential, and no name.
+                return None
+        return socket
+
+    def register_name(self, namespace: str, name: str, socket: Socket) -> None:
+        """A client is called ``name`` in a namespace from now on."""
+        self._named[namespace, name] = socket
+
+    def unregister_name(self, namespace: str, name: str) -> None:
+        self._named.pop((namespace, name), None)
+
     def emitted_to_unknown(self, namespace: str) -> None:
         """Say once that an emit to ``namespace`` reached nobody, since there is none of that name.
 
@@ -128,13 +155,20 @@ class SessionRegistry:
 
     # ---- coming and going
 
-    def create(self, address: str) -> Socket:
-        """A new socket that is in no index yet; :meth:`admit` makes it findable."""
+    def create(self, address: str, generation: Generation | None = None) -> Socket:
+        """A new socket that is in no index yet; :meth:`admit` makes it findable. Without a
+        ``generation`` of Engine.IO it is one of 0.9."""
         prefix = self.settings.sid_prefix
         sessid = prefix + secrets.token_urlsafe(SID_BYTES)
         while sessid in self._sockets:
             sessid = prefix + secrets.token_urlsafe(SID_BYTES)
-        socket = Socket(sessid, self, self.settings, self.codec, self.runtime, self._on_change)
+        socket = (
+            Socket(sessid, self, self.settings, self.codec, self.runtime, self._on_change)
+            if generation is None
+            else EngineSocket(
+                sessid, self, self.settings, self.engines[generation], self.runtime, self._on_change
+            )
+        )
         socket.address = address
         socket.dispatcher = self._make_sink(socket)
         return socket
@@ -350,6 +384,11 @@ class SessionRegistry:
             assert crowd.name == name
             self._check_crowd(crowd, members[name])
         self._check_crowd(self._everybody, list(self._sockets.values()))
+        for (namespace, name), socket in self._named.items():
+            assert socket.name_in(namespace) == name
+            assert namespace in socket.active_ns, (
+                f"{socket} left {namespace!r} and has a name there"
+            )
         self.rooms.check([*self._sockets.values(), *self._ending])
 
     @staticmethod

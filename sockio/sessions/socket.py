@@ -18,7 +18,7 @@ from typing import Any
 from ..config.rates import Buckets, Rate
 from ..config.settings import Settings
 from ..exceptions import PacketError
-from ..protocol.dialect import Codec
+from ..protocol.dialect import BaseCodec
 from ..protocol.packet import Opened, Packet
 from ..runtime.interfaces import Job, Runtime
 from .acks import PendingAcks, Waiting
@@ -51,8 +51,12 @@ class Socket(OldNames, Lifetime):
     emitter, ``middleware.of(...)``, may be used from any).
     """
 
-    #: The name of the namespace that opens with the session.
+    #: The name of the global namespace.
     GLOBAL_NS = ""
+    #: Whether a packet that makes no sense is answered; else it ends the session.
+    forgiving = True
+    #: Whether an error is a packet of its own; else it is an event.
+    has_error_packets = True
 
     __slots__ = (
         "__weakref__",
@@ -77,7 +81,7 @@ class Socket(OldNames, Lifetime):
         sessid: str,
         server: Any,
         settings: Settings,
-        codec: Codec,
+        codec: BaseCodec,
         runtime: Runtime,
         on_change: Callable[[Socket], None],
     ) -> None:
@@ -151,6 +155,45 @@ class Socket(OldNames, Lifetime):
             # Without a goodbye packet: the client takes the lost connection for what it is and
             # reconnects, where a goodbye would mean "booted" and keep it away.
             self.close(Reason.OVERFLOW, say=False)
+
+    # ---- namespaces, as this generation has them
+
+    @property
+    def opens_global(self) -> bool:
+        """Whether the global namespace opens with the session."""
+        return True
+
+    def ends_with(self, endpoint: str) -> bool:
+        """Whether the session ends with the client's stay in that namespace."""
+        return endpoint == self.GLOBAL_NS
+
+    def introduce(self, endpoint: str) -> None:
+        """Give the client a name in a namespace that it connects to."""
+
+    def forget_name(self, endpoint: str) -> None:
+        """The client is not in that namespace any more."""
+
+    def name_in(self, endpoint: str) -> str:
+        """What the client is called towards others in a namespace."""
+        return self.sessid
+
+    def confirmation(self, endpoint: str) -> Outgoing | None:
+        """What tells the client that it is connected to a namespace."""
+        packet = {"type": "connect", "endpoint": endpoint, "qs": ""}
+        return Outgoing(self.codec.encode(packet), endpoint, alone=endpoint == self.GLOBAL_NS)
+
+    def refusal(self, endpoint: str, message: str, data: Any = None) -> Outgoing | None:
+        """What tells the client that it is not let into a namespace. 0.9 has one word for it."""
+        packet = {"type": "error", "endpoint": endpoint, "reason": "unauthorized"}
+        return Outgoing(self.codec.encode(packet), endpoint)
+
+    def messages_of(self, packet: Outgoing) -> list[str | bytes]:
+        """A packet as messages, for websockets that take messages."""
+        return [packet.text]
+
+    def violate(self, error: PacketError, reason: str = Reason.FORCED_CLOSE) -> None:
+        """The client broke the protocol."""
+        self.count_bad(error)
 
     # ---- acks and errors
 
@@ -244,7 +287,7 @@ class Socket(OldNames, Lifetime):
         packet = opened[0]
         kind = packet["type"]
         if kind == "disconnect" and packet["endpoint"] != "":
-            self.dispatcher.part(packet["endpoint"])
+            self.dispatcher.part(packet["endpoint"], text)
             return
         self.received += 1
         if kind == "heartbeat":
@@ -301,6 +344,9 @@ class Socket(OldNames, Lifetime):
             self.environ = {}
             self.request = None
 
+    def _goodbye(self) -> list[Outgoing]:
+        return [Outgoing(self.codec.encode({"type": "disconnect", "endpoint": ""}))]
+
     def _ending(self, reason: str) -> None:
         if self._acks is not None:
             self._fail(self._acks.clear(), f"the session ended: {reason}")
@@ -346,13 +392,8 @@ class Socket(OldNames, Lifetime):
         self, loads: Callable[[str], Any] | None, dumps: Callable[[Any], str] | None
     ) -> None:
         """Use other JSON functions for this socket. Broadcasts are then encoded for it alone."""
-        shared = self._shared_codec
         if loads is not None or dumps is not None:
-            self.codec = Codec(
-                shared.dialect,
-                shared.json_loads if loads is None else loads,
-                shared.json_dumps if dumps is None else dumps,
-            )
+            self.codec = self._shared_codec.with_json(loads, dumps)
 
     @property
     def jobs(self) -> Jobs:

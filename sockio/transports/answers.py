@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-__all__ = ["Answer", "Head"]
+__all__ = ["Answer", "Head", "Header"]
 
 Header = tuple[str, str]
 

@@ -118,6 +118,15 @@ class ForeignCarrier:
         else:
             self._socket.lost(self, reason)
 
+    def serve(self, socket: Socket) -> None:
+        """Carry that session from now on, in place of what stood for it."""
+        self._socket = socket
+        socket.attach(self)
+
+    def say(self, text: bytes) -> None:
+        """Write a text that is no packet of the session."""
+        self._runtime.run(self._ws.send, text.decode())
+
     def write(self, packet: Outgoing) -> bool:
         if self._busy or self._ending:
             return False
@@ -137,7 +146,9 @@ class ForeignCarrier:
         pace = Pace(self._runtime)
         try:
             while packets or (packets := self._socket.take(self, 65536)):
-                self._ws.send(packets.pop(0).text)
+                packet = packets.pop(0)
+                for message in self._socket.messages_of(packet):
+                    self._ws.send(message)
                 pace.keep()
         except Exception as error:
             self._say("send", error)

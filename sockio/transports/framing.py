@@ -21,7 +21,15 @@ from ..exceptions import RequestRefused
 from ..sessions.complaints import debug_logger
 from .connection import FAST
 
-__all__ = ["SWITCHING", "FrameReader", "close_frame", "negotiate", "refuse_body", "text_frame"]
+__all__ = [
+    "SWITCHING",
+    "FrameReader",
+    "binary_frame",
+    "close_frame",
+    "negotiate",
+    "refuse_body",
+    "text_frame",
+]
 
 #: The status of the answer to a request for a websocket that opens one.
 SWITCHING = "101 Switching Protocols"
@@ -158,6 +166,11 @@ def text_frame(data: bytes) -> bytes:
     return Frame(_TEXT, data).serialize(mask=False)
 
 
+def binary_frame(data: bytes) -> bytes:
+    """One unmasked binary frame, as a server sends it."""
+    return Frame(_BINARY, data).serialize(mask=False)
+
+
 def close_frame(code: int, reason: str = "") -> bytes:
     """One close frame."""
     return Frame(Opcode.CLOSE, code.to_bytes(2, "big") + reason.encode()).serialize(mask=False)
@@ -169,7 +182,7 @@ def _answer(payload: bytes | bytearray, mask: bytes | bytearray) -> bytes | None
 
 
 class FrameReader:
-    """Bytes in, whole text messages out.
+    """Bytes in, whole messages out.
 
     Answers to pings and to close frames, and the close frame that a protocol error earns, are left
     in :meth:`answers`. ``over`` becomes true when nothing more is to be read.
@@ -180,6 +193,8 @@ class FrameReader:
     """
 
     __slots__ = (
+        "_binary",
+        "_fragments",
         "_limit",
         "_needed",
         "_parts",
@@ -190,7 +205,11 @@ class FrameReader:
         "shortly",
     )
 
-    def __init__(self, max_size: int, *, short_way: bool = True) -> None:
+    def __init__(self, max_size: int, *, short_way: bool = True, binary: bool = False) -> None:
+        # Whether messages may be bytes.
+        self._binary = binary
+        # The kind of message whose fragments are arriving.
+        self._fragments = _TEXT
         # Made when it is needed: it is larger than all else that an idle client takes.
         self._protocol: ServerProtocol | None = None
         # The fragments of a message that have arrived; in the end the answer to a goodbye.
@@ -204,9 +223,10 @@ class FrameReader:
         #: How many messages were read the short way.
         self.shortly = 0
 
-    def feed(self, data: bytes) -> list[str]:
-        """The messages that ``data`` completes. Binary messages are given up on: 0.9 has none."""
-        messages: list[str] = []
+    def feed(self, data: bytes) -> list[str | bytes]:
+        """The messages that ``data`` completes: texts, and bytes where they are wanted. Where they
+        are not, as in 0.9, a binary message ends the connection."""
+        messages: list[str | bytes] = []
         if not self._short_way:
             self._by_library(data, messages)
             return messages
@@ -272,13 +292,15 @@ class FrameReader:
             self._needed = needed - position
         return messages
 
-    def _leave_to_library(self, rest: bytes | bytearray, messages: list[str]) -> list[str]:
+    def _leave_to_library(
+        self, rest: bytes | bytearray, messages: list[str | bytes]
+    ) -> list[str | bytes]:
         """Have the library say what is wrong, now or when it has seen more."""
         self._short_way = False
         self._by_library(bytes(rest), messages)
         return messages
 
-    def _by_library(self, data: bytes, messages: list[str]) -> None:
+    def _by_library(self, data: bytes, messages: list[str | bytes]) -> None:
         protocol = self._protocol
         if protocol is None:
             # It counts fragments of one message together against max_size as they arrive.
@@ -289,23 +311,27 @@ class FrameReader:
             if not isinstance(frame, Frame):
                 continue
             opcode = frame.opcode
-            if opcode is _TEXT and frame.fin:
+            kind = opcode
+            if opcode is _BINARY and not self._binary:
+                # 1003: a type of data that this endpoint cannot accept.
+                protocol.fail(1003, "protocol 0.9 has text messages only")
+                break
+            if opcode is _TEXT or opcode is _BINARY:
+                if not frame.fin:
+                    self._parts, self._fragments = bytearray(frame.data), opcode
+                    continue
                 payload = frame.data
-            elif opcode is _TEXT:
-                self._parts = bytearray(frame.data)
-                continue
             elif opcode is _CONTINUATION and self._parts is not None:
                 # Not a list, which would grow with each empty fragment too.
                 self._parts += frame.data
                 if not frame.fin:
                     continue
-                payload = self._parts
+                payload, kind = self._parts, self._fragments
                 self._parts = None
-            elif opcode is _BINARY:
-                # 1003: a type of data that this endpoint cannot accept.
-                protocol.fail(1003, "protocol 0.9 has text messages only")
-                break
             else:
+                continue
+            if kind is _BINARY:
+                messages.append(bytes(payload))
                 continue
             try:
                 messages.append(str(payload, "utf-8"))

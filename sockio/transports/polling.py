@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Protocol
 
+from ..runtime.interfaces import Runtime
 from ..sessions.outbox import Batch, Outgoing
 from ..sessions.socket import Socket
-from .answers import Answer
+from .answers import Answer, Header
 from .base import WSGIApplication
 from .connection import connection_of, cut, is_gone, is_known_unread, watch_for_hangup
 from .http import HTTPTransport
@@ -35,6 +36,30 @@ class PollingTransport(HTTPTransport):
         """An answer that carries this packet or payload."""
         return self.answer(request, self.wrap(text, request))
 
+    def nothing(self, request: Request, socket: Socket) -> Answer:
+        return self.say(request, self.noop)
+
+    def carry(self, request: Request, socket: Socket, batch: Batch) -> Answer:
+        return self.say(request, self.codec.dialect.encode_payload(batch.texts()))
+
+
+class Answers(Protocol):
+    """The transport of a poll, of any generation: it says how packets are wrapped."""
+
+    @property
+    def runtime(self) -> Runtime: ...
+
+    @property
+    def name(self) -> str: ...
+
+    def nothing(self, request: Request, socket: Any) -> Answer:
+        """The answer to a poll for which there is nothing."""
+        ...
+
+    def carry(self, request: Request, socket: Any, batch: Batch) -> Answer:
+        """The answer that carries a batch, which is not empty."""
+        ...
+
 
 class Poll:
     """A waiting GET: a carrier for one answer, and the WSGI application that gives it.
@@ -46,13 +71,21 @@ class Poll:
     streaming = False
     waits = True
 
-    __slots__ = ("_request", "_socket", "_transport", "_wake", "hung_up", "name")
+    __slots__ = ("_more", "_request", "_socket", "_transport", "_wake", "hung_up", "name")
 
-    def __init__(self, transport: PollingTransport, request: Request, socket: Socket) -> None:
+    def __init__(
+        self,
+        transport: Answers,
+        request: Request,
+        socket: Socket,
+        more: Sequence[Header] = (),
+    ) -> None:
         self.name = transport.name
         self._transport = transport
         self._request = request
         self._socket = socket
+        # Headers of the answer, beside its own.
+        self._more = more
         self._wake: Callable[[], object]
         #: The client hung up while it waited.
         self.hung_up = False
@@ -73,12 +106,15 @@ class Poll:
         if gone or self.hung_up:
             # The packets wait for the next poll.
             socket.lost(self, "")
-            return transport.say(request, transport.noop), None
+            return transport.nothing(request, socket), None
         batch = socket.take_batch(self)
         if batch is None or not batch.packets:
-            return transport.say(request, transport.noop), None
-        text = transport.codec.dialect.encode_payload(batch.texts())
-        return transport.say(request, text), batch
+            answer, batch = transport.nothing(request, socket), None
+        else:
+            answer = transport.carry(request, socket, batch)
+        if self._more:
+            answer.more = [*answer.more, *self._more]
+        return answer, batch
 
     @property
     def socket(self) -> Socket:

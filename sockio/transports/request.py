@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import parse_qsl, quote
 
 from ..exceptions import RequestRefused
+from ..protocol.engine_limits import Decoded
 
 __all__ = ["Request", "WouldBlock"]
 
@@ -31,6 +32,8 @@ class Request:
         "_fields",
         "body",
         "counted",
+        "engine",
+        "engine_packets",
         "environ",
         "may_block",
         "method",
@@ -53,6 +56,9 @@ class Request:
         self.counted = False
         #: What the body was taken apart into: the answer may be begun again in a task.
         self.packets: list[str] | RequestRefused | None = None
+        #: Whether it is of a client since 1.0, which reads refusals as JSON.
+        self.engine = False
+        self.engine_packets: Decoded | None = None
         self._fields: dict[str, str] | None = None
 
     def field(self, name: str) -> str | None:

@@ -15,12 +15,12 @@ Any other object under that name is used message by message: :mod:`sockio.transp
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from ..exceptions import RequestRefused, UsageError
 from ..runtime.interfaces import Runtime
-from .answers import Answer, Head
+from .answers import Answer, Head, Header
 from .base import WSGIApplication
 from .connection import (
     FAST,
@@ -77,13 +77,19 @@ def is_foreign(websocket: Any) -> bool:
 
 
 def upgrade(
-    environ: dict[str, Any], runtime: Runtime, connected: Connected, *, detach: bool = True
+    environ: dict[str, Any],
+    runtime: Runtime,
+    connected: Connected,
+    *,
+    detach: bool = True,
+    more: Sequence[Header] = (),
 ) -> WSGIApplication:
     """The WSGI application that turns this request into a websocket.
 
-    ``connected(stream, early)`` is called with the open connection. Without ``detach`` the request
-    goes on until the websocket ends, also where it need not. Raises ``RequestRefused`` before
-    anything was answered, when there is nothing to upgrade or nobody who can.
+    ``connected(stream, early)`` is called with the open connection. The headers ``more`` go with
+    the answer, where it is ours. Without ``detach`` the request goes on until the websocket ends,
+    also where it need not. Raises ``RequestRefused`` before anything was answered, when there is
+    nothing to upgrade or nobody who can.
     """
     ready_made = environ.get("wsgi.websocket")
     if ready_made is not None:
@@ -92,7 +98,7 @@ def upgrade(
     if not asked or "upgrade" not in environ.get("HTTP_CONNECTION", "").lower():
         raise RequestRefused("400 Bad Request", _NO_UPGRADE, code="no-upgrade")
     if FAST in environ:
-        answer = Answer(Head.bare(SWITCHING, negotiate(environ)))
+        answer = Answer(Head.bare(SWITCHING, negotiate(environ)), more=more)
         return Upgraded(answer, runtime, connected)
     refuse_body(environ)
     take = handed_out(environ)
@@ -101,7 +107,7 @@ def upgrade(
         raise RequestRefused(
             "501 Not Implemented", _NO_SERVER, code="server-cannot-upgrade", detail=_NO_SERVER
         )
-    headers = negotiate(environ)
+    headers = [*negotiate(environ), *more]
     if take is not None:
 
         def hand_over(

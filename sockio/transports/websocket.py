@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from ..config.settings import Settings
 from ..exceptions import RequestRefused
@@ -49,6 +49,14 @@ class WebSocket(Transport):
         super().__init__(settings, runtime, codec)
         self.reads_frames_shortly = "frames" not in settings.without
 
+    def make_reader(self) -> FrameReader:
+        """A reader for the frames of one client."""
+        return FrameReader(self.settings.max_payload, short_way=self.reads_frames_shortly)
+
+    def frame_of(self, packet: Outgoing) -> bytes:
+        """What a packet is on the wire."""
+        return text_frame(packet.data)
+
     @classmethod
     def works_in(cls, environ: Mapping[str, Any]) -> bool:
         return can_upgrade(environ)
@@ -74,6 +82,21 @@ class WebSocket(Transport):
         return upgrade(request.environ, self.runtime, connected, detach=detach)
 
 
+class Frames(Protocol):
+    """The transport of a websocket, of any generation: it says what packets are in frames."""
+
+    @property
+    def name(self) -> str: ...
+
+    runtime: Runtime
+    #: Said to who asks for a session that there is not.
+    unknown_session: str
+
+    def make_reader(self) -> FrameReader: ...
+
+    def frame_of(self, packet: Outgoing) -> bytes: ...
+
+
 class WebSocketCarrier:
     """One open websocket."""
 
@@ -97,7 +120,7 @@ class WebSocketCarrier:
         "name",
     )
 
-    def __init__(self, transport: WebSocket, stream: Stream, socket: Socket | None) -> None:
+    def __init__(self, transport: Frames, stream: Stream, socket: Socket | None) -> None:
         self.name = transport.name
         self._transport = transport
         self._runtime: Runtime = transport.runtime
@@ -107,9 +130,7 @@ class WebSocketCarrier:
         # What leaves at the end of the present turn, if anything.
         self._collected: bytes | list[bytes] | None = None
         self._socket = socket
-        self._reader = FrameReader(
-            transport.settings.max_payload, short_way=transport.reads_frames_shortly
-        )
+        self._reader = transport.make_reader()
         # What the kernel did not take of the frame (or joined frames) being written.
         self._tail: memoryview | None = None
         # Pongs that come behind the tail.
@@ -129,6 +150,15 @@ class WebSocketCarrier:
         self._socket.attach(self)
         if early:
             self._stream.unread(early)
+
+    def serve(self, socket: Socket) -> None:
+        """Carry that session from now on, in place of what stood for it."""
+        self._socket = socket
+        socket.attach(self)
+
+    def say(self, text: bytes) -> None:
+        """Write a text that is no packet of the session."""
+        self._write(text_frame(text))
 
     # ---- reading
 
@@ -201,7 +231,7 @@ class WebSocketCarrier:
             return False
         frame = packet.frame
         if frame is None:
-            frame = packet.frame = text_frame(packet.data)
+            frame = packet.frame = self._transport.frame_of(packet)
         collected = self._collected
         if collected is None:
             if self._turn.open:
@@ -274,6 +304,11 @@ class WebSocketCarrier:
         if self._said_goodbye:
             self._shut_down()
 
+    def _frame_of(self, packet: Outgoing) -> bytes:
+        if packet.frame is None:
+            packet.frame = self._transport.frame_of(packet)
+        return packet.frame
+
     def _next(self) -> memoryview | None:
         """Pongs; queued packets, joined; the close frame, if it is time for one; then None."""
         if self._answers:
@@ -281,10 +316,7 @@ class WebSocketCarrier:
             return memoryview(answers)
         packets = self._socket.take(self, JOIN) if self._socket is not None else []
         if packets:
-            for packet in packets:
-                if packet.frame is None:
-                    packet.frame = text_frame(packet.data)
-            return memoryview(b"".join([packet.frame or b"" for packet in packets]))
+            return memoryview(b"".join([self._frame_of(packet) for packet in packets]))
         if self._close_code is None or self._said_goodbye:
             return None
         self._said_goodbye = True

@@ -123,7 +123,7 @@ class PollingClient:
 
     def another(self, **headers: str) -> PollingClient:
         """A second client of the same application."""
-        client = PollingClient(
+        client = type(self)(
             self.app,
             self.registry,
             self.runtime,

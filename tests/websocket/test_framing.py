@@ -28,13 +28,13 @@ def frames_in(data: bytes) -> list[Frame]:
     return [event for event in protocol.events_received() if isinstance(event, Frame)]
 
 
-Reading = tuple[list[str], list[Frame], bool, bool]
+Reading = tuple[list[str | bytes], list[Frame], bool, bool]
 
 
 def read(chunks: list[bytes], *, short_way: bool) -> Reading:
     """Messages, answers, whether it is over, and whether it failed; then nothing more is fed."""
     reader = FrameReader(LIMIT, short_way=short_way)
-    messages: list[str] = []
+    messages: list[str | bytes] = []
     answers = b""
     for chunk in chunks:
         messages += reader.feed(chunk)

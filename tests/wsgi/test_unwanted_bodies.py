@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from sockio.http.endpoint import parse_path
+from sockio.http.route import parse_path
 from sockio.transports.request import Request, WouldBlock
 
 from ..support.bodies import Untouchable

@@ -26,7 +26,8 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from ...exceptions import RequestRefused
-from ...http.endpoint import Endpoint, Route
+from ...http.endpoint import Endpoint
+from ...http.route import Route
 from ...runtime.interfaces import Cancellable, Runtime
 from ...sessions.outbox import Batch
 from ...sessions.socket import Socket

@@ -8,10 +8,12 @@ from collections.abc import Callable
 from email.utils import formatdate
 from typing import Any
 
-from ...http.endpoint import Endpoint, Route, parse_path
+from ...http.endpoint import Endpoint
+from ...http.route import Route, route_of
 from ...runtime.interfaces import Runtime
 from ...transports import WebSocket
 from ...transports.answers import Answer
+from ...transports.engine_websocket import EngineWebSocket
 from ..door import Door
 from .connection import FastConnection
 from .reader import MAX_HEAD, RequestReader
@@ -97,7 +99,9 @@ class Service:
             return None
         if "HTTP_EXPECT" in environ or "HTTP_TRANSFER_ENCODING" in environ:
             return None
-        route = parse_path(path[len(self._below) :]) if known is None else known
+        route = known
+        if route is None or route.version == Route.ENGINE:
+            route = route_of(path[len(self._below) :], environ.get("QUERY_STRING", ""))
         if route is None:
             return None
         if reader.upgrade or "HTTP_UPGRADE" in environ:
@@ -108,7 +112,7 @@ class Service:
         method = environ["REQUEST_METHOD"]
         length = environ.get("CONTENT_LENGTH")
         if method == "GET" and length is None:
-            transport = self.endpoint.transports.get(route.transport) if route.sid else None
+            transport = self.endpoint.transport_of(route) if route.sid else None
             return route if transport is None or transport.evented else None
         if method == "POST" and length is not None and route.sid:
             return route if int(length) <= self._max_payload else None
@@ -122,8 +126,8 @@ class Service:
             and environ["REQUEST_METHOD"] == "GET"
             and "CONTENT_LENGTH" not in environ
             and environ.get("HTTP_UPGRADE", "").lower() == "websocket"
-            and bool(route.sid)
-            and isinstance(self.endpoint.transports.get(route.transport), WebSocket)
+            and isinstance(self.endpoint.transport_of(route), (WebSocket, EngineWebSocket))
+            and (bool(route.sid) or route.version == Route.ENGINE)
         )
 
     def wire(self, answer: Answer, closing: bool) -> bytes:

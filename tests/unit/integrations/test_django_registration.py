@@ -101,7 +101,7 @@ def ds06_a_channel_and_all() -> None:
         (twice, r"two classes want to be the namespace '/chat': .*\.Chat and .*\.Other"),
         (without_a_slash, "starts with a slash"),
         (no_class, "is not a subclass of sockio.BaseNamespace"),
-        (a_hook_that_cannot_be_called, "it may take packet, by these names"),
+        (a_hook_that_cannot_be_called, "it may take packet and auth, by these names"),
         (both_global, r'Give the class a name: @namespace\("/site"\)'),
         (ds01_ds07_a_channel_before_there_can_be_one, "on_connect has no channel"),
         (ds06_a_channel_without_its_name, r'@on_message\(channel="\^room-"\)'),

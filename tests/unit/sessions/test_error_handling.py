@@ -13,6 +13,8 @@ from sockio.sessions.error_handling import REFUSALS, default_error_handler
 class Recorder:
     """As much of a socket as an error handler needs."""
 
+    has_error_packets = True
+
     def __init__(self) -> None:
         self.sent: list[Mapping[str, Any]] = []
 

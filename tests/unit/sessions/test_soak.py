@@ -150,8 +150,8 @@ def remember_sessions(home: House) -> list[weakref.ref[Any]]:
     known: list[weakref.ref[Any]] = []
     create = home.registry.create
 
-    def remember(address: str) -> Any:
-        socket = create(address)
+    def remember(address: str, generation: Any = None) -> Any:
+        socket = create(address, generation)
         known.append(weakref.ref(socket))
         return socket
 

@@ -1,0 +1,67 @@
+"""What a request under the resource asks for, told from its path and query."""
+
+from __future__ import annotations
+
+from ..protocol.engine_errors import revision_in
+from .client_script import NAMES
+
+__all__ = ["FILE", "Route", "parse_path", "route_of"]
+
+#: What stands in the place of a version where a file is asked for.
+FILE = "file"
+
+
+class Route:
+    """A path under the resource; of an Engine.IO client, its query."""
+
+    #: What stands in the place of a version for clients since 1.0.
+    ENGINE = "engine"
+
+    __slots__ = ("revision", "sid", "transport", "version")
+
+    def __init__(self, version: str, transport: str = "", sid: str = "", revision: int = 0) -> None:
+        self.version = version
+        self.transport = transport
+        self.sid = sid
+        #: Of Engine.IO; 0 for what is none.
+        self.revision = revision
+
+    @property
+    def admits(self) -> bool:
+        """Whether it is of a client: without a session, it is a handshake."""
+        return self.version == "1" or self.version == Route.ENGINE
+
+
+def route_of(rest: str, query: str) -> Route | None:
+    """The route of a request, given what follows ``/socket.io/`` and the raw query; None for what
+    is not ours."""
+    if not rest:
+        return _engine(query) if "EIO=" in query or "transport=" in query else Route("")
+    return parse_path(rest)
+
+
+def parse_path(rest: str) -> Route | None:
+    """The route of a path of 0.9, given what follows ``/socket.io/``; None for what is not ours."""
+    if rest in NAMES:
+        return Route(FILE, rest)
+    version, _, rest = rest.partition("/")
+    if not version:
+        return Route("") if not rest else None
+    if not (version.isascii() and version.isdigit()):
+        return None
+    transport, _, rest = rest.partition("/")
+    sid, _, rest = rest.partition("/")
+    if rest:
+        return None
+    return Route(version, transport, sid)
+
+
+def _engine(query: str) -> Route:
+    transport = sid = ""
+    for part in query.split("&"):
+        name, _, value = part.partition("=")
+        if name == "transport":
+            transport = transport or value
+        elif name == "sid":
+            sid = sid or value
+    return Route(Route.ENGINE, transport, sid, revision_in(query) or 0)

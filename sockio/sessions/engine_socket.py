@@ -1,0 +1,400 @@
+"""One client of Engine.IO: what differs from 0.9 in the life of a session, and in what it receives.
+
+The session is open from its handshake on. Heartbeats go on whatever carries them; a poll that is
+lost, and a packet that makes no sense, end it; the client goes over from polling to a websocket
+when it has tried that out. The rules that the two revisions do not share are asked of the
+:class:`~sockio.protocol.generations.Generation`.
+
+Above Engine.IO a message is a packet of Socket.IO, with attachments that have to follow it at once;
+those are put together here, and read when it is their turn.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Callable
+from typing import Any
+
+from ..config.settings import Settings
+from ..exceptions import PacketError
+from ..protocol.engine_codec import Bundle, EngineCodec, attachments_due
+from ..protocol.engine_packet import EngineType
+from ..protocol.generations import Generation, Side
+from ..runtime.interfaces import Runtime
+from .interfaces import Carrier
+from .outbox import Batch, Outgoing
+from .reasons import Reason
+from .socket import Socket
+from .states import Alarm, State
+
+__all__ = ["EngineSocket"]
+
+#: Seconds that a closing session waits for the poll that takes the last packets.
+LINGER = 30.0
+#: Bytes of randomness in a client's name to others.
+NAME_BYTES = 15
+
+#: Seconds by which a heartbeat may be late and count as sent in time.
+PUNCTUAL = 0.5
+
+_CONNECTED = State.CONNECTED
+#: Types of packets that are handled when they arrive: an ack wakes who waits for it, a disconnect
+#: overtakes slow handlers.
+_ACKS, _DISCONNECT, _ERROR = frozenset("36"), "1", "4"
+
+
+class EngineSocket(Socket):
+    """One client of Engine.IO 3 or 4."""
+
+    forgiving = False
+    has_error_packets = False
+
+    __slots__ = (
+        "_attachments",
+        "_due",
+        "_header",
+        "_join_by",
+        "_left_by_client",
+        "_names",
+        "_without_carrier_since",
+        "base64",
+        "generation",
+        "posting",
+        "upgrading",
+    )
+
+    def __init__(
+        self,
+        sessid: str,
+        server: Any,
+        settings: Settings,
+        codec: EngineCodec,
+        runtime: Runtime,
+        on_change: Callable[[Socket], None],
+    ) -> None:
+        super().__init__(sessid, server, settings, codec, runtime, on_change)
+        self.generation: Generation = codec.generation
+        #: Whether the client can take binary as text only.
+        self.base64 = False
+        #: What stands for the session at a websocket that is being tried out, if one is.
+        self.upgrading: Any = None
+        #: A POST is being read.
+        self.posting = False
+        # The text whose attachments are arriving, what has come of them, and how many are to come.
+        self._header = ""
+        self._attachments: list[bytes] | None = None
+        self._due = 0
+        # By when a namespace has to be joined; None when one was.
+        self._join_by: float | None = None
+        self._names: dict[str, str] | None = None
+        self._left_by_client = False
+        self._without_carrier_since = runtime.now()
+
+    # ---- opening
+
+    def admit(self) -> None:
+        """The application said yes: the session is open, and waits for its first carrier, which
+        will find what :meth:`welcome` was given."""
+        self._move("admit")
+        self._move("open")
+        config, heartbeat = self.config, self.generation.heartbeat
+        if heartbeat.starts is Side.SERVER:
+            self._arm(Alarm.BEAT, config.ping_interval)
+        else:
+            self._expect_ping()
+        self._report(logging.INFO, "open", "open %s", self)
+        if self.generation.global_namespace is not None:
+            self._join_by = self.runtime.now() + config.connect_timeout
+        self.dispatcher.open()
+
+    def welcome(self, open_packet: str) -> None:
+        """Let ``open_packet`` be the first that the client gets, in an answer of its own."""
+        self._outbox.force(Outgoing(open_packet, alone=True))
+
+    @property
+    def opens_global(self) -> bool:
+        rules = self.generation.global_namespace
+        return rules is None or not rules.asked_for
+
+    def ends_with(self, endpoint: str) -> bool:
+        rules = self.generation.global_namespace
+        return rules is None or (rules.ends_session and endpoint == "")
+
+    # ---- names
+
+    def introduce(self, endpoint: str) -> None:
+        if self._names is None:
+            self._names = {}
+        own = secrets.token_urlsafe(NAME_BYTES)
+        name = self.generation.client_name(self.sessid, endpoint, own)
+        self._names[endpoint] = name
+        self.server.register_name(endpoint, name, self)
+
+    def forget_name(self, endpoint: str) -> None:
+        name = self._names.pop(endpoint, None) if self._names is not None else None
+        if name is not None:
+            self.server.unregister_name(endpoint, name)
+
+    def name_in(self, endpoint: str) -> str:
+        return "" if self._names is None else self._names.get(endpoint, "")
+
+    def confirmation(self, endpoint: str) -> Outgoing | None:
+        if self.generation.global_namespace is None:
+            return None
+        packet = {
+            "type": "connect",
+            "endpoint": endpoint,
+            "data": {"sid": self.name_in(endpoint)},
+        }
+        return Outgoing(self.codec.encode(packet), endpoint)
+
+    def refusal(self, endpoint: str, message: str, data: Any = None) -> Outgoing | None:
+        if self.generation.global_namespace is None:
+            return None
+        packet = {"type": "error", "endpoint": endpoint, "message": message}
+        if data is not None:
+            packet["data"] = data
+        return Outgoing(self.codec.encode(packet), endpoint)
+
+    def release(self, endpoint: str, answer: Outgoing | None, *, deliver: bool) -> int:
+        if deliver:
+            self._join_by = None
+        return super().release(endpoint, answer, deliver=deliver)
+
+    # ---- receiving
+
+    def receive(self, frame: str | bytes) -> None:
+        """Handle one packet of Engine.IO, as a websocket's frame brings it.
+
+        Never blocks and never raises. What is no packet ends the session.
+        """
+        if self.state is not _CONNECTED:
+            return
+        if type(frame) is str and frame[:1] == "4":
+            self._receive_message(frame[1:])
+            return
+        try:
+            kind, data = self.generation.read_frame(frame)
+        except PacketError as error:
+            self.violate(error, Reason.PARSE_ERROR)
+        else:
+            self.receive_packet(kind, data)
+
+    def receive_packet(self, kind: EngineType, data: str | bytes) -> None:
+        """Handle one packet of Engine.IO. Never blocks and never raises."""
+        if self.state is not _CONNECTED:
+            return
+        if kind == "message":
+            self._receive_message(data)
+        elif kind == "pong":
+            if self.generation.heartbeat.starts is Side.CLIENT:
+                self._wrong_heartbeat(kind)
+            else:
+                self.heartbeat()
+        elif kind == "ping":
+            if self.generation.heartbeat.starts is Side.SERVER:
+                self._wrong_heartbeat(kind)
+            else:
+                self.heartbeats += 1
+                self._expect_ping()
+                self.deliver(Outgoing(self.codec.heartbeat))
+        elif kind == "close":
+            self._left_by_client = True
+            self.close(Reason.TRANSPORT_CLOSE, say=False)
+        # Others mean nothing here.
+
+    def _wrong_heartbeat(self, kind: EngineType) -> None:
+        self.violate(
+            PacketError(f"a {kind} from the client: it is not its part in this revision"),
+            Reason.TRANSPORT_ERROR,
+        )
+
+    def _receive_message(self, data: str | bytes) -> None:
+        try:
+            item = self._whole(data)
+        except PacketError as error:
+            self.violate(error)
+            return
+        if item is not None:
+            self._take(item)
+
+    def _whole(self, data: str | bytes) -> str | Bundle | None:
+        """The message that ``data`` is or completes; None while attachments are still to come.
+        Raises ``PacketError``."""
+        if self.generation.global_namespace is None:
+            return data if isinstance(data, str) else Bundle("", [data])
+        if isinstance(data, str):
+            if self._due:
+                raise PacketError(f"a text came while {self._due} attachments are due")
+            if data[:1] in ("5", "6"):
+                codec = self.codec
+                assert isinstance(codec, EngineCodec)
+                self._due = attachments_due(data, codec.limits)
+                self._header, self._attachments = data, []
+                return None
+            return data
+        if not self._due or self._attachments is None:
+            raise PacketError("bytes came that no packet announced")
+        self._attachments.append(data)
+        self._due -= 1
+        if self._due:
+            return None
+        bundle = Bundle(self._header, self._attachments)
+        self._header, self._attachments = "", None
+        return bundle
+
+    def _take(self, item: str | Bundle) -> None:
+        text = item if isinstance(item, str) else item.text
+        kind = text[:1]
+        bare = self.generation.global_namespace is None
+        if bare or (kind != _DISCONNECT and kind != _ERROR and kind not in _ACKS):
+            self.dispatcher.submit(item)
+            return
+        try:
+            if kind == _ERROR:
+                raise PacketError("an error packet is the server's to send")
+            if kind == _DISCONNECT:
+                self.dispatcher.part(self.codec.decode(item)["endpoint"], text)
+                return
+            opened = self.codec.opened(item)
+            packet = opened[0]
+            if "ackId" not in packet:
+                raise PacketError("an ack needs the id that it answers")
+        except PacketError as error:
+            self.violate(error)
+            return
+        if packet["endpoint"] in self.active_ns:
+            self.received += 1
+            self._acknowledged(opened)
+        else:
+            # In its place: its connect may still wait to be handled.
+            self.dispatcher.submit(item)
+
+    def violate(self, error: PacketError, reason: str = Reason.FORCED_CLOSE) -> None:
+        """The client broke the protocol, which ends the session."""
+        self.count_bad(error)
+        self._header, self._attachments, self._due = "", None, 0
+        self.close(reason, say=True)
+
+    # ---- carriers
+
+    def attach(self, carrier: Carrier) -> None:
+        super().attach(carrier)
+        if self.upgrading is not None and not carrier.streaming and carrier is self._carrier:
+            # The client is to stop polling.
+            carrier.idle()
+
+    def _comes_back(self, carrier: Carrier) -> bool:
+        return carrier.streaming or self.transport != ""
+
+    def _set_carrier_alarm(self) -> None:
+        """Heartbeats go on, whoever carries them."""
+        if self._carrier is None:
+            self._without_carrier_since = self.runtime.now()
+        self._on_change(self)
+
+    @property
+    def polled(self) -> bool:
+        """Whether a poll is held."""
+        return self._carrier is not None and not self._carrier.streaming
+
+    def end_poll(self) -> None:
+        """Answer the poll that is held, if one is."""
+        if self._carrier is not None and not self._carrier.streaming:
+            self._carrier.idle()
+
+    def restore(self, batch: Batch) -> None:
+        super().restore(batch)
+        # The client has lost its poll, and takes that for the end.
+        self.close(Reason.TRANSPORT_CLOSE, say=False)
+
+    def lost(self, carrier: Carrier, reason: str) -> None:
+        if carrier is not self._carrier:
+            return
+        if self.state is _CONNECTED and not carrier.streaming:
+            self._carry_by(None)
+            self.close(Reason.TRANSPORT_CLOSE, say=False)
+        else:
+            super().lost(carrier, reason)
+
+    def away_for(self, now: float) -> float:
+        return 0.0 if self._carrier is not None else now - self._without_carrier_since
+
+    def messages_of(self, packet: Outgoing) -> list[str | bytes]:
+        frame = self.generation.frame
+        messages: list[str | bytes] = [packet.text] if packet.text else []
+        return messages + [frame(each, self.base64) for each in packet.attachments]
+
+    # ---- the end
+
+    def close(self, reason: str, *, say: bool = True, flush: bool | None = None) -> None:
+        super().close(reason, say=say, flush=flush)
+        if self.upgrading is not None and self.state is not _CONNECTED:
+            self.upgrading.give_up()
+
+    @property
+    def last_word(self) -> str:
+        """The packet that answers a poll which has nothing else to say."""
+        over = self.state is State.DISCONNECTING or self.state is State.DISCONNECTED
+        return "1" if over and not self._left_by_client and not len(self._outbox) else "6"
+
+    @property
+    def says_close(self) -> bool:
+        """Whether the batch just taken was the last: the poll that brings it says so."""
+        return self.state is State.DISCONNECTING and not len(self._outbox)
+
+    def _linger(self) -> float:
+        return min(LINGER, super()._linger())
+
+    def _goodbye(self) -> list[Outgoing]:
+        if self.close_reason != Reason.SERVER or self.generation.global_namespace is None:
+            return []
+        return [
+            Outgoing(self.codec.encode({"type": "disconnect", "endpoint": endpoint}))
+            for endpoint in self.active_ns
+        ]
+
+    # ---- time
+
+    def deadline(self) -> float | None:
+        own, join_by = super().deadline(), self._join_by
+        if join_by is None or self.state is not _CONNECTED:
+            return own
+        return join_by if own is None else min(own, join_by)
+
+    def handle_deadline(self, now: float) -> None:
+        if self._join_by is not None and self._join_by <= now:
+            self._join_by = None
+            if self.state is _CONNECTED:
+                self._report(
+                    logging.INFO,
+                    "joined-nothing",
+                    "%s: it has joined no namespace within connect_timeout (%g s)",
+                    self,
+                    self.config.connect_timeout,
+                )
+                self.close(Reason.FORCED_CLOSE, say=True)
+        super().handle_deadline(now)
+
+    def heartbeat(self) -> None:
+        self.heartbeats += 1
+        if self._alarm is Alarm.PULSE:
+            self._arm(Alarm.BEAT, self.config.ping_interval)
+
+    def _expect_ping(self, late: float = 0.0) -> None:
+        config, silence = self.config, self.generation.heartbeat.silence
+        self._arm(Alarm.PULSE, silence.seconds(config.ping_interval, config.ping_timeout) - late)
+
+    def _beat(self) -> None:
+        late = self.runtime.now() - self._alarm_at
+        # From when it was due, so that deadlines do not drift; unless it was we who were busy.
+        self._expect_ping(late if late < PUNCTUAL else 0.0)
+        self.deliver(Outgoing(self.codec.heartbeat))
+
+    def _no_pulse(self) -> None:
+        if self._paused:
+            # We are the ones who do not read: the answer may well be waiting in the kernel.
+            self._expect_ping()
+        else:
+            self.close(Reason.PING_TIMEOUT, say=False)

@@ -1,0 +1,193 @@
+"""polling: Engine.IO over GETs that wait and POSTs, for clients since 1.0.
+
+One GET and one POST at a time: a second one beside it ends the session. Bodies hold packets as the
+generation writes them; with ``j`` in the query they travel in scripts and forms.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Sequence
+
+from ..config.origins import cors_headers
+from ..config.settings import Settings
+from ..exceptions import PacketError, RequestRefused
+from ..protocol.engine_limits import Decoded, PayloadLimits
+from ..protocol.generations import Generation
+from ..protocol.jsonp import decode_form, encode_script
+from ..runtime.interfaces import Runtime
+from ..sessions.engine_socket import EngineSocket
+from ..sessions.outbox import Batch
+from ..sessions.reasons import Reason
+from .answers import Answer, Head, Header
+from .base import WSGIApplication
+from .body import read_body
+from .http import PACKETS_PER_TURN, preflight
+from .polling import Poll
+from .request import Request, WouldBlock
+
+__all__ = ["EnginePolling", "check_callback"]
+
+log = logging.getLogger("sockio.polling")
+
+_TEXT = Head("200 OK", "text/plain; charset=UTF-8")
+_BINARY = Head("200 OK", "application/octet-stream")
+_SCRIPT = Head("200 OK", "text/javascript; charset=UTF-8")
+#: The answer to a POST; browsers may take a form's for a page.
+_TAKEN = Head("200 OK", "text/html", (("X-XSS-Protection", "0"),))
+
+_INDEX = re.compile(r"[0-9]{1,9}", re.ASCII)
+_OCTETS = "application/octet-stream"
+
+
+class EnginePolling:
+    """The polling of one generation of Engine.IO. One instance per middleware and generation."""
+
+    name = "polling"
+    evented = True
+
+    def __init__(self, settings: Settings, runtime: Runtime, generation: Generation) -> None:
+        self.settings = settings
+        self.runtime = runtime
+        self.generation = generation
+        self._limits = PayloadLimits(settings.max_payload, settings.max_packets)
+
+    def open(
+        self, request: Request, socket: EngineSocket, more: Sequence[Header]
+    ) -> WSGIApplication:
+        """Answer a handshake: the first poll of its session, which finds the open packet."""
+        return Poll(self, request, socket, more)
+
+    def respond(self, request: Request, socket: EngineSocket) -> WSGIApplication:
+        """Answer one request of an established session that polls."""
+        method = request.method
+        if method == "GET":
+            if socket.polled:
+                socket.violate(PacketError("a poll came while another was held"))
+                raise _second("poll")
+            return Poll(self, request, socket)
+        if method == "POST":
+            return self._post(request, socket)
+        if method == "OPTIONS":
+            return preflight(request, cors_headers(request.environ))
+        raise RequestRefused(
+            "405 Method Not Allowed",
+            "Use GET to receive and POST to send.",
+            code="method-not-allowed",
+            headers=[("Allow", "GET, POST, OPTIONS")],
+        )
+
+    # ---- from the client
+
+    def _post(self, request: Request, socket: EngineSocket) -> Answer:
+        if request.body is None:
+            if socket.posting:
+                socket.violate(PacketError("a POST came while another was read"))
+                raise _second("POST")
+            socket.posting = True
+            try:
+                body = self._read(request, socket)
+            finally:
+                socket.posting = False
+        else:
+            body = request.body
+        packets, error = self._packets(request, body)
+        if not request.may_block and (
+            error is not None or len(packets) > PACKETS_PER_TURN or not socket.has_room(len(body))
+        ):
+            raise WouldBlock
+        if not socket.wait_for_room(self.settings.close_timeout, len(body)):
+            raise RequestRefused(
+                "503 Service Unavailable",
+                "too many events are waiting to be handled",
+                code="inbox-full",
+                detail="the handlers of this client are slower than it sends; see max_inbox",
+            )
+        for number, (kind, data) in enumerate(packets, 1):
+            socket.receive_packet(kind, data)
+            if number % PACKETS_PER_TURN == 0:
+                self.runtime.breathe()
+        if error is not None:
+            socket.violate(error, Reason.PARSE_ERROR)
+            raise RequestRefused("400 Bad Request", f"bad payload: {error}", code="bad-payload")
+        return Answer(_TAKEN, b"ok", cors_headers(request.environ))
+
+    def _read(self, request: Request, socket: EngineSocket) -> bytes:
+        try:
+            return read_body(request, self.settings, self.runtime)
+        except RequestRefused as refused:
+            # What was in it is lost, and nobody can tell the client which of its packets.
+            socket.violate(PacketError(str(refused)), Reason.TRANSPORT_ERROR)
+            raise
+
+    def _packets(self, request: Request, body: bytes) -> Decoded:
+        """The packets in a body, which is taken apart once, however often that is asked for."""
+        packets = request.engine_packets
+        if packets is None:
+            packets = request.engine_packets = self._decode(request, body)
+        return packets
+
+    def _decode(self, request: Request, body: bytes) -> Decoded:
+        generation = self.generation
+        content_type = request.environ.get("CONTENT_TYPE", "")
+        if content_type == _OCTETS:
+            if generation.read_binary_payload is None:
+                return [], PacketError("bodies of this revision of Engine.IO are text")
+            return generation.read_binary_payload(body, self._limits)
+        try:
+            if _index(request) is not None:
+                return generation.read_payload(decode_form(body), self._limits)
+        except PacketError as error:
+            return [], error
+        return generation.read_payload(body, self._limits)
+
+    # ---- to the client
+
+    def nothing(self, request: Request, socket: EngineSocket) -> Answer:
+        return self._answer(request, socket, [socket.last_word])
+
+    def carry(self, request: Request, socket: EngineSocket, batch: Batch) -> Answer:
+        packets: list[str | bytes] = []
+        for packet in batch.packets:
+            if packet.text:
+                packets.append(packet.text)
+            if packet.attachments:
+                packets += packet.attachments
+        if socket.says_close:
+            packets.append("1")
+        return self._answer(request, socket, packets)
+
+    def _answer(self, request: Request, socket: EngineSocket, packets: list[str | bytes]) -> Answer:
+        index = _index(request)
+        text_only = socket.base64 or index is not None
+        payload = self.generation.payload(packets, not text_only)
+        cors = cors_headers(request.environ)
+        if isinstance(payload, bytes):
+            return Answer(_BINARY, payload, cors)
+        if index is not None:
+            return Answer(_SCRIPT, encode_script(index, payload).encode(), cors)
+        return Answer(_TEXT, payload.encode(), cors)
+
+
+def _index(request: Request) -> str | None:
+    """Which callback of the page an answer is for; None for a plain one."""
+    return request.field("j")
+
+
+def check_callback(request: Request) -> None:
+    """Raise ``RequestRefused`` where the answer is to be a script that calls no callback."""
+    index = request.field("j")
+    if index is not None and not _INDEX.fullmatch(index):
+        raise RequestRefused(
+            "400 Bad Request", "Bad request", code="bad-callback", detail="j has to be a number"
+        )
+
+
+def _second(what: str) -> RequestRefused:
+    return RequestRefused(
+        "400 Bad Request",
+        "Bad request",
+        code="second-request",
+        detail=f"a client has one {what} at a time; the session has ended",
+    )

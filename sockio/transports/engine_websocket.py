@@ -1,0 +1,210 @@
+"""websocket: Engine.IO over one websocket, for clients since 1.0.
+
+A session is opened by one, or goes over to one from polling: the client tries it out by ``2probe``,
+which is answered by ``3probe``, stops polling and sends ``5``.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..config.settings import Settings
+from ..protocol.generations import Generation
+from ..runtime.interfaces import Cancellable, Runtime
+from ..sessions.complaints import Kind
+from ..sessions.engine_socket import EngineSocket
+from ..sessions.outbox import Outgoing
+from .answers import Header
+from .base import WSGIApplication
+from .connection import can_upgrade
+from .foreign import serve_foreign
+from .framing import FrameReader, binary_frame, text_frame
+from .request import Request
+from .streams import Stream
+from .upgrades import is_foreign, upgrade
+from .websocket import WebSocketCarrier
+
+__all__ = ["EngineWebSocket"]
+
+log = logging.getLogger("sockio.websocket")
+
+_PROBE, _PROBED, _UPGRADE = "2probe", b"3probe", "5"
+
+
+class EngineWebSocket:
+    """The websockets of one generation of Engine.IO. One instance per middleware and generation."""
+
+    name = "websocket"
+    evented = True
+    unknown_session = ""
+
+    def __init__(self, settings: Settings, runtime: Runtime, generation: Generation) -> None:
+        self.settings = settings
+        self.runtime = runtime
+        self.generation = generation
+        self.reads_frames_shortly = "frames" not in settings.without
+
+    def works_in(self, environ: Mapping[str, Any]) -> bool:
+        """Whether the server that made ``environ`` can open websockets."""
+        return can_upgrade(environ)
+
+    def open(
+        self, request: Request, socket: EngineSocket, more: Sequence[Header]
+    ) -> WSGIApplication:
+        """Answer a handshake. Raises ``RequestRefused`` for what is no upgrade request."""
+        return self._upgrade(request, socket, socket, more)
+
+    def respond(self, request: Request, socket: EngineSocket) -> WSGIApplication:
+        """Answer a request that wants an established session to go over to a websocket."""
+        return self._upgrade(request, socket, Probe(socket, self), ())
+
+    def _upgrade(
+        self,
+        request: Request,
+        socket: EngineSocket,
+        session: Any,
+        more: Sequence[Header],
+    ) -> WSGIApplication:
+        ready_made = request.environ.get("wsgi.websocket")
+        if ready_made is not None and is_foreign(ready_made):
+            return serve_foreign(ready_made, self.name, self.runtime, "", session)
+
+        def connected(stream: Stream, early: bytes) -> None:
+            kind = TextCarrier if socket.base64 else WebSocketCarrier
+            kind(self, stream, session).start(early)
+
+        detach = "detach" not in self.settings.without
+        return upgrade(request.environ, self.runtime, connected, detach=detach, more=more)
+
+    def make_reader(self) -> FrameReader:
+        return FrameReader(
+            self.settings.max_payload, short_way=self.reads_frames_shortly, binary=True
+        )
+
+    def frame_of(self, packet: Outgoing) -> bytes:
+        """A packet and its attachments on the wire: frames that stay together."""
+        if not packet.attachments:
+            return text_frame(packet.data)
+        frames = [text_frame(packet.data)] if packet.data else []
+        for attachment in packet.attachments:
+            frame = self.generation.frame(attachment, False)
+            assert isinstance(frame, bytes)
+            frames.append(binary_frame(frame))
+        return b"".join(frames)
+
+
+class TextCarrier(WebSocketCarrier):
+    """A websocket whose client takes text alone: binary is written in base64."""
+
+    __slots__ = ()
+
+    def write(self, packet: Outgoing) -> bool:
+        return super().write(self._in_text(packet))
+
+    def _frame_of(self, packet: Outgoing) -> bytes:
+        return super()._frame_of(self._in_text(packet))
+
+    def _in_text(self, packet: Outgoing) -> Outgoing:
+        if not packet.attachments:
+            return packet
+        transport = self._transport
+        assert isinstance(transport, EngineWebSocket)
+        # For this client alone: what is shared has the frames of the others.
+        alone = Outgoing("", packet.endpoint, volatile=packet.volatile)
+        frames = [text_frame(packet.data)] if packet.data else []
+        for attachment in packet.attachments:
+            text = transport.generation.frame(attachment, True)
+            assert isinstance(text, str)
+            frames.append(text_frame(text.encode()))
+        alone.frame = b"".join(frames)
+        return alone
+
+
+class Probe:
+    """Stands for the session at a websocket that is being tried out."""
+
+    __slots__ = ("_answered", "_carrier", "_socket", "_timer", "_transport", "_upgraded")
+
+    close_reason = None
+
+    def __init__(self, socket: EngineSocket, transport: EngineWebSocket) -> None:
+        self._socket = socket
+        self._transport = transport
+        self._carrier: Any = None
+        self._timer: Cancellable | None = None
+        self._answered = False
+        self._upgraded = False
+
+    def __str__(self) -> str:
+        return str(self._socket)
+
+    @property
+    def config(self) -> Settings:
+        return self._socket.config
+
+    def attach(self, carrier: Any) -> None:
+        """The websocket is open."""
+        socket = self._socket
+        self._carrier = carrier
+        if socket.upgrading is not None or socket.transport != "polling" or not socket.connected:
+            # It was another's turn meanwhile.
+            carrier.finish()
+            return
+        socket.upgrading = self
+        runtime = self._transport.runtime
+        self._timer = runtime.at(runtime.now() + socket.config.upgrade_timeout, self.give_up)
+
+    def receive(self, message: str | bytes) -> None:
+        if self._upgraded:
+            self._socket.receive(message)
+        elif self._socket.upgrading is not self:
+            return
+        elif message == _UPGRADE:
+            self._finish()
+            self._upgraded = True
+            self._carrier.serve(self._socket)
+        elif message == _PROBE and not self._answered:
+            self._answered = True
+            self._carrier.say(_PROBED)
+            self._socket.end_poll()
+        else:
+            self.give_up()
+
+    def give_up(self) -> None:
+        """The session goes on polling."""
+        if self._socket.upgrading is self:
+            self._finish()
+            self._carrier.finish()
+
+    def _finish(self) -> None:
+        self._socket.upgrading = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def lost(self, carrier: Any, reason: str) -> None:
+        if self._upgraded:
+            self._socket.lost(carrier, reason)
+        elif self._socket.upgrading is self:
+            self._finish()
+
+    def take(self, carrier: Any, max_bytes: int) -> list[Outgoing]:
+        return self._socket.take(carrier, max_bytes) if self._upgraded else []
+
+    def pause_if_busy(self) -> None:
+        if self._upgraded:
+            self._socket.pause_if_busy()
+
+    def complain(
+        self,
+        logger: logging.Logger,
+        level: int,
+        kind: Kind,
+        message: str,
+        *args: Any,
+        exc_info: bool | BaseException = False,
+        quiet: bool = False,
+    ) -> None:
+        self._socket.complain(logger, level, kind, message, *args, exc_info=exc_info, quiet=quiet)

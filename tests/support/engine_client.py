@@ -1,0 +1,173 @@
+"""A client of Engine.IO inside the process, over polling, and a websocket one over a real wire.
+
+Both have a codec of their own, so that server and test cannot share a mistake.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import gevent
+from webob import Response
+
+from sockio.sessions.engine_socket import EngineSocket
+
+from .raw_http import Answer, Connection
+from .raw_websocket import BINARY, TEXT, Frame, RawWebSocket, frame, upgrade_request
+from .wsgi_client import Poll, PollingClient
+
+__all__ = ["EngineClient", "EnginePoll", "EngineWire", "body_of", "packets_of"]
+
+RS = "\x1e"
+
+
+def units(text: str) -> int:
+    """As JavaScript counts characters."""
+    return len(text.encode("utf-16-le")) // 2
+
+
+def body_of(revision: int, *packets: str) -> str:
+    """A payload of texts, as the JavaScript client writes it."""
+    if revision == 4:
+        return RS.join(packets)
+    return "".join(f"{units(packet)}:{packet}" for packet in packets)
+
+
+def packets_of(revision: int, body: bytes | str) -> list[str | bytes]:
+    """The packets of a payload; binary ones as bytes."""
+    text = body.decode() if isinstance(body, bytes) else body
+    packets: list[str] = []
+    if revision == 4:
+        packets = text.split(RS)
+    else:
+        rest = text.encode("utf-16-le")
+        while rest:
+            digits, _, tail = rest.decode("utf-16-le").partition(":")
+            size = 2 * int(digits)
+            data = tail.encode("utf-16-le")
+            packets.append(data[:size].decode("utf-16-le"))
+            rest = data[size:]
+    mark = "b" if revision == 4 else "b4"
+    return [
+        base64.b64decode(packet[len(mark) :]) if packet.startswith("b") else packet
+        for packet in packets
+    ]
+
+
+class EnginePoll(Poll):
+    """A GET that was sent, and that may still be waiting for its answer."""
+
+    revision = 4
+
+    @property
+    def packets(self) -> list[Any]:
+        assert self.answer.status_code == 200, (self.answer.status, self.answer.text)
+        return packets_of(self.revision, self.answer.body)
+
+
+class EngineClient(PollingClient):
+    """One client of ``app`` that polls."""
+
+    revision = 4
+    extra = ""
+
+    @property
+    def socket(self) -> EngineSocket:
+        socket = self.registry.get_socket(self.sid)
+        assert isinstance(socket, EngineSocket), "the session has ended"
+        return socket
+
+    @property
+    def lives(self) -> bool:
+        return self.registry.get_socket(self.sid) is not None
+
+    @property
+    def url(self) -> str:
+        return f"/?EIO={self.revision}&transport=polling{self.extra}&sid={self.sid}"
+
+    def handshake(self, query: str = "", **headers: str) -> Response:
+        url = f"/?EIO={self.revision}&transport=polling{self.extra}{query}"
+        response = self.request(url, headers=headers)
+        if response.status_code == 200 and "&j=" not in url:
+            (packet, *_) = packets_of(self.revision, response.body)
+            assert isinstance(packet, str)
+            assert packet[0] == "0"
+            self.told = json.loads(packet[1:])
+            self.sid = self.told["sid"]
+        self.runtime.settle()
+        return response
+
+    def open(self) -> EngineClient:
+        """Handshake, and be in the global namespace."""
+        assert self.handshake().status_code == 200
+        if self.revision == 4:
+            assert self.post("40").status_code == 200
+        (answer,) = self.poll().packets
+        assert answer.startswith("40")
+        return self
+
+    def poll(self, query: str = "", **headers: str) -> EnginePoll:
+        request = self.blank(self.url + query, headers=headers)
+        poll = EnginePoll(gevent.spawn(self._complete, request))
+        poll.revision = self.revision
+        self._polls.append(poll)
+        self.runtime.settle()
+        return poll
+
+    def post(self, *packets: str, **headers: str) -> Response:
+        return self.post_body(body_of(self.revision, *packets), **headers)
+
+
+class EngineWire(RawWebSocket):
+    """One websocket of Engine.IO, for a session (``sid``) or a new one."""
+
+    def __init__(
+        self,
+        port: int,
+        *,
+        sid: str = "",
+        revision: int = 4,
+        query: str = "",
+        headers: Mapping[str, str | None] = {},
+    ) -> None:
+        Connection.__init__(self, port)
+        self.revision = revision
+        self.sid = sid
+        path = f"/socket.io/?EIO={revision}&transport=websocket{query}"
+        self.send(upgrade_request(path + (f"&sid={sid}" if sid else ""), port, headers))
+        self.upgrade: Answer = self.answer()
+        assert self.upgrade.code == 101, self.upgrade
+        self.told: dict[str, Any] = {}
+        if not sid:
+            opened = self.hear()
+            assert opened[0] == "0"
+            self.told = json.loads(opened[1:])
+            self.sid = self.told["sid"]
+
+    def say_bytes(self, data: bytes) -> None:
+        """Send one binary message."""
+        self.send(frame(BINARY, data if self.revision == 4 else b"\x04" + data))
+
+    def hear_bytes(self) -> bytes:
+        """The next message, which must be binary."""
+        got: Frame = self.read_frame()
+        assert got.opcode == BINARY, got
+        if self.revision == 4:
+            return got.payload
+        assert got.payload[:1] == b"\x04"
+        return got.payload[1:]
+
+    def join(self, namespace: str = "") -> str:
+        """Connect to a namespace; what the server answered."""
+        name = f"{namespace}," if namespace else ""
+        if self.revision == 4 or namespace:
+            self.say(f"40{name}")
+        answer = self.hear()
+        assert answer.startswith(f"40{name}"), answer
+        return answer
+
+    def say(self, packet: str) -> None:
+        self.send(frame(TEXT, packet))
