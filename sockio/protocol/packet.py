@@ -317,12 +317,10 @@ def receipt_asked(text: str) -> Packet | None:
     it (neither does the reference server care what it is): that it begins and ends as JSON does
     has to be enough.
     """
-    if text[2:3] == ":":
-        return None  # nearly all
+    end = text.find(":", 2)
+    if end < 0 or text[end - 1] == "+" or end == 2:
+        return None  # nearly all: no number, or one that asks for data
     head = text[:_MAX_HEAD]
-    fields = head.split(":", 3)
-    if len(fields) < 3 or not fields[1].isdecimal():
-        return None
     try:
         packet, _, data = opened(head)
     except PacketError:

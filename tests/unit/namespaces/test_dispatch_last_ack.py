@@ -144,3 +144,14 @@ def test_who_disconnects_from_elsewhere_waits_for_no_handler(client: Client) -> 
 
 def test_nor_does_a_task_of_the_handlers(client: Client) -> None:
     assert client.sends(ask("spawn")) == ["0::/s"]
+
+
+@pytest.mark.parametrize(("endpoint", "goodbye"), [("/s", "0::/s"), ("", "0::")])
+def test_a_receipt_meanwhile_is_not_taken_for_it(
+    client: Client, endpoint: str, goodbye: str
+) -> None:
+    client.sends(ask("quit_slowly", endpoint))
+    receipts = client.sends("3:9:/other:x")
+    assert receipts == (["6::/other:9"] if endpoint else [])
+    client.socket.session["door"].set()
+    assert client.hears() == [f'6::{endpoint}:1+["bye"]', goodbye]

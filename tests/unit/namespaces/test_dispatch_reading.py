@@ -1,5 +1,8 @@
-"""When the JSON of a packet is read: once at most, when it is its turn, and never in the loop that
-serves everybody else meanwhile."""
+"""When the JSON of a packet is read: once at most, when it is its turn, and not in the loop that
+serves everybody else meanwhile.
+
+A few short ones are, where that takes no code of the application's: the reader here is such code.
+"""
 
 from __future__ import annotations
 

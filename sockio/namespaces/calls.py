@@ -1,0 +1,194 @@
+"""From a packet to the allowed handler to its ack: the boundary that user exceptions never cross.
+
+And the other way round, from the client's ack to the callback that waits for it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from ..exceptions import AckFailed, EventRefused, PacketError, RateLimited
+from ..protocol.packet import Opened, Packet
+from ..sessions.jobs import name_of
+from ..sessions.socket import Socket
+from .refusals import ENDS_THE_PROCESS, GLOBAL, Refusals
+
+__all__ = ["Calls"]
+
+
+class Calls(Refusals):
+    """What one client calls, and what it is answered."""
+
+    __slots__ = ("_answering", "_owed", "task")
+
+    def __init__(self, socket: Socket) -> None:
+        super().__init__(socket)
+        #: The task that handles this client's packets at the moment.
+        self.task: object = None
+        # The namespace of the present handler, while its client waits for an ack with data; and, if
+        # the handler disconnects that client, what says goodbye behind the ack.
+        self._answering: Any = None
+        self._owed: Callable[[Packet | None], object] | None = None
+
+    # ---- what the client calls
+
+    def receipt(self, head: Packet) -> bool:
+        """Send an automatic ack, if the client is in the namespace: it goes out at once, before any
+        handler (fact sheet, section 4)."""
+        socket = self._socket
+        endpoint = head["endpoint"]
+        if endpoint not in socket.active_ns or socket.holding(endpoint):
+            return False
+        socket.send_packet(_ack(head, []))
+        return True
+
+    def handle(self, namespace: Any, packet: Packet, receipted: bool) -> None:
+        """Have the namespace handle a packet, and tell the client what has come of it."""
+        socket = self._socket
+        endpoint = packet["endpoint"]
+        kind = packet["type"]
+        answer_to = None
+        if "ack" in packet:
+            if packet["ack"] == "data":
+                answer_to = packet["id"]
+                self._answering = namespace
+            elif not receipted:
+                socket.send_packet(_ack(packet, []))
+        try:
+            if self._context is None:
+                result = namespace.process_packet(packet)
+            else:
+                with self.around(namespace):
+                    result = namespace.process_packet(packet)
+            if answer_to is not None:
+                # Written out, not by _ack(): nearly all acks are made here.
+                ack: Packet = {
+                    "type": "ack",
+                    "ackId": answer_to,
+                    "args": _as_arguments(result),
+                    "endpoint": endpoint,
+                }
+                if self._owed is None:
+                    socket.send_packet(ack)
+                else:
+                    self.say_last(ack)
+        except RateLimited as too_fast:
+            where = f"{type(namespace).__qualname__}.{_handler_of(namespace, packet)}"
+            self.slow_down(too_fast, endpoint, answer_to, where)
+        except EventRefused as refused:
+            self.complain(
+                logging.WARNING,
+                ("event-refused", type(namespace).__qualname__, refused.code),
+                "%s %s: %s",
+                socket,
+                endpoint or GLOBAL,
+                str(refused),
+            )
+            self.refuse(refused.code, refused.message, endpoint, answer_to)
+        except AckFailed as failed:
+            self.complain(
+                logging.INFO,
+                (
+                    "event-not-completed",
+                    type(namespace).__qualname__,
+                    _handler_of(namespace, packet),
+                ),
+                "%s %s: %s ended: %s",
+                socket,
+                endpoint or GLOBAL,
+                kind,
+                str(failed),
+            )
+            self.refuse("internal_error", "The event was not completed.", endpoint, answer_to)
+        except ENDS_THE_PROCESS:
+            raise
+        except BaseException:
+            self.complain(
+                logging.ERROR,
+                ("handler-failed", type(namespace).__qualname__, _handler_of(namespace, packet)),
+                "%s %s: %s failed",
+                socket,
+                endpoint or GLOBAL,
+                f"the handler of event {packet['name']!r}"
+                if kind == "event"
+                else _handler_of(namespace, packet),
+                exc_info=True,
+            )
+            self.refuse("internal_error", "The server failed to handle this.", endpoint, answer_to)
+        finally:
+            self._answering = None
+            if self._owed is not None:
+                self.say_last(None)
+
+    # ---- a handler that disconnects its own client
+
+    def let_finish(self, namespace: Any, say: Callable[[Packet | None], object]) -> bool:
+        """Whether the calling task is the handler of a packet whose client waits for the ack: then
+        ``say(ack)`` is called in place of sending that, or ``say(None)`` when there is none.
+        ``namespace`` is the only one that the handler may be of, unless None."""
+        answering = self._answering
+        if answering is None or self.task is not self._socket.runtime.task():
+            return False
+        if namespace is not None and namespace is not answering:
+            return False
+        self._owed = say
+        return True
+
+    def say_last(self, ack: Packet | None) -> None:
+        """The client hears of its end now, if a handler has kept that waiting: behind ``ack``."""
+        owed, self._owed = self._owed, None
+        if owed is not None:
+            owed(ack)
+
+    # ---- what the client answers
+
+    def answer(self, opened: Opened) -> None:
+        """Read an ack, and run the callback that waits for it."""
+        socket = self._socket
+        try:
+            packet = socket.codec.read(opened)
+        except PacketError as error:
+            self.bad(error)
+            return
+        waiting = socket.take_ack(packet)
+        if waiting is None:
+            return
+        answered = waiting.answered
+        if waiting.direct:
+            answered(*packet["args"])
+            return
+        try:
+            with self.around(socket.get(packet["endpoint"])):
+                answered(*packet["args"])
+        except ENDS_THE_PROCESS:
+            raise
+        except BaseException:
+            self.complain(
+                logging.ERROR,
+                ("callback-failed", name_of(answered)),
+                "%s: the ack callback %r failed",
+                socket,
+                answered,
+                exc_info=True,
+            )
+
+
+def _ack(packet: Packet, args: list[Any]) -> Packet:
+    return {"type": "ack", "ackId": packet["id"], "args": args, "endpoint": packet["endpoint"]}
+
+
+def _handler_of(namespace: Any, packet: Packet) -> str:
+    """The name of the method that handles such a packet: no text of the client's."""
+    if packet["type"] != "event":
+        return f"recv_{packet['type']}"
+    method, _ = namespace._table.event(packet["name"])
+    return method if method is not None and namespace._table.method(method) else "*"
+
+
+def _as_arguments(result: Any) -> list[Any]:
+    """What a handler returned, as ack arguments: a tuple spreads, None is none, else it is one."""
+    if isinstance(result, tuple):
+        return list(result)
+    return [] if result is None else [result]

@@ -1,0 +1,144 @@
+"""Entering a namespace: its gate is asked, and what waited for the answer is let in or refused."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, Protocol
+
+from ..exceptions import ConnectionRefused, PacketError
+from ..protocol.packet import Packet
+from ..sessions.reasons import Reason
+from ..sessions.states import State
+from .desk import Desk
+from .leaving import Leaving
+from .refusals import ENDS_THE_PROCESS, GLOBAL
+
+__all__ = ["Reception", "accept", "connect"]
+
+
+class Reception(Desk, Protocol):
+    """A desk where who enters meets who leaves."""
+
+    def finish_if_done(self) -> None:
+        """If the session is over and all have been told, say so."""
+        ...
+
+    @property
+    def leaving(self) -> Leaving:
+        """Made for the first that leaves."""
+        ...
+
+
+def connect(desk: Reception, endpoint: str, packet: Packet) -> None:
+    """Let the client into a namespace, if its ``recv_connect`` does, and tell the client."""
+    socket = desk.socket
+    present = socket.active_ns.get(endpoint)
+    if present is not None and present._leaving:
+        desk.leaving.see_off(present)
+        present = None
+    if socket.state is not State.CONNECTED:
+        return
+    if present is not None:
+        if not socket.forgiving:
+            socket.violate(PacketError(f"a connect to {endpoint!a}, which is connected"))
+            return
+        # Asked for again: confirmed again, and nothing else happens.
+        accept(desk, endpoint)
+        return
+    cls = socket.namespaces.get(endpoint)
+    if cls is None:
+        if endpoint != socket.GLOBAL_NS or not socket.opens_global:
+            desk.calls.complain(
+                logging.WARNING,
+                "namespace-unknown",
+                "%s: there is no namespace %r; known: %s [namespace-unknown]",
+                socket,
+                endpoint or "/",
+                ", ".join(repr(name) for name in socket.namespaces) or "none",
+            )
+            _deny(desk, endpoint, "Invalid namespace")
+        return
+    socket.hold(endpoint)
+    socket.introduce(endpoint)
+    early = desk.early_for(endpoint)
+    namespace = None
+    accepted = False  # should ``context`` swallow an exception
+    # What a client is told that is not let in, where its generation can be told.
+    said, more = "Not allowed", None
+    try:
+        namespace = cls(socket.environ, endpoint, request=socket.request)
+        with desk.calls.around(namespace):
+            socket.active_ns[endpoint] = namespace
+            desk.rooms.enter(socket, endpoint)
+            accepted = namespace._open(packet)
+        why = "recv_connect said no"
+    except ConnectionRefused as refused:
+        accepted, why = False, str(refused) or "ConnectionRefused"
+        said, more = str(refused) or said, refused.data
+    except ENDS_THE_PROCESS:
+        raise
+    except BaseException as error:
+        desk.calls.complain(
+            logging.ERROR,
+            ("connect-failed", cls.__qualname__),
+            "%s: connecting %s failed",
+            socket,
+            endpoint or GLOBAL,
+            exc_info=True,
+        )
+        accepted, why = False, f"{type(error).__name__} in recv_connect"
+    if accepted:
+        accept(desk, endpoint)
+        if namespace is not None and namespace._deaf:
+            # Thrown out by its own gate: it has been told so.
+            socket.seal(endpoint)
+        desk.inbox.put_first(each.text for each in early)
+        if socket.state is not State.CONNECTED:
+            # The client left while it was let in: what was set up gets its counterpart.
+            reason = socket.close_reason or Reason.TRANSPORT_CLOSE
+            desk.leaving.bid_farewell(namespace, reason)
+        return
+    desk.calls.complain(
+        logging.INFO,
+        ("namespace-refused", cls.__qualname__),
+        "%s: %s refused: %s [namespace-refused]",
+        socket,
+        endpoint or GLOBAL,
+        why,
+    )
+    socket.active_ns.pop(endpoint, None)
+    desk.rooms.leave_namespace(socket, endpoint)
+    socket.forget_acks(endpoint)
+    if namespace is not None:
+        namespace._discard()
+    socket.forget_name(endpoint)
+    _deny(desk, endpoint, said, more)
+    if socket.state is State.CONNECTED:
+        desk.unconnected.not_let_in(endpoint, early)
+
+
+# ---- what the client is told
+
+
+def accept(desk: Reception, endpoint: str) -> None:
+    """Tell the client that it is in, and what it was sent meanwhile."""
+    socket = desk.socket
+    socket.release(endpoint, socket.confirmation(endpoint), deliver=True)
+
+
+def _deny(desk: Reception, endpoint: str, message: str, data: Any = None) -> None:
+    socket = desk.socket
+    answer = socket.refusal(endpoint, message, data)
+    forgotten = socket.release(endpoint, answer, deliver=False)
+    if forgotten:
+        desk.calls.complain(
+            logging.DEBUG,
+            "emitted-and-refused",
+            "%s %s: refused, so %d packets that were sent to it are dropped",
+            socket,
+            endpoint or GLOBAL,
+            forgotten,
+        )
+    if socket.ends_with(endpoint):
+        socket.close(Reason.REFUSED)
+    desk.finish_if_done()
