@@ -35,6 +35,11 @@ ROOT = Path(__file__).resolve().parent
 JS = ROOT / "tests" / "js"
 PYPROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
 PYTHONS = nox.project.python_versions(PYPROJECT)
+# The clients of the demo's two pages: what the chat calls them, and their folders.
+DEMO_CLIENTS = {
+    "SOCKIO_CLIENT_JS": "socket.io-client-4.8.4",
+    "SOCKIO_CLIENT_09_JS": "socket.io-client",
+}
 # What the whole suite needs: the examples are part of it.
 EXTRAS = sorted(PYPROJECT["project"]["optional-dependencies"])
 
@@ -55,8 +60,9 @@ _wheel: Path | None = None
 def demo(session: nox.Session) -> None:
     """Run the chat of examples/flask_chat as a user would get it; options go to `sockio demo`."""
     install_sockio(session, "demo")
-    client = install_js_client(session)
-    env = {"SOCKIO_CLIENT_JS": str(client)} if client else {}
+    install_js_client(session)
+    builds = {name: browser_build(package) for name, package in DEMO_CLIENTS.items()}
+    env = {name: str(build) for name, build in builds.items() if build.is_file()}
     session.run("sockio", "demo", *session.posargs, env=env)
 
 
@@ -317,23 +323,26 @@ def built_wheel(session: nox.Session) -> Path:
     return _wheel
 
 
-def install_js_client(session: nox.Session) -> Path | None:
-    """Install the real JavaScript client into tests/js; its browser build, or None without npm."""
-    package = JS / "node_modules" / "socket.io-client"
-    if any(
-        installed_version(JS / "node_modules" / name) != wanted.rpartition("@")[2]
+def install_js_client(session: nox.Session) -> None:
+    """Install the real JavaScript clients into tests/js, if they are not there and npm is."""
+    if all(
+        installed_version(JS / "node_modules" / name) == wanted.rpartition("@")[2]
         for name, wanted in wanted_versions().items()
     ):
-        if shutil.which("npm") is None:
-            if CI:
-                session.error("npm is not on PATH: CI has to run the JavaScript client")
-            session.log("npm is not on PATH: going on without the JavaScript client")
-            return None
-        with session.chdir(JS):
-            quietly = ("--ignore-scripts", "--no-audit", "--no-fund", "--no-package-lock")
-            session.run_install("npm", "install", *quietly, external=True, silent=True)
-    browser_build = package / "dist" / "socket.io.js"
-    return browser_build if browser_build.is_file() else None
+        return
+    if shutil.which("npm") is None:
+        if CI:
+            session.error("npm is not on PATH: CI has to run the JavaScript client")
+        session.log("npm is not on PATH: going on without the JavaScript client")
+        return
+    with session.chdir(JS):
+        quietly = ("--ignore-scripts", "--no-audit", "--no-fund", "--no-package-lock")
+        session.run_install("npm", "install", *quietly, external=True, silent=True)
+
+
+def browser_build(package: str) -> Path:
+    """Where the script for pages is, of a package in tests/js."""
+    return JS / "node_modules" / package / "dist" / "socket.io.js"
 
 
 def wanted_versions() -> dict[str, str]:

@@ -1,27 +1,39 @@
 """The client's files, at the addresses where Node's server has them: pages ask for
 ``/socket.io/socket.io.js``.
 
-They are not part of sockio. They are served from where the setting ``client_script`` says that they
-are, or from ``node_modules/socket.io-client/dist`` below the directory that the process started in.
+They are not part of sockio, and of whatever version the project has: sockio serves the clients of
+each. They are served from where the setting ``client_script`` says that they are, or from
+``node_modules/socket.io-client`` below the directory that the process started in. The header
+``X-Sockio-Client`` tells the version, as the file itself does in its first line.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
+import logging
+import re
 from pathlib import Path
 
 from ..exceptions import RequestRefused
 from ..transports.answers import Answer, Head
 from ..transports.request import Request
 
-__all__ = ["NAMES", "ClientFiles"]
+__all__ = ["NAMES", "ClientFiles", "version_in"]
 
+log = logging.getLogger("sockio.handshake")
+
+_SCRIPT, _MAP = "application/javascript; charset=UTF-8", "application/json; charset=UTF-8"
 #: What may be asked for below the resource, and its content type; the file's own name is the last
-#: part.
+#: part. Not each version has each of them.
 NAMES = {
-    "socket.io.js": "application/javascript; charset=UTF-8",
-    "socket.io.min.js": "application/javascript; charset=UTF-8",
+    "socket.io.js": _SCRIPT,
+    "socket.io.js.map": _MAP,
+    "socket.io.min.js": _SCRIPT,
+    "socket.io.min.js.map": _MAP,
+    "socket.io.esm.min.js": _SCRIPT,
+    "socket.io.esm.min.js.map": _MAP,
+    "socket.io.msgpack.min.js": _SCRIPT,
+    "socket.io.msgpack.min.js.map": _MAP,
     "static/flashsocket/WebSocketMain.swf": "application/x-shockwave-flash",
     "static/flashsocket/WebSocketMainInsecure.swf": "application/x-shockwave-flash",
 }
@@ -33,9 +45,20 @@ MAX_AGE = 3600
 _INSTALLED = Path("node_modules", "socket.io-client")
 _HINT = (
     "There is no client here. Install it below the directory that the server starts in "
-    "(npm install socket.io-client@0.9.17), name it in the setting client_script, or let the "
-    "page load it from where it is."
+    "(npm install socket.io-client), name it in the setting client_script, or let the page load it "
+    "from where it is."
 )
+
+#: The first line of a built client: ``/*! Socket.IO.js build:0.9.17, ...`` until 1.0, since then
+#: ``* Socket.IO v4.8.4``; and how far in it may be.
+_BANNER = re.compile(rb"Socket\.IO(?:(?:\.min)?\.js build:| v)(\d[\w.-]{0,30})")
+_BANNER_BYTES = 300
+
+
+def version_in(script: bytes) -> str:
+    """The version that a client's script names in its first line, or ""."""
+    found = _BANNER.search(script[:_BANNER_BYTES])
+    return found[1].decode() if found else ""
 
 
 class ClientFiles:
@@ -86,6 +109,10 @@ class ClientFiles:
             ("Cache-Control", f"public, max-age={MAX_AGE}"),
             ("X-Content-Type-Options", "nosniff"),
         ]
+        version = version_in(data)
+        if version:
+            headers.append(("X-Sockio-Client", version))
+            log.info("%s is that of socket.io-client %s (%s)", name, version, path)
         head = Head.bare("200 OK", [("Content-Type", NAMES[name]), *headers])
         return Answer(head, data), Answer(Head.bare("304 Not Modified", headers))
 
@@ -113,10 +140,7 @@ def _copy(answer: Answer) -> Answer:
 
 
 def _installed() -> Path | None:
-    """The folder of an installed client that speaks our protocol: of version 0."""
-    folder = _INSTALLED.resolve()
-    try:
-        version = json.loads((folder / "package.json").read_bytes())["version"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return folder / "dist" if str(version).startswith("0.") else None
+    """The folder with the script of an installed client; until 1.5 it has no folder of its own."""
+    package = _INSTALLED.resolve()
+    folders = (package / "dist", package)
+    return next((folder for folder in folders if (folder / "socket.io.js").is_file()), None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -107,21 +106,45 @@ def test_where_there_is_none_the_answer_says_what_to_do(
     )
 
 
-@pytest.mark.parametrize(("version", "code"), [("0.9.17", 200), ("4.8.1", 404), (None, 404)])
-def test_an_installed_client_is_found_if_it_speaks_our_protocol(
-    connect: Connect,
-    dist: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    version: str | None,
-    code: int,
+@pytest.mark.parametrize("folder", ["dist", ""], ids=["dist", "the package itself"])
+def test_an_installed_client_is_found(
+    connect: Connect, dist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str
 ) -> None:
     package = tmp_path / "node_modules" / "socket.io-client"
-    package.mkdir(parents=True)
-    dist.rename(package / "dist")
-    (package / "package.json").write_text(json.dumps({"version": version} if version else {}))
+    (package / folder).parent.mkdir(parents=True)
+    dist.rename(package / folder)
     monkeypatch.chdir(tmp_path)
-    assert connect().request(SCRIPT).status_code == code
+    assert connect().request(SCRIPT).text == "// socket.io.js"
+
+
+def test_an_installed_package_without_a_script_is_none(
+    connect: Connect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "node_modules" / "socket.io-client").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    assert connect().request(SCRIPT).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("banner", "version"),
+    [
+        pytest.param("/*! Socket.IO.js build:0.9.17, development. ", "0.9.17", id="0.9"),
+        pytest.param("/*! Socket.IO.min.js build:0.9.16, ", "0.9.16", id="0.9, small"),
+        pytest.param("/*!\n * Socket.IO v2.5.0\n * (c) 2014", "2.5.0", id="2.x"),
+        pytest.param("/*!\n * Socket.IO v4.8.4\n * (c) 2014", "4.8.4", id="4.x"),
+        pytest.param("var io;" + " " * 300 + "Socket.IO v4.8.4", None, id="too far in"),
+        pytest.param("// Socket.IO version\r\nSet-Cookie: a=b", None, id="none"),
+    ],
+)
+def test_the_version_is_told(
+    connect: Connect, dist: Path, banner: str, version: str | None
+) -> None:
+    (dist / "socket.io.js").write_text(banner)
+    client = connect(client_script=dist)
+    response = client.request(SCRIPT)
+    assert response.headers.get("X-Sockio-Client") == version
+    again = client.request(SCRIPT, headers={"If-None-Match": response.headers["ETag"]})
+    assert (again.status_code, again.headers.get("X-Sockio-Client")) == (304, version)
 
 
 @pytest.mark.parametrize(
