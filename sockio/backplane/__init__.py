@@ -22,10 +22,11 @@ class Emission:
     namespace: str
     #: The packet as a mapping, with ``endpoint`` set to the namespace.
     packet: Mapping[str, Any]
-    #: Members of any of these rooms; None is every member of the namespace.
+    #: Members of any of these rooms, where a client's name in the namespace (``namespace.id``)
+    #: counts as a room of its own; None is every member of the namespace.
     rooms: tuple[Hashable, ...] | None = None
-    #: Names of clients in the namespace (``namespace.id``) that are left out.
-    skip: frozenset[str] = frozenset()
+    #: Rooms, and names of clients, that are left out.
+    skip: frozenset[Hashable] = frozenset()
     #: Drop it for whoever cannot take it at once.
     volatile: bool = False
 

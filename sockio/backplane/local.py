@@ -2,43 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
+from ..exceptions import UsageError
 from ..protocol.dialect import BaseCodec
 from ..sessions.outbox import Outgoing
-from ..sessions.rooms import Rooms
-from ..sessions.socket import Socket
+from ..sessions.registry import Members
 from . import Emission
 
 __all__ = ["LocalBackplane"]
 
 
 class LocalBackplane:
-    """Delivers to the sockets of this process, in O(members): one encoding for all of them."""
+    """Delivers to the sockets of this process, in O(members): one encoding for each generation."""
 
-    def __init__(self, rooms: Rooms[Socket], find: Callable[[str, str], Socket | None]) -> None:
-        """``find`` gives the client of a name in a namespace."""
-        self._rooms = rooms
-        self._find = find
+    def __init__(self, members: Members) -> None:
+        """``members`` gives whom an emission is for: ``SessionRegistry.members``."""
+        self._members = members
 
     def publish(self, emission: Emission) -> None:
         namespace = emission.namespace
-        skip = {self._find(namespace, name) for name in emission.skip}
-        if emission.rooms is None:
-            members = self._rooms.members(namespace)
-        elif len(emission.rooms) == 1:
-            members = self._rooms.members(namespace, emission.rooms[0])
-        else:
-            members = self._rooms.union(namespace, emission.rooms)
-        # One entry, unless sockets of several dialects or with JSON functions of their own meet.
-        encoded: dict[BaseCodec, Outgoing] = {}
-        for socket in members:
-            if skip and socket in skip:
-                continue
+        # One entry, unless sockets of several generations or with JSON functions of their own meet.
+        encoded: dict[BaseCodec, Outgoing | None] = {}
+        mistake: UsageError | None = None
+        for socket in self._members(namespace, emission.rooms, emission.skip):
             codec = socket.codec
-            packet = encoded.get(codec)
-            if packet is None:
-                packet = encoded[codec] = Outgoing(
-                    codec.encode(emission.packet), namespace, volatile=emission.volatile
-                )
-            socket.deliver(packet)
+            try:
+                packet = encoded[codec]
+            except KeyError:
+                try:
+                    packet = Outgoing(
+                        codec.encode(emission.packet), namespace, volatile=emission.volatile
+                    )
+                except UsageError as error:
+                    # Said when those have it who can: what one generation has no form for is no
+                    # reason to keep it from the others.
+                    mistake, packet = error, None
+                encoded[codec] = packet
+            if packet is not None:
+                socket.deliver(packet)
+        if mistake is not None:
+            raise mistake

@@ -265,6 +265,11 @@ class Settings:
     connect_timeout: float = _option(
         45.0, _seconds, "seconds within which a client since 1.0 has to join a namespace"
     )
+    bytes_to_09: str = _option(
+        "base64",
+        _one_of("base64", "refuse"),
+        "bytes toward clients of 0.9: 'base64' writes {\"base64\": ...}, 'refuse' is an error",
+    )
     bare: bool = _option(
         False, _flag, "whether clients of Engine.IO speak no Socket.IO: their messages come as such"
     )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..exceptions import NotInstalled, UsageError
 from ..namespaces.namespace import BaseNamespace, check_hooks
+from ..namespaces.table import Namespaces
 from ..sessions.socket import Socket
 from ..sessions.states import State
 from .claims import claim_of
@@ -36,7 +38,8 @@ def socketio_manage(
     """Attach namespaces to the client whose handshake this view is asked about.
 
     ``environ`` is the WSGI environ, or the framework's request that has it. ``namespaces`` maps
-    names (``"/chat"``; ``""`` is the global one) to classes. ``request`` is handed to them as
+    names (``"/chat"``; ``""`` is the global one; ``re.compile(r"/room-(\\d+)")`` is many) to
+    classes. ``request`` is handed to them as
     ``self.request``; a proxy such as Flask's is replaced by the request it stands for. The other
     arguments override the middleware's settings for this client.
 
@@ -75,26 +78,31 @@ def socketio_manage(
     return answer_for_caller()
 
 
-def check_namespaces(
-    namespaces: Mapping[Any, Any],
-) -> dict[str, type[BaseNamespace]]:
-    """A copy of the mapping; raises ``UsageError`` for what no client could ever connect to."""
+def check_namespaces(namespaces: Mapping[Any, Any]) -> Namespaces:
+    """A copy of the mapping, whose names may be patterns; raises ``UsageError`` for what no client
+    could ever connect to."""
     if not hasattr(namespaces, "items"):
         raise UsageError(
             f"namespaces must be a mapping such as {{'/chat': ChatNamespace}}, not {namespaces!r}."
         )
-    for name, cls in namespaces.items():
-        if not isinstance(name, str) or ":" in name or name[:1] not in ("", "/"):
+    named = list(namespaces.items())
+    if isinstance(namespaces, Namespaces):
+        named += namespaces.patterns.items()
+    for name, cls in named:
+        if isinstance(name, re.Pattern) and isinstance(name.pattern, str):
+            pass
+        elif not isinstance(name, str) or ":" in name or name[:1] not in ("", "/"):
             raise UsageError(
                 f"namespace name {name!r}: write '' for the global namespace, or a name that "
-                "starts with a slash and has no colon, such as '/chat'."
+                "starts with a slash and has no colon, such as '/chat'; or a compiled pattern for "
+                "many."
             )
         if not (isinstance(cls, type) and issubclass(cls, BaseNamespace)):
             raise UsageError(
                 f"namespace {name!r}: {cls!r} is not a subclass of sockio.BaseNamespace."
             )
         check_hooks(cls)
-    return dict(namespaces)
+    return Namespaces(namespaces)
 
 
 def _environ_of(source: Any) -> tuple[dict[str, Any], Any]:

@@ -61,7 +61,12 @@ class SocketIOMiddleware:
         self.settings = Settings.make(settings)
         self.namespaces = None if namespaces is None else check_namespaces(namespaces)
         self.runtime: Runtime = runtime or GeventRuntime(self.settings.without)
-        codec = Codec(V09, self.settings.json_loads, self.settings.json_dumps)
+        codec = Codec(
+            V09,
+            self.settings.json_loads,
+            self.settings.json_dumps,
+            base64=self.settings.bytes_to_09 == "base64",
+        )
         engines = make_engines(self.settings)
         rooms: Rooms[Socket] = Rooms()
         #: The living sessions: ``registry.sockets``, ``registry.get_socket(sessid)``.
@@ -70,11 +75,13 @@ class SocketIOMiddleware:
             self.runtime,
             codec,
             rooms,
-            LocalBackplane(rooms, lambda namespace, name: self.registry.find(namespace, name)),
+            LocalBackplane(lambda *whom: self.registry.members(*whom)),
             lambda socket: Dispatcher(socket, self.runtime, rooms),
             engines,
         )
-        self.registry.known.update(self.namespaces or ())
+        if self.namespaces is not None:
+            self.registry.known.update(self.namespaces)
+            self.registry.known_patterns.update(self.namespaces.patterns)
         transports = make_transports(self.settings, self.runtime, codec)
         #: The middlewares inside of ``app``, as far as requests have met them.
         self.inside = Inside(self.settings.resource)

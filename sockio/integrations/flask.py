@@ -58,7 +58,7 @@ class SocketIO:
         namespaces: Mapping[str, type[BaseNamespace]] | None = None,
         **settings: Any,
     ) -> None:
-        self.namespaces: dict[str, type[BaseNamespace]] = check_namespaces(namespaces or {})
+        self.namespaces = check_namespaces(namespaces or {})
         self._settings = settings
         self._checks: list[Callable[[], Any]] = []
         self._latest: SocketIOMiddleware | None = None
@@ -85,7 +85,7 @@ class SocketIO:
         """Serve a class under a name: ``@socketio.namespace("/chat")``."""
 
         def add(cls: N) -> N:
-            self.namespaces.update(check_namespaces({name: cls}))
+            self.namespaces.add(check_namespaces({name: cls}))
             return cls
 
         return add

@@ -23,6 +23,11 @@ WAIT = 5.0
 RACE = 5.0
 
 
+#: Namespaces of which it is remembered why the client is not in them: with patterns there may be
+#: any number.
+REMEMBERED = 1000
+
+
 class Early(NamedTuple):
     """A packet that waits, as the text that came, and what is asked of it when it has waited in
     vain."""
@@ -128,6 +133,8 @@ class Doorstep:
 
     def gone(self, endpoint: str, why: str) -> None:
         """The client was let out of ``endpoint``, or not let in."""
+        if endpoint not in self._gone and len(self._gone) >= REMEMBERED:
+            del self._gone[next(iter(self._gone))]
         self._gone[endpoint] = (why, self._runtime.now())
 
     def came(self, endpoint: str) -> None:
@@ -146,7 +153,7 @@ class Doorstep:
         """Whether nothing of this kind was said of ``endpoint``, one of those configured, in this
         session; of all others, which clients make up, it is ""."""
         said = (kind, endpoint)
-        if said in self._said:
+        if said in self._said or len(self._said) >= REMEMBERED:
             return False
         self._said.add(said)
         return True

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
-from typing import Any
+from collections.abc import Callable, Hashable, Mapping
+from typing import Any, NamedTuple
 
 from ..backplane import Emission
 from ..exceptions import UsageError
+from ..sessions.acks import Waiting
 from ..sessions.registry import SessionRegistry
 from ..sessions.socket import Socket
 from .handlers import RESERVED, check_event
 
-__all__ = ["Emitter", "check_room"]
+__all__ = ["Emitter", "Replies", "check_room"]
 
 
 def check_room(room: Hashable) -> None:
@@ -25,11 +26,22 @@ def check_room(room: Hashable) -> None:
         ) from None
 
 
-class Emitter:
-    """A namespace, maybe narrowed to rooms, that can be emitted to.
+class Replies(NamedTuple):
+    """What came of a question to many."""
 
-    It never changes: :meth:`to` and :meth:`skip` give a new one, so an emitter can be kept and
-    shared. Works in handlers, views, background tasks and in other native threads alike.
+    #: The answers by the client's name (``namespace.id``), in the order in which they came: None
+    #: for an ack without arguments, its argument, or a tuple of several.
+    answers: dict[str, Any]
+    #: The names of those who did not answer in time, went away, or could not be asked.
+    missing: list[str]
+
+
+class Emitter:
+    """A namespace, maybe narrowed to rooms or clients, that can be emitted to.
+
+    It never changes: :meth:`to`, :meth:`socket` and :meth:`skip` give a new one, so an emitter can
+    be kept and shared. Works in handlers, views, background tasks and in other native threads
+    alike, but for :meth:`call` and :meth:`sockets`, which belong in the server's thread.
     """
 
     __slots__ = ("_namespace", "_registry", "_rooms", "_skip")
@@ -39,7 +51,7 @@ class Emitter:
         registry: SessionRegistry,
         namespace: str,
         rooms: tuple[Hashable, ...] | None = None,
-        skip: frozenset[str] = frozenset(),
+        skip: frozenset[Hashable] = frozenset(),
     ) -> None:
         self._registry = registry
         self._namespace = namespace
@@ -47,22 +59,31 @@ class Emitter:
         self._skip = skip
 
     def to(self, *rooms: Hashable) -> Emitter:
-        """The members of these rooms, in addition to those of earlier ``to`` calls."""
+        """The members of these rooms, in addition to those of earlier ``to`` calls. A client's name
+        (``namespace.id``) is a room that it alone is in."""
         for room in rooms:
             check_room(room)
         return Emitter(self._registry, self._namespace, (self._rooms or ()) + rooms, self._skip)
 
-    def skip(self, *names: str) -> Emitter:
-        """All but the clients of these names (``namespace.id``)."""
+    def socket(self, name: str) -> Emitter:
+        """The client of that name (``namespace.id``), and nobody if there is none (any more)."""
+        return self.to(name)
+
+    def skip(self, *names: Hashable) -> Emitter:
+        """All but the clients of these names (``namespace.id``), and but the members of rooms of
+        these names."""
+        for name in names:
+            check_room(name)
         return Emitter(self._registry, self._namespace, self._rooms, self._skip.union(names))
 
     def emit(self, event: str, *args: Any, volatile: bool = False) -> None:
         """Send an event to every member that is connected now. Never blocks, but in another native
         thread, which waits while too much of what threads have emitted is not worked off.
 
-        Encoded once, whatever the number of members. Raises ``UsageError`` when ``args`` are not
-        JSON, and for an event whose name is the client's own, such as ``connect``. ``volatile``
-        drops it for clients that cannot take it right now.
+        Encoded once for each generation of clients, whatever the number of members. Raises
+        ``UsageError`` when ``args`` are not JSON and bytes, and for an event whose name is the
+        client's own, such as ``connect``. ``volatile`` drops it for clients that cannot take it
+        right now.
         """
         if event in RESERVED:
             check_event(event)
@@ -72,15 +93,101 @@ class Emitter:
         """Send a message (text, or with ``json`` any JSON value). Otherwise like :meth:`emit`."""
         self._publish({"type": "json" if json else "message", "data": message}, volatile)
 
+    def call(self, event: str, *args: Any, timeout: float | None = None) -> Replies:
+        """Send an event to every member that is connected now, and wait for their acks.
+
+        Blocks the calling task until all have answered, or ``timeout`` seconds (setting
+        ``ack_timeout`` when None) are over; other clients go on meanwhile. Does not raise for who
+        does not answer: see :class:`Replies`. Encoded once for each client, as each has an id of
+        its own for the ack.
+        """
+        check_event(event)
+        runtime = self._registry.runtime
+        if not runtime.here():
+            raise UsageError(
+                "call() waits in the server's own thread; from another thread use emit()."
+            )
+        seconds = self._registry.settings.ack_timeout if timeout is None else timeout
+        done = runtime.signal()
+        answers: dict[str, Any] = {}
+        open_names: dict[str, None] = {}
+        missing: list[str] = []
+
+        def settled(name: str) -> None:
+            open_names.pop(name, None)
+            if not open_names:
+                done.set()
+
+        def ask(namespace: Any, name: str) -> bool:
+            def answered(*values: Any) -> None:
+                answers[name] = values[0] if len(values) == 1 else values or None
+                settled(name)
+
+            def failed(reason: str) -> None:
+                missing.append(name)
+                settled(name)
+
+            waiting = Waiting(answered, runtime.now() + seconds, failed=failed, direct=True)
+            packet = {"type": "event", "name": event, "args": args}
+            return bool(namespace._send_expecting(packet, waiting, volatile=False))
+
+        asked = [
+            (namespace, socket.name_in(self._namespace))
+            for socket in self.sockets()
+            if (namespace := socket.get(self._namespace)) is not None
+        ]
+        open_names.update((name, None) for _, name in asked)
+        for namespace, name in asked:
+            if not ask(namespace, name) and name in open_names:
+                missing.append(name)
+                settled(name)
+        if open_names and not done.wait(seconds):
+            missing += open_names
+        return Replies(answers, missing)
+
     def sockets(self) -> list[Socket]:
         """The sockets that an emit would reach now."""
-        rooms = self._registry.rooms
-        if self._rooms is None:
-            members = rooms.members(self._namespace)
-        else:
-            members = rooms.union(self._namespace, self._rooms)
-        skip = {self._registry.find(self._namespace, name) for name in self._skip}
-        return [socket for socket in members if socket not in skip]
+        return self._registry.members(self._namespace, self._rooms, self._skip)
+
+    def join(self, *rooms: Hashable) -> None:
+        """Put every member that is connected now into these rooms. Never blocks."""
+        for room in rooms:
+            check_room(room)
+        self._do(self._join, rooms)
+
+    def leave(self, *rooms: Hashable) -> None:
+        """Take every member out of these rooms. Never blocks."""
+        for room in rooms:
+            check_room(room)
+        self._do(self._leave, rooms)
+
+    def disconnect(self, silent: bool = False) -> None:
+        """Disconnect every member from the namespace, as ``namespace.disconnect()`` does. Never
+        blocks."""
+        self._do(self._disconnect, silent)
+
+    def _join(self, rooms: tuple[Hashable, ...]) -> None:
+        for socket in self.sockets():
+            for room in rooms:
+                self._registry.rooms.join(socket, self._namespace, room)
+
+    def _leave(self, rooms: tuple[Hashable, ...]) -> None:
+        for socket in self.sockets():
+            for room in rooms:
+                self._registry.rooms.leave(socket, self._namespace, room)
+
+    def _disconnect(self, silent: bool) -> None:
+        for socket in self.sockets():
+            namespace = socket.get(self._namespace)
+            if namespace is not None:
+                namespace.disconnect(silent)
+
+    def _do(self, fn: Callable[..., None], *args: Any) -> None:
+        runtime = self._registry.runtime
+        if runtime.here():
+            fn(*args)
+        elif not self._registry.closing:
+            runtime.from_thread(fn, *args)
 
     def _publish(self, packet: Mapping[str, Any], volatile: bool) -> None:
         registry = self._registry

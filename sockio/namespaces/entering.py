@@ -8,10 +8,12 @@ from typing import Any, Protocol
 from ..exceptions import ConnectionRefused, PacketError
 from ..protocol.packet import Packet
 from ..sessions.reasons import Reason
+from ..sessions.socket import Socket
 from ..sessions.states import State
 from .desk import Desk
 from .leaving import Leaving
 from .refusals import ENDS_THE_PROCESS, GLOBAL
+from .table import MAX_DYNAMIC, Namespaces, described
 
 __all__ = ["Reception", "accept", "connect"]
 
@@ -46,6 +48,21 @@ def connect(desk: Reception, endpoint: str, packet: Packet) -> None:
         accept(desk, endpoint)
         return
     cls = socket.namespaces.get(endpoint)
+    match = None
+    if cls is not None and isinstance(socket.namespaces, Namespaces):
+        match = socket.namespaces.match(endpoint)
+        if match is not None and _dynamic(socket) >= MAX_DYNAMIC:
+            desk.calls.complain(
+                logging.WARNING,
+                "too-many-namespaces",
+                "%s: it is in %d namespaces that fit patterns and may be in no more: %r is "
+                "refused [too-many-namespaces]",
+                socket,
+                MAX_DYNAMIC,
+                endpoint,
+            )
+            _deny(desk, endpoint, "Too many namespaces")
+            return
     if cls is None:
         if endpoint != socket.GLOBAL_NS or not socket.opens_global:
             desk.calls.complain(
@@ -54,7 +71,7 @@ def connect(desk: Reception, endpoint: str, packet: Packet) -> None:
                 "%s: there is no namespace %r; known: %s [namespace-unknown]",
                 socket,
                 endpoint or "/",
-                ", ".join(repr(name) for name in socket.namespaces) or "none",
+                described(socket.namespaces) or "none",
             )
             _deny(desk, endpoint, "Invalid namespace")
         return
@@ -68,6 +85,7 @@ def connect(desk: Reception, endpoint: str, packet: Packet) -> None:
     try:
         namespace = cls(socket.environ, endpoint, request=socket.request)
         with desk.calls.around(namespace):
+            namespace.match = match
             socket.active_ns[endpoint] = namespace
             desk.rooms.enter(socket, endpoint)
             accepted = namespace._open(packet)
@@ -115,6 +133,11 @@ def connect(desk: Reception, endpoint: str, packet: Packet) -> None:
     _deny(desk, endpoint, said, more)
     if socket.state is State.CONNECTED:
         desk.unconnected.not_let_in(endpoint, early)
+
+
+def _dynamic(socket: Socket) -> int:
+    """How many namespaces it is in that were found by patterns."""
+    return sum(each.match is not None for each in socket.active_ns.values())
 
 
 # ---- what the client is told

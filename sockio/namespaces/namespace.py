@@ -20,6 +20,7 @@ request. What a handler raises is logged, answered with an error, and ends nothi
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
@@ -98,6 +99,9 @@ class BaseNamespace:
         #: What the page gave with the connect: the ``auth`` of clients since 3.0, of others the
         #: fields of the query (the first value of each).
         self.auth: dict[str, Any] = {}
+        #: How the namespace's name fits the pattern that it was found by, with its groups; None for
+        #: one that is configured by name.
+        self.match: re.Match[str] | None = None
         self._table = handlers_of(type(self), BaseNamespace)
         self._leaving = False
         self._deaf = False

@@ -15,6 +15,7 @@ from ..sessions.socket import Socket
 from ..sessions.states import State
 from .doorstep import Doorstep, Early
 from .refusals import Refusals
+from .table import described
 
 __all__ = ["Unconnected"]
 
@@ -155,9 +156,11 @@ class Unconnected:
 def _configured(socket: Socket) -> str:
     """What a page has to do where it sends to a namespace that there is not."""
     names = [name for name in socket.namespaces if name]
-    if not socket.namespaces:
+    listed = described(socket.namespaces)
+    if not listed:
         return "none is"
     if not names:
-        return "configured is only the global one: the page must io.connect()"
-    listed = ", ".join(repr(name) for name in socket.namespaces)
+        if socket.GLOBAL_NS in socket.namespaces:
+            return "configured is only the global one: the page must io.connect()"
+        return f"the page must io.connect(...) to one of: {listed}"
     return f"the page must io.connect({names[0]!r}); configured are: {listed}"

@@ -13,8 +13,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..exceptions import PacketError
+from ..exceptions import PacketError, UsageError
 from . import packet, payload
+from .bytes_v09 import in_base64
 from .packet import JsonDumps, JsonLoads, Opened, Packet
 from .strict_json import LARGE, default_json_dumps, default_json_loads
 
@@ -128,15 +129,20 @@ class BaseCodec(ABC):
 class Codec(BaseCodec):
     """A dialect together with JSON functions: packets to text and back."""
 
-    __slots__ = ("dialect",)
+    __slots__ = ("_base64", "dialect")
 
     def __init__(
         self,
         dialect: Dialect,
         json_loads: JsonLoads | None = None,
         json_dumps: JsonDumps | None = None,
+        *,
+        base64: bool = True,
     ) -> None:
+        """With ``base64`` bytes are written in the form that :mod:`~sockio.protocol.bytes_v09` has
+        for them."""
         self.dialect = dialect
+        self._base64 = base64
         self.json_loads = default_json_loads if json_loads is None else json_loads
         self.json_dumps = default_json_dumps if json_dumps is None else json_dumps
         # Closures: called for every packet, they cost less than methods that look all this up.
@@ -154,7 +160,17 @@ class Codec(BaseCodec):
         self.read = read
         self.decode = lambda text: read(open_(text))
         self.receipt_asked = dialect.receipt_asked
-        self.encode = lambda packet: write(packet, dumps)
+
+        def encode(packet: Mapping[str, Any]) -> str:
+            try:
+                return write(packet, dumps)
+            except UsageError:
+                plain = in_base64(packet) if base64 else None
+                if plain is None:
+                    raise
+                return write(plain, dumps)
+
+        self.encode = encode
         self.heartbeat = write(dialect.heartbeat, default_json_dumps)
 
     def with_json(self, json_loads: JsonLoads | None, json_dumps: JsonDumps | None) -> Codec:
@@ -162,6 +178,7 @@ class Codec(BaseCodec):
             self.dialect,
             self.json_loads if json_loads is None else json_loads,
             self.json_dumps if json_dumps is None else json_dumps,
+            base64=self._base64,
         )
 
     def copy(self, packet: Mapping[str, Any]) -> tuple[Packet, int]:

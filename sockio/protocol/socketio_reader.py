@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 from ..exceptions import PacketError
 from .echo import echo
 from .json_depth import check_depth
-from .packet import JsonLoads, Packet, PacketType
+from .packet import MAX_NAME, MAX_QUERY, JsonLoads, Packet, PacketType
 from .socketio_packet import (
     DEFAULT_LIMITS,
     RESERVED_EVENTS,
@@ -64,6 +64,10 @@ def make_reader(
             if has_queries and "?" in endpoint:
                 endpoint, _, query = endpoint.partition("?")
                 qs = "?" + query
+                if len(qs) > MAX_QUERY:
+                    _refuse(kind, "", f"a query may have {MAX_QUERY} characters", qs)
+            if len(endpoint) > MAX_NAME:
+                _refuse(kind, "", f"a namespace's name may have {MAX_NAME} characters", endpoint)
             if endpoint == "/":
                 endpoint = ""
         if kind != "event" and kind != "ack":
@@ -97,6 +101,8 @@ def make_reader(
             name = _name_of(name, endpoint, data, number)
         elif name in RESERVED_EVENTS:
             _refuse(kind, endpoint, "its name is reserved", data, number)
+        elif len(name) > MAX_NAME:
+            _refuse(kind, endpoint, f"its name may have {MAX_NAME} characters", data, number)
         if number is None:
             return {"type": "event", "endpoint": endpoint, "name": name, "args": args}, due
         return {
@@ -168,6 +174,8 @@ def make_head(revision: Revision) -> Callable[[str], Packet]:
         endpoint = namespace or ""
         if has_queries and "?" in endpoint:
             endpoint = endpoint.partition("?")[0]
+        if len(endpoint) > MAX_NAME:
+            _refuse(kind, "", f"a namespace's name may have {MAX_NAME} characters", endpoint)
         if kind in ("event", "ack") and text[found.end() : found.end() + 1] != "[":
             raise PacketError(f"{kind} packet: it needs a JSON array, behind its id: {echo(text)}")
         head: Packet = {"type": kind, "endpoint": "" if endpoint == "/" else endpoint}

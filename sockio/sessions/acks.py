@@ -13,6 +13,10 @@ from typing import Any
 __all__ = ["PendingAcks", "Waiting"]
 
 
+#: Namespaces of one client whose ids are counted on when it has left them.
+COUNTERS = 1000
+
+
 class Waiting:
     """One callback: ``answered(args)`` when the ack comes, ``failed(reason)`` when it will not.
 
@@ -55,6 +59,9 @@ class PendingAcks:
     def add(self, endpoint: str, waiting: Waiting) -> tuple[int, Waiting | None]:
         """Register a callback: its ack id, and the oldest entry if it had to make room."""
         ack_id = self._counters.get(endpoint, 0) + 1
+        if ack_id == 1 and len(self._counters) >= COUNTERS:
+            # Only namespaces that fit patterns can be so many. The oldest begins anew.
+            del self._counters[next(iter(self._counters))]
         self._counters[endpoint] = ack_id
         dropped = None
         if len(self._waiting) >= self._limit:

@@ -7,8 +7,9 @@ timer waits for the wheel.
 from __future__ import annotations
 
 import logging
+import re
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 
 from ..config.settings import Settings
 from ..exceptions import RequestRefused
@@ -26,7 +27,7 @@ from .socket import Socket
 from .states import State
 from .wheel import Wheel
 
-__all__ = ["SessionRegistry"]
+__all__ = ["Members", "SessionRegistry"]
 
 log = logging.getLogger("sockio.registry")
 
@@ -37,6 +38,13 @@ KNOWN, UNKNOWN = 1000, 100
 
 # Looked at with every poll; an attribute of an enum is found slowly.
 _AWAY = Place.AWAY
+
+
+#: Gives the sockets that an emission is for: from a namespace, rooms, and what is left out.
+Members = Callable[
+    [str, "tuple[Hashable, ...] | None", "frozenset[Hashable]"],
+    "list[Socket]",
+]
 
 
 class SessionRegistry:
@@ -71,6 +79,8 @@ class SessionRegistry:
         #: The names of the namespaces: those that are configured, or, where views give them, those
         #: that were given so far.
         self.known: set[str] = set()
+        #: The patterns that names of further ones fit.
+        self.known_patterns: set[re.Pattern[str]] = set()
         self._unknown: set[str] = set()
         self._sockets: dict[str, Socket] = {}
         # Sessions that ended and whose namespaces are still being told.
@@ -115,6 +125,36 @@ class SessionRegistry:
                 return None
         return socket
 
+    def members(
+        self,
+        namespace: str,
+        rooms: tuple[Hashable, ...] | None = None,
+        skip: frozenset[Hashable] = frozenset(),
+    ) -> list[Socket]:
+        """Who is in a namespace, in any of ``rooms`` if that is not None, and in none of the rooms
+        in ``skip``. A client's name (``namespace.id``) counts as a room that it alone is in. In the
+        order in which they joined; costs as much as there are."""
+        if rooms is None:
+            found = self.rooms.members(namespace)
+        elif len(rooms) == 1:
+            found = self._in_room(namespace, rooms[0])
+        else:
+            found = list(
+                dict.fromkeys(each for room in rooms for each in self._in_room(namespace, room))
+            )
+        if skip:
+            left_out = {each for room in skip for each in self._in_room(namespace, room)}
+            found = [each for each in found if each not in left_out]
+        return found
+
+    def _in_room(self, namespace: str, room: Hashable) -> list[Socket]:
+        found = self.rooms.members(namespace, room)
+        if not found and isinstance(room, str):
+            socket = self.find(namespace, room)
+            if socket is not None and namespace in socket.active_ns:
+                return [socket]
+        return found
+
     def find(self, namespace: str, name: str) -> Socket | None:
         """The client with that name (``namespace.id``) in a namespace, or None."""
         socket = self._named.get((namespace, name))
@@ -140,6 +180,8 @@ class SessionRegistry:
         if not self.known or len(self.known) >= KNOWN or namespace in self._unknown:
             return
         if len(self._unknown) >= UNKNOWN:
+            return
+        if any(pattern.fullmatch(namespace) for pattern in self.known_patterns):
             return
         self._unknown.add(namespace)
         self.complaints.say(
@@ -260,6 +302,7 @@ class SessionRegistry:
         self._everybody.add(socket, Place.FLEETING)
         if len(self.known) < KNOWN:
             self.known.update(socket.namespaces)
+            self.known_patterns.update(getattr(socket.namespaces, "patterns", ()))
         self._sockets[socket.sessid] = socket
         socket.admit()
 

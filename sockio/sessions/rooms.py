@@ -69,13 +69,6 @@ class Rooms(Generic[M]):
         """A snapshot of the members of a room, in the order in which they joined."""
         return list(self._members.get((namespace, room), ()))
 
-    def union(self, namespace: str, rooms: Iterable[Hashable]) -> list[M]:
-        """The members of any of ``rooms``, each once."""
-        found: dict[M, None] = {}
-        for room in rooms:
-            found.update(self._members.get((namespace, room), {}))
-        return list(found)
-
     def rooms_of(self, member: M, namespace: str) -> frozenset[Hashable]:
         """The rooms that ``member`` joined in ``namespace``."""
         return frozenset(self._rooms.get((member, namespace), ())) - {EVERYBODY}

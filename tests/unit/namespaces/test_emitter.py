@@ -12,6 +12,7 @@ import gevent.pool
 import pytest
 
 from sockio import BaseNamespace, RoomsMixin, UsageError
+from sockio.http.manage import check_namespaces
 from sockio.namespaces.emitter import Emitter
 
 from ...support.carriers import Client, House
@@ -286,7 +287,9 @@ def test_where_views_give_the_namespaces_nothing_is_known_before_the_first_clien
     home = house({})
     home.middleware.of("/typo").emit("x")
     assert unknown_ones(caplog) == []
-    home.middleware.namespaces = {"/chat": Chat}  # as a view would have given them
+    home.middleware.namespaces = check_namespaces(
+        {"/chat": Chat}
+    )  # as a view would have given them
     home.client("/chat")
     for name in ("/chat", "/typo", "/typo"):
         home.middleware.of(name).emit("x")

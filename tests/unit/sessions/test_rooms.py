@@ -92,17 +92,6 @@ def test_the_room_of_all_is_not_listed_among_a_members_rooms() -> None:
     assert index.rooms_of("ann", "/chat") == frozenset()
 
 
-def test_the_members_of_several_rooms_are_found_once_each() -> None:
-    index = rooms(
-        ("ann", "/chat", "red"),
-        ("bob", "/chat", "red"),
-        ("bob", "/chat", "blue"),
-        ("cid", "/chat", "blue"),
-    )
-    assert index.union("/chat", ["red", "blue", "nowhere", "red"]) == ["ann", "bob", "cid"]
-    assert index.union("/chat", []) == []
-
-
 def test_d83_a_list_of_members_is_a_snapshot() -> None:
     index = rooms(("ann", "/chat", "lobby"), ("bob", "/chat", "lobby"))
     for member in index.members("/chat", "lobby"):

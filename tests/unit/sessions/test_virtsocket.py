@@ -304,7 +304,7 @@ def test_a_volatile_packet_goes_now_or_never(house: MakeHouse, carrier: str, arr
 def test_a_packet_that_cannot_be_written_is_the_callers_mistake(house: MakeHouse) -> None:
     client = house({"": Quiet}).client()
     with pytest.raises(UsageError):
-        client.socket.send_packet({"type": "message", "data": b"bytes"})
+        client.socket.send_packet({"type": "message", "data": 5})
     assert client.hears() == []
 
 

@@ -1,0 +1,170 @@
+"""To many at once: one client by its name, members that join, leave, are thrown out, or asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import gevent
+import pytest
+
+from sockio import BaseNamespace, RoomsMixin, UsageError
+from sockio.namespaces.emitter import Emitter
+from sockio.protocol.generations import EIO3, EIO4
+
+from ...support.carriers import House, Stream
+from ..conftest import MakeHouse
+from ..sessions.test_engine_time import admitted
+
+
+class Chat(BaseNamespace, RoomsMixin):
+    def recv_connect(self) -> None:
+        self.session["reasons"] = []
+
+    def recv_disconnect(self, reason: str) -> None:
+        self.session["reasons"].append(reason)
+
+
+class Client:
+    """A client of a generation in /chat, with what it hears there."""
+
+    def __init__(self, home: House, generation: Any) -> None:
+        self.home = home
+        self.old = generation is None
+        if generation is None:
+            client = home.client("/chat")
+            self.socket: Any = client.socket
+            self.stream = client.stream
+        else:
+            self.socket = admitted(home, generation)
+            self.stream = Stream(self.socket)
+            self.socket.attach(self.stream)
+            self.socket.receive("40/chat,")
+        self.hears()
+
+    @property
+    def id(self) -> str:
+        name: str = self.socket.name_in("/chat")
+        return name
+
+    def hears(self) -> list[str]:
+        self.home.runtime.settle()
+        heard, self.stream.packets = self.stream.packets, []
+        return heard
+
+    def acks(self, question: str, answer: str) -> None:
+        """Answer a packet that asks for an ack."""
+        if self.old:
+            number = question.split(":")[1].rstrip("+")
+            self.socket.receive(f"6::/chat:{number}+{answer}")
+        else:
+            number = question[len("42/chat,") : question.index("[")]
+            self.socket.receive(f"43/chat,{number}{answer}")
+        self.home.runtime.settle()
+
+
+@pytest.fixture
+def home(house: MakeHouse) -> House:
+    return house({"": Chat, "/chat": Chat})
+
+
+@pytest.fixture
+def clients(home: House) -> Iterator[list[Client]]:
+    made = [Client(home, generation) for generation in (None, EIO3, EIO4)]
+    yield made
+    for each in made:
+        each.stream.hangs_up()
+    home.runtime.settle()
+
+
+@pytest.fixture
+def chat(home: House) -> Emitter:
+    return home.middleware.of("/chat")
+
+
+def who_hears(clients: list[Client]) -> list[int]:
+    return [number for number, each in enumerate(clients) if each.hears()]
+
+
+def test_one_by_its_name(chat: Emitter, clients: list[Client]) -> None:
+    for number, client in enumerate(clients):
+        chat.socket(client.id).emit("x")
+        assert who_hears(clients) == [number]
+        chat.to(client.id).emit("x")
+        assert who_hears(clients) == [number]
+        chat.skip(client.id).emit("x")
+        assert who_hears(clients) == [each for each in range(3) if each != number]
+    chat.socket("nobody").emit("x")
+    chat.socket("").emit("x")
+    assert who_hears(clients) == []
+
+
+def test_a_session_s_id_is_no_name_of_later_clients(chat: Emitter, clients: list[Client]) -> None:
+    for client in clients[1:]:
+        chat.socket(client.socket.sessid).emit("x")
+    assert who_hears(clients) == []
+
+
+def test_rooms_are_joined_and_left_by_many(chat: Emitter, clients: list[Client]) -> None:
+    chat.to(clients[0].id, clients[2].id).join("red", "blue")
+    chat.to("red").emit("x")
+    assert who_hears(clients) == [0, 2]
+    chat.to("red").skip("blue").emit("x")
+    assert who_hears(clients) == []
+    chat.socket(clients[0].id).leave("red")
+    chat.to("red", "blue").emit("x")
+    assert who_hears(clients) == [0, 2]
+    assert [each.id for each in clients if each.socket in chat.to("red").sockets()] == [
+        clients[2].id
+    ]
+    chat.join("everybody")
+    assert len(chat.to("everybody").sockets()) == 3
+
+
+def test_many_are_thrown_out(chat: Emitter, clients: list[Client]) -> None:
+    chat.skip(clients[0].id).disconnect()
+    assert [each.hears() for each in clients] == [[], ["41/chat,"], ["41/chat,"]]
+    assert [each.socket.get("/chat") is None for each in clients] == [False, True, True]
+    assert clients[2].socket.session["reasons"] == ["server namespace disconnect"]
+    chat.disconnect(silent=True)
+    assert clients[0].hears() == []
+    assert chat.sockets() == []
+
+
+def test_all_are_asked(home: House, chat: Emitter, clients: list[Client]) -> None:
+    asking = gevent.spawn(chat.call, "where?", 1)
+    home.runtime.settle()
+    questions = [each.hears() for each in clients]
+    assert [len(each) for each in questions] == [1, 1, 1]
+    clients[2].acks(questions[2][0], '["here"]')
+    clients[0].acks(questions[0][0], "[1,2]")
+    assert not asking.ready()
+    clients[1].acks(questions[1][0], "[]")
+    replies = asking.get(timeout=10)
+    assert replies.missing == []
+    assert list(replies.answers.items()) == [
+        (clients[2].id, "here"),
+        (clients[0].id, (1, 2)),
+        (clients[1].id, None),
+    ]
+
+
+def test_who_does_not_answer_is_named(home: House, chat: Emitter, clients: list[Client]) -> None:
+    names = [each.id for each in clients]
+    asking = gevent.spawn(chat.call, "where?", timeout=5)
+    home.runtime.settle()
+    (question,) = clients[1].hears()
+    clients[1].acks(question, '["here"]')
+    clients[2].stream.hangs_up()
+    home.runtime.settle()
+    assert not asking.ready()
+    home.runtime.advance(5.1)
+    replies = asking.get(timeout=10)
+    assert replies.answers == {names[1]: "here"}
+    assert sorted(replies.missing) == sorted([names[0], names[2]])
+
+
+def test_nobody_is_asked(home: House, chat: Emitter) -> None:
+    assert chat.call("where?") == ({}, [])
+    with pytest.raises(UsageError, match="connect"):
+        chat.call("connect")
