@@ -239,7 +239,8 @@ def decide(answer: ViewAnswer, environ: dict[str, Any], socket: Socket) -> list[
         code = "view-refused"
         if status.startswith("404"):
             code = "view-not-found"
-            said += f": route all of {environ['PATH_INFO'].rpartition('/1')[0]}/* to your view"
+            path = environ["PATH_INFO"]
+            said += f": route all of {path.rpartition('/1')[0] or path.rstrip('/')}/* to your view"
         elif status.startswith("3"):
             code = "view-redirected"
             said += ": a redirect (to a login, perhaps) refuses a client"

@@ -70,6 +70,9 @@ log = logging.getLogger("sockio.handshake")
 PATIENCE = 5.0
 
 #: What belongs to one request, and not to the question.
+#: Behind the resource, in the handshake of clients until 0.9.
+_OLD_PATH = "/1/"
+
 _NO_QUESTION = frozenset(
     ("CONTENT_LENGTH", "CONTENT_TYPE", "HTTP_TRANSFER_ENCODING", FAST, "sockio.take_connection")
 )
@@ -256,11 +259,17 @@ class Endpoint:
         if at_once and (answer := self._gates(request)) is not None:
             return answer
         socket = self._new_socket(route, environ)
-        claim = Claim(inside, environ, outer=environ.get(CLAIM), here=True, socket=socket)
+        outer = environ.get(CLAIM)
+        claim = Claim(inside, environ, outer=outer, here=True, socket=socket)
         try:
             said = ask_view(self.app, environ, claim, whole=inside.unseen)
             # The task may live on, and remembers its claim.
             claim.socket = None
+            if _is_routed_for_old(route, said, socket) and not (claim.taken or said.is_of_one):
+                environ = {**environ, "PATH_INFO": environ["PATH_INFO"].rstrip("/") + _OLD_PATH}
+                claim = Claim(inside, environ, outer=outer, here=True, socket=socket)
+                said = ask_view(self.app, environ, claim, whole=inside.unseen)
+                claim.socket = None
             if said.is_of_one:
                 inside.answered_by_one()
                 claim.taken = True
@@ -275,7 +284,7 @@ class Endpoint:
             cookies = decide(said, environ, socket)
             if said.complaint:
                 self._say_let_in(said.complaint)
-            inside.learn(environ)
+            inside.learn(request.environ)
             return self._admit(route, request, socket, socket.environ, cookies)
         except BaseException:
             # Nobody will come: tasks that the view started for this client end here.
@@ -584,6 +593,12 @@ class Endpoint:
 
 def _jsonp(index: str, argument: str, more: list[Header]) -> Answer:
     return Answer(_SCRIPT, f"io.j[{index}]({argument});".encode(), more)
+
+
+def _is_routed_for_old(route: Route, said: ViewAnswer, socket: Socket) -> bool:
+    """Whether a view may be where clients until 0.9 ask, and not where those since 1.0 do: routes
+    such as Flask's ``/socket.io/<path:rest>`` match nothing less than one more part."""
+    return route.version == Route.ENGINE and said.status[:3] == "404" and not socket.environ
 
 
 def _without_sid(path: str) -> str:

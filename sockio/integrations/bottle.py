@@ -38,7 +38,7 @@ def wrap(
     settings.setdefault("context", _context)
     middleware = SocketIOMiddleware(app, **settings)
 
-    def socketio_view(rest: str) -> str:
+    def socketio_view(rest: str = "") -> str:
         try:
             allowed = check is None or check()
         except ConnectionRefused as refused:
@@ -50,7 +50,8 @@ def wrap(
         socketio_manage(bottle.request.environ, checked, bottle.request)
         return ""
 
-    app.route(f"/{middleware.settings.resource}/<rest:path>", "GET", socketio_view)
+    rule = f"/{middleware.settings.resource}/"
+    app.route([rule, f"{rule}<rest:path>"], "GET", socketio_view)
     return middleware
 
 

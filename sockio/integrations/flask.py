@@ -76,8 +76,9 @@ class SocketIO:
         middleware = SocketIOMiddleware(app.wsgi_app, **settings)
         app.wsgi_app = middleware  # type: ignore[method-assign]
         app.extensions["sockio"] = middleware
-        rule = f"/{middleware.settings.resource}/<path:rest>"
-        app.add_url_rule(rule, "socketio", self._view, methods=["GET"])
+        rule = f"/{middleware.settings.resource}/"
+        for each in (rule, f"{rule}<path:rest>"):
+            app.add_url_rule(each, "socketio", self._view, methods=["GET"])
         self._latest = middleware
         return middleware
 
@@ -113,7 +114,7 @@ class SocketIO:
         emitter: Emitter = middleware.of(namespace)
         return emitter
 
-    def _view(self, rest: str) -> Any:
+    def _view(self, rest: str = "") -> Any:
         for check in self._checks:
             try:
                 answer = check()

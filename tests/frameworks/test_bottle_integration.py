@@ -59,3 +59,14 @@ def test_handlers_have_bottles_request(site: Served) -> None:
 
 def test_without_a_check_everybody_gets_in(serve: Callable[..., Served]) -> None:
     assert serve(wrap(bottle.Bottle(), {"/who": BaseNamespace})).connect("/who").connected
+
+
+CLIENTS = ("1/", "?EIO=3&transport=polling", "?EIO=4&transport=polling")
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_clients_of_every_generation_ask_the_same_view(site: Served, client: str) -> None:
+    browser = site.browser()
+    assert browser.get(f"/live/io/{client}").status == 403
+    browser.submit("/login", who="ada")
+    assert browser.get(f"/live/io/{client}").status == 200

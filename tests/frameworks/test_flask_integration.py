@@ -173,3 +173,14 @@ def test_an_extension_of_nothing_says_what_to_do() -> None:
 def test_a_namespace_that_is_none_is_refused_at_once() -> None:
     with pytest.raises(UsageError, match="starts with a slash"):
         SocketIO().namespace("chat")(Who)
+
+
+CLIENTS = ("1/", "?EIO=3&transport=polling", "?EIO=4&transport=polling")
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_clients_of_every_generation_ask_the_same_view(site: Served, client: str) -> None:
+    browser = site.browser()
+    assert browser.get(f"/socket.io/{client}").status == 403
+    browser.submit("/login", nickname="ada")
+    assert browser.get(f"/socket.io/{client}").status == 200

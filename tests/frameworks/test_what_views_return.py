@@ -143,7 +143,51 @@ def test_a_framework_that_complained_is_said(caplog: pytest.LogCaptureFixture) -
     assert "the client is let in. Return what socketio_manage() returned." in line
 
 
+@pytest.mark.parametrize("revision", [3, 4])
+def test_a_route_for_old_clients_lets_later_ones_in(
+    site: Callable[[View], Any], revision: int
+) -> None:
+    """They ask for ``/socket.io/``, which no route with a part behind it matches."""
+    asked = []
+
+    def view(request: Any) -> Any:
+        asked.append(request.environ["QUERY_STRING"])
+        return socketio_manage(request.environ, NAMESPACES, request)
+
+    middleware = SocketIOMiddleware(site(view))
+    url = f"/socket.io/?EIO={revision}&transport=polling"
+    answer = Request.blank(url).get_response(middleware)
+    assert (answer.status_code, answer.headers.get("X-Sockio-Refusal")) == (200, None)
+    (sid,) = middleware.registry.sockets
+    assert f'"sid":"{sid}"' in answer.text
+    assert asked == [f"EIO={revision}&transport=polling"]
+
+
 # ---- and who is kept out
+
+
+def test_a_view_that_is_not_there_at_all(caplog: pytest.LogCaptureFixture) -> None:
+    middleware = SocketIOMiddleware(flask.Flask("site"))
+    answer = Request.blank("/socket.io/?EIO=4&transport=polling").get_response(middleware)
+    assert (answer.status_code, answer.headers["X-Sockio-Refusal"]) == (403, "view-not-found")
+    assert "route all of /socket.io/* to your view" in caplog.text
+    assert not middleware.registry.sockets
+
+
+def test_a_view_that_attached_and_has_nothing_is_asked_once() -> None:
+    asked = []
+
+    def view(request: Any) -> Any:
+        asked.append(request.path)
+        socketio_manage(request.environ, NAMESPACES, request)
+        return flask.Response("no", 404)
+
+    app = in_flask(view)
+    app.add_url_rule("/socket.io/", "root", lambda: view(flask.request))
+    middleware = SocketIOMiddleware(app)
+    answer = Request.blank("/socket.io/?EIO=4&transport=polling").get_response(middleware)
+    assert (answer.status_code, asked) == (403, ["/socket.io/"])
+    assert not middleware.registry.sockets
 
 
 def raises_a(kind: type[Exception]) -> View:
