@@ -310,7 +310,7 @@ def test_many_packets_in_one_body_let_others_in(connect: Connect) -> None:
     seen = []
 
     def look() -> None:
-        seen.append(len(client.socket.dispatcher._inbox))  # type: ignore[attr-defined]
+        seen.append(len(client.socket.dispatcher.inbox.items))  # type: ignore[attr-defined]
         if len(seen) < 50:
             client.runtime.run(look)
 
