@@ -27,6 +27,7 @@ from .outbox import Batch, Outgoing
 from .reasons import Reason
 from .socket import Socket
 from .states import Alarm, State
+from .wheel import GRANULARITY
 
 __all__ = ["EngineSocket"]
 
@@ -34,7 +35,9 @@ __all__ = ["EngineSocket"]
 LINGER = 30.0
 #: Bytes of randomness in a client's name to others.
 NAME_BYTES = 15
-
+#: Seconds by which the wheel is asked for a heartbeat before it is due: it is met in the slot next
+#: to that, and not always in a later one, so that short intervals do not add up to longer ones.
+EARLY = GRANULARITY / 2
 #: Seconds by which a heartbeat may be late and count as sent in time.
 PUNCTUAL = 0.5
 
@@ -100,7 +103,7 @@ class EngineSocket(Socket):
         self._move("open")
         config, heartbeat = self.config, self.generation.heartbeat
         if heartbeat.starts is Side.SERVER:
-            self._arm(Alarm.BEAT, config.ping_interval)
+            self._arm(Alarm.BEAT, config.ping_interval - EARLY)
         else:
             self._expect_ping()
         self._report(logging.INFO, "open", "open %s", self)
@@ -183,7 +186,7 @@ class EngineSocket(Socket):
 
     def receive_packet(self, kind: EngineType, data: str | bytes) -> None:
         """Handle one packet of Engine.IO. Never blocks and never raises."""
-        if self.state is not _CONNECTED:
+        if self.state is not _CONNECTED or self._left_by_client:
             return
         if kind == "message":
             self._receive_message(data)
@@ -201,8 +204,16 @@ class EngineSocket(Socket):
                 self.deliver(Outgoing(self.codec.heartbeat))
         elif kind == "close":
             self._left_by_client = True
-            self.close(Reason.TRANSPORT_CLOSE, say=False)
+            if self._carrier is None:
+                # The poll that it sent before may be read after: the loop has no order within one
+                # pass. It is answered, too.
+                self.runtime.run(self._client_left)
+            else:
+                self._client_left()
         # Others mean nothing here.
+
+    def _client_left(self) -> None:
+        self.close(Reason.TRANSPORT_CLOSE, say=False)
 
     def _wrong_heartbeat(self, kind: EngineType) -> None:
         self.violate(
@@ -380,14 +391,14 @@ class EngineSocket(Socket):
     def heartbeat(self) -> None:
         self.heartbeats += 1
         if self._alarm is Alarm.PULSE:
-            self._arm(Alarm.BEAT, self.config.ping_interval)
+            self._arm(Alarm.BEAT, self.config.ping_interval - EARLY)
 
     def _expect_ping(self, late: float = 0.0) -> None:
         config, silence = self.config, self.generation.heartbeat.silence
         self._arm(Alarm.PULSE, silence.seconds(config.ping_interval, config.ping_timeout) - late)
 
     def _beat(self) -> None:
-        late = self.runtime.now() - self._alarm_at
+        late = self.runtime.now() - self._alarm_at - EARLY
         # From when it was due, so that deadlines do not drift; unless it was we who were busy.
         self._expect_ping(late if late < PUNCTUAL else 0.0)
         self.deliver(Outgoing(self.codec.heartbeat))

@@ -29,6 +29,9 @@ from .websocket import WebSocketCarrier
 __all__ = ["EngineWebSocket"]
 
 log = logging.getLogger("sockio.websocket")
+#: Seconds between the 101 and the open packet without Socket.IO. Who speaks Engine.IO by hand waits
+#: for the websocket to be open, and then listens: what comes in one read with the 101 is missed.
+BREATH = 0.002
 
 _PROBE, _PROBED, _UPGRADE = "2probe", b"3probe", "5"
 
@@ -73,7 +76,12 @@ class EngineWebSocket:
 
         def connected(stream: Stream, early: bytes) -> None:
             kind = TextCarrier if socket.base64 else WebSocketCarrier
-            kind(self, stream, session).start(early)
+            carrier = kind(self, stream, session)
+            if self.generation.global_namespace is None and session is socket:
+                runtime = self.runtime
+                runtime.at(runtime.now() + BREATH, lambda: carrier.start(early))
+            else:
+                carrier.start(early)
 
         detach = "detach" not in self.settings.without
         return upgrade(request.environ, self.runtime, connected, detach=detach, more=more)

@@ -8,8 +8,11 @@ from typing import Any
 import pytest
 
 from sockio import BaseNamespace
+from sockio.testing import ManualRuntime
 
 from ..support.engine_client import EngineClient, EngineWire
+from ..support.raw_http import Connection
+from ..support.raw_websocket import upgrade_request
 from ..support.servers import Served
 
 Open = Callable[..., EngineClient]
@@ -43,3 +46,16 @@ def test_over_a_websocket(serve: Callable[..., Served], revision: int) -> None:
         assert wire.hear() == "4ü"
         wire.say_bytes(b"\x00\xff")
         assert wire.hear_bytes() == b"\x00\xff"
+
+
+def test_who_awaits_the_websocket_first_is_in_time_for_the_open_packet(
+    serve: Callable[..., Served], runtime: ManualRuntime
+) -> None:
+    server = serve(namespaces={"": Echo}, bare=True, runtime=runtime)
+    with Connection(server.port) as wire:
+        wire.send(upgrade_request("/socket.io/?EIO=3&transport=websocket", server.port))
+        assert wire.answer().code == 101
+        assert wire.read(0) == b""  # nothing came with it
+        assert runtime.timers
+        runtime.advance(0.01)
+        assert wire.read(3)[2:] == b"0"

@@ -246,3 +246,19 @@ def test_a_violation_closes_the_websocket(server: Served, journal: Transcript) -
         wire.say("42{}")
         assert journal.next("disconnect") == (Reason.FORCED_CLOSE,)
         assert wire.closing() == 1000
+
+
+def test_a_goodbye_that_overtakes_its_poll_answers_it(
+    session: Session, journal: Transcript
+) -> None:
+    session.post('427["echo"]')
+    assert session.get() == ["437[]"]
+    path = f"{session.base}&sid={session.sid}"
+    # Both can be read in one pass of the loop, which begins with either.
+    session.gets.request("GET", path)
+    session.posts.request("POST", path, body_of(session.revision, "1"))
+    assert packets_of(session.revision, session.gets.answer().body) == ["6"]
+    assert session.posts.answer().body == "ok"
+    assert journal.next("disconnect") == (Reason.TRANSPORT_CLOSE,)
+    session.gets.request("GET", path)
+    assert session.gets.answer().code == 400

@@ -104,6 +104,24 @@ def test_the_server_pings_an_interval_after_the_opening_and_after_each_pong(
     home.runtime.settle()
 
 
+@pytest.mark.parametrize("phase", [0.0, 0.03, 0.05, 0.07, 0.0999])
+def test_the_timer_does_not_make_short_intervals_longer(house: MakeHouse, phase: float) -> None:
+    home = house({"": Told}, ping_interval=0.3, ping_timeout=0.2)
+    home.runtime.advance(phase)
+    socket = admitted(home, EIO4)
+    stream = Stream(socket)
+    socket.attach(stream)
+    socket.receive("40")
+    home.runtime.settle()
+    for _ in range(100):
+        home.runtime.advance(0.01)
+        if stream.packets[-1] == "2" and stream.packets.count("2") > socket.heartbeats:
+            socket.receive("3")
+    assert stream.packets.count("2") == 3
+    stream.hangs_up()
+    home.runtime.settle()
+
+
 def test_a_ping_is_answered_and_begins_the_time_anew(house: MakeHouse) -> None:
     home = house({"": Told})
     socket = admitted(home, EIO3)
