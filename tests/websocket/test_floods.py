@@ -60,7 +60,7 @@ def test_a_flood_waits_in_the_kernel_not_in_memory(
             assert other.hear() == "6::/chat:1"
             seen = socket.received + socket.bad_packets
             unanswered = socket.bad_packets - answered.count("invalid_packet")
-            worst = max(worst, unanswered, len(dispatcher._inbox))
+            worst = max(worst, unanswered, len(dispatcher.inbox.items))
         assert worst <= MAX_INBOX + ONE_READ
         writer.join()
         eventually(lambda: not socket.busy, "the flood is over")
