@@ -68,6 +68,9 @@ class RequestRefused(SockioError):
     client that hears it.
     """
 
+    #: Whether it happens to clients that do nothing wrong, and is no news to anybody.
+    expected = False
+
     def __init__(
         self,
         status: str,

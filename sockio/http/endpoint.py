@@ -24,7 +24,7 @@ import webob
 from ..config.forwarded import client_of
 from ..config.origins import cors_headers
 from ..config.settings import Settings
-from ..exceptions import RequestRefused, UsageError
+from ..exceptions import PacketError, RequestRefused, UsageError
 from ..namespaces.namespace import BaseNamespace
 from ..protocol.handshake import encode_handshake
 from ..runtime.gevent_runtime import ENDS_A_TASK, in_greenlet
@@ -197,11 +197,33 @@ class Endpoint:
         except Exception:
             # Said, and logged, by whoever answers.
             return False
+        socket = self.registry.get_socket(route.sid)
+        if isinstance(socket, EngineSocket):
+            # One at a time: of a second nothing is read.
+            return isinstance(self.transport_of(route), EnginePolling) and socket.posting is None
         return (
-            isinstance(self.transport_of(route), (HTTPTransport, EnginePolling))
-            and self.registry.get_socket(route.sid) is not None
+            isinstance(self.transport_of(route), HTTPTransport)
+            and socket is not None
             and request.field("disconnect") is None
         )
+
+    def expect_body(self, route: Route, request: Request) -> None:
+        """The body of this request, which is wanted, is being read from now on."""
+        socket = self.count(route, request)
+        if isinstance(socket, EngineSocket):
+            request.engine = True
+            if socket.posting is None:
+                socket.posting = request
+
+    def lose_body(self, route: Route, request: Request) -> None:
+        """It will not come, or not all of it."""
+        socket = self.registry.get_socket(route.sid)
+        if isinstance(socket, EngineSocket) and socket.posting is request:
+            socket.posting = None
+            # What was in it is lost, and nobody can tell the client which of its packets.
+            socket.violate(
+                PacketError("the body of a POST did not come"), Reason.TRANSPORT_ERROR, logged=True
+            )
 
     def transport_of(self, route: Route) -> Transport | EngineTransport | None:
         """The transport that a request of a session names, or None."""
@@ -211,7 +233,8 @@ class Endpoint:
 
     def _jsonp_index(self, request: Request) -> str | None:
         """Which callback of the page a handshake is answered by; None for a plain answer."""
-        index = callback_index(request.field("jsonp"))
+        # To others it is a parameter of the application's own.
+        index = None if request.engine else callback_index(request.field("jsonp"))
         return index if index is not None and self._scripting else None
 
     def _leave_unread(self, request: Request, answer: Answer) -> None:
@@ -535,10 +558,12 @@ class Endpoint:
 
     def refuse(self, request: Request, refused: RequestRefused) -> Answer:
         """A refusal, in plain form, or in the JSONP form where a handshake asks for that."""
-        if not request.may_block:
+        quiet = refused.expected and not log.isEnabledFor(logging.DEBUG)
+        if not (request.may_block or quiet):
             # It is logged, and a log handler may block.
             raise WouldBlock from refused
-        self._log(request, refused)
+        if not quiet:
+            self._log(request, refused)
         headers = [*refused.headers, refusal(refused.code)]
         if request.engine:
             if refused.body not in (BAD_ORIGIN, BAD_HOST):
@@ -574,10 +599,13 @@ class Endpoint:
     def _log(self, request: Request, refused: RequestRefused) -> None:
         """One line; with the traceback of what failed, unless its text says it all."""
         failure = refused.__cause__ if refused.status.startswith("5") else None
+        level = logging.WARNING if failure is None else logging.ERROR
+        if refused.expected:
+            level = logging.DEBUG
         address = client_of(request.environ, self.settings.trusted_proxies)
         self.registry.complaints.say(
             log,
-            logging.WARNING if failure is None else logging.ERROR,
+            level,
             refused.code,
             address,
             "refused %s %s from %s: %s [%s]%s",

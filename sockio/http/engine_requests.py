@@ -31,6 +31,8 @@ __all__ = ["EngineRefused", "EngineRequests", "EngineTransport", "engine_answer"
 
 #: Who speaks which revision of Engine.IO.
 _CLIENTS = {"1": "1.x", "2": "1.x", "3": "1.x or 2.x", "4": "3.x or 4.x"}
+#: By this a browser asks whether a page may ask.
+_PREFLIGHT = "HTTP_ACCESS_CONTROL_REQUEST_METHOD"
 _POLLING, _WEBSOCKET = EnginePolling.name, EngineWebSocket.name
 
 EngineTransport = EnginePolling | EngineWebSocket
@@ -62,9 +64,12 @@ def make_engines(settings: Settings) -> Mapping[Generation, EngineCodec]:
 class EngineRefused(RequestRefused):
     """A request is answered with one of Engine.IO's errors."""
 
-    def __init__(self, error: EngineError, code: str, detail: str = "") -> None:
+    def __init__(
+        self, error: EngineError, code: str, detail: str = "", *, expected: bool = False
+    ) -> None:
         super().__init__(error.status, error.message, code=code, detail=detail)
         self.error = error
+        self.expected = expected
 
 
 def engine_answer(refused: RequestRefused, more: Sequence[Header]) -> Answer:
@@ -135,7 +140,8 @@ class EngineRequests:
             return self._open(route, request)
         socket = self._find(route, request)
         if not isinstance(socket, EngineSocket):
-            raise EngineRefused(EngineError.UNKNOWN_SID, "session-unknown")
+            # As everybody is after a restart.
+            raise EngineRefused(EngineError.UNKNOWN_SID, "session-unknown", expected=True)
         if socket.generation is not self._served.get(route.revision):
             raise EngineRefused(
                 EngineError.BAD_REQUEST, "other-revision", "the session was opened with another EIO"
@@ -146,14 +152,14 @@ class EngineRequests:
                 EngineError.BAD_REQUEST,
                 "other-transport",
                 "the session has gone over to a websocket",
+                expected=True,
             )
         if isinstance(transport, EngineWebSocket):
             self._check_upgrade(request)
         return transport.respond(request, socket)
 
     def _open(self, route: Route, request: Request) -> WSGIApplication:
-        if request.method == "OPTIONS":
-            # A preflight; any other method is refused by who asks for it.
+        if request.method == "OPTIONS" and _PREFLIGHT in request.environ:
             return self._let_in(route, request)
         if request.method != "GET":
             raise EngineRefused(EngineError.BAD_HANDSHAKE_METHOD, "method-not-allowed")
@@ -176,6 +182,8 @@ class EngineRequests:
 
     def _check_upgrade(self, request: Request) -> None:
         environ = request.environ
+        if request.method != "GET":
+            raise EngineRefused(EngineError.BAD_REQUEST, "method-not-allowed")
         if "wsgi.websocket" in environ:
             return
         if "websocket" not in environ.get("HTTP_UPGRADE", "").lower():

@@ -139,11 +139,11 @@ class Dispatcher:
     def part(self, endpoint: str, text: str) -> None:
         socket = self.socket
         namespace = socket.get(endpoint)
-        if namespace is not None and not socket.holding(endpoint):
+        if namespace is not None and not namespace._leaving and not socket.holding(endpoint):
             socket.received += 1
             self.leaving.bid_farewell(namespace, Reason.NAMESPACE_CLIENT)
         else:
-            # Its connect may still be waiting.
+            # Its connect may still be waiting, be it behind the end of the one before.
             self.submit(text)
 
     def answer(self, opened: Opened) -> None:

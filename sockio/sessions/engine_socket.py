@@ -56,6 +56,7 @@ class EngineSocket(Socket):
     __slots__ = (
         "_attachments",
         "_due",
+        "_due_by",
         "_header",
         "_join_by",
         "_left_by_client",
@@ -82,12 +83,14 @@ class EngineSocket(Socket):
         self.base64 = False
         #: What stands for the session at a websocket that is being tried out, if one is.
         self.upgrading: Any = None
-        #: A POST is being read.
-        self.posting = False
-        # The text whose attachments are arriving, what has come of them, and how many are to come.
+        #: The request whose body is being read, or that waits to be answered, if one does.
+        self.posting: Any = None
+        # The text whose attachments are arriving, what has come of them, how many are to come, and
+        # by when the next.
         self._header = ""
         self._attachments: list[bytes] | None = None
         self._due = 0
+        self._due_by: float | None = None
         # By when a namespace has to be joined; None when one was.
         self._join_by: float | None = None
         self._names: dict[str, str] | None = None
@@ -243,6 +246,7 @@ class EngineSocket(Socket):
                 assert isinstance(codec, EngineCodec)
                 self._due = attachments_due(data, codec.limits)
                 self._header, self._attachments = data, []
+                self._expect_attachment()
                 return None
             return data
         if not self._due or self._attachments is None:
@@ -250,10 +254,16 @@ class EngineSocket(Socket):
         self._attachments.append(data)
         self._due -= 1
         if self._due:
+            self._expect_attachment()
             return None
         bundle = Bundle(self._header, self._attachments)
-        self._header, self._attachments = "", None
+        self._header, self._attachments, self._due_by = "", None, None
         return bundle
+
+    def _expect_attachment(self) -> None:
+        # What has come is kept meanwhile, and it may be ten megabytes.
+        self._due_by = self.runtime.now() + self.config.close_timeout
+        self._on_change(self)
 
     def _take(self, item: str | Bundle) -> None:
         text = item if isinstance(item, str) else item.text
@@ -282,15 +292,24 @@ class EngineSocket(Socket):
             # In its place: its connect may still wait to be handled.
             self.dispatcher.submit(item)
 
-    def violate(self, error: PacketError, reason: str = Reason.FORCED_CLOSE) -> None:
-        """The client broke the protocol, which ends the session."""
-        self.count_bad(error)
-        self._header, self._attachments, self._due = "", None, 0
+    def violate(
+        self, error: PacketError, reason: str = Reason.FORCED_CLOSE, *, logged: bool = False
+    ) -> None:
+        """The client broke the protocol, which ends the session. ``logged`` says that whoever
+        refuses its request says so in the log."""
+        if logged:
+            self.bad_packets += 1
+        else:
+            self.count_bad(error)
+        self._header, self._attachments, self._due, self._due_by = "", None, 0, None
         self.close(reason, say=True)
 
     # ---- carriers
 
     def attach(self, carrier: Carrier) -> None:
+        if self._outbox.half_written:
+            # The client has not waited for its poll, which is lost then.
+            self.close(Reason.TRANSPORT_CLOSE, say=False)
         super().attach(carrier)
         if self.upgrading is not None and not carrier.streaming and carrier is self._carrier:
             # The client is to stop polling.
@@ -369,12 +388,23 @@ class EngineSocket(Socket):
     # ---- time
 
     def deadline(self) -> float | None:
-        own, join_by = super().deadline(), self._join_by
-        if join_by is None or self.state is not _CONNECTED:
+        own, join_by, due_by = super().deadline(), self._join_by, self._due_by
+        if (join_by is None and due_by is None) or self.state is not _CONNECTED:
             return own
-        return join_by if own is None else min(own, join_by)
+        return min([each for each in (own, join_by, due_by) if each is not None])
 
     def handle_deadline(self, now: float) -> None:
+        if self._due_by is not None and self._due_by <= now and self.state is _CONNECTED:
+            if self.paused:
+                # We are the ones who do not read.
+                self._expect_attachment()
+            else:
+                self.violate(
+                    PacketError(
+                        f"{self._due} attachments were due and did not come within close_timeout "
+                        f"({self.config.close_timeout:g} s)"
+                    )
+                )
         if self._join_by is not None and self._join_by <= now:
             self._join_by = None
             if self.state is _CONNECTED:

@@ -118,6 +118,11 @@ class Outbox:
         return self._size
 
     @property
+    def half_written(self) -> bool:
+        """Whether an answer is still being written."""
+        return self._flight is not None and not self._flight.written
+
+    @property
     def largest(self) -> int:
         """Bytes of the largest packet that waits."""
         return max((packet.size for packet in self.waiting), default=0)

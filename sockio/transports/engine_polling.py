@@ -64,7 +64,10 @@ class EnginePolling:
         method = request.method
         if method == "GET":
             if socket.polled:
-                socket.violate(PacketError("a poll came while another was held"))
+                if not request.may_block:
+                    # The refusal is logged; nothing may have changed before.
+                    raise WouldBlock
+                socket.violate(PacketError("a poll came while another was held"), logged=True)
                 raise _second("poll")
             return Poll(self, request, socket)
         if method == "POST":
@@ -81,17 +84,28 @@ class EnginePolling:
     # ---- from the client
 
     def _post(self, request: Request, socket: EngineSocket) -> Answer:
-        if request.body is None:
-            if socket.posting:
-                socket.violate(PacketError("a POST came while another was read"))
-                raise _second("POST")
-            socket.posting = True
-            try:
-                body = self._read(request, socket)
-            finally:
-                socket.posting = False
-        else:
-            body = request.body
+        if not request.may_block and (
+            request.body is None or socket.posting not in (None, request)
+        ):
+            raise WouldBlock
+        if socket.posting not in (None, request):
+            socket.violate(PacketError("a POST came while another was read"), logged=True)
+            raise _second("POST")
+        # Until it is answered: only then may the client send the next.
+        socket.posting = request
+        try:
+            answer = self._take(request, socket)
+        except WouldBlock:
+            # Its task begins at once.
+            raise
+        except BaseException:
+            socket.posting = None
+            raise
+        socket.posting = None
+        return answer
+
+    def _take(self, request: Request, socket: EngineSocket) -> Answer:
+        body = self._read(request, socket)
         packets, error = self._packets(request, body)
         if not request.may_block and (
             error is not None or len(packets) > PACKETS_PER_TURN or not socket.has_room(len(body))
@@ -109,7 +123,7 @@ class EnginePolling:
             if number % PACKETS_PER_TURN == 0:
                 self.runtime.breathe()
         if error is not None:
-            socket.violate(error, Reason.PARSE_ERROR)
+            socket.violate(error, Reason.PARSE_ERROR, logged=True)
             raise RequestRefused("400 Bad Request", f"bad payload: {error}", code="bad-payload")
         return Answer(_TAKEN, b"ok", cors_headers(request.environ))
 
@@ -118,7 +132,7 @@ class EnginePolling:
             return read_body(request, self.settings, self.runtime)
         except RequestRefused as refused:
             # What was in it is lost, and nobody can tell the client which of its packets.
-            socket.violate(PacketError(str(refused)), Reason.TRANSPORT_ERROR)
+            socket.violate(PacketError(str(refused)), Reason.TRANSPORT_ERROR, logged=True)
             raise
 
     def _packets(self, request: Request, body: bytes) -> Decoded:

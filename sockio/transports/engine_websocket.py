@@ -135,8 +135,6 @@ class Probe:
 
     __slots__ = ("_answered", "_carrier", "_socket", "_timer", "_transport", "_upgraded")
 
-    close_reason = None
-
     def __init__(self, socket: EngineSocket, transport: EngineWebSocket) -> None:
         self._socket = socket
         self._transport = transport
@@ -147,6 +145,10 @@ class Probe:
 
     def __str__(self) -> str:
         return str(self._socket)
+
+    @property
+    def close_reason(self) -> str | None:
+        return self._socket.close_reason
 
     @property
     def config(self) -> Settings:
@@ -197,6 +199,9 @@ class Probe:
             self._socket.lost(carrier, reason)
         elif self._socket.upgrading is self:
             self._finish()
+
+    def messages_of(self, packet: Outgoing) -> list[str | bytes]:
+        return self._socket.messages_of(packet)
 
     def take(self, carrier: Any, max_bytes: int) -> list[Outgoing]:
         return self._socket.take(carrier, max_bytes) if self._upgraded else []

@@ -125,7 +125,7 @@ class ForeignCarrier:
 
     def say(self, text: bytes) -> None:
         """Write a text that is no packet of the session."""
-        self._runtime.run(self._ws.send, text.decode())
+        self.write(Outgoing(text.decode()))
 
     def write(self, packet: Outgoing) -> bool:
         if self._busy or self._ending:

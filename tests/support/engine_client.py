@@ -19,7 +19,7 @@ from .raw_http import Answer, Connection
 from .raw_websocket import BINARY, TEXT, Frame, RawWebSocket, frame, upgrade_request
 from .wsgi_client import Poll, PollingClient
 
-__all__ = ["EngineClient", "EnginePoll", "EngineWire", "body_of", "packets_of"]
+__all__ = ["EngineClient", "EnginePoll", "EngineSession", "EngineWire", "body_of", "packets_of"]
 
 RS = "\x1e"
 
@@ -147,6 +147,13 @@ class EngineWire(RawWebSocket):
             self.told = json.loads(opened[1:])
             self.sid = self.told["sid"]
 
+    @classmethod
+    def over(cls, connection: Connection, revision: int = 4) -> EngineWire:
+        """One whose request was answered on ``connection`` already."""
+        wire = cls.__new__(cls)
+        wire.__dict__.update(connection.__dict__, revision=revision)
+        return wire
+
     def say_bytes(self, data: bytes) -> None:
         """Send one binary message."""
         self.send(frame(BINARY, data if self.revision == 4 else b"\x04" + data))
@@ -171,3 +178,39 @@ class EngineWire(RawWebSocket):
 
     def say(self, packet: str) -> None:
         self.send(frame(TEXT, packet))
+
+
+class EngineSession:
+    """A session that polls, over one connection for GETs and one for POSTs."""
+
+    def __init__(self, port: int, revision: int, *, query: str = "") -> None:
+        self.port, self.revision = port, revision
+        self.gets, self.posts = Connection(port), Connection(port)
+        self.base = f"/socket.io/?EIO={revision}&transport=polling{query}"
+        self.path = self.base
+        (opened,) = self.get()
+        self.told = json.loads(opened[1:])
+        self.sid = self.told["sid"]
+        self.path = f"{self.base}&sid={self.sid}"
+        if revision == 4:
+            self.post("40")
+        assert self.get()[0].startswith("40")
+
+    def ask(self, method: str = "GET", body: str = "") -> Answer:
+        connection = self.gets if method == "GET" else self.posts
+        return connection.ask(method, self.path, body)
+
+    def get(self) -> list[Any]:
+        answer = self.ask()
+        assert answer.code == 200, answer
+        return packets_of(self.revision, answer.body)
+
+    def post(self, *packets: str) -> Answer:
+        return self.ask("POST", body_of(self.revision, *packets))
+
+    def try_websocket(self) -> EngineWire:
+        return EngineWire(self.port, sid=self.sid, revision=self.revision)
+
+    def close(self) -> None:
+        self.gets.close()
+        self.posts.close()

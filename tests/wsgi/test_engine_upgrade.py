@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,8 +10,7 @@ import pytest
 
 from sockio import BaseNamespace, Reason
 
-from ..support.engine_client import EngineWire, body_of, packets_of
-from ..support.raw_http import Answer, Connection
+from ..support.engine_client import EngineSession, EngineWire
 from ..support.servers import Served
 from ..support.transcript import Transcript
 
@@ -31,38 +29,6 @@ class Talk(BaseNamespace):
         self.journal.add("disconnect", reason)
 
 
-class Session:
-    """A session that polls, over one connection for GETs and one for POSTs."""
-
-    def __init__(self, port: int, revision: int) -> None:
-        self.port, self.revision = port, revision
-        self.gets, self.posts = Connection(port), Connection(port)
-        self.base = f"/socket.io/?EIO={revision}&transport=polling"
-        self.path = self.base
-        (opened,) = self.get()
-        self.told = json.loads(opened[1:])
-        self.sid = self.told["sid"]
-        self.path = f"{self.base}&sid={self.sid}"
-        if revision == 4:
-            self.post("40")
-        assert self.get()[0].startswith("40")
-
-    def ask(self, method: str = "GET", body: str = "") -> Answer:
-        connection = self.gets if method == "GET" else self.posts
-        return connection.ask(method, self.path, body)
-
-    def get(self) -> list[Any]:
-        answer = self.ask()
-        assert answer.code == 200, answer
-        return packets_of(self.revision, answer.body)
-
-    def post(self, *packets: str) -> Answer:
-        return self.ask("POST", body_of(self.revision, *packets))
-
-    def try_websocket(self) -> EngineWire:
-        return EngineWire(self.port, sid=self.sid, revision=self.revision)
-
-
 @pytest.fixture
 def journal() -> Transcript:
     return Transcript("server")
@@ -78,18 +44,18 @@ def server(
 
 
 @pytest.fixture(params=[3, 4], ids=["EIO=3", "EIO=4"])
-def session(server: Served, request: pytest.FixtureRequest) -> Iterator[Session]:
-    made = Session(server.port, request.param)
+def session(server: Served, request: pytest.FixtureRequest) -> Iterator[EngineSession]:
+    made = EngineSession(server.port, request.param)
     yield made
     made.gets.close()
     made.posts.close()
 
 
-def test_it_is_offered(session: Session) -> None:
+def test_it_is_offered(session: EngineSession) -> None:
     assert session.told["upgrades"] == ["websocket"]
 
 
-def test_going_over(session: Session) -> None:
+def test_going_over(session: EngineSession) -> None:
     with session.try_websocket() as wire:
         wire.say("2probe")
         assert wire.hear() == "3probe"
@@ -108,7 +74,7 @@ def test_going_over(session: Session) -> None:
         assert wire.hear() == '439["lives on"]'
 
 
-def test_a_poll_that_is_held_is_sent_home(session: Session) -> None:
+def test_a_poll_that_is_held_is_sent_home(session: EngineSession) -> None:
     held = gevent.spawn(session.get)
     with session.try_websocket() as wire:
         wire.say("2probe")
@@ -119,7 +85,7 @@ def test_a_poll_that_is_held_is_sent_home(session: Session) -> None:
         assert wire.hear() == "438[]"
 
 
-def test_what_waits_goes_over_in_order(session: Session) -> None:
+def test_what_waits_goes_over_in_order(session: EngineSession) -> None:
     with session.try_websocket() as wire:
         wire.say("2probe")
         assert wire.hear() == "3probe"
@@ -128,7 +94,7 @@ def test_what_waits_goes_over_in_order(session: Session) -> None:
         assert [wire.hear() for _ in range(100)] == [f'42["said",{n}]' for n in range(100)]
 
 
-def test_without_a_probe(session: Session) -> None:
+def test_without_a_probe(session: EngineSession) -> None:
     with session.try_websocket() as wire:
         wire.say("5")
         wire.say('428["echo"]')
@@ -136,7 +102,9 @@ def test_without_a_probe(session: Session) -> None:
 
 
 @pytest.mark.parametrize("frames", [["hello"], ["2"], ["2probe", "2probe"], ["2probe", "4x"], [""]])
-def test_what_is_no_probe_closes_the_websocket_alone(session: Session, frames: list[str]) -> None:
+def test_what_is_no_probe_closes_the_websocket_alone(
+    session: EngineSession, frames: list[str]
+) -> None:
     with session.try_websocket() as wire:
         for each in frames:
             wire.say(each)
@@ -150,7 +118,7 @@ def test_what_is_no_probe_closes_the_websocket_alone(session: Session, frames: l
         assert wire.hear() == "3probe"
 
 
-def test_one_at_a_time(session: Session) -> None:
+def test_one_at_a_time(session: EngineSession) -> None:
     with session.try_websocket() as first:
         first.say("2probe")
         assert first.hear() == "3probe"
@@ -174,7 +142,7 @@ def test_a_session_that_began_with_a_websocket_is_not_taken_over(server: Served)
         assert first.hear() == "439[]"
 
 
-def test_a_websocket_that_hangs_up_leaves_the_session_polling(session: Session) -> None:
+def test_a_websocket_that_hangs_up_leaves_the_session_polling(session: EngineSession) -> None:
     wire = session.try_websocket()
     wire.say("2probe")
     assert wire.hear() == "3probe"
@@ -187,7 +155,7 @@ def test_a_websocket_that_hangs_up_leaves_the_session_polling(session: Session) 
 
 
 def test_the_end_of_the_session_closes_what_is_tried_out(
-    session: Session, journal: Transcript
+    session: EngineSession, journal: Transcript
 ) -> None:
     with session.try_websocket() as wire:
         wire.say("2probe")
@@ -202,7 +170,7 @@ def test_a_websocket_that_is_not_gone_over_to_is_closed(
 ) -> None:
     cls = type("Talk", (Talk,), {"journal": journal})
     server = serve(namespaces={"": cls}, upgrade_timeout=0.1)
-    session = Session(server.port, 4)
+    session = EngineSession(server.port, 4)
     with session.try_websocket() as wire:
         assert wire.closing() == 1000
     session.post('427["echo"]')

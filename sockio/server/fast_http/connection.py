@@ -377,7 +377,7 @@ class FastConnection:
             return
         service = self._service
         self._request, self._route = request, route
-        service.endpoint.count(route, request)
+        service.endpoint.expect_body(route, request)
         self._expect(time.monotonic() + service.door.patience)
         if self._paused:
             self._resume()
@@ -421,11 +421,19 @@ class FastConnection:
 
     def _refuse(self, refused: RequestRefused) -> None:
         """The body will not come: nothing of the request is handled."""
-        request, self._request, self._route = self._request, None, None
+        request = self._lose_body()
         assert request is not None
         self.state = _BUSY
         self._closing = refused.close = True
         self._service.run(self._refuse_in_task, request, refused)
+
+    def _lose_body(self) -> Request | None:
+        """Wait no longer for the body of a request; which it was, if it was one."""
+        request, route = self._request, self._route
+        self._request = self._route = None
+        if request is not None and route is not None:
+            self._service.endpoint.lose_body(route, request)
+        return request
 
     def _refuse_in_task(self, request: Request, refused: RequestRefused) -> None:
         request.may_block = True
@@ -667,7 +675,7 @@ class FastConnection:
         self._reading.stop()
         self._reading.close()
         self._end_writing()
-        self._request = self._route = None
+        self._lose_body()
         self._reader.close()
         self._service.connections.discard(self)
         self._service.door.forget(self)

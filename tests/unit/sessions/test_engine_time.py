@@ -178,7 +178,7 @@ def test_a_client_that_has_joined_may_leave_again(house: MakeHouse) -> None:
     home.runtime.settle()
     socket.receive("41")
     home.runtime.settle()
-    home.runtime.advance(20)
+    home.runtime.advance(40)
     assert socket.close_reason is None
     stream.hangs_up()
     home.runtime.settle()
@@ -205,3 +205,35 @@ def test_a_request_ends_what_is_overdue_however_late_the_timer_is(
     socket = admitted(home, EIO4)
     home.runtime.advance(45.01)
     assert home.registry.get_socket(socket.sessid) is None
+
+
+@pytest.mark.parametrize("some", [0, 1])
+def test_attachments_that_do_not_come_end_the_session(house: MakeHouse, some: int) -> None:
+    """What has come of them is kept meanwhile."""
+    home = house({"": Told}, close_timeout=27, ping_interval=100)
+    socket = admitted(home, EIO4)
+    stream = Stream(socket)
+    socket.attach(stream)
+    socket.receive("40")
+    home.runtime.settle()
+    socket.receive('453-["x"]')
+    for _ in range(some):
+        home.runtime.advance(26)
+        socket.receive(b"x")
+    ends_after(home, socket, 27, Reason.FORCED_CLOSE)
+    assert socket.bad_packets == 1
+
+
+def test_attachments_that_have_come_leave_no_deadline(house: MakeHouse) -> None:
+    home = house({"": Told}, close_timeout=27, ping_interval=100)
+    socket = admitted(home, EIO4)
+    stream = Stream(socket)
+    socket.attach(stream)
+    socket.receive("40")
+    home.runtime.settle()
+    socket.receive('451-["x"]')
+    socket.receive(b"x")
+    home.runtime.advance(40)
+    assert socket.close_reason is None
+    stream.hangs_up()
+    home.runtime.settle()
