@@ -10,7 +10,7 @@ import pytest
 
 from sockio import BaseNamespace, Reason
 
-from ..support.engine_client import EngineSession, EngineWire
+from ..support.engine_client import EngineSession, EngineWire, body_of, packets_of
 from ..support.servers import Served
 from ..support.transcript import Transcript
 
@@ -217,7 +217,7 @@ def test_a_violation_closes_the_websocket(server: Served, journal: Transcript) -
 
 
 def test_a_goodbye_that_overtakes_its_poll_answers_it(
-    session: Session, journal: Transcript
+    session: EngineSession, journal: Transcript
 ) -> None:
     session.post('427["echo"]')
     assert session.get() == ["437[]"]

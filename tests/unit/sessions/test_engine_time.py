@@ -178,7 +178,7 @@ def test_a_client_that_has_joined_may_leave_again(house: MakeHouse) -> None:
     home.runtime.settle()
     socket.receive("41")
     home.runtime.settle()
-    home.runtime.advance(40)
+    home.runtime.advance(20)
     assert socket.close_reason is None
     stream.hangs_up()
     home.runtime.settle()
