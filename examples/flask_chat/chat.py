@@ -2,8 +2,10 @@
 
     python chat.py                  # or, from this directory: sockio serve chat:app
 
-Then open http://127.0.0.1:8080 in two browsers. Read the file from top to bottom: the limits, what
-the chat remembers, the Flask views (login, page, and the one view that lets sockets in), and
+Then open http://127.0.0.1:8080 in two browsers. There are two pages, one with socket.io-client 4.x
+and one, at ``/0.9``, with 0.9.17; who is on one talks with who is on the other, and nothing below
+knows the difference. Read the file from top to bottom: the limits, the clients, what the chat
+remembers, the Flask views (login, pages, and the one view that lets sockets in), and
 ``ChatNamespace``, where everything that arrives over a socket is handled.
 
 The chat lives in the memory of one process. A restart forgets rooms, history and who is online;
@@ -26,7 +28,7 @@ import time
 import unicodedata
 from collections import deque
 from pathlib import Path
-from typing import TypedDict
+from typing import NamedTuple, TypedDict
 
 from flask import (
     Flask,
@@ -60,7 +62,49 @@ HISTORY_LENGTH = 50  # messages kept per room, in memory; older ones are forgott
 LOBBY = "lobby"  # always there, everybody starts in it, nobody leaves it
 
 HERE = Path(__file__).parent
-CLIENT_CDN = "https://cdnjs.cloudflare.com/ajax/libs/socket.io/0.9.17/socket.io.min.js"
+
+
+# --- The JavaScript clients ----------------------------------------------------------------------
+
+
+class Client(NamedTuple):
+    """A generation of socket.io-client: the page that uses it, and where its script comes from."""
+
+    page: str  # the endpoint of the Flask view
+    link: str  # what is the page's own: static/<link>
+    variable: str  # the environment's name of the script's file
+    package: str  # its folder in node_modules
+    cdn: str  # where it comes from if it is not on this machine
+
+    def find(self) -> Path | None:
+        """The script on this machine, if it is here. It is not part of this example."""
+        named = os.environ.get(self.variable)
+        if named and not Path(named).is_file():
+            raise FileNotFoundError(
+                f"{self.variable} names {named}, which is not a file. Correct it, or unset it "
+                "to load the client from a CDN."
+            )
+        if named:
+            return Path(named).resolve()
+        installed = HERE / "node_modules" / self.package / "dist" / "socket.io.js"
+        return installed if installed.is_file() else None
+
+
+NEW = Client(
+    "index",
+    "client-4.js",
+    "SOCKIO_CLIENT_JS",
+    "socket.io-client",
+    "https://cdn.jsdelivr.net/npm/socket.io-client@4.8.4/dist/socket.io.min.js",
+)
+OLD = Client(
+    "old",
+    "client-0.9.js",
+    "SOCKIO_CLIENT_09_JS",
+    "socket.io-client-0.9",
+    "https://cdnjs.cloudflare.com/ajax/libs/socket.io/0.9.17/socket.io.min.js",
+)
+NEW_JS, OLD_JS = NEW.find(), OLD.find()
 
 
 # --- What the chat remembers ---------------------------------------------------------------------
@@ -129,7 +173,7 @@ app.config.update(
 @app.route("/login", methods=["GET", "POST"])
 def login() -> str | tuple[str, int] | BaseResponse:
     if "nickname" in session:
-        return redirect(url_for("index"))  # another nickname? log out first
+        return redirect(_wanted())  # another nickname? log out first
     if request.method == "GET":
         return render_template("login.html", limit=MAX_NICKNAME)
     typed = request.form.get("nickname", "").strip()
@@ -146,7 +190,12 @@ def login() -> str | tuple[str, int] | BaseResponse:
     session["nickname"] = nickname
     # The tabs of one person share a nickname, two people must not. This tells them apart.
     session["login_id"] = secrets.token_hex(8)
-    return redirect(url_for("index"))
+    return redirect(_wanted())
+
+
+def _wanted() -> str:
+    """The page that somebody without a login had asked for."""
+    return url_for(OLD.page if request.args.get("to") == OLD.page else NEW.page)
 
 
 def _login_again(typed: str, problem: str) -> str:
@@ -165,16 +214,35 @@ def logout() -> BaseResponse:
 
 @app.route("/")
 def index() -> str | BaseResponse:
+    # The middleware serves the script itself: see its setting client_script, below.
+    script = f"{request.script_root}/socket.io/socket.io.js"
+    return _page(NEW, NEW.cdn if NEW_JS is None else script, NEW_JS is None)
+
+
+@app.route("/0.9")
+def old() -> str | BaseResponse:
+    return _page(OLD, OLD.cdn if OLD_JS is None else url_for("old_client"), OLD_JS is None)
+
+
+@app.route("/client/0.9/socket.io.js")
+def old_client() -> BaseResponse:
+    """The middleware serves one client; a second one is a file as any other."""
+    if OLD_JS is None:
+        abort(404)
+    return send_file(OLD_JS, mimetype="text/javascript")
+
+
+def _page(client: Client, script: str, from_cdn: bool) -> str | BaseResponse:
     if "nickname" not in session:
-        return redirect(url_for("login"))
+        return redirect(url_for("login", to=None if client is NEW else client.page))
     return render_template(
         "chat.html",
         nickname=session["nickname"],
         lobby=LOBBY,
         max_message=MAX_MESSAGE,
-        max_room_name=MAX_ROOM_NAME,
-        client_js=CLIENT_CDN if CLIENT_JS is None else url_for("client_js"),
-        from_cdn=CLIENT_JS is None,
+        client=client,
+        client_js=script,
+        from_cdn=from_cdn,
     )
 
 
@@ -186,8 +254,9 @@ def me() -> dict[str, str]:
     return {"nickname": session["nickname"]}
 
 
-@app.route("/socket.io/<path:rest>")
-def socketio_view(rest: str) -> str:
+@app.route("/socket.io/")  # where clients since 1.0 ask
+@app.route("/socket.io/<path:rest>")  # and those before
+def socketio_view(rest: str = "") -> str:
     """Runs once per client, at its handshake, and decides whether it may connect.
 
     It is the last moment with a Flask request around it, so what the handlers will want to know of
@@ -229,7 +298,8 @@ class ChatNamespace(BaseNamespace, RoomsMixin, BroadcastMixin):
         self.nickname = self.session["nickname"]
         self.login_id = self.session["login_id"]
         if is_taken(self.nickname, self.login_id):
-            raise ConnectionRefused(f"somebody else is online as {self.nickname}")
+            # The text reaches clients since 3.0; before there is one word for every refusal.
+            raise ConnectionRefused(f"Somebody else is online as {self.nickname}.")
         online.setdefault(self.nickname.casefold(), set()).add(self)
 
     def recv_disconnect(self) -> None:
@@ -336,46 +406,19 @@ class ChatNamespace(BaseNamespace, RoomsMixin, BroadcastMixin):
 
 # From here on everything below /socket.io/ belongs to sockio, and the rest to Flask as before.
 # ``socketio.of("/chat").to(LOBBY).emit(...)`` reaches the clients from any view or thread.
-socketio = SocketIOMiddleware(app.wsgi_app)
+socketio = SocketIOMiddleware(app.wsgi_app, client_script=NEW_JS)
 app.wsgi_app = socketio  # type: ignore[method-assign]
 
 
-# --- Around it: the JavaScript client, headers, and the way to start -----------------------------
-
-
-def find_client() -> Path | None:
-    """The socket.io-client 0.9.17 on this machine, or None: then the page loads it from a CDN.
-
-    It is not part of this example. ``SOCKIO_CLIENT_JS`` names its file; without it the place is
-    looked at where ``npm install socket.io-client@0.9.17`` puts it when run in this directory.
-    """
-    named = os.environ.get("SOCKIO_CLIENT_JS")
-    if named and not Path(named).is_file():
-        raise FileNotFoundError(
-            f"SOCKIO_CLIENT_JS names {named}, which is not a file. Correct it, or unset it "
-            "to load the client from a CDN."
-        )
-    installed = HERE / "node_modules" / "socket.io-client" / "dist" / "socket.io.js"
-    if named:
-        return Path(named).resolve()
-    return installed if installed.is_file() else None
-
-
-CLIENT_JS = find_client()
-
-
-@app.route("/client/socket.io.js")
-def client_js() -> BaseResponse:
-    if CLIENT_JS is None:
-        abort(404)
-    return send_file(CLIENT_JS, mimetype="text/javascript")
+# --- Around it: headers, and the way to start ----------------------------------------------------
 
 
 @app.after_request
 def add_security_headers(response: Response) -> Response:
     # The page puts what people write into text nodes only. Should that ever go wrong, a browser
     # which obeys this header still runs no script but ours.
-    script_from = "'self'" if CLIENT_JS else f"'self' {CLIENT_CDN}"
+    elsewhere = [c.cdn for c, here in ((NEW, NEW_JS), (OLD, OLD_JS)) if here is None]
+    script_from = " ".join(["'self'", *elsewhere])
     response.headers["Content-Security-Policy"] = (
         f"default-src 'self'; script-src {script_from}; base-uri 'none'; frame-ancestors 'none'"
     )

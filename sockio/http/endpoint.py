@@ -69,10 +69,12 @@ log = logging.getLogger("sockio.handshake")
 #: Seconds that an application has to say who is inside of it, when it is asked only that.
 PATIENCE = 5.0
 
-#: What belongs to one request, and not to the question.
 #: Behind the resource, in the handshake of clients until 0.9.
 _OLD_PATH = "/1/"
+#: What asks for a websocket.
+_UPGRADE = frozenset({"HTTP_UPGRADE", "HTTP_CONNECTION"})
 
+#: What belongs to one request, and not to the question.
 _NO_QUESTION = frozenset(
     ("CONTENT_LENGTH", "CONTENT_TYPE", "HTTP_TRANSFER_ENCODING", FAST, "sockio.take_connection")
 )
@@ -288,8 +290,10 @@ class Endpoint:
             said = ask_view(self.app, environ, claim, whole=inside.unseen)
             # The task may live on, and remembers its claim.
             claim.socket = None
-            if _is_routed_for_old(route, said, socket) and not (claim.taken or said.is_of_one):
-                environ = {**environ, "PATH_INFO": environ["PATH_INFO"].rstrip("/") + _OLD_PATH}
+            taken = claim.taken or said.is_of_one
+            plainer = None if taken else _asked_plainly(route, environ, said, socket)
+            if plainer is not None:
+                environ = plainer
                 claim = Claim(inside, environ, outer=outer, here=True, socket=socket)
                 said = ask_view(self.app, environ, claim, whole=inside.unseen)
                 claim.socket = None
@@ -623,10 +627,24 @@ def _jsonp(index: str, argument: str, more: list[Header]) -> Answer:
     return Answer(_SCRIPT, f"io.j[{index}]({argument});".encode(), more)
 
 
-def _is_routed_for_old(route: Route, said: ViewAnswer, socket: Socket) -> bool:
-    """Whether a view may be where clients until 0.9 ask, and not where those since 1.0 do: routes
-    such as Flask's ``/socket.io/<path:rest>`` match nothing less than one more part."""
-    return route.version == Route.ENGINE and said.status[:3] == "404" and not socket.environ
+def _asked_plainly(
+    route: Route, environ: dict[str, Any], said: ViewAnswer, socket: Socket
+) -> dict[str, Any] | None:
+    """A handshake as the application may know it, where it has said that it knows none of this
+    kind; None where that was not it.
+
+    Routes such as Flask's ``/socket.io/<path:rest>``, where clients until 0.9 ask, do not match
+    ``/socket.io/``, where those since 1.0 do; and Flask answers 400 to a request that wants a
+    websocket from a view that makes none.
+    """
+    if route.version != Route.ENGINE or socket.environ or said.status[:3] not in ("400", "404"):
+        return None
+    plain = {name: value for name, value in environ.items() if name not in _UPGRADE}
+    if said.status.startswith("404"):
+        plain["PATH_INFO"] = environ["PATH_INFO"].rstrip("/") + _OLD_PATH
+    elif len(plain) == len(environ):
+        return None
+    return plain
 
 
 def _without_sid(path: str) -> str:

@@ -29,10 +29,11 @@ import pytest
 from ..support.node import NODE_MODULES
 from ..support.transcript import Transcript
 
-__all__ = ["CLIENT_JS", "Browser", "Client", "Tab", "find_browser"]
+__all__ = ["CLIENT_JS", "NEW_CLIENT_JS", "Browser", "Client", "Tab", "find_browser"]
 
 HERE = Path(__file__).parent
 CLIENT_JS = NODE_MODULES / "socket.io-client" / "dist" / "socket.io.js"
+NEW_CLIENT_JS = NODE_MODULES / "socket.io-client-4.8.4" / "dist" / "socket.io.js"
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
@@ -46,8 +47,8 @@ def find_browser() -> str:
         missing = f"needs a browser on PATH, one of {', '.join(PROGRAMS)}: apt install chromium"
     elif importlib.util.find_spec("playwright") is None:
         missing = "needs playwright: pip install playwright (its own browsers are not used)"
-    elif not CLIENT_JS.is_file():
-        missing = "needs socket.io-client@0.9.17: run npm install in tests/js"
+    elif not (CLIENT_JS.is_file() and NEW_CLIENT_JS.is_file()):
+        missing = "needs socket.io-client of two versions: run npm install in tests/js"
     else:
         return program
     if os.environ.get("CI"):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ..support.servers import Served
-from .remote import CLIENT_JS, Browser, Tab
+from .remote import CLIENT_JS, NEW_CLIENT_JS, Browser, Tab
 
 pytestmark = pytest.mark.browser
 
@@ -20,7 +20,8 @@ CHAT = Path(__file__).parents[2] / "examples" / "flask_chat" / "chat.py"
 @pytest.fixture
 def server(serve: Callable[..., Served], monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
     """The chat with rooms and people of its own."""
-    monkeypatch.setenv("SOCKIO_CLIENT_JS", str(CLIENT_JS))
+    monkeypatch.setenv("SOCKIO_CLIENT_JS", str(NEW_CLIENT_JS))
+    monkeypatch.setenv("SOCKIO_CLIENT_09_JS", str(CLIENT_JS))
     spec = importlib.util.spec_from_file_location("flask_chat_in_the_browser", CHAT)
     assert spec is not None
     assert spec.loader is not None
@@ -31,12 +32,36 @@ def server(serve: Callable[..., Served], monkeypatch: pytest.MonkeyPatch) -> Ite
     del sys.modules[spec.name]
 
 
-def log_in(browser: Browser, server: Served, nickname: str, transport: str) -> Tab:
-    tab = browser.open(f"{server.url}/", visitor=nickname)
-    tab.do("fill", "#nickname", nickname)
-    tab.do("press", "#nickname", "Enter")
+#: The two pages, by their clients.
+NEW, OLD = "/", "/0.9"
+
+#: Where two people are: the page and the transport of each.
+PAIRS = [
+    pytest.param((OLD, "websocket"), (OLD, "websocket"), id="0.9 websocket"),
+    pytest.param((OLD, "xhr-polling"), (OLD, "xhr-polling"), id="0.9 xhr-polling"),
+    pytest.param((OLD, "jsonp-polling"), (OLD, "jsonp-polling"), id="0.9 jsonp-polling"),
+    pytest.param((NEW, "websocket"), (NEW, "websocket"), id="4.x websocket"),
+    pytest.param((NEW, "polling"), (NEW, "polling"), id="4.x polling"),
+    pytest.param((NEW, "websocket"), (OLD, "websocket"), id="4.x and 0.9 websocket"),
+    pytest.param((NEW, "polling"), (OLD, "xhr-polling"), id="4.x and 0.9 polling"),
+]
+
+
+def log_in(
+    browser: Browser,
+    server: Served,
+    nickname: str,
+    place: tuple[str, str],
+    *,
+    known: bool = False,
+) -> Tab:
+    page, transport = place
+    tab = browser.open(f"{server.url}{page}", visitor=nickname)
+    if not known:
+        tab.do("fill", "#nickname", nickname)
+        tab.do("press", "#nickname", "Enter")
     tab.wait_for("#composer")
-    tab.do("goto", f"{server.url}/?transport={transport}")
+    tab.do("goto", f"{server.url}{page}?transport={transport}")
     tab.wait_for(f'#connection[data-state=online]:has-text("over {transport}")')
     return tab
 
@@ -51,9 +76,12 @@ def sees(tab: Tab, author: str, text: str) -> None:
     tab.wait_for(f'.message:has(.author:text-is("{author}")) .text:text-is("{text}")')
 
 
-def test_two_people_talk(browser: Browser, server: Served, transport: str) -> None:
-    ada = log_in(browser, server, "Ada", transport)
-    bob = log_in(browser, server, "bob", transport)
+@pytest.mark.parametrize(("of_ada", "of_bob"), PAIRS)
+def test_two_people_talk(
+    browser: Browser, server: Served, of_ada: tuple[str, str], of_bob: tuple[str, str]
+) -> None:
+    ada = log_in(browser, server, "Ada", of_ada)
+    bob = log_in(browser, server, "bob", of_bob)
     ada.wait_for('.system:has-text("bob joined")')
 
     write(ada, "Grüße, 🎈 </script>")
@@ -71,7 +99,34 @@ def test_two_people_talk(browser: Browser, server: Served, transport: str) -> No
     assert problems == []
 
 
-def test_without_a_login_there_is_no_socket(browser: Browser, server: Served) -> None:
+def test_a_page_of_4_x_goes_over_to_a_websocket(browser: Browser, server: Served) -> None:
+    tab = browser.open(f"{server.url}{NEW}", visitor="Ada")
+    tab.do("fill", "#nickname", "Ada")
+    tab.do("press", "#nickname", "Enter")
+    tab.wait_for('#connection[data-state=online]:has-text("over websocket")')
+
+
+def test_the_pages_lead_to_each_other(browser: Browser, server: Served) -> None:
+    tab = log_in(browser, server, "Ada", (NEW, "websocket"))
+    for client in ("0.9", "4.x"):
+        tab.do("click", "#other-page")
+        tab.wait_for(f'#clients:has-text("Client {client}.")')
+        tab.wait_for("#connection[data-state=online]")
+
+
+@pytest.mark.parametrize("page", [NEW, OLD])
+def test_a_logout_in_another_tab_ends_the_connection(
+    browser: Browser, server: Served, page: str
+) -> None:
+    tab = log_in(browser, server, "Ada", (page, "websocket"))
+    other = log_in(browser, server, "Ada", (page, "websocket"), known=True)
+    other.do("click", "text=Log out")
+    tab.wait_for('#banner:has-text("not logged in any more")')
+    tab.wait_for("#banner-login")
+
+
+@pytest.mark.parametrize("path", ["1/", "?EIO=4&transport=polling"])
+def test_without_a_login_there_is_no_socket(browser: Browser, server: Served, path: str) -> None:
     tab = browser.open(f"{server.url}/login")
-    status = tab.evaluate("() => fetch('/socket.io/1/').then((answer) => answer.status)")
+    status = tab.evaluate(f"() => fetch('/socket.io/{path}').then((answer) => answer.status)")
     assert status == 401

@@ -1,6 +1,8 @@
-// Two people in the Flask chat, each a real socket.io-client 0.9.17 with a login of its own.
+// Two people in the Flask chat, each a real socket.io-client with a login of its own.
 //
-//     node chat_driver.js http://127.0.0.1:8080 /path/to/node_modules TRANSPORT_OF_ADA TRANSPORT_OF_BOB
+//     node chat_driver.js http://127.0.0.1:8080 /path/to/node_modules ADA BOB
+//
+// ADA and BOB are the client of each and its transport: 0.9/xhr-polling, or 4.x/websocket.
 //
 // Prints one JSON object: what each step gave. It asserts nothing, that is the caller's part; it
 // only waits for each thing before it does the next, so a missing event ends in the caller's timeout.
@@ -9,8 +11,9 @@
 const http = require('http');
 const path = require('path');
 
-const [base, modules, transportOfAda, transportOfBob] = process.argv.slice(2);
+const [base, modules, placeOfAda, placeOfBob] = process.argv.slice(2);
 const io = require(path.join(modules, 'socket.io-client'));
+const newIo = require(path.join(modules, 'socket.io-client-4.8.4'));
 
 // ---- Logging in, and the cookie at the handshake
 
@@ -59,17 +62,34 @@ http.request = function request(options, ...rest) {
 // ---- A person: a connected client whose events can be waited for, in the order they came
 
 class Person {
-  constructor(nickname, transport) {
+  constructor(nickname, place) {
     this.arrived = [];
     this.waiting = [];
+    const [client, transport] = place.split('/');
+    if (client === '4.x') this.openNew(nickname, transport);
+    else this.openOld(nickname, transport);
+    for (const event of ['joined', 'left', 'typing', 'user message', 'rooms', 'disconnect']) {
+      this.chat.on(event, (...args) => this.take(event, args));
+    }
+  }
+
+  openOld(nickname, transport) {
     // The option `transports` would be merged into this list, index by index, and change little.
     io.transports = [transport];
     this.chat = io.connect(`${base}/chat?who=${nickname}`, {
       'force new connection': true, reconnect: false,
     });
-    for (const event of ['joined', 'left', 'typing', 'user message', 'rooms', 'disconnect']) {
-      this.chat.on(event, (...args) => this.take(event, args));
-    }
+    this.transport = () => this.chat.socket.transport.name;
+  }
+
+  openNew(nickname, transport) {
+    this.chat = newIo(`${base}/chat`, {
+      transports: [transport],
+      extraHeaders: { Cookie: cookies[nickname] || '' },
+      forceNew: true,
+      reconnection: false,
+    });
+    this.transport = () => this.chat.io.engine.transport.name;
   }
 
   take(event, args) {
@@ -87,7 +107,11 @@ class Person {
 
   connected() {
     return new Promise((resolve, reject) => {
-      this.chat.on('connect', () => resolve(this.chat.socket.transport.name));
+      this.chat.on('connect', () => resolve(this.transport()));
+      // 4.x: what the server answered is known of a poll alone.
+      this.chat.on('connect_error', (error) => {
+        reject(new Error(`error: ${error.context?.responseText}`));
+      });
       this.chat.on('connect_failed', (reason) => reject(new Error(`refused: ${reason}`)));
       this.chat.on('error', (reason) => reject(new Error(`error: ${reason}`)));
     });
@@ -96,7 +120,8 @@ class Person {
   /** Says goodbye. Not while a POST is under way: the client would keep the packet, and forget it. */
   leave() {
     const { socket } = this.chat;
-    if (socket.doBuffer) setImmediate(() => this.leave());
+    if (!socket) this.chat.disconnect(); // 4.x
+    else if (socket.doBuffer) setImmediate(() => this.leave());
     else socket.disconnect();
   }
 
@@ -110,16 +135,16 @@ class Person {
 async function run() {
   const seen = {};
 
-  seen.stranger = await new Person('stranger', transportOfAda).connected().catch((error) => error.message);
+  seen.stranger = await new Person('stranger', placeOfAda).connected().catch((error) => error.message);
 
   seen.ada_login = await login('Ada');
-  const ada = new Person('Ada', transportOfAda);
+  const ada = new Person('Ada', placeOfAda);
   seen.ada_transport = await ada.connected();
   seen.ada_lobby = await ada.ask('join room', 'lobby');
   seen.taken = (await login('ada')).status;
 
   await login('bob');
-  const bob = new Person('bob', transportOfBob);
+  const bob = new Person('bob', placeOfBob);
   seen.bob_transport = await bob.connected();
   seen.bob_lobby = await bob.ask('join room', 'lobby');
   seen.joined = await ada.next('joined');

@@ -18,6 +18,9 @@ from webob import Request, Response
 from sockio import BaseNamespace, ConnectionRefused, SocketIOMiddleware, socketio_manage
 from sockio.http.frameworks import Attached
 
+from ..support.engine_client import EngineWire
+from ..support.servers import Served
+
 View = Callable[[Any], Any]
 
 NAMESPACES = {"": BaseNamespace}
@@ -161,6 +164,22 @@ def test_a_route_for_old_clients_lets_later_ones_in(
     (sid,) = middleware.registry.sockets
     assert f'"sid":"{sid}"' in answer.text
     assert asked == [f"EIO={revision}&transport=polling"]
+
+
+@pytest.mark.parametrize("rules", [["/socket.io/"], ["/socket.io/<path:rest>"]], ids=str)
+def test_a_websocket_is_asked_of_a_view_that_makes_none(
+    serve: Callable[..., Served], rules: list[str]
+) -> None:
+    """Flask answers 400 to what wants a websocket of a view for pages."""
+    app = flask.Flask("site")
+
+    def view(rest: str = "") -> Any:
+        return socketio_manage(flask.request.environ, NAMESPACES)
+
+    for rule in rules:
+        app.add_url_rule(rule, "socketio", view)
+    with EngineWire(serve(app).port) as wire:
+        wire.join()
 
 
 # ---- and who is kept out

@@ -1,5 +1,7 @@
-// The page's side of the chat. It speaks through the ordinary Socket.IO 0.9 client (`io`) and builds
-// the page with the DOM alone: whatever a person typed goes in as text, never as markup.
+// The page's side of the chat. It speaks through the ordinary Socket.IO client, and builds the page
+// with the DOM alone: whatever a person typed goes in as text, never as markup. What to emit and to
+// listen to is the same for every client; how a connection begins and ends is not, and stands in
+// client-4.js and client-0.9.js, which start what is below.
 //
 //   to the server, each answered through an ack     from the server
 //   "join room"     name                            "rooms"         [{name, people: 2}, …]
@@ -17,7 +19,6 @@ const maxMessage = Number(config.maxMessage);
 const KEPT_PER_ROOM = 300; // entries on screen; a page left open for a week must not grow for ever
 const TYPING_REPEAT_MS = 2500; // how often "still typing" is said …
 const TYPING_EXPIRES_MS = 6000; // … and how long it is believed
-const RETRY_FIRST_CONNECT_MS = 3000;
 const SAME_AUTHOR_GAP_S = 300; // later messages of one author get a name and a time of their own
 
 const $ = (id) => document.getElementById(id);
@@ -269,13 +270,16 @@ function connection(state, message) {
   $('connection-text').textContent = message;
   // On a narrow screen the line above is in the drawer; a short form stands in the header.
   $('via').dataset.state = state;
-  $('via-text').textContent = online ? socket.socket.transport.name : message;
+  $('via-text').textContent = online ? transport : message;
   sizeComposer();
 }
 
 // ---- Talking to the server ----------------------------------------------------------------------
 
+let link = null; // what client-4.js or client-0.9.js made of the connection
 let socket = null; // the namespace /chat
+const wanted = new URLSearchParams(location.search).get('transport');
+let transport = '';
 let ended = false; // logged out: what the connection does from now on is of no interest
 
 function join(name) {
@@ -396,64 +400,60 @@ function loggedOut() {
   ended = true;
   connection('offline', 'Logged out');
   banner('You are not logged in any more.', 'login');
-  socket.socket.reconnecting = false; // the client offers no other way to call off its attempts
-  socket.socket.disconnect();
+  link.stop();
 }
 
-function connect() {
-  const wanted = new URLSearchParams(location.search).get('transport');
-  fillTransports(wanted);
-  if (wanted) io.transports = [wanted];
-
-  socket = io.connect('/chat', {
-    resource: config.resource,
-    'reconnection limit': 8000, // ms between two attempts, at most about twice this
-    'max reconnection attempts': Infinity,
-  });
-  const connectionOf = socket.socket; // shared by all namespaces; it knows the transport
-
-  // Fires when the server has let us into /chat, and again after every reconnection.
-  socket.on('connect', () => {
-    connection('online', `Connected over ${connectionOf.transport.name}`);
+/** What a connection may come to: client-4.js and client-0.9.js call these. */
+const events = {
+  /** The server has let us into /chat: for the first time, or after a reconnection. */
+  open(over) {
+    events.moved(over);
     banner(null);
     for (const name of rooms.keys()) join(name);
-  });
-
-  socket.on('disconnect', (reason) => {
+  },
+  moved(over) {
+    transport = over;
+    connection('online', `Connected over ${over}`);
+  },
+  lost() {
     failWhatIsUnderWay();
     if (ended) return;
-    if (connectionOf.connected || reason === 'booted') {
-      // The server ended it: the namespace alone (a logout in another tab), or everything.
-      connection('offline', 'Disconnected');
-      banner('The server ended this connection.', 'login');
-      checkLogin();
-    } else {
-      connection('waiting', 'Reconnecting');
-      banner('Connection lost. Trying to reconnect; what you are writing stays here.');
-    }
-  });
-
-  socket.on('reconnecting', (delay, attempt) => {
+    connection('waiting', 'Reconnecting');
+    banner('Connection lost. Trying to reconnect; what you are writing stays here.');
+  },
+  /** The server ended it, and means it: a logout in another tab. */
+  ended() {
+    failWhatIsUnderWay();
+    if (ended) return;
+    connection('offline', 'Disconnected');
+    banner('The server ended this connection.', 'login');
+    checkLogin();
+  },
+  retrying(attempt) {
     if (ended) return;
     connection('waiting', `Reconnecting, attempt ${attempt}`);
     checkLogin();
-  });
-
-  // The namespace was refused ("unauthorized"), or no transport works (no reason given).
-  socket.on('connect_failed', (reason) => {
-    connection('offline', 'Not connected');
-    if (reason === 'unauthorized') banner(`Somebody else is online as ${me}.`, 'logout');
-    else banner(wanted ? `The transport ${wanted} does not work here.` : 'No transport works here.');
-  });
-
-  socket.on('error', () => {
-    if (ended || connectionOf.connected) return;
-    // The very first handshake failed: the client gives up by itself, so we try again.
+  },
+  unreachable() {
+    if (ended) return;
     connection('waiting', 'Connecting');
     banner('The server does not answer yet. Trying again.');
     checkLogin();
-    setTimeout(() => ended || connectionOf.connect(), RETRY_FIRST_CONNECT_MS);
-  });
+  },
+  refused(why) {
+    connection('offline', 'Not connected');
+    banner(why || `Somebody else is online as ${me}.`, 'logout');
+  },
+  noTransport() {
+    connection('offline', 'Not connected');
+    banner(wanted ? `The transport ${wanted} does not work here.` : 'No transport works here.');
+  },
+};
+
+function connect({ transports, open }) {
+  fillTransports(transports);
+  link = open(config.resource, wanted, events);
+  socket = link.socket;
 
   socket.on('rooms', (all) => {
     directory = all;
@@ -487,14 +487,6 @@ function connect() {
   socket.on('typing', ({ room: name, nickname, active }) => {
     const room = rooms.get(name);
     if (room && nickname !== me) setTyping(room, nickname, active);
-  });
-
-  // A websocket closes with its page. A poll does not, and the server would have to wait for its
-  // close timeout before it could say that we left; so say goodbye.
-  addEventListener('pagehide', () => {
-    const { connected, transport, sessionid } = connectionOf;
-    if (!connected || transport.name === 'websocket') return;
-    fetch(`/${config.resource}/1/${transport.name}/${sessionid}?disconnect=1`, { keepalive: true });
   });
 }
 
@@ -624,8 +616,8 @@ document.addEventListener('visibilitychange', () => {
   drawTitle();
 });
 
-function fillTransports(wanted) {
-  const names = io.transports.filter((name) => name !== 'flashsocket');
+function fillTransports(offered) {
+  const names = [...offered];
   if (wanted && !names.includes(wanted)) names.push(wanted);
   for (const name of names) $('transport').append(new Option(name, name));
   $('transport').value = wanted ?? '';
@@ -643,11 +635,16 @@ drawRoomHeader();
 sizeComposer();
 if (!narrow.matches) box.focus();
 
-if (window.io) {
-  // Not before the page has loaded: jsonp-polling waits in a <script>, and a browser that is still
-  // loading would count it as part of the page and show that it is loading for ever.
-  addEventListener('load', connect, { once: true });
-} else {
+/** Called by the page's own script, with the names of its client's transports and what opens one. */
+export function start(client) {
+  if (client.fits) {
+    // Not before the page has loaded: jsonp-polling waits in a <script>, and a browser that is still
+    // loading would count it as part of the page and show that it is loading for ever.
+    addEventListener('load', () => connect(client), { once: true });
+    return;
+  }
   connection('offline', 'Not connected');
-  banner('The Socket.IO client did not load. Without internet access, install it next to chat.py: npm install socket.io-client@0.9.17');
+  banner(window.io
+    ? `The script that was loaded is not socket.io-client ${client.version}.`
+    : `The Socket.IO client did not load. Without internet access, put ${config.package} next to chat.py, as its README says.`);
 }
