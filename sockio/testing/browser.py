@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from .client import Client
+from .engine import GENERATIONS, EngineSession
+from .errors import ClientError
 from .http import CooperativeConnection
 
 __all__ = ["Browser", "Reply"]
@@ -101,23 +103,36 @@ class Browser:
         namespace: str = "",
         *,
         transport: str = "websocket",
+        generation: str = "0.9",
+        auth: Mapping[str, Any] | None = None,
         query: str = "",
         headers: Mapping[str, str] | None = None,
         timeout: float | None = None,
     ) -> Client:
         """A client of this browser that is connected to ``namespace``.
 
-        ``transport`` is one of :data:`sockio.testing.TRANSPORTS`; ``query`` is added to the URL of
-        the handshake (``"room=lobby"``), ``headers`` to all of the client's requests. ``timeout``
-        is how many seconds the client waits for anything, this browser's unless given. Raises
+        ``generation`` is that of the client: ``"0.9"``, ``"eio3"`` (1.x and 2.x), ``"eio4"`` (3.x
+        and 4.x). ``transport`` is one of :data:`sockio.testing.TRANSPORTS`, for later generations
+        ``"websocket"``, ``"polling"`` or ``"upgrade"`` (from the one to the other). ``auth`` is
+        what clients since 3.0 give with the connect. ``query`` is added to the URL of the handshake
+        (``"room=lobby"``), ``headers`` to all of the client's requests. ``timeout`` is how many
+        seconds the client waits for anything, this browser's unless given. Raises
         :class:`Refused` when the server says no.
         """
-        client = Client(
-            self, transport, query, headers or {}, self.timeout if timeout is None else timeout
-        )
+        seconds = self.timeout if timeout is None else timeout
+        if generation == "0.9":
+            client = Client(self, transport, query, headers or {}, seconds)
+        elif generation in GENERATIONS:
+            session = EngineSession(self, transport, generation, query, headers or {}, seconds)
+            client = Client.within(session, "")
+        else:
+            raise ClientError(
+                f"there is no generation {generation!r}; known: 0.9, {', '.join(GENERATIONS)}"
+            )
         self._clients.append(client)
-        client.open()
-        return client.of(namespace) if namespace else client
+        client._auth = auth
+        client.open(join=not namespace)
+        return client.of(namespace, auth=auth) if namespace else client
 
     def another(self) -> Browser:
         """Somebody else's browser; it is closed with this one."""

@@ -1,4 +1,5 @@
-"""A Socket.IO 0.9 client for tests, over the real wire of any transport.
+"""A Socket.IO client for tests, over the real wire of any transport: of 0.9 here, of later
+generations with :mod:`sockio.testing.engine`.
 
 A :class:`Client` is one namespace of one session. What comes is read by a task in the background,
 which polls, answers heartbeats and acknowledges messages as the JavaScript client does; the methods
@@ -22,9 +23,9 @@ from ..protocol.handshake import Handshake, decode_handshake
 from ..protocol.packet import Packet, decode, encode
 from .errors import ClientError, EventFailed, NothingCame, Refused, SessionOver
 from .http import CooperativeConnection
-from .wires import CODE, WIRES, PollingWire, refusal_of
+from .wires import CODE, WIRES, refusal_of
 
-__all__ = ["Client", "Event", "Loss", "Visitor"]
+__all__ = ["Client", "Event", "Loss", "Session", "Visitor", "in_browser_json"]
 
 
 class Visitor(Protocol):
@@ -94,10 +95,12 @@ class Client:
         headers: Mapping[str, str],
         timeout: float,
         *,
-        _session: _Session | None = None,
+        _session: Session | None = None,
         _namespace: str = "",
     ) -> None:
-        self._session = _session or _Session(visitor, transport, query, headers, timeout)
+        self._session = _session or Session(visitor, transport, query, headers, timeout)
+        #: What the server calls it towards others; of later generations than 0.9 and 2.x only.
+        self.id = ""
         #: The name of the namespace.
         self.namespace = _namespace
         #: Every event so far, in order, whether asked for or not.
@@ -109,6 +112,7 @@ class Client:
         self._confirmed = 0
         self._refused: Packet | None = None
         self._qs = ""
+        self._auth: Mapping[str, Any] | None = None
         self._handlers: dict[str, Callable[..., Any]] = {}
 
     def __repr__(self) -> str:
@@ -122,7 +126,8 @@ class Client:
     @property
     def sid(self) -> str:
         """The session id."""
-        return self._session.handshake.sid
+        sid: str = self._session.handshake.sid
+        return sid
 
     @property
     def url(self) -> str:
@@ -130,8 +135,10 @@ class Client:
         return self._session.path
 
     @property
-    def handshake(self) -> Handshake:
-        """What the server said at the handshake: sid, times, and the transports it offers."""
+    def handshake(self) -> Any:
+        """What the server said at the handshake: sid, times, and the transports it offers; a
+        :class:`~sockio.protocol.handshake.Handshake`, or of later generations an
+        :class:`~sockio.protocol.engine_handshake.EngineHandshake`."""
         return self._session.handshake
 
     @property
@@ -141,13 +148,22 @@ class Client:
 
     # ---- connecting
 
-    def open(self) -> Client:
-        """Make the handshake, open the transport, and wait to be told that it is connected."""
-        self._session.open(self)
+    @classmethod
+    def within(cls, session: Session, namespace: str) -> Client:
+        """Another namespace of a session, which has not asked for it yet."""
+        return cls(
+            session.visitor, "", "", {}, session.timeout, _session=session, _namespace=namespace
+        )
+
+    def open(self, *, join: bool = True) -> Client:
+        """Make the handshake, open the transport, and wait to be told that it is connected; with
+        ``join`` false, not to the global namespace where that has to be asked for."""
+        self._session.open(self, join=join)
         return self
 
-    def of(self, namespace: str, query: str = "") -> Client:
-        """Connect another namespace over the same session. ``query`` goes to its ``qs``.
+    def of(self, namespace: str, query: str = "", auth: Mapping[str, Any] | None = None) -> Client:
+        """Connect another namespace over the same session. ``query`` (``"?a=b"``, up to 2.x) goes
+        to its ``qs``, ``auth`` (since 3.0) to ``recv_connect``.
 
         The same client again when it is connected already. Raises :class:`Refused`.
         """
@@ -155,10 +171,8 @@ class Client:
         if known is not None and known.connected:
             return known
         session = self._session
-        client = Client(
-            session.visitor, "", "", {}, session.timeout, _session=session, _namespace=namespace
-        )
-        client._qs = query
+        client = self.within(session, namespace)
+        client._qs, client._auth = query, auth
         session.clients[namespace] = client
         client._connect()
         return client
@@ -166,7 +180,7 @@ class Client:
     def _connect(self) -> None:
         self.end = self._refused = None
         before = self._confirmed
-        self._session.send({"type": "connect", "endpoint": self.namespace, "qs": self._qs})
+        self._session.send(self._session.connect_packet(self))
         self._session.wait(
             lambda: self._confirmed > before or self._refused is not None,
             f"the confirmation of {self.namespace}",
@@ -174,7 +188,7 @@ class Client:
         )
         if self._refused is not None:
             self.end = "refused"
-            raise Refused(f"the server refused {self.namespace}", None, "unauthorized")
+            raise self._session.refused(self)
 
     # ---- talking
 
@@ -283,16 +297,7 @@ class Client:
     def sync(self, timeout: float | None = None) -> None:
         """Return when the server has handled all that this client sent to it before, and everything
         has arrived that it had sent to this client by then. No handler notices."""
-        # A namespace that is connected is confirmed again, in its turn.
-        before = self._confirmed
-        self.send_packet({"type": "connect"})
-        self._session.wait(
-            lambda: self._confirmed > before,
-            "the server to catch up"
-            + ("" if self.namespace else " (it has no global namespace? connect to another)"),
-            self,
-            timeout,
-        )
+        self._session.sync(self, timeout)
 
     # ---- leaving
 
@@ -300,10 +305,10 @@ class Client:
         """Leave the namespace, politely; the global one: end the session."""
         if self.end is None:
             self._session.send({"type": "disconnect", "endpoint": self.namespace})
-            if self.namespace:
-                self.end = "client disconnect"
-            else:
+            if self._session.ends_with(self.namespace):
                 self._session.finish("client disconnect")
+            else:
+                self.end = "client disconnect"
 
     def drop(self, *, rst: bool = False) -> None:
         """Cut every connection of the session without a word; with ``rst`` as a crash does.
@@ -348,7 +353,7 @@ class _Pending:
             gevent.spawn(self._callback, *args)
 
 
-class _Session:
+class Session:
     """What the namespaces of one session share: the wire, and the task that reads from it."""
 
     def __init__(
@@ -359,14 +364,12 @@ class _Session:
         headers: Mapping[str, str],
         timeout: float,
     ) -> None:
-        if transport not in WIRES:
-            raise ClientError(f"there is no transport {transport!r}; known: {', '.join(WIRES)}")
         self.visitor = visitor
         self.transport = transport
         self.query = query
         self.headers = headers
         self.timeout = timeout
-        self.handshake = Handshake("", 0.0, 0.0, ())
+        self.handshake: Any = Handshake("", 0.0, 0.0, ())
         self.clients: dict[str, Client] = {}
         self._wire: Any = None
         self._reader: gevent.Greenlet[..., None] | None = None
@@ -382,13 +385,24 @@ class _Session:
     def _sent_headers(self) -> dict[str, str]:
         return self.visitor.sent_headers(self.headers)
 
-    def open(self, client: Client) -> None:
+    @property
+    def over(self) -> bool:
+        return self.clients[""].end is not None
+
+    def ends_with(self, namespace: str) -> bool:
+        return namespace == ""
+
+    def open(self, client: Client, *, join: bool) -> None:
         self.clients.setdefault("", client)
         self._shake_hands()
         self._start()
         self._wait_until_open()
 
     def _shake_hands(self) -> None:
+        if self.transport not in WIRES:
+            raise ClientError(
+                f"there is no transport {self.transport!r}; known: {', '.join(WIRES)}"
+            )
         kind = WIRES[self.transport]
         query = "&".join(part for part in (kind.handshake_query, self.query) if part)
         path = f"/{self.visitor.resource}/1/" + (f"?{query}" if query else "")
@@ -429,28 +443,38 @@ class _Session:
             lambda: root._confirmed > 0 or root._refused is not None, "the transport to open", root
         )
         if root._refused is not None:
+            refused = self.refused(root)
             self.drop(rst=False)
-            raise Refused("the server refused the global namespace", None, "unauthorized")
+            raise refused
+
+    def refused(self, client: Client) -> Refused:
+        """The error for a namespace that the server does not let this client into."""
+        name = client.namespace or "the global namespace"
+        return Refused(f"the server refused {name}", None, "unauthorized")
 
     # ---- reading
 
     def _read(self, wire: Any) -> None:
         try:
-            while self.clients[""].end is None:
+            while not self.over:
                 packets = wire.receive()
                 if self._loss is not None:
                     loss, self._loss = self._loss, None
                     wire.lose_connection()
                     loss._packets.set(packets)
                     continue
-                for text in packets:
-                    self._hear(decode(text))
+                for each in packets:
+                    self._take(each)
                 self._news.set()
         except EOFError:
             self.finish("transport close")
         except Exception as error:
             self._failure = error
             self.finish(f"the client failed: {error}")
+
+    def _take(self, item: Any) -> None:
+        """Handle what a wire gave."""
+        self._hear(decode(item))
 
     def _hear(self, packet: Packet) -> None:
         kind, endpoint = packet["type"], packet["endpoint"]
@@ -532,18 +556,33 @@ class _Session:
         self._acks[number] = pending = _Pending(callback)
         return pending
 
-    def send(self, packet: Mapping[str, Any]) -> None:
-        self.write([encode(packet, _json)])
+    def connect_packet(self, client: Client) -> dict[str, Any]:
+        """What asks for a client's namespace."""
+        return {"type": "connect", "endpoint": client.namespace, "qs": client._qs}
 
-    def write(self, texts: list[str]) -> None:
-        root = self.clients[""]
-        if root.end is not None:
-            raise SessionOver(f"{root!r} can send nothing any more")
+    def send(self, packet: Mapping[str, Any]) -> None:
+        self.write([encode(packet, in_browser_json)])
+
+    def sync(self, client: Client, timeout: float | None) -> None:
+        # A namespace that is connected is confirmed again, in its turn.
+        before = client._confirmed
+        client.send_packet({"type": "connect"})
+        self.wait(
+            lambda: client._confirmed > before,
+            "the server to catch up"
+            + ("" if client.namespace else " (it has no global namespace? connect to another)"),
+            client,
+            timeout,
+        )
+
+    def write(self, texts: list[Any]) -> None:
+        if self.over:
+            raise SessionOver(f"{self.clients['']!r} can send nothing any more")
         try:
             with gevent.Timeout(self.timeout, TimeoutError("the server does not take it")):
                 self._wire.send(texts)
         except (EOFError, OSError) as error:
-            if not isinstance(self._wire, PollingWire):
+            if not self._wire.polling:
                 self.finish("transport close")
             raise SessionOver(f"sending failed: {error}") from error
 
@@ -578,13 +617,28 @@ class _Session:
                 f"a session over {self.transport} ends with its connection; reconnect() makes a "
                 "new one"
             )
-        came_back = [each for each in self.clients.values() if each.end not in _LEFT]
-        self.drop(rst=False)
         if resume:
+            came_back = self._those_who_stayed()
+            self.drop(rst=False)
             for client in came_back:
                 client.end = None
             self._start()
             return
+        came_back = self._come_back()
+        self._shake_hands()
+        self._start()
+        self._wait_until_open()
+        for client in came_back:
+            if client.namespace:
+                client._connect()
+
+    def _those_who_stayed(self) -> list[Client]:
+        return [each for each in self.clients.values() if each.end not in _LEFT]
+
+    def _come_back(self) -> list[Client]:
+        """Drop the session, and forget all of it: those who will be in the next one."""
+        came_back = self._those_who_stayed()
+        self.drop(rst=False)
         for client in came_back:
             client.events.clear()
             client._errors.clear()
@@ -592,15 +646,10 @@ class _Session:
         self._acks.clear()
         root = self.clients[""]
         root.end, root._confirmed, root._refused = None, 0, None
-        self._shake_hands()
-        self._start()
-        self._wait_until_open()
-        for client in came_back:
-            if client is not root:
-                client._connect()
+        return came_back
 
 
-def _json(value: Any) -> str:
+def in_browser_json(value: Any) -> str:
     """JSON as browsers write it: characters as they are, halves of them escaped."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     return _HALVES.sub(lambda half: f"\\u{ord(half[0]):04x}", text)

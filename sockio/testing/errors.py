@@ -16,6 +16,7 @@ class Refused(ClientError):
 
     ``status`` is the HTTP status, None where a namespace refused; ``text`` what the answer said;
     ``code`` the short name of the refusal (header ``X-Sockio-Refusal``), "" where there is none.
+    ``data`` is what came beside the text where a namespace refused, of generations since 3.0.
     """
 
     def __init__(self, message: str, status: int | None, text: str, code: str = "") -> None:
@@ -23,6 +24,7 @@ class Refused(ClientError):
         self.status = status
         self.text = text
         self.code = code
+        self.data: Any = None
 
 
 class EventFailed(ClientError):

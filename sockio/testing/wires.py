@@ -26,7 +26,7 @@ from ..protocol.payload import decode_payload, encode_payload
 from .errors import ClientError, Refused
 from .http import CooperativeConnection, dial, hang_up, reset
 
-__all__ = ["WIRES", "Wire", "refusal_of"]
+__all__ = ["CODE", "WIRES", "HTTPWire", "WebSocket", "Wire", "refusal_of"]
 
 _quiet = logging.getLogger("sockio.testing.frames")
 _quiet.setLevel(logging.CRITICAL)
@@ -118,7 +118,10 @@ class HTTPWire(Wire):
         return answer
 
     def send(self, packets: list[str]) -> None:
-        body = self.body_of(encode_payload(packets)).encode()
+        self.post(self.body_of(encode_payload(packets)).encode())
+
+    def post(self, body: bytes) -> None:
+        """Send a body, and see that the server has taken it."""
         headers = {**self.headers(), "Content-Type": self.post_type}
         self._up.request("POST", self.path, body, headers)
         answer = self._up.getresponse()
@@ -279,7 +282,7 @@ class WebSocket(Wire):
         super().__init__(url, path, headers, timeout)
         self._sock: Any = None
         self._sending = gevent.lock.RLock()
-        self._packets: deque[str] = deque()
+        self._packets: deque[Any] = deque()
         self._parts: list[bytes] = []
         scheme = "wss" if urlsplit(url).scheme == "https" else "ws"
         address = f"{scheme}://{urlsplit(url).netloc}{path}"

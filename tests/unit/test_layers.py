@@ -52,7 +52,12 @@ THIRD_PARTY = {
     "orjson": {"protocol.fast_json"},
     "webob": {"http.admission", "http.endpoint"},
     "pytest": {"testing.pytest_plugin"},
-    "websockets": {"transports.framing", "testing.wires", "integrations.django.rawsocket"},
+    "websockets": {
+        "transports.framing",
+        "testing.engine",
+        "testing.wires",
+        "integrations.django.rawsocket",
+    },
     "django": {"integrations.django"},
     "werkzeug": {"integrations.django"},
     "watchfiles": {"cli"},
