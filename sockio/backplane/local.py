@@ -23,20 +23,24 @@ class LocalBackplane:
         # One entry, unless sockets of several generations or with JSON functions of their own meet.
         encoded: dict[BaseCodec, Outgoing | None] = {}
         mistake: UsageError | None = None
+        last: BaseCodec | None = None
+        packet: Outgoing | None = None
         for socket in self._members(namespace, emission.rooms, emission.skip):
             codec = socket.codec
-            try:
-                packet = encoded[codec]
-            except KeyError:
+            if codec is not last:
+                last = codec
                 try:
-                    packet = Outgoing(
-                        codec.encode(emission.packet), namespace, volatile=emission.volatile
-                    )
-                except UsageError as error:
-                    # Said when those have it who can: what one generation has no form for is no
-                    # reason to keep it from the others.
-                    mistake, packet = error, None
-                encoded[codec] = packet
+                    packet = encoded[codec]
+                except KeyError:
+                    try:
+                        packet = Outgoing(
+                            codec.encode(emission.packet), namespace, volatile=emission.volatile
+                        )
+                    except UsageError as error:
+                        # Said when those have it who can: what one generation has no form for is no
+                        # reason to keep it from the others.
+                        mistake, packet = error, None
+                    encoded[codec] = packet
             if packet is not None:
                 socket.deliver(packet)
         if mistake is not None:

@@ -159,7 +159,17 @@ class Handler:
     ``least`` and ``most``: how many positional arguments it takes (``most`` None: any number).
     """
 
-    __slots__ = ("conditions", "least", "limits", "most", "name", "names", "simple", "wants_packet")
+    __slots__ = (
+        "conditions",
+        "exactly",
+        "least",
+        "limits",
+        "most",
+        "name",
+        "names",
+        "simple",
+        "wants_packet",
+    )
 
     def __init__(self, name: str, function: Any, owner: type) -> None:
         self.name = name
@@ -177,6 +187,8 @@ class Handler:
         self.most: int | None = len(positional)
         if any(p.kind is p.VAR_POSITIONAL for p in parameters):
             self.most = None
+        #: The number that it takes, if that is one alone; else -1.
+        self.exactly = self.least if self.least == self.most else -1
         self.wants_packet = self.names == ("packet",) and self.most == 1
         #: Whether there is nothing to look at but the number of arguments.
         self.simple = not (self.conditions or self.limits or self.wants_packet)
@@ -200,6 +212,7 @@ class HandlerTable:
         "_events",
         "_methods",
         "_owner",
+        "_plain",
         "_resolved",
         "errs",
         "hears_messages",
@@ -213,6 +226,8 @@ class HandlerTable:
         self._methods: dict[str, Handler | None] = {}
         self._events: dict[str, str] = {}
         self._resolved: dict[str, tuple[str | None, bool]] = {}
+        # Of those, the handlers of which nothing is to be looked at but the arguments' number.
+        self._plain: dict[str, Handler] = {}
         for cls in reversed(owner.__mro__):
             for name, value in vars(cls).items():
                 for event in _marks(value, "__sockio_events__"):
@@ -242,18 +257,10 @@ class HandlerTable:
     def plain_event(self, name: str, count: int) -> Handler | None:
         """The handler of an event, if it takes ``count`` arguments and nothing else is to be
         looked at; None leaves it to :meth:`event` and :meth:`method`."""
-        found = self._resolved.get(name)
-        if found is None or found[1] or found[0] is None:
-            return None
-        handler = self._methods.get(found[0])
-        if (
-            handler is None
-            or not handler.simple
-            or count < handler.least
-            or (handler.most is not None and count > handler.most)
-        ):
-            return None
-        return handler
+        handler = self._plain.get(name)
+        if handler is None or handler.exactly == count or handler.accepts(count):
+            return handler
+        return None
 
     def method(self, name: str) -> Handler | None:
         """The handler with that method name; None when the class has no such *method*.
@@ -293,9 +300,11 @@ class HandlerTable:
                 and not catch_all
                 and len(name) <= LONGEST
                 and len(self._resolved) < KEPT
-                and self.method(method) is not None
+                and (handler := self.method(method)) is not None
             ):
                 self._resolved[name] = found
+                if handler.simple:
+                    self._plain[name] = handler
         return found
 
     def _resolve(self, name: str) -> tuple[str | None, bool]:

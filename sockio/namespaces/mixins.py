@@ -25,9 +25,15 @@ class _InNamespace:
     _told: bool
 
 
-def _others(namespace: _InNamespace, include_self: bool) -> Emitter:
-    emitter = Emitter(namespace.socket.server, namespace.ns_name)
-    return emitter if include_self else emitter.skip(namespace.socket.name_in(namespace.ns_name))
+_NOBODY: frozenset[str] = frozenset()
+
+
+def _others(
+    namespace: _InNamespace, include_self: bool, rooms: tuple[Hashable, ...] | None = None
+) -> Emitter:
+    socket, name = namespace.socket, namespace.ns_name
+    skip = _NOBODY if include_self else frozenset((socket.name_in(name),))
+    return Emitter(socket.server, name, rooms, skip)
 
 
 def _is_there(namespace: _InNamespace) -> bool:
@@ -76,7 +82,8 @@ class RoomsMixin(_InNamespace):
 
         Never blocks. Encoded once. Raises ``UsageError`` when ``args`` are not JSON.
         """
-        _others(self, include_self).to(room).emit(event, *args, volatile=volatile)
+        check_room(room)
+        _others(self, include_self, (room,)).emit(event, *args, volatile=volatile)
 
 
 class BroadcastMixin(_InNamespace):

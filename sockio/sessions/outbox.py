@@ -43,11 +43,11 @@ class Outgoing:
             data = text.encode()
         self.text = text
         self.data = data
-        #: Bytes that have to follow the text at once, each as a message of its own.
-        self.attachments: tuple[bytes, ...] = ()
         #: Bytes of all of it.
         self.size = len(data)
-        if type(text) is not str and isinstance(text, Attached):
+        #: Bytes that have to follow the text at once, each as a message of its own.
+        self.attachments: tuple[bytes, ...] = ()
+        if type(text) is Attached:
             self.attachments = text.attachments
             self.size += sum(map(len, self.attachments))
         self.endpoint = endpoint

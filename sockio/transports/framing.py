@@ -163,6 +163,8 @@ def text_frame(data: bytes) -> bytes:
     size = len(data)
     if size < 126:
         return _SHORT_HEADS[size] + data
+    if size < 65536:
+        return b"\x81\x7e" + size.to_bytes(2, "big") + data
     return Frame(_TEXT, data).serialize(mask=False)
 
 

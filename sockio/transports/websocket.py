@@ -231,7 +231,9 @@ class WebSocketCarrier:
             return False
         frame = packet.frame
         if frame is None:
-            frame = packet.frame = self._transport.frame_of(packet)
+            frame = packet.frame = (
+                self._transport.frame_of(packet) if packet.attachments else text_frame(packet.data)
+            )
         collected = self._collected
         if collected is None:
             if self._turn.open:
