@@ -61,6 +61,7 @@ class EngineSocket(Socket):
         "_join_by",
         "_left_by_client",
         "_names",
+        "_told_all",
         "_without_carrier_since",
         "base64",
         "generation",
@@ -95,6 +96,8 @@ class EngineSocket(Socket):
         self._join_by: float | None = None
         self._names: dict[str, str] | None = None
         self._left_by_client = False
+        # Its namespaces were told of the end, each by a packet of Socket.IO.
+        self._told_all = False
         self._without_carrier_since = runtime.now()
 
     # ---- opening
@@ -371,8 +374,11 @@ class EngineSocket(Socket):
 
     @property
     def says_close(self) -> bool:
-        """Whether the batch just taken was the last: the poll that brings it says so."""
-        return self.state is State.DISCONNECTING and not len(self._outbox)
+        """Whether the batch just taken was the last: the poll that brings it says so.
+
+        Not after the packets that end the namespaces, behind which it comes by itself.
+        """
+        return self.state is State.DISCONNECTING and not len(self._outbox) and not self._told_all
 
     def _linger(self) -> float:
         return min(LINGER, super()._linger())
@@ -380,10 +386,16 @@ class EngineSocket(Socket):
     def _goodbye(self) -> list[Outgoing]:
         if self.close_reason != Reason.SERVER or self.generation.global_namespace is None:
             return []
-        return [
+        packets = [
             Outgoing(self.codec.encode({"type": "disconnect", "endpoint": endpoint}))
             for endpoint in self.active_ns
         ]
+        if packets and (self._carrier is None or not self._carrier.streaming):
+            # In an answer of its own, as the reference has it: clients since 3.0 handle a packet of
+            # Socket.IO a moment later, and would take the end for a lost connection.
+            self._told_all = True
+            packets.append(Outgoing("1", alone=True))
+        return packets
 
     # ---- time
 
