@@ -157,11 +157,11 @@ class Probe:
     def attach(self, carrier: Any) -> None:
         """The websocket is open."""
         socket = self._socket
-        self._carrier = carrier
         if socket.upgrading is not None or socket.transport != "polling" or not socket.connected:
             # It was another's turn meanwhile.
             carrier.finish()
             return
+        self._carrier = carrier
         socket.upgrading = self
         runtime = self._transport.runtime
         self._timer = runtime.at(runtime.now() + socket.config.upgrade_timeout, self.give_up)
@@ -172,9 +172,8 @@ class Probe:
         elif self._socket.upgrading is not self:
             return
         elif message == _UPGRADE:
-            self._finish()
             self._upgraded = True
-            self._carrier.serve(self._socket)
+            self._finish().serve(self._socket)
         elif message == _PROBE and not self._answered:
             self._answered = True
             self._carrier.say(_PROBED)
@@ -185,14 +184,16 @@ class Probe:
     def give_up(self) -> None:
         """The session goes on polling."""
         if self._socket.upgrading is self:
-            self._finish()
-            self._carrier.finish()
+            self._finish().finish()
 
-    def _finish(self) -> None:
+    def _finish(self) -> Any:
+        """It is over, one way or the other; gives the websocket, which knows its probe in turn."""
         self._socket.upgrading = None
+        carrier, self._carrier = self._carrier, None
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        return carrier
 
     def lost(self, carrier: Any, reason: str) -> None:
         if self._upgraded:

@@ -13,8 +13,12 @@ import gevent
 import pytest
 
 from sockio import BaseNamespace, BroadcastMixin, Reason, RoomsMixin
+from sockio.protocol.generations import EIO3, EIO4, Generation
+from sockio.sessions.engine_socket import EngineSocket
+from sockio.sessions.outbox import Outgoing
+from sockio.transports.engine_websocket import Probe
 
-from ...support.carriers import Client, House
+from ...support.carriers import Client, House, Poll, Stream
 from ..conftest import MakeHouse
 
 
@@ -101,6 +105,131 @@ def leaves_a_poll_behind(home: House) -> None:
     client.polls()
 
 
+# ---- clients since 1.0
+
+
+def engine(home: House, generation: Generation = EIO4) -> EngineSocket:
+    socket = home.registry.create("10.0.0.1", generation)
+    assert isinstance(socket, EngineSocket)
+    socket.namespaces = home.middleware.namespaces or {}
+    socket.environ = {"socketio": socket, "REMOTE_ADDR": "10.0.0.1"}
+    socket.welcome("0{}")
+    home.registry.admit(socket)
+    return socket
+
+
+def polled(home: House, socket: EngineSocket) -> Poll:
+    poll = Poll(socket)
+    poll.name = "polling"
+    socket.attach(poll)
+    home.runtime.settle()
+    return poll
+
+
+def joined(home: House, generation: Generation = EIO4) -> tuple[EngineSocket, Stream]:
+    """By a websocket."""
+    socket = engine(home, generation)
+    stream = Stream(socket)
+    socket.attach(stream)
+    stream.brings(*(["40"] if generation is EIO4 else []), "40/a,", "40/b,")
+    home.runtime.settle()
+    return socket, stream
+
+
+def opens_and_does_not_come_back(home: House) -> None:
+    polled(home, engine(home))
+
+
+def joins_nothing(home: House) -> None:
+    socket = engine(home)
+    socket.attach(Stream(socket))
+
+
+def closes_its_websocket(home: House) -> None:
+    _, stream = joined(home)
+    stream.hangs_up()
+
+
+def of_2_x_closes_its_websocket(home: House) -> None:
+    _, stream = joined(home, EIO3)
+    stream.brings('42/a,1["ask"]')
+    stream.hangs_up()
+
+
+def says_goodbye_by_packet(home: House) -> None:
+    _, stream = joined(home)
+    stream.brings("41/a,", "1")
+
+
+def breaks_the_protocol(home: House) -> None:
+    _, stream = joined(home)
+    stream.brings('42["ask"]', "42{}")
+
+
+def keeps_attachments_to_itself(home: House) -> None:
+    _, stream = joined(home)
+    stream.brings('452-["x"]')
+    stream.socket.receive(b"one")
+
+
+def loses_its_poll(home: House) -> None:
+    socket = engine(home)
+    polled(home, socket)
+    socket.receive("40")
+    home.runtime.settle()
+    polled(home, socket)
+    polled(home, socket).hangs_up()
+
+
+def asks_beside_its_poll(home: House) -> None:
+    socket = engine(home)
+    polled(home, socket)
+    polled(home, socket)
+    socket.violate(ValueError("second"))  # type: ignore[arg-type]
+
+
+class Tried(Stream):
+    """A websocket that is tried out."""
+
+    def say(self, text: bytes) -> None:
+        self.write(Outgoing(text.decode()))
+
+    def serve(self, socket: Any) -> None:
+        self.socket = socket
+        socket.attach(self)
+
+
+def tries(home: House) -> tuple[EngineSocket, Tried]:
+    socket = engine(home)
+    polled(home, socket)
+    probe: Any = Probe(socket, home)  # type: ignore[arg-type]
+    tried = Tried(probe)
+    probe.attach(tried)
+    tried.brings("2probe")
+    return socket, tried
+
+
+def goes_over(home: House) -> None:
+    _, tried = tries(home)
+    tried.brings("5", "40", "40/a,", '42/a,1["ask"]')
+    home.runtime.settle()
+    tried.hangs_up()
+
+
+def gives_up_half_way(home: House) -> None:
+    _, tried = tries(home)
+    tried.brings("what?")
+
+
+def leaves_what_it_tries(home: House) -> None:
+    tries(home)
+
+
+def ends_while_it_tries(home: House) -> None:
+    socket, _ = tries(home)
+    socket.receive("1")
+
+
 WAYS: list[Callable[[House], None]] = [
     only_handshakes,
     polls_once,
@@ -112,6 +241,19 @@ WAYS: list[Callable[[House], None]] = [
     stops_reading,
     is_thrown_out_between_two_polls,
     leaves_a_poll_behind,
+    opens_and_does_not_come_back,
+    joins_nothing,
+    closes_its_websocket,
+    of_2_x_closes_its_websocket,
+    says_goodbye_by_packet,
+    breaks_the_protocol,
+    keeps_attachments_to_itself,
+    loses_its_poll,
+    asks_beside_its_poll,
+    goes_over,
+    gives_up_half_way,
+    leaves_what_it_tries,
+    ends_while_it_tries,
 ]
 
 
