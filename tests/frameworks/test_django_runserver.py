@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -208,6 +209,11 @@ def test_ds14_static_files_and_the_debug_page_while_developing() -> None:
         client.call("count")
         sid = client.sid
         site.program.tells(rf'("GET /socket.io/1/xhr-polling/{sid[:6]}…)')
+        assert sid not in site.program.output
+        told = site.visit().get("/socket.io/?EIO=3&transport=polling").text
+        sid = json.loads(told[told.index("{") :])["sid"]
+        site.visit().get(f"/socket.io/?EIO=3&transport=polling&sid={sid}&t=x")
+        site.program.tells(rf"&sid={sid[:6]}…&t=x")
         assert sid not in site.program.output
 
 

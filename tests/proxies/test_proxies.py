@@ -7,11 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import gevent
 import pytest
 
 from sockio import SocketIOMiddleware
 
 from ..servers.chat import Chat, pages
+from ..support.engine_client import EngineSession, EngineWire
 from ..support.node import Client, Node
 from ..support.raw_http import Connection, get, handshake, post
 from ..support.raw_websocket import RawWebSocket, open_session
@@ -380,3 +382,64 @@ def test_when_one_server_ends_its_clients_come_back_to_the_other(two: Any, node:
     for client in clients:
         assert client.ask("echo", "there") == ["there"]
         assert client.sid in servers[1].registry.sockets
+
+
+# ---- clients since 1.0
+
+BOTH_REVISIONS = pytest.mark.parametrize("revision", [3, 4])
+
+
+def converses(port: int, revision: int) -> EngineSession:
+    """By polling, then by a websocket; and what is left is the session, without a carrier."""
+    session = EngineSession(port, revision, namespace="/chat")
+    session.post('42/chat,1["size","' + "x" * 300_000 + '"]')
+    assert session.get() == ["43/chat,1[300000]"]
+    held = gevent.spawn(session.get)
+    with session.try_websocket() as wire:
+        wire.say("2probe")
+        assert wire.hear() == "3probe"
+        assert held.get(timeout=PATIENCE) == ["6"]
+        wire.say("5")
+        wire.say('42/chat,2["carried_by"]')
+        assert wire.hear() == '43/chat,2["websocket"]'
+        wire.say('451-/chat,3["echo",{"_placeholder":true,"num":0}]')
+        wire.say_bytes(b"\x00\xff")
+        assert wire.hear() == '461-/chat,3[{"_placeholder":true,"num":0}]'
+        assert wire.hear_bytes() == b"\x00\xff"
+        wire.send_close()
+        assert wire.read_frame().code in (1000, 1005)
+    session.close()
+    return session
+
+
+@BOTH_REVISIONS
+def test_clients_since_1_0_converse_and_go_over(port: int, server: Served, revision: int) -> None:
+    converses(port, revision)
+    eventually(lambda: not len(server.registry), "the session has ended")
+
+
+@BOTH_REVISIONS
+def test_a_poll_of_theirs_that_is_lost_is_the_end(port: int, server: Served, revision: int) -> None:
+    session = EngineSession(port, revision, namespace="/chat")
+    socket = server.registry.get_socket(session.sid)
+    assert socket is not None
+    session.gets.request("GET", session.path)
+    eventually(lambda: socket._carrier is not None, "the poll waits")
+    session.close()
+    eventually(lambda: not len(server.registry), "the session has ended")
+
+
+@BOTH_REVISIONS
+def test_they_stay_with_the_server_of_their_handshake(two: Any, revision: int) -> None:
+    port, servers = two
+    homes = set()
+    for _ in range(4):
+        session = converses(port, revision)
+        homes.add(session.sid[:2])
+        other = servers["ba".index(session.sid[0])]
+        assert session.sid not in other.registry.sockets
+        with EngineWire(port, revision=revision, query="&x=1") as wire:
+            homes.add(wire.sid[:2])
+    assert homes == {"a.", "b."}
+    for server in servers:
+        eventually(lambda: not len(server.registry), "the sessions have ended")  # noqa: B023

@@ -8,17 +8,22 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
+import gevent
 import pytest
 
+from ..support.engine_client import EngineSession, EngineWire
 from ..support.node import Node
 from ..support.processes import Process
 from ..support.raw_http import Connection, get, handshake, post
 from ..support.raw_websocket import TEXT, RawWebSocket, frame, open_session, upgrade_request
+from ..support.transcript import PATIENCE
 
 __all__ = ["FOLDER", "PYTHON", "EndingContract", "Served", "ServerContract", "WebSocketContract"]
 
 FOLDER = Path(__file__).parent
 PYTHON = sys.executable
+
+BOTH_REVISIONS = pytest.mark.parametrize("revision", [3, 4])
 
 SNOWMAN = "Grüße ☃ 🎈"
 
@@ -58,6 +63,21 @@ class ServerContract:
         assert get(server.port, path).body == "3::/chat:\u2603"
         assert get(server.port, f"{path}?disconnect").code == 200
         server.told("client disconnect")
+
+    @BOTH_REVISIONS
+    def test_clients_since_1_0_poll(self, server: Served, revision: int) -> None:
+        session = EngineSession(server.port, revision, query="&b64=1", namespace="/chat")
+        mark = "b" if revision == 4 else "b4"
+        session.post(f'42/chat,7["echo","{SNOWMAN}"]')
+        (answer,) = session.get()
+        assert answer.startswith("43/chat,7[")
+        session.post('451-/chat,8["echo",{"_placeholder":true,"num":0}]', f"{mark}AAH/")
+        text = '461-/chat,8[{"_placeholder":true,"num":0}]'
+        assert session.get() == [text, b"\x00\x01\xff"]
+        session.post("1")
+        server.told("transport close")
+        assert session.ask().code == 400
+        session.close()
 
     def test_requests_that_share_a_connection(self, server: Served) -> None:
         """Or are told that they cannot."""
@@ -107,6 +127,52 @@ class WebSocketContract(ServerContract):
         assert bob.next("said") == [SNOWMAN]
         assert bob.ask("say", "lobby", "hi") == [True]
         assert ada.next("said") == ["hi"]
+
+    @BOTH_REVISIONS
+    def test_clients_since_1_0_by_websocket(self, server: Served, revision: int) -> None:
+        with EngineWire(server.port, revision=revision) as wire:
+            if revision == 3:
+                assert wire.hear() == "40"
+            wire.say("40/chat,")
+            assert wire.hear().startswith("40/chat,")
+            wire.say(f'42/chat,7["echo","{"x" * 100_000}"]')
+            assert wire.hear() == f'43/chat,7["{"x" * 100_000}"]'
+            wire.say('451-/chat,8["echo",{"_placeholder":true,"num":0}]')
+            wire.say_bytes(b"\x00\x01\xff")
+            assert wire.hear() == '461-/chat,8[{"_placeholder":true,"num":0}]'
+            assert wire.hear_bytes() == b"\x00\x01\xff"
+            wire.say("42{}")
+            assert wire.closing() == 1000
+        server.told("forced close")
+
+    @BOTH_REVISIONS
+    def test_clients_since_1_0_go_over_to_a_websocket(self, server: Served, revision: int) -> None:
+        session = EngineSession(server.port, revision, namespace="/chat")
+        assert session.told["upgrades"] == ["websocket"]
+        held = gevent.spawn(session.get)
+        with session.try_websocket() as wire:
+            wire.say("2probe")
+            assert wire.hear() == "3probe"
+            assert held.get(timeout=PATIENCE) == ["6"]
+            wire.say("5")
+            wire.say('42/chat,8["carried_by"]')
+            assert wire.hear() == '43/chat,8["websocket"]'
+            wire.reset()
+        server.told("transport close")
+        assert session.ask().code == 400
+        session.close()
+
+    @BOTH_REVISIONS
+    def test_a_websocket_tried_in_vain(self, server: Served, revision: int) -> None:
+        session = EngineSession(server.port, revision, namespace="/chat")
+        with session.try_websocket() as wire:
+            wire.say("what?")
+            assert wire.closing() == 1000
+        session.post('42/chat,8["carried_by"]')
+        assert session.get() == ['43/chat,8["polling"]']
+        session.post("1")
+        server.told("transport close")
+        session.close()
 
     def test_a_websocket_that_is_closed(self, server: Served) -> None:
         with open_session(server.port, "/chat") as websocket:
@@ -166,6 +232,27 @@ class EndingContract:
         doomed.told("server shutting down")
         doomed.told("server shutting down")
         assert "Traceback" not in doomed.process.output
+
+    @BOTH_REVISIONS
+    def test_clients_since_1_0_are_told(self, doomed: Served, revision: int) -> None:
+        session = EngineSession(doomed.port, revision, namespace="/chat")
+        with EngineWire(doomed.port, revision=revision) as wire:
+            if revision == 3:
+                assert wire.hear() == "40"
+            wire.say("40/chat,")
+            assert wire.hear().startswith("40/chat,")
+            session.gets.request("GET", session.path)
+            wire.say('42/chat,1["echo"]')
+            assert wire.hear() == "43/chat,1[]"
+            assert doomed.process.stop() == 0
+            assert wire.closing() == 1001
+            answer = session.gets.answer()
+            # The last: the request had not been taken from its queue yet.
+            assert answer.body in ("1", "1:1") or answer.code == 400
+        doomed.told("server shutting down")
+        doomed.told("server shutting down")
+        assert "Traceback" not in doomed.process.output
+        session.close()
 
     def test_the_real_client_is_told_too(self, doomed: Served, node: Node) -> None:
         clients = [

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
+import ssl
 from collections.abc import Mapping
 from typing import Any
 
@@ -132,8 +133,9 @@ class EngineWire(RawWebSocket):
         revision: int = 4,
         query: str = "",
         headers: Mapping[str, str | None] = {},
+        tls: ssl.SSLContext | None = None,
     ) -> None:
-        Connection.__init__(self, port)
+        Connection.__init__(self, port, tls)
         self.revision = revision
         self.sid = sid
         path = f"/socket.io/?EIO={revision}&transport=websocket{query}"
@@ -181,24 +183,43 @@ class EngineWire(RawWebSocket):
 
 
 class EngineSession:
-    """A session that polls, over one connection for GETs and one for POSTs."""
+    """A session that polls, over one connection for GETs and one for POSTs, in one namespace."""
 
-    def __init__(self, port: int, revision: int, *, query: str = "") -> None:
-        self.port, self.revision = port, revision
-        self.gets, self.posts = Connection(port), Connection(port)
+    def __init__(
+        self,
+        port: int,
+        revision: int,
+        *,
+        query: str = "",
+        namespace: str = "",
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self.port, self.revision, self.tls = port, revision, tls
+        self.gets, self.posts = Connection(port, tls), Connection(port, tls)
         self.base = f"/socket.io/?EIO={revision}&transport=polling{query}"
         self.path = self.base
         (opened,) = self.get()
         self.told = json.loads(opened[1:])
         self.sid = self.told["sid"]
         self.path = f"{self.base}&sid={self.sid}"
-        if revision == 4:
-            self.post("40")
-        assert self.get()[0].startswith("40")
+        if revision == 3:
+            assert self.get() == ["40"]
+        if revision == 4 or namespace:
+            name = f"40{namespace}," if namespace else "40"
+            self.post(name)
+            assert self.get()[0].startswith(name)
 
     def ask(self, method: str = "GET", body: str = "") -> Answer:
         connection = self.gets if method == "GET" else self.posts
-        return connection.ask(method, self.path, body)
+        answer = connection.ask(method, self.path, body)
+        if answer.headers.get("connection", "").lower() == "close":
+            # Under some servers, and after some refusals.
+            connection.close()
+            if method == "GET":
+                self.gets = Connection(self.port, self.tls)
+            else:
+                self.posts = Connection(self.port, self.tls)
+        return answer
 
     def get(self) -> list[Any]:
         answer = self.ask()
@@ -209,7 +230,7 @@ class EngineSession:
         return self.ask("POST", body_of(self.revision, *packets))
 
     def try_websocket(self) -> EngineWire:
-        return EngineWire(self.port, sid=self.sid, revision=self.revision)
+        return EngineWire(self.port, sid=self.sid, revision=self.revision, tls=self.tls)
 
     def close(self) -> None:
         self.gets.close()

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import gevent
@@ -250,3 +251,69 @@ def test_a_flood_does_not_keep_the_others_waiting(
     flooder.incoming.queue.clear()
     flooder.incoming.put(None)
     request.join(PATIENCE)
+
+
+# ---- clients since 1.0
+
+
+def session_of(middleware: SocketIOMiddleware, revision: int) -> str:
+    url = f"/socket.io/?EIO={revision}&transport=polling"
+    text = Request.blank(url).get_response(middleware).text
+    sid: str = json.loads(text[text.index("{") :])["sid"]
+    return sid
+
+
+@pytest.mark.parametrize("revision", [3, 4])
+def test_a_client_since_1_0(
+    talk: dict[str, type[BaseNamespace]], journal: Transcript, revision: int
+) -> None:
+    middleware = SocketIOMiddleware(not_ours, talk)
+    websocket = TheirWebSocket()
+    request = Request.blank(f"/socket.io/?EIO={revision}&transport=websocket")
+    request.environ["wsgi.websocket"] = websocket
+    task = gevent.spawn(lambda: list(middleware(request.environ, unexpected)))
+    assert (websocket.hear() or "").startswith('0{"sid":')
+    if revision == 4:
+        websocket.incoming.put("40")
+    assert (websocket.hear() or "").startswith("40")
+    websocket.incoming.put('451-1["echo",{"_placeholder":true,"num":0}]')
+    websocket.incoming.put(b"\x00" if revision == 4 else b"\x04\x00")
+    assert websocket.hear() == '461-1[{"_placeholder":true,"num":0}]'
+    assert websocket.hear() == (b"\x00" if revision == 4 else b"\x04\x00")
+    websocket.incoming.put("42{}")
+    assert websocket.hear() is None
+    journal.next("disconnect", "", Reason.FORCED_CLOSE)
+    task.join(PATIENCE)
+    assert task.successful()
+    middleware.registry.check()
+
+
+@pytest.mark.parametrize("revision", [3, 4])
+def test_a_client_since_1_0_goes_over(
+    talk: dict[str, type[BaseNamespace]], journal: Transcript, revision: int
+) -> None:
+    middleware = SocketIOMiddleware(not_ours, talk)
+    sid = session_of(middleware, revision)
+    for frames, ends in ((["what?"], True), (["2probe", "5"], False)):
+        websocket = TheirWebSocket()
+        request = Request.blank(f"/socket.io/?EIO={revision}&transport=websocket&sid={sid}")
+        request.environ["wsgi.websocket"] = websocket
+        task = gevent.spawn(lambda environ: list(middleware(environ, unexpected)), request.environ)
+        for each in frames:
+            websocket.incoming.put(each)
+        if ends:
+            assert websocket.hear() is None
+            task.join(PATIENCE)
+            assert task.successful()
+            continue
+        assert websocket.hear() == "3probe"
+        if revision == 4:
+            websocket.incoming.put("40")
+        assert (websocket.hear() or "").startswith("40")
+        websocket.incoming.put('421["echo"]')
+        assert websocket.hear() == "431[]"
+        websocket.incoming.put(None)
+        journal.next("disconnect", "", Reason.TRANSPORT_CLOSE)
+        task.join(PATIENCE)
+        assert task.successful()
+    middleware.registry.check()

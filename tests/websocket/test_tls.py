@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import ssl
 from collections.abc import Callable
 
+import gevent
 import pytest
 from gevent.pywsgi import WSGIHandler
 from geventwebsocket.handler import WebSocketHandler
 
 from sockio.sessions.reasons import Reason
 
+from ..support.engine_client import EngineSession, EngineWire
 from ..support.leaks import descriptors
 from ..support.raw_http import Connection, get, handshake, post
 from ..support.raw_websocket import (
@@ -24,7 +27,7 @@ from ..support.raw_websocket import (
 )
 from ..support.servers import Served
 from ..support.tls import Certificate, make_certificate
-from ..support.transcript import Transcript, eventually
+from ..support.transcript import PATIENCE, Transcript, eventually
 from .conftest import requests
 
 SNOW = "\u2603" * 100_000
@@ -70,6 +73,40 @@ def test_a_conversation(
         assert websocket.hear() == "0::"
         assert websocket.closing() == 1000
     eventually(lambda: requests(server) == 0, "the request has ended")
+
+
+@pytest.mark.parametrize("revision", [3, 4])
+@pytest.mark.parametrize("handler", [WSGIHandler, WebSocketHandler])
+def test_clients_since_1_0(
+    secure: Callable[..., Served],
+    tls: ssl.SSLContext,
+    handler: type[WSGIHandler],
+    revision: int,
+) -> None:
+    server = secure(handler_class=handler)
+    with EngineWire(server.port, revision=revision, tls=tls) as wire:
+        wire.join()
+        wire.say(f'421["size","{SNOW}"]')
+        assert wire.hear() == "431[100000]"
+        wire.say('452-1["echo",{"_placeholder":true,"num":1},{"_placeholder":true,"num":0}]')
+        wire.say_bytes(b"one")
+        wire.say_bytes(b"two")
+        wire.hear()
+        assert [wire.hear_bytes(), wire.hear_bytes()] == [b"two", b"one"]
+        wire.send_close()
+    session = EngineSession(server.port, revision, tls=tls)
+    held = gevent.spawn(session.get)
+    with session.try_websocket() as wire:
+        wire.say("2probe")
+        assert wire.hear() == "3probe"
+        assert held.get(timeout=PATIENCE) == ["6"]
+        wire.say("5")
+        wire.say('421["echo","\u2603"]')
+        # To a client of 1.x, which reads its polls as it reads this, in ASCII.
+        assert json.loads(wire.hear()[3:]) == ["\u2603"]
+        wire.send_close()
+    session.close()
+    eventually(lambda: requests(server) == 0, "the requests have ended")
 
 
 def test_large_messages_both_ways(server: Served, tls: ssl.SSLContext) -> None:

@@ -224,7 +224,7 @@ class _AccessLog:
     """gevent's access log on the command's output. Session ids, which let in whoever knows them,
     are cut."""
 
-    _SID = re.compile(r"(/\d+/[a-z-]*/[\w-]{6})[\w-]{10,}")
+    _SID = re.compile(r"((?:/\d+/[a-z-]*/|[?&]sid=)[\w.-]{6})[\w.-]{10,}")
 
     def __init__(self, command: RunServer) -> None:
         self._command = command
