@@ -193,6 +193,9 @@ class EngineSocket(Socket):
     def receive_packet(self, kind: EngineType, data: str | bytes) -> None:
         """Handle one packet of Engine.IO. Never blocks and never raises."""
         if self.state is not _CONNECTED or self._left_by_client:
+            if self.state is State.DISCONNECTING and kind == "close":
+                # Nobody will ask for what waits.
+                self._deliver_done()
             return
         if kind == "message":
             self._receive_message(data)

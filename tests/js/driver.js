@@ -8,6 +8,7 @@
 //      {"do": "answer", "name": "ada", "event": "question", "args": [...]}
 //      {"do": "leave" | "rejoin" | "disconnect", "name": "ada"}
 //      {"do": "forget all", "ask": 8}
+//      and those of since_1_0.js, for later clients
 // out  {"name": "ada", "event": "connect", "args": [...]}
 //      {"ask": 7, "args": [...]}                       the answer to a line that had "ask"
 //
@@ -20,6 +21,8 @@ const http = require('http');
 const path = require('path');
 const readline = require('readline');
 
+const since10 = require('./since_1_0.js');
+
 const modules = process.argv[2];
 const io = require(path.join(modules, 'socket.io-client'));
 
@@ -27,7 +30,7 @@ const namespaces = new Map();
 
 function report(line) {
   // Escaped, so that no separator of lines but our own is in the output.
-  const text = JSON.stringify(line).replace(/[\u007f-\uffff]/g,
+  const text = JSON.stringify(since10.pack(line)).replace(/[\u007f-\uffff]/g,
     (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`);
   process.stdout.write(`${text}\n`);
 }
@@ -91,7 +94,9 @@ const commands = {
 
   // The client has no word for entering a namespace again that it has left, but sends the packet.
   rejoin({ name }) {
-    namespaces.get(name).namespace.packet({ type: 'connect' });
+    const { namespace, manager } = namespaces.get(name);
+    if (manager) namespace.connect();
+    else namespace.packet({ type: 'connect' });
   },
 
   leave({ name }) {
@@ -99,12 +104,18 @@ const commands = {
   },
 
   disconnect({ name }) {
-    namespaces.get(name).namespace.socket.disconnect();
+    const { namespace, manager } = namespaces.get(name);
+    (manager || namespace.socket).disconnect();
   },
 
   // The end of a test: nothing is reported any more, nobody comes back, every connection is closed.
   'forget all': function forgetAll({ ask }) {
-    namespaces.forEach(({ namespace: { socket } }) => {
+    namespaces.forEach((each) => {
+      if (each.manager) {
+        since10.forget(each);
+        return;
+      }
+      const { socket } = each.namespace;
       Object.values(socket.namespaces).forEach((one) => { one.$emit = () => {}; });
       socket.options.reconnect = false;
       socket.reconnecting = false;
@@ -128,9 +139,10 @@ const commands = {
     }());
   },
 };
+Object.assign(commands, since10.make(modules, namespaces, report));
 
 readline.createInterface({ input: process.stdin }).on('line', (line) => {
-  const command = JSON.parse(line);
+  const command = JSON.parse(line, since10.unpack);
   commands[command.do](command);
 });
 report({ ready: process.version });

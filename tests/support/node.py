@@ -1,4 +1,5 @@
-"""The real JavaScript client, socket.io-client 0.9.17, in a node process that tests can talk to.
+"""The real JavaScript clients in a node process that tests can talk to: socket.io-client 0.9.17 by
+:meth:`Node.connect`, and those since 1.0 by :meth:`Node.join`.
 
 ::
 
@@ -11,12 +12,13 @@ tests/js/driver.js is the other end.
 
 from __future__ import annotations
 
+import base64
 import itertools
 import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +27,10 @@ import pytest
 
 from .transcript import Transcript
 
-__all__ = ["Client", "Node", "SharedNode", "find_client"]
+__all__ = ["LATER", "Client", "Node", "SharedNode", "find_client"]
+
+#: The releases of later clients: the last of each line.
+LATER = ("1.7.4", "2.5.0", "3.1.3", "4.8.4")
 
 JS = Path(__file__).parents[1] / "js"
 NODE_MODULES = Path(os.environ.get("SOCKIO_NODE_MODULES", str(JS / "node_modules")))
@@ -36,17 +41,30 @@ def find_client() -> str:
 
     CI has to have both: there the test fails.
     """
+    return _find("socket.io-client")
+
+
+def _find(package: str) -> str:
     node = shutil.which("node")
-    if node is not None and (NODE_MODULES / "socket.io-client").is_dir():
+    if node is not None and (NODE_MODULES / package).is_dir():
         return node
     missing = (
-        "needs node on PATH"
-        if node is None
-        else "needs socket.io-client@0.9.17: run npm install in tests/js"
+        "needs node on PATH" if node is None else f"needs {package}: run npm install in tests/js"
     )
     if os.environ.get("CI"):
         pytest.fail(f"{missing} (CI is set: it may not be skipped)")
     pytest.skip(missing)
+
+
+def pack(value: Any) -> Any:
+    """How bytes are told to the driver."""
+    if isinstance(value, bytes):
+        return {"$bytes": base64.b64encode(value).decode()}
+    raise TypeError(f"the driver takes no {type(value).__name__}")
+
+
+def unpack(found: dict[str, Any]) -> Any:
+    return base64.b64decode(found["$bytes"]) if "$bytes" in found else found
 
 
 class Node:
@@ -89,6 +107,21 @@ class Node:
         self.say("open", name=client.name, of=other.name, namespace=namespace)
         return client
 
+    def join(self, version: str, url: str, transports: Sequence[str], **options: Any) -> Client:
+        """A new connection by one of the clients in :data:`LATER`, and the namespace that the
+        URL's path names. ``options`` are the client's own, as it writes them."""
+        _find(f"socket.io-client-{version}")
+        client = self._new_client()
+        options["transports"] = list(transports)
+        self.say("join", name=client.name, version=version, url=url, options=options)
+        return client
+
+    def join_too(self, other: Client, namespace: str, **options: Any) -> Client:
+        """One more namespace of a connection made by :meth:`join`; the global one is ``/``."""
+        client = self._new_client()
+        self.say("join too", name=client.name, of=other.name, namespace=namespace, options=options)
+        return client
+
     def _new_client(self) -> Client:
         name = f"client {next(self._numbers)}"
         client = self._clients[name] = Client(self, name)
@@ -98,7 +131,7 @@ class Node:
         """Send the driver one line."""
         assert self._process.stdin is not None
         self.transcript.add(f"> {command}", details)
-        self._process.stdin.write(json.dumps({"do": command, **details}) + "\n")
+        self._process.stdin.write(json.dumps({"do": command, **details}, default=pack) + "\n")
         self._process.stdin.flush()
 
     def ask(self, command: str, **details: Any) -> list[Any]:
@@ -113,7 +146,7 @@ class Node:
         assert self._process.stdout is not None
         for line in self._process.stdout:
             try:
-                said = json.loads(line)
+                said = json.loads(line, object_hook=unpack)
             except ValueError:
                 self.transcript.add("said", line.rstrip())
                 continue

@@ -27,7 +27,11 @@ class Cable:
         return f"http://127.0.0.1:{self._server.server_port}"
 
     def _forward(self, client: Any, address: object) -> None:
-        server = socket.create_connection(self._target)
+        try:
+            server = socket.create_connection(self._target)
+        except OSError:
+            client.close()
+            return
         ends = {client, server}
         self._ends |= ends
         try:

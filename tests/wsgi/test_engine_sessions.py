@@ -263,6 +263,15 @@ def test_one_room_for_every_generation(engine: Open, chat: type[BaseNamespace]) 
     assert heard(client) == heard(other) == ['42["news","from 0.9"]']
 
 
+def test_a_client_that_says_goodbye_while_the_session_ends_is_not_waited_for(
+    client: EngineClient, journal: Transcript
+) -> None:
+    client.post('42["end"]')
+    assert heard(client) == ["41"]
+    assert client.post("1").text == "ok"
+    ended(client)
+
+
 # ---- violations, each the end
 
 
