@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ..exceptions import UsageError
 from ..protocol.dialect import BaseCodec
 from ..sessions.outbox import Outgoing
+from ..sessions.recovery import Recovery, is_recoverable
 from ..sessions.registry import Members
 from . import Emission
 
@@ -14,9 +17,13 @@ __all__ = ["LocalBackplane"]
 class LocalBackplane:
     """Delivers to the sockets of this process, in O(members): one encoding for each generation."""
 
-    def __init__(self, members: Members) -> None:
-        """``members`` gives whom an emission is for: ``SessionRegistry.members``."""
+    def __init__(
+        self, members: Members, recovery: Callable[[], tuple[Recovery | None, BaseCodec | None]]
+    ) -> None:
+        """``members`` gives whom an emission is for: ``SessionRegistry.members``. ``recovery`` what
+        keeps events for who comes back, and the codec of those."""
         self._members = members
+        self._recovery = recovery
 
     def publish(self, emission: Emission) -> None:
         namespace = emission.namespace
@@ -25,6 +32,16 @@ class LocalBackplane:
         mistake: UsageError | None = None
         last: BaseCodec | None = None
         packet: Outgoing | None = None
+        recovery, codec_of_those = self._recovery()
+        if (
+            recovery is not None
+            and codec_of_those is not None
+            and is_recoverable(emission.packet, emission.volatile)
+        ):
+            # Also where none of them is here: it is for who is away.
+            encoded[codec_of_those] = recovery.prepare(
+                codec_of_those, emission.packet, namespace, emission.rooms, emission.skip
+            )
         for socket in self._members(namespace, emission.rooms, emission.skip):
             codec = socket.codec
             if codec is not last:

@@ -26,6 +26,8 @@ __all__ = ["FAST_PATHS", "GENERATIONS", "OPTIONS", "Option", "Settings"]
 
 #: Bytes that wait to be handled, where a setting says nothing of them.
 INBOX_BYTES = 4_000_000
+#: Bytes of events that are kept for who comes back, where a setting says nothing of them.
+RECOVERY_BYTES = 10_000_000
 #: Sessions of all addresses together, where a setting says nothing of them.
 SESSIONS = 100_000
 
@@ -165,6 +167,20 @@ def _sessions(value: Any) -> tuple[int, int]:
     return _count_or_none(items[0]), _count_or_none(items[1])
 
 
+def _recovery(value: Any) -> tuple[float, int] | None:
+    """Seconds and bytes; a single number is the seconds."""
+    if value is None or value == "":
+        return None
+    items: Any = _words(value) if isinstance(value, str) else value
+    if isinstance(items, (int, float)):
+        items = (items,)
+    if len(items) == 1:
+        return _seconds(items[0]), RECOVERY_BYTES
+    if len(items) != 2:
+        raise ValueError("must be seconds, or two numbers: seconds, bytes")
+    return _seconds(items[0]), _count(items[1])
+
+
 def _rate(value: Any) -> Rate | None:
     if value is None or value == "":
         return None
@@ -264,6 +280,11 @@ class Settings:
     )
     connect_timeout: float = _option(
         45.0, _seconds, "seconds within which a client since 1.0 has to join a namespace"
+    )
+    recovery: tuple[float, int] | None = _option(
+        None,
+        _recovery,
+        "seconds, and bytes of events, that are kept for clients who lost their connection",
     )
     bytes_to_09: str = _option(
         "base64",

@@ -75,7 +75,9 @@ class SocketIOMiddleware:
             self.runtime,
             codec,
             rooms,
-            LocalBackplane(lambda *whom: self.registry.members(*whom)),
+            LocalBackplane(
+                lambda *whom: self.registry.members(*whom), lambda: self.registry.recovering
+            ),
             lambda socket: Dispatcher(socket, self.runtime, rooms),
             engines,
         )

@@ -76,7 +76,7 @@ def connect(desk: Reception, endpoint: str, packet: Packet) -> None:
             _deny(desk, endpoint, "Invalid namespace")
         return
     socket.hold(endpoint)
-    socket.introduce(endpoint)
+    socket.introduce(endpoint, packet)
     early = desk.early_for(endpoint)
     namespace = None
     accepted = False  # should ``context`` swallow an exception
@@ -86,8 +86,13 @@ def connect(desk: Reception, endpoint: str, packet: Packet) -> None:
         namespace = cls(socket.environ, endpoint, request=socket.request)
         with desk.calls.around(namespace):
             namespace.match = match
+            stay = socket.stay_in(endpoint)
+            namespace.recovered = stay is not None and stay.recovered
             socket.active_ns[endpoint] = namespace
             desk.rooms.enter(socket, endpoint)
+            if stay is not None:
+                for room in stay.rooms:
+                    desk.rooms.join(socket, endpoint, room)
             accepted = namespace._open(packet)
         why = "recv_connect said no"
     except ConnectionRefused as refused:

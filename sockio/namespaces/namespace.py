@@ -102,6 +102,9 @@ class BaseNamespace:
         #: How the namespace's name fits the pattern that it was found by, with its groups; None for
         #: one that is configured by name.
         self.match: re.Match[str] | None = None
+        #: Whether the client has come back after its connection broke (setting ``recovery``): it
+        #: has its ``id``, its rooms and its session's data again, and gets what it had missed.
+        self.recovered = False
         self._table = handlers_of(type(self), BaseNamespace)
         self._leaving = False
         self._deaf = False

@@ -198,6 +198,8 @@ class Generation:
     client_name: ClientName
     bad_packet: BadPacket
     binary: Binary
+    #: Whether clients can come back to what they had (connection state recovery).
+    recovers: bool
     #: What is sent as a heartbeat, or in answer to the client's.
     heartbeat_packet: str
     #: Whether JSON is written in ASCII: clients 1.x decode bodies twice, and say what 2.x say.
@@ -300,6 +302,7 @@ V09 = Generation(
     client_name=lambda sid, namespace, own: sid,
     bad_packet=BadPacket.ANSWERED,
     binary=Binary.NONE,
+    recovers=False,
     heartbeat_packet="2::",
     ascii_only=False,
     make_encode=_encode_v09,
@@ -377,6 +380,7 @@ EIO4 = Generation(
     client_name=lambda sid, namespace, own: own,
     bad_packet=BadPacket.SESSION_ENDS,
     binary=Binary.ATTACHMENTS,
+    recovers=True,
     heartbeat_packet="2",
     ascii_only=False,
     make_encode=_encode_socketio(5),
@@ -397,6 +401,7 @@ EIO3 = replace(
     engine=3,
     heartbeat=Heartbeat(Side.CLIENT, HeartbeatCarriers.ALL, Silence(counts_interval=True)),
     idle_poll=IdlePoll.PONG,
+    recovers=False,
     heartbeat_packet="3",
     ascii_only=True,
     global_namespace=GlobalNamespace(asked_for=False, ends_session=False),
@@ -443,6 +448,7 @@ EIO3_BARE, EIO4_BARE = (
         name=f"{generation.name} bare",
         global_namespace=None,
         client_name=lambda sid, namespace, own: own,
+        recovers=False,
         make_encode=_encode_bare,
         make_feed=_feed_bare,
         head=lambda text: {"type": "message", "endpoint": ""},

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ..config.settings import Settings
@@ -21,10 +21,12 @@ from ..exceptions import PacketError
 from ..protocol.engine_codec import Bundle, EngineCodec, attachments_due
 from ..protocol.engine_packet import EngineType
 from ..protocol.generations import Generation, Side
+from ..protocol.packet import Packet
 from ..runtime.interfaces import Runtime
 from .interfaces import Carrier
 from .outbox import Batch, Outgoing
 from .reasons import Reason
+from .recovery import BY_ACCIDENT, Recovery, Stay, is_recoverable
 from .socket import Socket
 from .states import Alarm, State
 from .wheel import GRANULARITY
@@ -61,6 +63,8 @@ class EngineSocket(Socket):
         "_join_by",
         "_left_by_client",
         "_names",
+        "_recovery",
+        "_stays",
         "_told_all",
         "_without_carrier_since",
         "base64",
@@ -98,6 +102,11 @@ class EngineSocket(Socket):
         self._left_by_client = False
         # Its namespaces were told of the end, each by a packet of Socket.IO.
         self._told_all = False
+        # What lets the client come back; None without it, and for who cannot.
+        self._recovery: Recovery | None = server.recovery if self.generation.recovers else None
+        self._stays: dict[str, Stay]
+        if self._recovery is not None:
+            self._stays = {}
         self._without_carrier_since = runtime.now()
 
     # ---- opening
@@ -132,18 +141,35 @@ class EngineSocket(Socket):
 
     # ---- names
 
-    def introduce(self, endpoint: str) -> None:
+    def introduce(self, endpoint: str, packet: Packet) -> None:
         if self._names is None:
             self._names = {}
-        own = secrets.token_urlsafe(NAME_BYTES)
-        name = self.generation.client_name(self.sessid, endpoint, own)
+        stay = None
+        if self._recovery is not None:
+            data = packet.get("data")
+            stay = self._recovery.take_up(endpoint, data if isinstance(data, dict) else {})
+        if stay is None:
+            own = secrets.token_urlsafe(NAME_BYTES)
+            name = self.generation.client_name(self.sessid, endpoint, own)
+            stay = None if self._recovery is None else self._recovery.begin(name)
+        else:
+            name = stay.name
+            self.session.update(stay.session)
+        if stay is not None and self._recovery is not None:
+            self._stays[endpoint] = stay
+            self._recovery.is_here(stay, endpoint, self)
         self._names[endpoint] = name
         self.server.register_name(endpoint, name, self)
 
+    def stay_in(self, endpoint: str) -> Stay | None:
+        return self._stays.get(endpoint) if self._recovery is not None else None
+
     def forget_name(self, endpoint: str) -> None:
+        if self._recovery is not None and (stay := self._stays.pop(endpoint, None)) is not None:
+            self._recovery.has_left(stay, endpoint, self)
         name = self._names.pop(endpoint, None) if self._names is not None else None
         if name is not None:
-            self.server.unregister_name(endpoint, name)
+            self.server.unregister_name(endpoint, name, self)
 
     def name_in(self, endpoint: str) -> str:
         return "" if self._names is None else self._names.get(endpoint, "")
@@ -151,11 +177,11 @@ class EngineSocket(Socket):
     def confirmation(self, endpoint: str) -> Outgoing | None:
         if self.generation.global_namespace is None:
             return None
-        packet = {
-            "type": "connect",
-            "endpoint": endpoint,
-            "data": {"sid": self.name_in(endpoint)},
-        }
+        told = {"sid": self.name_in(endpoint)}
+        stay = self.stay_in(endpoint)
+        if stay is not None:
+            told["pid"] = stay.pid
+        packet = {"type": "connect", "endpoint": endpoint, "data": told}
         return Outgoing(self.codec.encode(packet), endpoint)
 
     def refusal(self, endpoint: str, message: str, data: Any = None) -> Outgoing | None:
@@ -166,10 +192,27 @@ class EngineSocket(Socket):
             packet["data"] = data
         return Outgoing(self.codec.encode(packet), endpoint)
 
-    def release(self, endpoint: str, answer: Outgoing | None, *, deliver: bool) -> int:
+    def release(
+        self,
+        endpoint: str,
+        answer: Outgoing | None,
+        *,
+        deliver: bool,
+        before: Sequence[Outgoing] = (),
+    ) -> int:
         if deliver:
             self._join_by = None
-        return super().release(endpoint, answer, deliver=deliver)
+            stay = self.stay_in(endpoint)
+            if stay is not None:
+                before, stay.missed = stay.missed, []
+        return super().release(endpoint, answer, deliver=deliver, before=before)
+
+    def send_packet(self, packet: Mapping[str, Any], *, volatile: bool = False) -> bool:
+        if self._recovery is not None and is_recoverable(packet, volatile):
+            endpoint = packet.get("endpoint", "")
+            name = self.name_in(endpoint)
+            return self.deliver(self._recovery.prepare(self.codec, packet, endpoint, (name,)))
+        return super().send_packet(packet, volatile=volatile)
 
     # ---- receiving
 
@@ -365,9 +408,18 @@ class EngineSocket(Socket):
     # ---- the end
 
     def close(self, reason: str, *, say: bool = True, flush: bool | None = None) -> None:
+        if self._recovery is not None and self.state is _CONNECTED and reason in BY_ACCIDENT:
+            self._keep_for_later(self._recovery)
         super().close(reason, say=say, flush=flush)
         if self.upgrading is not None and self.state is not _CONNECTED:
             self.upgrading.give_up()
+
+    def _keep_for_later(self, recovery: Recovery) -> None:
+        for endpoint, stay in self._stays.items():
+            # Who is still at the gate has nothing yet, and who is thrown out is not to come back.
+            if not self.holding(endpoint) and self.active_ns[endpoint].connected:
+                rooms = self.server.rooms.rooms_of(self, endpoint)
+                recovery.keep(stay, endpoint, rooms, self.session)
 
     @property
     def last_word(self) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import logging
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ..config.settings import Settings
@@ -317,8 +317,15 @@ class Lifetime(Outlet):
         carrier = self._carrier
         return min(STREAM_LINGER, seconds) if carrier is not None and carrier.streaming else seconds
 
-    def release(self, endpoint: str, answer: Outgoing | None, *, deliver: bool) -> int:
-        forgotten = super().release(endpoint, answer, deliver=deliver)
+    def release(
+        self,
+        endpoint: str,
+        answer: Outgoing | None,
+        *,
+        deliver: bool,
+        before: Sequence[Outgoing] = (),
+    ) -> int:
+        forgotten = super().release(endpoint, answer, deliver=deliver, before=before)
         if self._parting is not None and not self.deciding:
             say, self._parting = self._parting, None
             self._say_goodbye(say)

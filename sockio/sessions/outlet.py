@@ -9,7 +9,7 @@ it again. So a broadcast looks at one thing per receiver.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..config.settings import Settings
@@ -128,12 +128,21 @@ class Outlet(ABC):
         decided. Bounded like the outbox."""
         self._shut(endpoint, Outbox(*self.config.max_outbox))
 
-    def release(self, endpoint: str, answer: Outgoing | None, *, deliver: bool) -> int:
-        """End :meth:`hold` (if there was one): send ``answer``, then deliver what was kept back, in
-        order, or forget it; returns how much was forgotten."""
+    def release(
+        self,
+        endpoint: str,
+        answer: Outgoing | None,
+        *,
+        deliver: bool,
+        before: Sequence[Outgoing] = (),
+    ) -> int:
+        """End :meth:`hold` (if there was one): send ``before`` and ``answer``, then deliver what
+        was kept back, in order, or forget it; returns how much was forgotten."""
         box = self._held.pop(endpoint, None) if self._held else None
         kept = box.waiting if box is not None else []
         send = self.deliver if self._parting is None else self._put_last
+        for packet in before:
+            self._pass_on(packet)
         if answer is not None:
             send(answer)
         if not deliver:

@@ -22,6 +22,7 @@ from .crowd import Crowd, Place, network_of
 from .engine_socket import EngineSocket
 from .interfaces import PacketSink, Publisher
 from .reasons import Reason
+from .recovery import Recovery
 from .rooms import Rooms
 from .socket import Socket
 from .states import State
@@ -72,6 +73,13 @@ class SessionRegistry:
         self.engines: Mapping[Generation, EngineCodec] = engines or {}
         #: One that copies what any generation could send.
         self.copier: BaseCodec = next(iter(self.engines.values()), codec)
+        #: What lets clients come back to what they had, where the settings want that.
+        self.recovery: Recovery | None = None
+        if settings.recovery is not None:
+            self.recovery = Recovery(runtime, *settings.recovery)
+        self._recovering_codec: BaseCodec | None = next(
+            (each for generation, each in self.engines.items() if generation.recovers), None
+        )
         # Clients by the names that they have to others, where that is not the session's id.
         self._named: dict[tuple[str, str], Socket] = {}
         #: Through this goes whatever is logged because of a client.
@@ -125,6 +133,11 @@ class SessionRegistry:
                 return None
         return socket
 
+    @property
+    def recovering(self) -> tuple[Recovery | None, BaseCodec | None]:
+        """What lets clients come back, and how they are written to."""
+        return self.recovery, self._recovering_codec
+
     def members(
         self,
         namespace: str,
@@ -169,8 +182,10 @@ class SessionRegistry:
         """A client is called ``name`` in a namespace from now on."""
         self._named[namespace, name] = socket
 
-    def unregister_name(self, namespace: str, name: str) -> None:
-        self._named.pop((namespace, name), None)
+    def unregister_name(self, namespace: str, name: str, socket: Socket) -> None:
+        """``socket`` is not called so any more; who has come back may be."""
+        if self._named.get((namespace, name)) is socket:
+            del self._named[namespace, name]
 
     def emitted_to_unknown(self, namespace: str) -> None:
         """Say once that an emit to ``namespace`` reached nobody, since there is none of that name.
@@ -311,6 +326,8 @@ class SessionRegistry:
         self._closing = True
         for socket in list(self._sockets.values()):
             socket.close(reason, say=False, flush=True)
+        if self.recovery is not None:
+            self.recovery.close()
         self.complaints.close()
 
     def reopen(self) -> None:

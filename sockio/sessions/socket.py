@@ -29,6 +29,7 @@ from .lifetime import Lifetime
 from .old_names import OldNames
 from .outbox import Outbox, Outgoing
 from .reasons import Reason
+from .recovery import Stay
 from .states import State
 
 __all__ = ["Socket"]
@@ -167,8 +168,12 @@ class Socket(OldNames, Lifetime):
         """Whether the session ends with the client's stay in that namespace."""
         return endpoint == self.GLOBAL_NS
 
-    def introduce(self, endpoint: str) -> None:
-        """Give the client a name in a namespace that it connects to."""
+    def introduce(self, endpoint: str, packet: Packet) -> None:
+        """Give the client a name in a namespace, to which it connects by ``packet``."""
+
+    def stay_in(self, endpoint: str) -> Stay | None:
+        """What recovery knows of the client in a namespace; None where there is no recovery."""
+        return None
 
     def forget_name(self, endpoint: str) -> None:
         """The client is not in that namespace any more."""
