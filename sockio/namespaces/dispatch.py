@@ -115,14 +115,14 @@ class Dispatcher:
         codec = socket.codec
         if len(self.inbox.items) < FEW and codec.json_loads is default_json_loads:
             try:
-                opened = codec.opened(text)
-                packet = opened[0]
+                packet, read, data = codec.opened(text)
                 if (
                     packet["endpoint"] in socket.active_ns
                     and packet.get("ack") is not True
                     and packet["type"] != "connect"
                 ):
-                    return codec.read(opened)
+                    read(packet, data, default_json_loads)
+                    return packet
             except PacketError:
                 # Said when it is its turn. The error itself is not kept, with all that it holds.
                 pass

@@ -98,6 +98,7 @@ _ADVICE_NAMES = {str(number): name for name, number in ERROR_ADVICES.items()}
 MAX_NAME = 1000
 MAX_QUERY = 8192
 _MAX_ID_DIGITS = 16  # 2**53, up to which JavaScript counts exactly, has sixteen
+_ID_LIMIT = 10**_MAX_ID_DIGITS
 _MAX_HEAD = MAX_NAME + _MAX_ID_DIGITS + 5  # characters before the data, and the first of these
 _MAX_ECHO = 40  # characters of a bad packet that an error message repeats
 
@@ -194,7 +195,9 @@ def _read_ack(packet: Packet, data: str, json_loads: JsonLoads) -> None:
 
 def _write_ack(packet: Mapping[str, Any], json_dumps: JsonDumps) -> str:
     number = _write_number(packet, "ackId")
-    args = _args(packet)
+    args = packet.get("args")
+    if type(args) is not list:
+        args = _args(packet)
     if not args:
         return number
     text = _dumps(packet, args, json_dumps)
@@ -386,7 +389,7 @@ def _read_number(packet: Packet, digits: str) -> int:
 
 def _write_number(packet: Mapping[str, Any], key: str) -> str:
     number = packet.get(key)
-    if type(number) is not int or not 0 <= number < 10**_MAX_ID_DIGITS:
+    if type(number) is not int or not 0 <= number < _ID_LIMIT:
         raise UsageError(
             f"{_label(packet)}: {key!r} has to be an int, not negative, of at most "
             f"{_MAX_ID_DIGITS} digits; got {number!r}"
