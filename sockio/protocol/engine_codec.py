@@ -114,18 +114,22 @@ class EngineCodec(BaseCodec):
             packet.update(decode(item))
 
         def opened(item: str | bytes | Bundle) -> Opened:
-            if not isinstance(item, Bundle):
-                item = _text(item)
-            return head_of(item if isinstance(item, str) else item.text), fill, item
+            if isinstance(item, Bundle):
+                return head_of(item.text), fill, item
+            text = item if type(item) is str else _text(item)
+            return plainly(text) or (head_of(text), fill, text)
 
         def read(opened: Opened) -> Packet:
-            packet, _, item = opened
+            packet, read_rest, item = opened
             if len(item) >= LARGE:
                 check_nests(packet, item if isinstance(item, str) else item.text)
-            packet.update(decode(item))
+            read_rest(packet, item, loads)
             return packet
 
         head_of = generation.head
+        # Nearly all packets.
+        plainly = generation.make_opened(limits)
+        loads = self.json_loads
         self.encode = encode
         self.opened = opened
         self.read = read

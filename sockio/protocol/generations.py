@@ -30,6 +30,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
+from functools import partial
 from typing import Any, NamedTuple
 
 from ..exceptions import PacketError, UsageError
@@ -53,9 +54,9 @@ from .engine_payload_v3 import (
     encode_payload_v3,
 )
 from .engine_payload_v4 import decode_payload_v4, encode_payload_v4
-from .packet import JsonDumps, JsonLoads, Packet
+from .packet import JsonDumps, JsonLoads, Opened, Packet
 from .socketio_packet import DEFAULT_LIMITS, ModernPacket, PacketLimits, Revision
-from .socketio_reader import make_head, make_reader
+from .socketio_reader import make_head, make_opener, make_reader
 from .socketio_writer import make_writer
 from .strict_json import default_json_dumps, default_json_loads
 
@@ -213,6 +214,9 @@ class Generation:
     #: The type, namespace and ids of the packet in a text, of which no JSON is read. Raises
     #: ``PacketError``.
     head: Callable[[str], Packet]
+    #: A function that reads most packets in two steps, the second being their JSON; None for a text
+    #: that is another, or none.
+    make_opened: Callable[[PacketLimits], Callable[[str], Opened | None]]
     #: Packets of Engine.IO for messages.
     packets: Callable[[Messages], list[str | bytes]]
     #: The websocket frame of a packet; True for clients that want base64.
@@ -308,6 +312,7 @@ V09 = Generation(
     make_encode=_encode_v09,
     make_feed=_feed_v09,
     head=lambda text: packet_v09.opened(text)[0],
+    make_opened=lambda limits: packet_v09.opened,
     packets=list,
     frame=lambda packet, base64: packet,
     read_frame=_read_frame_v09,
@@ -386,6 +391,7 @@ EIO4 = Generation(
     make_encode=_encode_socketio(5),
     make_feed=_feed_socketio(5),
     head=make_head(5),
+    make_opened=partial(make_opener, 5),
     packets=_packets,
     frame=_frame_v4,
     read_frame=decode_packet_v4,
@@ -408,6 +414,7 @@ EIO3 = replace(
     make_encode=_encode_socketio(4),
     make_feed=_feed_socketio(4),
     head=make_head(4),
+    make_opened=partial(make_opener, 4),
     frame=_frame_v3,
     read_frame=decode_packet_v3,
     payload=_payload_v3,
@@ -452,6 +459,7 @@ EIO3_BARE, EIO4_BARE = (
         make_encode=_encode_bare,
         make_feed=_feed_bare,
         head=lambda text: {"type": "message", "endpoint": ""},
+        make_opened=lambda limits: lambda text: None,
     )
     for generation in (EIO3, EIO4)
 )

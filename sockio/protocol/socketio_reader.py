@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 from ..exceptions import PacketError
 from .echo import echo
 from .json_depth import check_depth
-from .packet import MAX_NAME, MAX_QUERY, JsonLoads, Packet, PacketType
+from .packet import MAX_NAME, MAX_QUERY, JsonLoads, Opened, Packet, PacketType
 from .socketio_packet import (
     DEFAULT_LIMITS,
     RESERVED_EVENTS,
@@ -21,7 +21,7 @@ from .socketio_packet import (
 )
 from .strict_json import default_json_loads
 
-__all__ = ["Read", "make_head", "make_reader"]
+__all__ = ["Read", "make_head", "make_opener", "make_reader"]
 
 Read = Callable[[str], tuple[ModernPacket, int]]
 """Gives the packet in a text, and how many attachments have to follow."""
@@ -44,7 +44,7 @@ def make_reader(
     """
     has_queries = revision == 4
     max_attachments, max_depth, max_digits, _ = limits
-    too_short = 2 * max_depth  # to be nested more deeply, if it is JSON
+    read_event, read_ack, read_args = _make_rest(max_depth)
 
     def read(text: str) -> tuple[ModernPacket, int]:
         try:
@@ -72,7 +72,6 @@ def make_reader(
                 endpoint = ""
         if kind != "event" and kind != "ack":
             return read_rest(kind, endpoint, qs, text[start:]), due
-        # From here on in one piece, and without calls: these are nearly all packets that there are.
         bracket = text.find("[", start)
         number = None
         if bracket > start:
@@ -84,35 +83,19 @@ def make_reader(
         elif bracket < 0:
             _refuse(kind, endpoint, "it needs a JSON array", text)
         data = text[bracket:]
-        try:
-            if len(data) > too_short and data.count("[") + data.count("{") > max_depth:
-                check_depth(data, max_depth)
-            args = json_loads(data)
-        except Exception as error:  # a codec of the user's may raise anything
-            _refuse(kind, endpoint, "bad JSON", data, number, error)
-        if not isinstance(args, list):
-            _refuse(kind, endpoint, "it needs a JSON array", data, number)
         if kind == "ack":
             if number is None:
+                read_args(kind, endpoint, data, None, json_loads)  # what is wrong with it is first
                 _refuse(kind, endpoint, "it needs the id that it answers", text)
-            return {"type": "ack", "endpoint": endpoint, "ackId": number, "args": args}, due
-        name = args.pop(0) if args else None
-        if type(name) is not str:
-            name = _name_of(name, endpoint, data, number)
-        elif name in RESERVED_EVENTS:
-            _refuse(kind, endpoint, "its name is reserved", data, number)
-        elif len(name) > MAX_NAME:
-            _refuse(kind, endpoint, f"its name may have {MAX_NAME} characters", data, number)
-        if number is None:
-            return {"type": "event", "endpoint": endpoint, "name": name, "args": args}, due
-        return {
-            "type": "event",
-            "endpoint": endpoint,
-            "name": name,
-            "args": args,
-            "id": number,
-            "ack": "data",
-        }, due
+            packet: ModernPacket = {"type": "ack", "endpoint": endpoint, "ackId": number}
+            read_ack(packet, data, json_loads)
+            return packet, due
+        packet = {"type": "event", "endpoint": endpoint}
+        if number is not None:
+            packet["id"] = number
+            packet["ack"] = "data"
+        read_event(packet, data, json_loads)
+        return packet, due
 
     def read_count(kind: PacketType, text: str) -> tuple[int, int]:
         """The number of attachments, and where it ends."""
@@ -151,6 +134,89 @@ def make_reader(
         return packet
 
     return read
+
+
+_Rest = Callable[[Any, str, JsonLoads], None]
+
+
+def _make_rest(
+    max_depth: int,
+) -> tuple[_Rest, _Rest, Callable[[PacketType, str, str, int | None, JsonLoads], list[Any]]]:
+    """What reads the array of an event, that of an ack, and that of either."""
+    too_short = 2 * max_depth  # to be nested more deeply, if it is JSON
+
+    def read_args(
+        kind: PacketType, endpoint: str, data: str, number: int | None, json_loads: JsonLoads
+    ) -> list[Any]:
+        try:
+            if len(data) > too_short and data.count("[") + data.count("{") > max_depth:
+                check_depth(data, max_depth)
+            args = json_loads(data)
+        except Exception as error:  # a codec of the user's may raise anything
+            _refuse(kind, endpoint, "bad JSON", data, number, error)
+        if not isinstance(args, list):
+            _refuse(kind, endpoint, "it needs a JSON array", data, number)
+        return args
+
+    def read_event(packet: ModernPacket, data: str, json_loads: JsonLoads) -> None:
+        endpoint, number = packet["endpoint"], packet.get("id")
+        args = read_args("event", endpoint, data, number, json_loads)
+        name = args.pop(0) if args else None
+        if type(name) is not str:
+            name = _name_of(name, endpoint, data, number)
+        elif name in RESERVED_EVENTS:
+            _refuse("event", endpoint, "its name is reserved", data, number)
+        elif len(name) > MAX_NAME:
+            _refuse("event", endpoint, f"its name may have {MAX_NAME} characters", data, number)
+        packet["name"] = name
+        packet["args"] = args
+
+    def read_ack(packet: ModernPacket, data: str, json_loads: JsonLoads) -> None:
+        packet["args"] = read_args("ack", packet["endpoint"], data, packet["ackId"], json_loads)
+
+    return read_event, read_ack, read_args
+
+
+_PLAIN = re.compile(r"([23])(?:(/[^,]*),)?([0-9]*)\[", re.ASCII)
+
+
+def make_opener(
+    revision: Revision, limits: PacketLimits = DEFAULT_LIMITS
+) -> Callable[[str], Opened | None]:
+    """A function that reads events and acks in two steps, those without attachments: what
+    :func:`make_head` gives, and what reads the array behind it into that. None for any other text,
+    which may be no packet."""
+    has_queries = revision == 4
+    max_digits = min(limits.max_digits, DEFAULT_LIMITS.max_digits)
+    read_event, read_ack, _ = _make_rest(limits.max_depth)
+
+    def opened(text: str) -> Opened | None:
+        found = _PLAIN.match(text)
+        if found is None:
+            return None
+        digit, endpoint, digits = found.groups("")
+        if (
+            len(digits) > max_digits
+            or len(endpoint) > MAX_NAME
+            or (has_queries and "?" in endpoint)
+        ):
+            return None
+        packet: Packet = {
+            "type": "event" if digit == "2" else "ack",
+            "endpoint": "" if endpoint == "/" else endpoint,
+        }
+        data = text[found.end() - 1 :]
+        if digit == "2":
+            if digits:
+                packet["id"] = int(digits)
+                packet["ack"] = "data"
+            return packet, read_event, data
+        if not digits:
+            return None
+        packet["ackId"] = int(digits)
+        return packet, read_ack, data
+
+    return opened
 
 
 _HEAD = re.compile(r"([0-6])(?:[0-9]{1,9}-)?(?:(/[^,]*)(?:,|$))?([0-9]*)", re.ASCII)

@@ -224,7 +224,11 @@ class EngineSocket(Socket):
         if self.state is not _CONNECTED:
             return
         if type(frame) is str and frame[:1] == "4":
-            self._receive_message(frame[1:])
+            if frame[1:2] == "2" and not self._due and self.generation.global_namespace is not None:
+                # An event, as nearly all.
+                self.dispatcher.submit(frame[1:])
+            else:
+                self._receive_message(frame[1:])
             return
         try:
             kind, data = self.generation.read_frame(frame)

@@ -3,6 +3,7 @@ Hypothesis."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from typing import Any
@@ -34,13 +35,15 @@ from sockio.protocol.engine_payload_v4 import decode_payload_v4, encode_payload_
 from sockio.protocol.json_depth import check_depth
 from sockio.protocol.jsonp import decode_form, decode_script, encode_form, encode_script
 from sockio.protocol.socketio_packet import RESERVED_EVENTS
-from sockio.protocol.socketio_reader import make_reader
+from sockio.protocol.socketio_reader import make_head, make_opener, make_reader
 from sockio.protocol.socketio_writer import make_writer
 from sockio.protocol.strict_json import dumps, loads
 
 unhurried = settings(deadline=None, max_examples=50)  # a busy machine is no failure
 
 READ = {revision: make_reader(revision) for revision in (4, 5)}
+OPEN = {revision: make_opener(revision) for revision in (4, 5)}
+HEAD = {revision: make_head(revision) for revision in (4, 5)}
 WRITE = {revision: make_writer(revision) for revision in (4, 5)}
 WRITE_ASCII = make_writer(4, ascii_only=True)
 
@@ -168,6 +171,49 @@ def test_any_messages_are_packets_or_a_packet_error(
             again = WRITE[revision](packet) if packet["type"] != "error" else None
             if again and not again.attachments:
                 assert READ[revision](again.text) == (packet, 0)
+
+
+def outcome(read: Any, *args: Any) -> Any:
+    """What comes of reading: the packet, or all that the error tells."""
+    try:
+        return read(*args)
+    except PacketError as error:
+        return str(error), error.endpoint, error.ack_id
+
+
+plain_texts = st.builds(
+    lambda start, namespace, digits, args: f"{start}{namespace}{digits}{args}",
+    st.sampled_from(["2", "3", "21-"]),
+    st.sampled_from(["", "/,", "/chat,", "/chat", "/a?b=c,", "/" + "n" * 1001 + ","]),
+    st.sampled_from(["", "0", "12", "9" * 16, "9" * 17, "\u0661"]),
+    st.lists(values, max_size=3).map(dumps) | near_packets,
+)
+
+
+@unhurried
+@given(revisions, plain_texts | near_packets)
+def test_reading_in_two_steps_is_reading_in_one(revision: int, text: str) -> None:
+    opened = OPEN[revision](text)
+    whole = outcome(lambda: READ[revision](text)[0])
+    if opened is None:
+        return
+    packet, read, data = opened
+    assert packet == HEAD[revision](text)
+
+    def rest() -> Any:
+        read(packet, data, loads)
+        return packet
+
+    assert outcome(rest) == whole
+
+
+@given(revisions, events)
+def test_plain_events_are_read_in_two_steps(revision: int, packet: dict[str, Any]) -> None:
+    frames = None
+    with contextlib.suppress(UsageError):
+        frames = WRITE[revision](packet)
+    if frames is not None and not frames.attachments and len(packet["endpoint"]) < 1000:
+        assert OPEN[revision](frames.text) is not None
 
 
 engine_packets = st.lists(

@@ -13,10 +13,11 @@ from sockio.exceptions import PacketError, UsageError
 from sockio.protocol.attachments import Frames
 from sockio.protocol.packet import Packet
 from sockio.protocol.socketio_packet import RESERVED_EVENTS, ModernPacket, PacketLimits
-from sockio.protocol.socketio_reader import make_reader
+from sockio.protocol.socketio_reader import make_opener, make_reader
 from sockio.protocol.socketio_writer import make_writer
 
 READ = {4: make_reader(4), 5: make_reader(5)}
+OPEN = {4: make_opener(4), 5: make_opener(5)}
 WRITE = {4: make_writer(4), 5: make_writer(5)}
 
 REVISIONS = pytest.mark.parametrize("revision", [4, 5])
@@ -637,3 +638,4 @@ def test_nonsense_is_no_more_work_for_being_long(
     revision: int, start: str, piece: str, steps: Any
 ) -> None:
     assert steps(READ[revision], start + piece * 50_000) < 200
+    assert steps(OPEN[revision], start + piece * 50_000) < 200
