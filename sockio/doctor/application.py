@@ -8,7 +8,9 @@ from http.client import HTTPException
 from typing import Any
 
 from ..config.settings import Settings
+from ..http.client_script import version_of
 from ..http.middleware import SocketIOMiddleware
+from ..protocol.handshake import Handshake
 from ..testing import Client, ClientError, LiveServer, Refused
 from ..transports import TRANSPORTS
 from .findings import Finding, Level
@@ -22,6 +24,9 @@ __all__ = ["examine_application", "examine_middleware"]
 PROXY = 55.0
 #: ... and the strictest of the common ones, 30.
 STRICT_PROXY = 30.0
+
+#: Who is meant by the names of the setting ``generations``.
+CLIENTS = {"0.9": "0.7 to 0.9", "eio3": "1.x and 2.x", "eio4": "3.x and 4.x"}
 
 #: Seconds to wait for our own answers on loopback.
 SOON = 5.0
@@ -101,6 +106,9 @@ def examine_settings(settings: Settings) -> Iterator[Finding]:
     """Settings that cannot do what was meant. What contradicts itself was refused before."""
     names = settings.transports or tuple(n for n, each in TRANSPORTS.items() if each.by_default)
     yield Finding("transports", "ok", f"offers {', '.join(names)}")
+    served = [CLIENTS[name] for name in settings.generations]
+    yield Finding("generations", "ok", f"serves socket.io-client {', '.join(served)}")
+    yield from _examine_client(settings)
     if "websocket" not in names:
         yield Finding(
             "no-websocket",
@@ -149,6 +157,25 @@ def examine_settings(settings: Settings) -> Iterator[Finding]:
             "gone; a train in a tunnel takes longer",
             "close_timeout of 20 s or more",
         )
+
+
+def _examine_client(settings: Settings) -> Iterator[Finding]:
+    """The client that pages get at ``/socket.io/socket.io.js``."""
+    version = version_of(settings.client_script)
+    if version is None:
+        return  # pages have it from elsewhere
+    major = version.partition(".")[0]
+    generation = {"0": "0.9", "1": "eio3", "2": "eio3"}.get(major, "eio4")
+    what = f"/{settings.resource}/socket.io.js is socket.io-client {version or '(no version)'}"
+    if version == "" or generation in settings.generations:
+        yield Finding("client", "ok", what)
+        return
+    yield Finding(
+        "client-not-served",
+        "problem",
+        f"{what}, and clients of its generation are not served",
+        f"name {generation!r} in generations, or install another: npm install socket.io-client",
+    )
 
 
 def examine_admission(middleware: SocketIOMiddleware) -> Iterator[Finding]:
@@ -208,10 +235,18 @@ def try_it(server: LiveServer) -> Iterator[Finding]:
     middleware = server.middleware
     names = middleware.settings.transports or ("websocket",)
     transport = "websocket" if "websocket" in names else names[0]
+    generations = middleware.settings.generations
+    generation = "0.9" if "0.9" in generations else generations[0]
+    if generation != "0.9" and transport != "websocket":
+        transport = "polling"
     try:
-        client = server.connect(transport=transport, timeout=SOON)
+        client = server.connect(transport=transport, generation=generation, timeout=SOON)
     except Refused as refused:
-        yield _refusal(refused)
+        if refused.status is None and refused.text == "Invalid namespace":
+            # It asked for the global one, which need not be.
+            yield Finding("handshake", "ok", "a visitor without a login gets a session")
+        else:
+            yield _refusal(refused)
         return
     except (ClientError, OSError) as error:
         yield Finding(
@@ -236,11 +271,12 @@ def _reach_the_middleware(server: LiveServer) -> None:
 
 
 def _handshaken(client: Client) -> Finding:
+    told = client.handshake
+    offered = told.transports if isinstance(told, Handshake) else told.upgrades or ["websocket"]
     return Finding(
         "handshake",
         "ok",
-        f"a visitor without a login gets a session; offered: "
-        f"{', '.join(client.handshake.transports)}",
+        f"a visitor without a login gets a session; offered: {', '.join(offered)}",
     )
 
 

@@ -206,6 +206,13 @@ class _Patient:
                 f"(trusted_proxies=['127.0.0.1'], or where the proxy is; hosts, where that is set, "
                 f"with this name), or set origins=['{self.url}']",
             )
+        if code == "protocol-version":
+            return None, Finding(
+                "handshake-refused",
+                "warning",
+                "the server answers, and serves no clients of 0.9, by which the rest is looked at",
+                "nothing, if that is meant; or let generations have '0.9' while it is looked at",
+            )
         needs_login = code in _NEEDS_LOGIN
         return None, Finding(
             "handshake-refused",

@@ -18,7 +18,7 @@ from ..exceptions import RequestRefused
 from ..transports.answers import Answer, Head
 from ..transports.request import Request
 
-__all__ = ["NAMES", "ClientFiles", "version_in"]
+__all__ = ["NAMES", "ClientFiles", "version_in", "version_of"]
 
 log = logging.getLogger("sockio.handshake")
 
@@ -61,6 +61,16 @@ def version_in(script: bytes) -> str:
     return found[1].decode() if found else ""
 
 
+def version_of(place: Path | None) -> str | None:
+    """The version of the client that would be served, given the setting: "" for one that does not
+    say, None where there is none. Reads its file."""
+    path = ClientFiles(place).path_of("socket.io.js")
+    if path is None:
+        return None
+    with path.open("rb") as file:
+        return version_in(file.read(_BANNER_BYTES))
+
+
 class ClientFiles:
     """The files of one middleware: found when it is made, read when they are first asked for."""
 
@@ -92,7 +102,7 @@ class ClientFiles:
         return _copy(unchanged if same else whole)
 
     def _read(self, name: str) -> tuple[Answer, Answer]:
-        path = self._path_of(name)
+        path = self.path_of(name)
         try:
             if path is None:
                 raise FileNotFoundError(name)
@@ -116,7 +126,7 @@ class ClientFiles:
         head = Head.bare("200 OK", [("Content-Type", NAMES[name]), *headers])
         return Answer(head, data), Answer(Head.bare("304 Not Modified", headers))
 
-    def _path_of(self, name: str) -> Path | None:
+    def path_of(self, name: str) -> Path | None:
         """Where a file is, if it is there."""
         place = self._place
         if place is None:

@@ -19,7 +19,7 @@ _WRONG = {
     1003: (
         "message-binary",
         "a binary message, which protocol 0.9 does not have",
-        "use socket.io-client 0.9.17, and send text",
+        "use socket.io-client 3.x or 4.x, which can send bytes, or send text",
     ),
     1007: ("message-not-utf-8", "a message that is not UTF-8", "look at the client"),
     TOO_LARGE: (

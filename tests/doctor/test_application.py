@@ -194,6 +194,44 @@ def test_settings_that_cannot_be_meant(settings: dict[str, Any], code: str, leve
     assert bool(found.fix) == (level != "ok")
 
 
+@pytest.mark.parametrize(
+    ("version", "generations", "code"),
+    [
+        pytest.param("4.8.4", "0.9 eio4", "client", id="served"),
+        pytest.param("2.5.0", "0.9 eio4", "client-not-served", id="2.x, not served"),
+        pytest.param("4.8.4", "0.9", "client-not-served", id="4.x, not served"),
+        pytest.param(None, "0.9", None, id="not there"),
+    ],
+)
+def test_the_client_that_pages_get(
+    tmp_path: Path, version: str | None, generations: str, code: str | None
+) -> None:
+    script = tmp_path / "node_modules" / "socket.io-client" / "socket.io.js"
+    if version is not None:
+        script.parent.mkdir(parents=True)
+        script.write_text(f"/*! Socket.IO v{version}", "utf-8")
+    found = look_at(
+        tmp_path,
+        f"app = SocketIOMiddleware(pages, {{'': BaseNamespace}}, generations={generations!r})",
+    )
+    assert {"client", "client-not-served"} & found.keys() == ({code} if code else set())
+    assert levels(found, "handshake", "websocket") == ["ok", "ok"]
+
+
+@pytest.mark.parametrize("generations", ["eio4", "eio3"])
+@pytest.mark.parametrize("name", ["", "/chat"])
+@pytest.mark.parametrize("transports", ["websocket xhr-polling", "xhr-polling"])
+def test_a_server_of_later_clients_alone(
+    tmp_path: Path, generations: str, name: str, transports: str
+) -> None:
+    found = look_at(
+        tmp_path,
+        f"app = SocketIOMiddleware(pages, {{{name!r}: BaseNamespace}}, "
+        f"generations={generations!r}, transports={transports!r})",
+    )
+    assert levels(found, "generations", "handshake", "handshake-refused") == ["ok", "ok", None]
+
+
 def test_namespaces_that_may_come_later_are_a_note(tmp_path: Path) -> None:
     found = look_at(tmp_path, "app = SocketIOMiddleware(pages)")
     assert levels(found, "no-namespaces", "namespaces") == ["note", None]
