@@ -207,6 +207,111 @@ def view(port: int, tls: bool) -> Step:
     return lambda: visitor.sock.sendall(data)
 
 
+# ---- clients since 1.0
+
+
+def engine_path(revision: int, transport: str = "polling", sid: str = "") -> str:
+    path = f"/socket.io/?EIO={revision}&transport={transport}"
+    return f"{path}&sid={sid}" if sid else path
+
+
+def engine_sid(visitor: Visitor, revision: int) -> str:
+    """Of a new session, which polls."""
+    return visitor.ask("GET", engine_path(revision)).split('"sid":"')[1].partition('"')[0]
+
+
+def engine_wire(port: int, tls: bool, revision: int) -> Visitor:
+    """A websocket, in the global namespace, whose answers nobody looks at."""
+    visitor = Visitor(port, tls)
+    visitor.ask("GET", engine_path(revision, "websocket"), UPGRADE)
+    if revision == 4:
+        visitor.send("40")
+    visitor.read_on()
+    return visitor
+
+
+def engine_frames(*packets: str, revision: int = 4, times: int = 2500) -> Prepare:
+    def prepare(port: int, tls: bool) -> Step:
+        visitor = engine_wire(port, tls, revision)
+        data = b"".join(map(visitor.frame, packets)) * times
+        return lambda: visitor.sock.sendall(data)
+
+    return prepare
+
+
+def engine_endings(packet: str, revision: int = 4) -> Prepare:
+    """What ends a session, said in one after the other."""
+
+    def prepare(port: int, tls: bool) -> Step:
+        def step() -> None:
+            visitor = engine_wire(port, tls, revision)
+            visitor.send(packet)
+            visitor.sock.close()
+
+        return step
+
+    return prepare
+
+
+def engine_posts(
+    body: str, revision: int = 4, *, ends: bool = False, form: bool = False
+) -> Prepare:
+    """Bodies, of one session or (where each ``ends`` it) of one each."""
+
+    def prepare(port: int, tls: bool) -> Step:
+        visitor = Visitor(port, tls)
+        sids = [] if ends else [engine_sid(visitor, revision)]
+        query = "&j=0" if form else ""
+
+        def step() -> None:
+            sid = sids[0] if sids else engine_sid(visitor, revision)
+            visitor.ask("POST", engine_path(revision, sid=sid) + query, REFERER, body)
+
+        return step
+
+    return prepare
+
+
+def engine_handshakes(port: int, tls: bool) -> Step:
+    visitor = Visitor(port, tls)
+    visitor.read_on()
+    request = f"GET {engine_path(4)} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+    return lambda: visitor.sock.sendall(request * 100)
+
+
+def engine_probes(packet: str) -> Prepare:
+    def prepare(port: int, tls: bool) -> Step:
+        sid = engine_sid(Visitor(port, tls), 4)
+
+        def step() -> None:
+            visitor = Visitor(port, tls)
+            visitor.ask("GET", engine_path(4, "websocket", sid), UPGRADE)
+            visitor.send("2probe")
+            visitor.send(packet)
+            visitor.sock.close()
+
+        return step
+
+    return prepare
+
+
+def engine_attachments(port: int, tls: bool) -> Step:
+    """They are announced, ten megabytes for each client, and the last does not come."""
+    kept: list[Visitor] = []
+
+    def step() -> None:
+        if len(kept) >= 20:
+            time.sleep(0.1)
+            return
+        kept.append(engine_wire(port, tls, 4))
+        kept[-1].send('4510-["x"]')
+        frame = kept[-1].frame("x" * 900_000)
+        for _ in range(9):
+            kept[-1].sock.sendall(b"\x82" + frame[1:])
+
+    return step
+
+
 class Flood(NamedTuple):
     """One way in, the server that it is tried on, and what happens."""
 
@@ -251,6 +356,41 @@ FLOODS: dict[str, Flood] = {
     "worker": Flood("a client, events of 9 ms", work(1, 9)),
     "emits": Flood("a handler that emits without end, 20 clients that read", emitted("emit")),
     "threads": Flood("a native thread that emits without end", emitted("thread")),
+    "eio-handshakes": Flood("Engine.IO: handshakes, pipelined", engine_handshakes),
+    "eio-noops": Flood("Engine.IO: a websocket: noops", engine_frames("6")),
+    "eio-pings": Flood("Engine.IO 3: a websocket: pings", engine_frames("2", revision=3)),
+    "eio-events": Flood(
+        "Engine.IO: a websocket: events that nobody handles", engine_frames('42["x"]')
+    ),
+    "eio-acks": Flood("Engine.IO: a websocket: acks of nothing", engine_frames("431[]")),
+    "eio-nowhere": Flood("Engine.IO: connects to no namespace", engine_frames("40/nowhere,")),
+    "eio-in-and-out": Flood("Engine.IO: a namespace left and joined", engine_frames("41", "40")),
+    "eio-points": Flood(
+        "Engine.IO: a websocket: events of 149 000 lists",
+        engine_frames('42["nobody",' + "[1,2]," * 149_000 + "1]", times=1),
+    ),
+    "eio-deep": Flood(
+        "Engine.IO: sessions that end by a megabyte of [", engine_endings("42" + "[" * 999_000)
+    ),
+    "eio-payloads": Flood(
+        "Engine.IO: posts of 10 000 noops", engine_posts("\x1e".join("6" * 10_000))
+    ),
+    "eio-tiny": Flood(
+        "Engine.IO: sessions that end by half a million packets in a body",
+        engine_posts("\x1e".join("6" * 499_000), ends=True),
+    ),
+    "eio-tiny-3": Flood(
+        "Engine.IO 3: posts of 10 000 noops", engine_posts("1:6" * 10_000, revision=3)
+    ),
+    "eio-form": Flood(
+        "Engine.IO: JSONP posts of a megabyte of %36",
+        engine_posts("d=6" + "%36" * 330_000, form=True),
+    ),
+    "eio-probes": Flood("Engine.IO: websockets tried out, and left", engine_probes("x")),
+    "eio-upgrades": Flood("Engine.IO: websockets gone over to, and left", engine_probes("5")),
+    "eio-attachments": Flood(
+        "Engine.IO: attachments of 9 MB each of 20 clients, never complete", engine_attachments
+    ),
     "view": Flood("a `@websocket` view of Django: messages", view, "django"),
 }
 

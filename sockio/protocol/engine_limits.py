@@ -7,7 +7,7 @@ from typing import NamedTuple
 from ..exceptions import PacketError
 from .engine_packet import EnginePacket
 
-__all__ = ["DEFAULT_LIMITS", "Decoded", "PayloadLimits", "body_text", "check_count"]
+__all__ = ["DEFAULT_LIMITS", "Decoded", "PayloadLimits", "body_text", "check_count", "stopped"]
 
 Decoded = tuple[list[EnginePacket], PacketError | None]
 """The packets up to the first bad one, and what was wrong with that one, if any.
@@ -47,6 +47,12 @@ def body_text(body: str | bytes, limits: PayloadLimits) -> str:
         return body.decode()
     except UnicodeDecodeError as error:
         raise PacketError(f"the payload is not UTF-8 (at byte {error.start})") from None
+
+
+def stopped(packets: list[EnginePacket], error: PacketError) -> Decoded:
+    """What was read before ``error``, which is given without its traceback: that knows the frames
+    of whoever keeps it, so a megabyte of packets would wait for the garbage collector."""
+    return packets, PacketError(str(error))
 
 
 def check_count(before: int, limits: PayloadLimits) -> None:

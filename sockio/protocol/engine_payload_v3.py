@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterator, Sequence
 from ..exceptions import PacketError
 from .double_utf8 import encode_twice, is_encoded_twice, undo_double
 from .echo import echo
-from .engine_limits import DEFAULT_LIMITS, Decoded, PayloadLimits, body_text, check_count
+from .engine_limits import DEFAULT_LIMITS, Decoded, PayloadLimits, body_text, check_count, stopped
 from .engine_packet import EnginePacket, decode_packet_v3, in_base64_v3, in_binary_v3
 from .payload import from_utf16, to_utf16, utf16_length
 
@@ -92,7 +92,7 @@ def decode_payload_v3(
             for packet in _split_text(text, limits):
                 packets.append(decode_packet_v3(_undone(packet) if undo else packet))
     except PacketError as error:
-        return packets, error
+        return stopped(packets, error)
     return packets, None
 
 
@@ -141,7 +141,7 @@ def decode_binary_payload_v3(body: bytes, limits: PayloadLimits = DEFAULT_LIMITS
         for packet in _binary_frames(body, limits):
             packets.append(decode_packet_v3(packet))
     except PacketError as error:
-        return packets, error
+        return stopped(packets, error)
     return packets, None
 
 

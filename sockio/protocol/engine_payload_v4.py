@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..exceptions import PacketError
-from .engine_limits import DEFAULT_LIMITS, Decoded, PayloadLimits, body_text, check_count
+from .engine_limits import DEFAULT_LIMITS, Decoded, PayloadLimits, body_text, check_count, stopped
 from .engine_packet import EnginePacket, decode_packet_v4, in_base64_v4
 
 __all__ = ["SEPARATOR", "decode_payload_v4", "encode_payload_v4"]
@@ -47,5 +47,5 @@ def decode_payload_v4(body: str | bytes, limits: PayloadLimits = DEFAULT_LIMITS)
             check_count(number, limits)
             packets.append(decode_packet_v4(packet))
     except PacketError as error:
-        return packets, error
+        return stopped(packets, error)
     return packets, None

@@ -38,7 +38,7 @@ from . import packet as packet_v09
 from . import payload as payload_v09
 from .assembler import Assembler
 from .engine_errors import revision_in
-from .engine_limits import Decoded, PayloadLimits
+from .engine_limits import Decoded, PayloadLimits, stopped
 from .engine_packet import (
     EnginePacket,
     decode_packet_v3,
@@ -289,7 +289,7 @@ def _read_payload_v09(body: str | bytes, limits: PayloadLimits) -> Decoded:
         packets = payload_v09.decode_payload(text, limits.max_packets)
         return [("message", packet) for packet in packets], None
     except PacketError as error:
-        return [], error
+        return stopped([], error)
     except UnicodeDecodeError as error:
         return [], PacketError(f"the payload is not UTF-8 (at byte {error.start})")
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from ..config.origins import cors_headers
 from ..config.settings import Settings
 from ..exceptions import PacketError, RequestRefused
-from ..protocol.engine_limits import Decoded, PayloadLimits
+from ..protocol.engine_limits import Decoded, PayloadLimits, stopped
 from ..protocol.generations import Generation
 from ..protocol.jsonp import decode_form, encode_script
 from ..runtime.interfaces import Runtime
@@ -153,7 +153,7 @@ class EnginePolling:
             if _index(request) is not None:
                 return generation.read_payload(decode_form(body), self._limits)
         except PacketError as error:
-            return [], error
+            return stopped([], error)
         return generation.read_payload(body, self._limits)
 
     # ---- to the client

@@ -123,12 +123,11 @@ class HTTPTransport(Transport):
                 )
             except PacketError as error:
                 # Whole or nothing: of a body that cannot be trusted no packet counts.
-                packets = RequestRefused(
-                    "400 Bad Request", f"bad payload: {error}", code="bad-payload"
-                )
+                # What is wrong with it alone: the exception knows the frames that know the request.
+                packets = f"bad payload: {error}"
             request.packets = packets
-        if isinstance(packets, RequestRefused):
-            raise packets
+        if isinstance(packets, str):
+            raise RequestRefused("400 Bad Request", packets, code="bad-payload")
         return packets
 
     def answer(self, request: Request, body: bytes) -> Answer:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import parse_qsl, quote
 
-from ..exceptions import RequestRefused
 from ..protocol.engine_limits import Decoded
 
 __all__ = ["Request", "WouldBlock"]
@@ -54,8 +53,9 @@ class Request:
         self.may_block = may_block
         #: Whether the session has counted it, which it does once.
         self.counted = False
-        #: What the body was taken apart into: the answer may be begun again in a task.
-        self.packets: list[str] | RequestRefused | None = None
+        #: What the body was taken apart into, or why it was not: the answer may be begun again in a
+        #: task.
+        self.packets: list[str] | str | None = None
         #: Whether it is of a client since 1.0, which reads refusals as JSON.
         self.engine = False
         self.engine_packets: Decoded | None = None

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import io
+import logging
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +19,9 @@ from sockio.transports.http import PACKETS_PER_TURN
 
 from ..support.bodies import ByteByByte, Endless, ImpatientRuntime, Reset, Stream, Untouchable
 from ..support.echo import heard
+from ..support.raw_http import get, handshake, post
+from ..support.servers import Served
+from ..support.transcript import eventually
 from ..support.wsgi_client import Poll, PollingClient, frame
 
 Connect = Callable[..., PollingClient]
@@ -335,3 +341,24 @@ def test_a_post_that_waited_for_the_close_timeout_is_refused_and_nothing_of_it_h
     client.socket.session["may go on"].set()
     client.runtime.settle()
     assert messages(client) == ["0", "1", "2", "3"]
+
+
+@pytest.mark.parametrize("without", ["", "http"], ids=["fast path", "pywsgi"])
+def test_p1_a_body_that_makes_no_sense_leaves_nothing_for_the_garbage_collector(
+    serve: Callable[..., Served], without: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Anybody can make thousands: the garbage collector would stop everything to free them."""
+    caplog.set_level(logging.CRITICAL, "sockio")
+    server = serve(namespaces={"": BaseNamespace}, without=without)
+    sid = handshake(server.port)
+    path = f"/socket.io/1/xhr-polling/{sid}"
+    known = weakref.ref(server.registry.sockets[sid])
+    assert get(server.port, path).body == "1::"
+    gc.collect()
+    gc.disable()
+    try:
+        assert post(server.port, path, "\ufffd9\ufffdx").code == 400
+        assert get(server.port, f"{path}?disconnect").code == 200
+        eventually(lambda: known() is None, "it is freed")
+    finally:
+        gc.enable()

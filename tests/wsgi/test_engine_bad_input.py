@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import logging
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -15,7 +17,7 @@ from ..support.engine_client import EngineSession, EngineWire, body_of
 from ..support.raw_http import Connection
 from ..support.raw_websocket import BINARY, TEXT, frame, upgrade_request
 from ..support.servers import Served
-from ..support.transcript import Transcript
+from ..support.transcript import Transcript, eventually
 
 
 class Talk(BaseNamespace):
@@ -394,3 +396,80 @@ def test_one_address_opens_and_does_not_come_back(start: Callable[..., Served]) 
     assert used.get() == ["437[]"]
     used.close()
     server.registry.check()
+
+
+# ---- what is left of them
+
+Fault = Callable[[EngineSession], object]
+
+
+def sends(body: str) -> Fault:
+    return lambda session: session.ask("POST", body)
+
+
+def hangs_up_with_half_a_body(session: EngineSession) -> None:
+    connection, _ = slow_post(session, "4" * 10)
+    connection.close()
+
+
+def sends_two(session: EngineSession) -> None:
+    connection, _ = slow_post(session, "4" * 10)
+    session.ask("POST", "6")
+    connection.close()
+
+
+def polls_twice(session: EngineSession) -> None:
+    session.gets.request("GET", session.path)
+    with Connection(session.port) as another:
+        another.ask("GET", session.path)
+    session.gets.answer()
+
+
+def tries_in_vain_and_leaves(session: EngineSession) -> None:
+    with session.try_websocket() as wire:
+        wire.say("2probe")
+        assert wire.hear() == "3probe"
+        wire.say("what?")
+        assert wire.closing() == 1000
+    session.ask("POST", "1")
+
+
+def goes_over_and_breaks_the_protocol(session: EngineSession) -> None:
+    with session.try_websocket() as wire:
+        wire.say("5")
+        wire.say("42{}")
+        assert wire.closing() == 1000
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param(sends("x"), id="no packet"),
+        pytest.param(sends(""), id="an empty body"),
+        pytest.param(sends("\x1e".join("6" * 20_000)), id="many packets"),
+        pytest.param(sends("4" * 100_001), id="too large a body"),
+        pytest.param(sends("42{}"), id="no event"),
+        pytest.param(sends('451-["x"]\x1e42["x"]'), id="text while bytes are due"),
+        pytest.param(hangs_up_with_half_a_body, id="half a body"),
+        pytest.param(sends_two, id="two POSTs"),
+        pytest.param(polls_twice, id="two polls"),
+        pytest.param(tries_in_vain_and_leaves, id="a probe that fails"),
+        pytest.param(goes_over_and_breaks_the_protocol, id="a violation by websocket"),
+    ],
+)
+def test_p1_a_session_that_was_ended_for_a_fault_is_freed_at_once(
+    server: Served, fault: Fault, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Anybody can make thousands: the garbage collector would stop everything to free them."""
+    # Captured records would hold the sockets that they speak of.
+    caplog.set_level(logging.CRITICAL, "sockio")
+    session = EngineSession(server.port, 4)
+    known = weakref.ref(server.registry.sockets[session.sid])
+    gc.collect()
+    gc.disable()
+    try:
+        fault(session)
+        session.close()
+        eventually(lambda: known() is None, "it is freed")
+    finally:
+        gc.enable()
