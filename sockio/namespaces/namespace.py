@@ -78,7 +78,8 @@ class BaseNamespace:
     your own, shared by all namespaces of the client), ``request`` (what you passed to
     ``socketio_manage``, or a ``webob.Request`` of the handshake), ``environ`` (the WSGI environ of
     the handshake, without the server's own objects), ``ns_name``, ``allowed_methods`` (the ACL),
-    ``jobs``, ``qs`` (the query of the connect packet).
+    ``jobs``, ``auth`` (what the page gave with the connect), ``qs`` (the query of the connect
+    packet), ``id`` (what the client is called towards others).
     """
 
     # The task that tells of a refusal, while it does.

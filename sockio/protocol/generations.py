@@ -1,23 +1,23 @@
 """What differs between the generations of Socket.IO, and bare Engine.IO: data and codecs.
 
-===========================  ==================  ====================  ====================
-\\                            0.9                 EIO=3 (1.x, 2.x)      EIO=4 (3.x, 4.x)
-===========================  ==================  ====================  ====================
-who starts heartbeats        server              client                server
-on which carriers            streams             all                   all
-silence is too long when     timeout after ours  interval + timeout    timeout after ours
-                                                 after theirs
-an idle poll ends by         a noop              the pong              the ping
-a poll that dies             session goes on     session ends          session ends
-a second poll                newest wins         session ends          session ends
-change of transport          same sid            probe, upgrade        probe, upgrade
-global namespace             with the session    by itself             asked for
-its end                      the session's       its own               its own
-a client is to others        its sid             an id of its own      an id of its own
-a packet that makes no sense  is answered        ends the session      ends the session
-binary                       not there           attachments           attachments
-several packets in one body  U+FFFD framing      lengths, or binary    U+001E
-===========================  ==================  ====================  ====================
+=============================  ==================  ====================  ====================
+\\                              0.9                 EIO=3 (1.x, 2.x)      EIO=4 (3.x, 4.x)
+=============================  ==================  ====================  ====================
+who starts heartbeats          server              client                server
+on which carriers              streams             all                   all
+silence is too long when       timeout after ours  interval + timeout    timeout after ours
+                                                   after theirs
+an idle poll ends by           a noop              the pong              the ping
+a poll that dies               session goes on     session ends          session ends
+a second poll                  newest wins         session ends          session ends
+change of transport            same sid            probe, upgrade        probe, upgrade
+global namespace               with the session    by itself             asked for
+its end                        the session's       its own               its own
+a client is to others          its sid             an id of its own      an id of its own
+a packet that makes no sense   is answered         ends the session      ends the session
+binary                         not there           attachments           attachments
+several packets in one body    U+FFFD framing      lengths, or binary    U+001E
+=============================  ==================  ====================  ====================
 
 A :class:`Generation` answers these questions; nobody asks which one it is. Bytes pass through it in
 three forms: a *message* is what Engine.IO carries (a text or bytes), a *packet* is a message with
