@@ -28,6 +28,8 @@ __all__ = ["FAST_PATHS", "GENERATIONS", "OPTIONS", "Option", "Settings"]
 INBOX_BYTES = 4_000_000
 #: Bytes of events that are kept for who comes back, where a setting says nothing of them.
 RECOVERY_BYTES = 10_000_000
+#: Bytes from which a message is compressed, where a setting says only that.
+COMPRESSED = 1024
 #: Sessions of all addresses together, where a setting says nothing of them.
 SESSIONS = 100_000
 
@@ -181,6 +183,16 @@ def _recovery(value: Any) -> tuple[float, int] | None:
     return _seconds(items[0]), _count(items[1])
 
 
+def _compression(value: Any) -> int | None:
+    """Bytes; yes is from a kilobyte on, as ws has it."""
+    if value is None or value is False or value == "":
+        return None
+    if isinstance(value, str) and not value.strip().isdigit():
+        value = _flag(value)
+        return COMPRESSED if value else None
+    return COMPRESSED if value is True else _count(value)
+
+
 def _rate(value: Any) -> Rate | None:
     if value is None or value == "":
         return None
@@ -290,6 +302,11 @@ class Settings:
         "base64",
         _one_of("base64", "refuse"),
         "bytes toward clients of 0.9: 'base64' writes {\"base64\": ...}, 'refuse' is an error",
+    )
+    compression: int | None = _option(
+        None,
+        _compression,
+        "bytes from which websocket messages of clients since 1.0 are compressed; None is never",
     )
     bare: bool = _option(
         False, _flag, "whether clients of Engine.IO speak no Socket.IO: their messages come as such"

@@ -27,7 +27,17 @@ class Outgoing:
     stop a writer.
     """
 
-    __slots__ = ("alone", "attachments", "data", "endpoint", "frame", "size", "text", "volatile")
+    __slots__ = (
+        "alone",
+        "attachments",
+        "data",
+        "deflated",
+        "endpoint",
+        "frame",
+        "size",
+        "text",
+        "volatile",
+    )
 
     def __init__(
         self, text: str, endpoint: str = "", *, volatile: bool = False, alone: bool = False
@@ -55,6 +65,8 @@ class Outgoing:
         self.volatile = volatile
         #: Travels in a batch of its own (the first poll is answered by ``1::`` and nothing else).
         self.alone = alone
+        #: The same in compressed frames, made by the first websocket that writes those.
+        self.deflated: Outgoing | None = None
         #: The websocket frame, made by the first websocket that writes this packet.
         self.frame: bytes | None = None
 

@@ -19,6 +19,7 @@ from ..sessions.outbox import Outgoing
 from .answers import Header
 from .base import WSGIApplication
 from .connection import can_upgrade
+from .deflate import Extension, agreed, deflated_frame
 from .foreign import serve_foreign
 from .framing import FrameReader, binary_frame, text_frame
 from .request import Request
@@ -74,9 +75,17 @@ class EngineWebSocket:
         if ready_made is not None and is_foreign(ready_made):
             return serve_foreign(ready_made, self.name, self.runtime, "", session)
 
+        kind, reader = (TextCarrier if socket.base64 else WebSocketCarrier), None
+        threshold = self.settings.compression
+        if threshold is not None and ready_made is None and not socket.base64:
+            agreement = agreed(request.environ.get("HTTP_SEC_WEBSOCKET_EXTENSIONS", ""))
+            if agreement is not None:
+                header, extension = agreement
+                more = [*more, header]
+                kind, reader = DeflatingCarrier, self.make_reader(extension)
+
         def connected(stream: Stream, early: bytes) -> None:
-            kind = TextCarrier if socket.base64 else WebSocketCarrier
-            carrier = kind(self, stream, session)
+            carrier = kind(self, stream, session, reader)
             if self.generation.global_namespace is None and session is socket:
                 runtime = self.runtime
                 runtime.at(runtime.now() + BREATH, lambda: carrier.start(early))
@@ -86,9 +95,12 @@ class EngineWebSocket:
         detach = "detach" not in self.settings.without
         return upgrade(request.environ, self.runtime, connected, detach=detach, more=more)
 
-    def make_reader(self) -> FrameReader:
+    def make_reader(self, extension: Extension | None = None) -> FrameReader:
         return FrameReader(
-            self.settings.max_payload, short_way=self.reads_frames_shortly, binary=True
+            self.settings.max_payload,
+            short_way=self.reads_frames_shortly,
+            binary=True,
+            extension=extension,
         )
 
     def frame_of(self, packet: Outgoing) -> bytes:
@@ -96,11 +108,43 @@ class EngineWebSocket:
         if not packet.attachments:
             return text_frame(packet.data)
         frames = [text_frame(packet.data)] if packet.data else []
-        for attachment in packet.attachments:
-            frame = self.generation.frame(attachment, False)
-            assert isinstance(frame, bytes)
-            frames.append(binary_frame(frame))
+        return b"".join(frames + [binary_frame(each) for each in self._attachments_of(packet)])
+
+    def deflated_frames_of(self, packet: Outgoing) -> bytes:
+        """The same, compressed."""
+        frames = [deflated_frame(packet.data, binary=False)] if packet.data else []
+        frames += [deflated_frame(each, binary=True) for each in self._attachments_of(packet)]
         return b"".join(frames)
+
+    def _attachments_of(self, packet: Outgoing) -> list[bytes]:
+        frames = [self.generation.frame(each, False) for each in packet.attachments]
+        return [frame for frame in frames if isinstance(frame, bytes)]
+
+
+class DeflatingCarrier(WebSocketCarrier):
+    """A websocket whose client takes compressed messages."""
+
+    __slots__ = ()
+
+    def write(self, packet: Outgoing) -> bool:
+        return super().write(self._deflated(packet))
+
+    def _frame_of(self, packet: Outgoing) -> bytes:
+        return super()._frame_of(self._deflated(packet))
+
+    def _deflated(self, packet: Outgoing) -> Outgoing:
+        """The packet in compressed frames, which it shares with all who take such; itself where
+        that would save nothing."""
+        transport = self._transport
+        assert isinstance(transport, EngineWebSocket)
+        threshold = transport.settings.compression
+        if threshold is None or packet.size < threshold:
+            return packet
+        if packet.deflated is None:
+            shared = Outgoing("", packet.endpoint, volatile=packet.volatile)
+            shared.frame = transport.deflated_frames_of(packet)
+            packet.deflated = shared
+        return packet.deflated
 
 
 class TextCarrier(WebSocketCarrier):

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from websockets.datastructures import Headers
+from websockets.extensions import Extension
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request
 from websockets.protocol import OPEN, State
@@ -52,6 +53,9 @@ _GOODBYES = {
 #: The largest second byte, without its mask bit, of all the other kinds of frames that there are:
 #: text and binary in fragments, binary, their continuations and end; close, ping, pong.
 _LARGEST = {0x01: 127, 0x02: 127, 0x82: 127, 0x00: 127, 0x80: 127, 0x88: 125, 0x89: 125, 0x8A: 125}
+
+#: The same where a message may be compressed, which the first of its frames says.
+_DEFLATED = {**_LARGEST, 0xC1: 127, 0xC2: 127, 0x41: 127, 0x42: 127}
 
 #: The heads of text frames whose length fits the second byte, by that length.
 _SHORT_HEADS = [Frame(_TEXT, bytes(size)).serialize(mask=False)[:2] for size in range(126)]
@@ -196,6 +200,7 @@ class FrameReader:
 
     __slots__ = (
         "_binary",
+        "_extension",
         "_fragments",
         "_limit",
         "_needed",
@@ -207,7 +212,16 @@ class FrameReader:
         "shortly",
     )
 
-    def __init__(self, max_size: int, *, short_way: bool = True, binary: bool = False) -> None:
+    def __init__(
+        self,
+        max_size: int,
+        *,
+        short_way: bool = True,
+        binary: bool = False,
+        extension: Extension | None = None,
+    ) -> None:
+        # What was agreed on with the client beside the protocol itself.
+        self._extension = extension
         # Whether messages may be bytes.
         self._binary = binary
         # The kind of message whose fragments are arriving.
@@ -238,6 +252,7 @@ class FrameReader:
             if len(self._rest) < self._needed:
                 return messages
             bunch, self._rest = self._rest, None
+        largest = _LARGEST if self._extension is None else _DEFLATED
         position, end = 0, len(bunch)
         while not self.over:
             # RFC 6455, 5.2: two bytes, more for a longer payload's length, four of the mask.
@@ -246,7 +261,7 @@ class FrameReader:
                 break
             kind = bunch[position]
             size = bunch[position + 1] - 128
-            if kind != _WHOLE_TEXT and not 0 <= size <= _LARGEST.get(kind, -1):
+            if kind != _WHOLE_TEXT and not 0 <= size <= largest.get(kind, -1):
                 # Without a mask, or of no known kind: an error, whatever comes next.
                 return self._leave_to_library(bunch[position:], messages)
             if size < 126:
@@ -307,6 +322,8 @@ class FrameReader:
         if protocol is None:
             # It counts fragments of one message together against max_size as they arrive.
             protocol = ServerProtocol(state=OPEN, max_size=self._limit, logger=_quiet)
+            if self._extension is not None:
+                protocol.extensions = [self._extension]
             self._protocol = protocol
         protocol.receive_data(data)
         for frame in protocol.events_received():

@@ -120,7 +120,13 @@ class WebSocketCarrier:
         "name",
     )
 
-    def __init__(self, transport: Frames, stream: Stream, socket: Socket | None) -> None:
+    def __init__(
+        self,
+        transport: Frames,
+        stream: Stream,
+        socket: Socket | None,
+        reader: FrameReader | None = None,
+    ) -> None:
         self.name = transport.name
         self._transport = transport
         self._runtime: Runtime = transport.runtime
@@ -130,7 +136,7 @@ class WebSocketCarrier:
         # What leaves at the end of the present turn, if anything.
         self._collected: bytes | list[bytes] | None = None
         self._socket = socket
-        self._reader = transport.make_reader()
+        self._reader = transport.make_reader() if reader is None else reader
         # What the kernel did not take of the frame (or joined frames) being written.
         self._tail: memoryview | None = None
         # Pongs that come behind the tail.

@@ -54,6 +54,7 @@ THIRD_PARTY = {
     "pytest": {"testing.pytest_plugin"},
     "websockets": {
         "transports.framing",
+        "transports.deflate",
         "testing.engine",
         "testing.wires",
         "integrations.django.rawsocket",
