@@ -68,7 +68,6 @@ def check_origin(settings: Settings, environ: Mapping[str, Any], *, script: bool
     """Raise ``RequestRefused`` when the request's origin may not talk to this server (403), or
     when nobody can say (500). ``script`` says that it is answered by a script."""
     proxies = settings.trusted_proxies
-    source = source_of(environ)
     try:
         if is_allowed(settings.origins, environ, proxies, script=script):
             return
@@ -83,9 +82,10 @@ def check_origin(settings: Settings, environ: Mapping[str, Any], *, script: bool
             _FAILED,
             ERROR,
             code="origins-failed",
-            detail=f"the callable in origins, given {(source or 'None')[:100]!r}, raised "
-            f"{error!r}; it is to return True or False, for None (no source) as well",
+            detail=f"the callable in origins, given {(source_of(environ) or 'None')[:100]!r}, "
+            f"raised {error!r}; it is to return True or False, for None (no source) as well",
         ) from error
+    source = source_of(environ)
     if source is None and script:
         raise RequestRefused(
             _FORBIDDEN,

@@ -132,7 +132,8 @@ class EngineRequests:
                 "transport-not-offered",
                 f"{route.transport[:40]!r} is not among {', '.join(self._names) or 'none'}",
             )
-        if not request.environ.get("HTTP_ORIGIN", "").isprintable():
+        origin = request.environ.get("HTTP_ORIGIN")
+        if origin is not None and not origin.isprintable():
             raise EngineRefused(EngineError.BAD_REQUEST, "bad-origin", "it has control characters")
         if route.transport == _POLLING:
             check_callback(request)

@@ -59,9 +59,8 @@ def parse_path(rest: str) -> Route | None:
 def _engine(query: str) -> Route:
     transport = sid = ""
     for part in query.split("&"):
-        name, _, value = part.partition("=")
-        if name == "transport":
-            transport = transport or value
-        elif name == "sid":
-            sid = sid or value
+        if part[:10] == "transport=":
+            transport = transport or part[10:]
+        elif part[:4] == "sid=":
+            sid = sid or part[4:]
     return Route(Route.ENGINE, transport, sid, revision_in(query) or 0)

@@ -144,8 +144,13 @@ class Inbox:
     def full(self) -> bool:
         """Whether as much waits as may. Who is told so waits for :meth:`makes_room`."""
         # Asked with every read.
-        packets, size = self._load() if self._answers else (len(self.items), self.size)
         most, largest = self._bounds
+        if not self._answers:
+            if len(self.items) < most and self.size < largest:
+                return False
+            self.crowded = True
+            return True
+        packets, size = self._load()
         if packets >= most or size >= largest:
             self.crowded = True
             return True

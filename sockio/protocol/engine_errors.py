@@ -68,6 +68,8 @@ def revision_in(query: str) -> Literal[3, 4] | None:
     None is for a query without ``EIO``, with one that is neither 3 nor 4, and with more than one.
     The reference takes all of these for revision 3; its protocol suites want them refused.
     """
+    if query[:6] == "EIO=4&" and query.count("EIO=") == 1:
+        return 4  # as nearly all
     found = _REVISION.findall(query)
     if found == ["4"]:
         return 4

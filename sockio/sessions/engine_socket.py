@@ -224,11 +224,7 @@ class EngineSocket(Socket):
         if self.state is not _CONNECTED:
             return
         if type(frame) is str and frame[:1] == "4":
-            if frame[1:2] == "2" and not self._due and self.generation.global_namespace is not None:
-                # An event, as nearly all.
-                self.dispatcher.submit(frame[1:])
-            else:
-                self._receive_message(frame[1:])
+            self._receive_message(frame[1:])
             return
         try:
             kind, data = self.generation.read_frame(frame)
@@ -278,6 +274,15 @@ class EngineSocket(Socket):
         )
 
     def _receive_message(self, data: str | bytes) -> None:
+        if (
+            data[:1] == "2"
+            and isinstance(data, str)
+            and not self._due
+            and self.generation.global_namespace is not None
+        ):
+            # An event, as nearly all are.
+            self.dispatcher.submit(data)
+            return
         try:
             item = self._whole(data)
         except PacketError as error:
@@ -459,7 +464,8 @@ class EngineSocket(Socket):
     # ---- time
 
     def deadline(self) -> float | None:
-        own, join_by, due_by = super().deadline(), self._join_by, self._due_by
+        own = Socket.deadline(self)  # not by super(), which costs as much
+        join_by, due_by = self._join_by, self._due_by
         if (join_by is None and due_by is None) or self.state is not _CONNECTED:
             return own
         return min([each for each in (own, join_by, due_by) if each is not None])

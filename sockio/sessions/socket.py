@@ -357,8 +357,11 @@ class Socket(OldNames, Lifetime):
             self._fail(self._acks.clear(), f"the session ended: {reason}")
 
     def deadline(self) -> float | None:
+        # Asked with every request.
         own = self._alarm_at if self._alarm is not None else None
-        acks = None if self._acks is None else self._acks.deadline()
+        if self._acks is None:
+            return own
+        acks = self._acks.deadline()
         if own is None or acks is None:
             return acks if own is None else own
         return min(acks, own)

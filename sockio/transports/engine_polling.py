@@ -84,11 +84,10 @@ class EnginePolling:
     # ---- from the client
 
     def _post(self, request: Request, socket: EngineSocket) -> Answer:
-        if not request.may_block and (
-            request.body is None or socket.posting not in (None, request)
-        ):
+        another = socket.posting is not None and socket.posting is not request
+        if not request.may_block and (another or request.body is None):
             raise WouldBlock
-        if socket.posting not in (None, request):
+        if another:
             socket.violate(PacketError("a POST came while another was read"), logged=True)
             raise _second("POST")
         # Until it is answered: only then may the client send the next.
@@ -105,7 +104,7 @@ class EnginePolling:
         return answer
 
     def _take(self, request: Request, socket: EngineSocket) -> Answer:
-        body = self._read(request, socket)
+        body = request.body if request.body is not None else self._read(request, socket)
         packets, error = self._packets(request, body)
         if not request.may_block and (
             error is not None or len(packets) > PACKETS_PER_TURN or not socket.has_room(len(body))

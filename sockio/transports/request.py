@@ -64,9 +64,14 @@ class Request:
     def field(self, name: str) -> str | None:
         """The first value of a field of the query, or None."""
         query = self.query_string
-        # Taking a query apart costs more than all else here, and most lack the field.
-        if name not in query and "%" not in query:
-            return None
+        # Taking a query apart costs more than all else here, and most lack the field, though a
+        # session's id may have its letters.
+        if "%" not in query:
+            if name not in query:
+                return None
+            whole = f"&{query}&"
+            if f"&{name}=" not in whole and f"&{name}&" not in whole:
+                return None
         if self._fields is None:
             # Not WebOb's: that raises on escapes that are no UTF-8. The first of two values wins.
             self._fields = dict(reversed(parse_qsl(query, keep_blank_values=True)))
