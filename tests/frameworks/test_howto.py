@@ -8,7 +8,7 @@ from types import ModuleType
 
 import pytest
 
-from sockio.testing import EventFailed, LiveServer, Refused
+from sockio.testing import Client, EventFailed, LiveServer, Refused
 
 from ..support.pages import load, programs
 
@@ -74,7 +74,17 @@ def test_a_view_without_a_framework(program: Load, sockio_serve: Callable[..., L
 
 
 def test_every_recipe_is_tried() -> None:
-    tried = {"login", "session", "database", "jobs", "views", "threads", "cron", "not_too_fast"}
+    tried = {
+        "login",
+        "session",
+        "database",
+        "jobs",
+        "views",
+        "threads",
+        "cron",
+        "not_too_fast",
+        "tables",
+    }
     assert {name.removesuffix(".py") for name in programs("howto/recipes.md")} == tried
 
 
@@ -124,6 +134,27 @@ def test_a_database(site: Callable[[str], LiveServer]) -> None:
     with pytest.raises(EventFailed, match="Say something"):
         ada.call("user message", " ")
     assert server.connect("/chat").expect("history").args == [["hello"]]
+
+
+def test_a_namespace_for_each_table(site: Callable[[str], LiveServer]) -> None:
+    server = site("tables")
+
+    def sit_down(table: int) -> Client:
+        return server.connect(f"/table-{table}", generation="eio4")
+
+    ada, bob, eve = sit_down(1), sit_down(1), sit_down(2)
+    (name, _, table) = bob.expect("you are").args
+    assert (name, table) == (bob.id, 1)
+    ada.emit("whisper", bob.id, "fold")
+    assert bob.expect("whisper").args == [ada.id, "fold"]
+    ada.emit("whisper", eve.id, "fold")
+    bob.on("ready?", lambda: "yes")
+    assert ada.call("deal") == {bob.id: "yes"}
+    bob.expect("deal")
+    assert eve.heard() == eve.events[:1]
+    bob.drop()
+    server.wait_until(lambda: len(server.registry) == 2, "bob is gone")
+    assert ada.call("deal") == {}
 
 
 def test_background_jobs(program: Load, sockio_serve: Callable[..., LiveServer]) -> None:
