@@ -21,7 +21,7 @@ from ..runtime.gevent_runtime import ENDS_A_TASK
 from ..sessions.complaints import printable
 from ..sessions.socket import Socket
 from ..transports.answers import Answer, Head
-from .claims import Claim, is_answer_of_one
+from .claims import Claim, is_answer_of_one, is_handshake
 from .frameworks import is_about_the_answer, overhear
 
 __all__ = [
@@ -309,6 +309,11 @@ class ViewAnswer:
     def is_of_one(self) -> bool:
         """Whether a middleware has answered that nobody has met: it shows by its answer."""
         return not self._claim.taken and is_answer_of_one(self.status, self.headers, self._body)
+
+    @property
+    def lets_in(self) -> bool:
+        """Whether a client would read that it was let in, whoever says so."""
+        return is_handshake(self._body)
 
     @property
     def text(self) -> str:

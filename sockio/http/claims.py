@@ -24,7 +24,16 @@ from typing import Any, ClassVar, Protocol
 
 from ..runtime.gevent_runtime import ENDS_A_TASK
 
-__all__ = ["CLAIM", "Claim", "Inside", "Middleware", "PassedOn", "claim_of", "is_answer_of_one"]
+__all__ = [
+    "CLAIM",
+    "Claim",
+    "Inside",
+    "Middleware",
+    "PassedOn",
+    "claim_of",
+    "is_answer_of_one",
+    "is_handshake",
+]
 
 log = logging.getLogger("sockio")
 
@@ -50,8 +59,14 @@ _UNSEEN = (
     "environ, or in another process.%s"
 )
 
-#: What a handshake is answered with: the session id, two times in seconds, and the transports.
-_HANDSHAKE = re.compile(r"[^\s:]{1,200}:[0-9]*:[0-9]*:[a-z,-]+|io\.j\[[0-9]+\]\(.*", re.DOTALL)
+#: What a handshake is answered with: the session id, two times in seconds, and the transports; a
+#: client since 1.0 gets a packet, which may stand behind its length. Or a script that brings these.
+_HANDSHAKE = re.compile(
+    r"[^\s:]{1,200}:[0-9]*:[0-9]*:[a-z,-]+|io\.j\[[0-9]+\]\(.*"
+    r"|(?:[0-9]{1,9}:)?0\{\"sid\":.*|___eio\[[0-9]+\]\(.*",
+    re.DOTALL,
+)
+_TYPES = ("text/plain", "application/javascript", "text/javascript")
 
 
 class Middleware(Protocol):
@@ -317,11 +332,16 @@ def is_answer_of_one(status: str, headers: Iterable[tuple[str, str]], body: byte
     # A page that shows what it was asked for has not all of these.
     return (
         status.startswith("200")
-        and said.get("content-type", "").startswith(("text/plain", "application/javascript"))
+        and said.get("content-type", "").startswith(_TYPES)
         and said.get("cache-control") == "no-store"
         and said.get("x-content-type-options") == "nosniff"
-        and bool(_HANDSHAKE.fullmatch(body.decode("latin-1")))
+        and is_handshake(body)
     )
+
+
+def is_handshake(body: bytes) -> bool:
+    """Whether this, or its beginning, is what a client that was let in gets to read."""
+    return bool(_HANDSHAKE.fullmatch(body.decode("latin-1")))
 
 
 class PassedOn:

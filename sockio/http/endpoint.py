@@ -73,6 +73,22 @@ PATIENCE = 5.0
 _OLD_PATH = "/1/"
 #: What asks for a websocket.
 _UPGRADE = frozenset({"HTTP_UPGRADE", "HTTP_CONNECTION"})
+#: The handshakes that there are, by what they have behind the resource: an application may lead
+#: only some of them to the middleware that it has inside.
+_HANDSHAKES: tuple[tuple[str, dict[str, str]], ...] = (
+    (_OLD_PATH, {"QUERY_STRING": ""}),
+    ("/", {"QUERY_STRING": "EIO=4&transport=polling"}),
+    (
+        "/",
+        {
+            "QUERY_STRING": "EIO=4&transport=websocket",
+            "HTTP_CONNECTION": "Upgrade",
+            "HTTP_UPGRADE": "websocket",
+            "HTTP_SEC_WEBSOCKET_KEY": "c29ja2lvIGFza3Mgd2hvPw==",
+            "HTTP_SEC_WEBSOCKET_VERSION": "13",
+        },
+    ),
+)
 
 #: What belongs to one request, and not to the question.
 _NO_QUESTION = frozenset(
@@ -397,6 +413,12 @@ class Endpoint:
             return self.registry.get_socket(route.sid) is not None
         return route.admits and self.namespaces is None
 
+    def serves_alone(self, environ: Mapping[str, Any]) -> bool:
+        """Whether it is known, as far as one can, that no middleware inside of the application
+        answers such a request."""
+        inside = self.inside
+        return not inside.stands_in or (inside.knows(environ) and not inside.gives_way)
+
     def _another_serves(self, request: Request, *, admitting: bool = False) -> bool:
         """Whether a middleware inside of the application answers what comes here.
 
@@ -420,6 +442,8 @@ class Endpoint:
                 said = ""
             else:
                 said = self.look_inside(environ)
+                if ask_again and not said:
+                    said = self._look_elsewhere(environ)
                 if not said:
                     inside.learn(environ)
         except ENDS_A_TASK:
@@ -466,9 +490,28 @@ class Endpoint:
         status = said.status
         if status.startswith("5"):
             raise RuntimeError(f"the application answered {status}")
+        if said.lets_in:
+            return f"{status} with a session"
         # A page, or that there is none: whoever asks gets as far as that. Whatever else may come
         # from somebody in front who refuses strangers.
         return "" if status.startswith(_NOBODY) else status or "nothing"
+
+    def _look_elsewhere(self, environ: dict[str, Any]) -> str:
+        """The same question, as clients of other generations and transports would ask it. Blocks.
+        Does not raise for what goes wrong in the application: where a gate fails is one."""
+        if self.inside.gives_way or not self.inside.may_hide_one():
+            return ""
+        for behind, more in _HANDSHAKES:
+            path = f"/{self.settings.resource}{behind}"
+            try:
+                said = self.look_inside({**environ, **more, "PATH_INFO": path})
+            except ENDS_A_TASK:
+                raise
+            except BaseException as error:
+                said = f"by {type(error).__name__}"
+            if said or self.inside.gives_way:
+                return said
+        return ""
 
     def _pass_on(self, route: Route, request: Request) -> WSGIApplication:
         """Let the application answer, where another middleware is."""
@@ -480,7 +523,7 @@ class Endpoint:
             return PassedOn(self.app, claim, lambda: self.respond(route, request, alone=True))
         if not request.may_block:
             raise WouldBlock
-        if route.sid:
+        if route.sid or "HTTP_UPGRADE" in environ:
             # What is around the other middleware has to see a request that can be answered in
             # every way, and this one was begun where only we can.
             raise RequestRefused(

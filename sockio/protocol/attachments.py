@@ -17,6 +17,8 @@ from ..exceptions import PacketError, UsageError
 __all__ = ["Frames", "Slots", "fill", "find_slots", "take_out"]
 
 _MARK = "_placeholder"
+#: Values that hold no others.
+_PLAIN = frozenset((str, int, float, bool, type(None)))
 
 
 class Frames(NamedTuple):
@@ -64,20 +66,23 @@ def find_slots(value: list[Any], count: int) -> Slots:
     containers: list[list[Any] | dict[str, Any]] = [value]
     while containers:
         container = containers.pop()
-        items = container.items() if isinstance(container, dict) else enumerate(container)
-        for key, item in items:
+        values = container.values() if isinstance(container, dict) else container
+        # Many are told to be plain by one call.
+        if _PLAIN.issuperset(map(type, values)):
+            continue
+        for key, item in container.items() if isinstance(container, dict) else enumerate(container):
             if isinstance(item, dict):
-                if item.get(_MARK) is True:
-                    number = item.get("num")
-                    if type(number) is not int or not 0 <= number < count:
-                        raise PacketError(
-                            "a placeholder has no number of one of the packet's "
-                            f"{count} attachments"
-                        )
-                    slots.append((container, key, number))
-                else:
-                    containers.append(item)
-            elif isinstance(item, list):
+                if _MARK not in item or item[_MARK] is not True:
+                    if not _PLAIN.issuperset(map(type, item.values())):
+                        containers.append(item)
+                    continue
+                number = item.get("num")
+                if type(number) is not int or not 0 <= number < count:
+                    raise PacketError(
+                        f"a placeholder has no number of one of the packet's {count} attachments"
+                    )
+                slots.append((container, key, number))
+            elif item and isinstance(item, list):
                 containers.append(item)
     return slots
 

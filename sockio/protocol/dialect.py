@@ -191,13 +191,13 @@ def size_of(text: str) -> int:
     return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
 
 
-def check_nests(packet: Packet, data: str) -> None:
+def check_nests(packet: Packet, data: str, most: int = MAX_NESTS) -> None:
     """Raise ``PacketError`` for what would make so many objects that nobody else gets a turn while
     they are made, looked through for garbage, and forgotten."""
     count = data.count("[") + data.count("{")
-    if count > MAX_NESTS:
+    if count > most:
         raise PacketError(
-            f"a packet may have {MAX_NESTS} lists and objects, and this has {count}",
+            f"a packet may have {most} lists and objects, and this has {count}",
             endpoint=packet["endpoint"],
             ack_id=packet["id"] if packet.get("ack") == "data" else None,
         )

@@ -11,14 +11,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..exceptions import PacketError
-from .dialect import BaseCodec, check_nests, size_of
+from .dialect import MAX_NESTS, BaseCodec, check_nests, size_of
 from .echo import echo
 from .generations import Generation
 from .packet import JsonDumps, JsonLoads, Opened, Packet
 from .socketio_packet import DEFAULT_LIMITS, ModernPacket, PacketLimits
 from .strict_json import LARGE, default_json_dumps, default_json_loads
 
-__all__ = ["Attached", "Bundle", "EngineCodec", "attachments_due"]
+__all__ = ["MAX_NESTS_BESIDE_BYTES", "Attached", "Bundle", "EngineCodec", "attachments_due"]
+
+#: Opening brackets in a packet that bytes belong to: all of them are looked through for the places
+#: of those, which takes as long as to read them.
+MAX_NESTS_BESIDE_BYTES = MAX_NESTS // 2
 
 _COUNT = re.compile(r"[56]([0-9]{1,9})-", re.ASCII)
 
@@ -122,7 +126,10 @@ class EngineCodec(BaseCodec):
         def read(opened: Opened) -> Packet:
             packet, read_rest, item = opened
             if len(item) >= LARGE:
-                check_nests(packet, item if isinstance(item, str) else item.text)
+                if isinstance(item, str):
+                    check_nests(packet, item)
+                else:
+                    check_nests(packet, item.text, MAX_NESTS_BESIDE_BYTES)
             read_rest(packet, item, loads)
             return packet
 

@@ -6,7 +6,6 @@ to the interpreter and to how deep in calls it was already. This limit is the sa
 
 from __future__ import annotations
 
-import re
 from itertools import accumulate
 
 __all__ = ["MAX_DEPTH", "check_depth"]
@@ -15,11 +14,13 @@ MAX_DEPTH = 100
 """Arrays and objects inside each other. A function that calls itself for each level, by way of a
 few others, stays below Python's recursion limit of 1000."""
 
-# A string, be it cut short: in text that is no JSON its end may be missing.
-_STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
-# One more level and one less, as signed bytes; everything else is left out.
-_STEPS = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")
-_NO_STEPS = bytes(set(range(256)) - set(b"[{]}"))
+# Brackets alone, all of one kind; everything else is left out.
+_BRACKETS = bytes.maketrans(b"[{]}", b"(())")
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[{]}"))
+# One more level and one less, as signed bytes.
+_STEPS = bytes.maketrans(b"()", b"\x01\xff")
+#: How many levels are taken off at once: most that is large is flat.
+_AT_ONCE = 4
 
 
 def check_depth(text: str, max_depth: int = MAX_DEPTH) -> None:
@@ -31,7 +32,23 @@ def check_depth(text: str, max_depth: int = MAX_DEPTH) -> None:
     # Each level has two brackets, if it is JSON.
     if len(text) <= 2 * max_depth or text.count("[") + text.count("{") <= max_depth:
         return
-    steps = _STRING.sub("", text).encode("utf-8", "replace").translate(_STEPS, _NO_STEPS)
+    allowed = max_depth
+    brackets = _outside_strings(text).encode("utf-8", "replace").translate(_BRACKETS, _NO_BRACKETS)
+    for _ in range(min(_AT_ONCE, max_depth)):
+        # Whatever has nothing inside.
+        brackets = brackets.replace(b"()", b"")
+        max_depth -= 1
+        if not brackets:
+            return
+    steps = memoryview(brackets.translate(_STEPS)).cast("b")
     # Signed bytes: each step is 1 or -1, and all of it happens outside of Python's own code.
-    if max(accumulate(memoryview(steps).cast("b")), default=0) > max_depth:
-        raise ValueError(f"the JSON text is nested more than {max_depth} deep")
+    if max(accumulate(steps), default=0) > max_depth:
+        raise ValueError(f"the JSON text is nested more than {allowed} deep")
+
+
+def _outside_strings(text: str) -> str:
+    if "\\" in text:
+        # Escapes of what would end a string, or seem to escape its end.
+        text = text.replace("\\\\", "").replace('\\"', "")
+    # A string that is cut short goes to the end.
+    return "".join(text.split('"')[::2])

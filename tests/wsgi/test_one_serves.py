@@ -6,6 +6,7 @@ Its gate holds, its ``of()`` reaches the clients, and what is around it sees the
 from __future__ import annotations
 
 import functools
+import io
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
@@ -22,6 +23,8 @@ from sockio.http import endpoint
 from sockio.server import SocketIOServer
 from sockio.testing import LiveServer, Refused
 
+from ..support.raw_http import Answer, Connection
+from ..support.raw_websocket import upgrade_request
 from ..support.servers import Served, not_ours
 
 StartResponse = Callable[..., Any]
@@ -791,12 +794,128 @@ def test_the_inner_one_serves_from_another_task(
     assert len(told) == (0 if "wsgi." in kept else 1)
 
 
+HANDSHAKES = {
+    "0.9": ("/socket.io/1/", False),
+    "polling": ("/socket.io/?EIO=4&transport=polling", False),
+    "eio3": ("/socket.io/?EIO=3&transport=polling", False),
+    "websocket": ("/socket.io/?EIO=4&transport=websocket", True),
+}
+
+
+def handshake(server: Served, way: str) -> Answer:
+    """The answer to a client's first request."""
+    path, upgrades = HANDSHAKES[way]
+    port = server.server.server_port
+    assert port is not None
+    with Connection(port) as connection:
+        if upgrades:
+            connection.send(upgrade_request(path, port))
+        else:
+            connection.request("GET", path)
+        return connection.answer()
+
+
+def leading(inside: App, *ways: str) -> App:
+    """Has a middleware for some of the handshakes, and pages for whoever comes otherwise."""
+
+    def app(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        if environ["PATH_INFO"].startswith("/socket.io/1/"):
+            way = "0.9"
+        else:
+            way = "websocket" if "HTTP_UPGRADE" in environ else "polling"
+        there = inside if way in ways else answering("404 Not Found")
+        return there(environ, start_response)
+
+    return app
+
+
+@pytest.mark.parametrize("first", [None, *HANDSHAKES])
+@pytest.mark.parametrize("leads", [("0.9",), ("polling", "websocket"), ("websocket",)])
+def test_a_gate_for_some_of_the_handshakes_holds_for_all(
+    serve: Serve, alone: None, leads: tuple[str, ...], first: str | None
+) -> None:
+    inner = SocketIOMiddleware(not_ours, {"": Secret}, authorize=lambda request: False)
+    server = serve(leading(inner, *leads), {"": Open})
+    if first is not None:
+        handshake(server, first)
+    for way in HANDSHAKES:
+        assert handshake(server, way).code >= 400
+    assert not server.server.outermost.registry.sockets
+    assert server.server.outermost.inside.gives_way
+
+
+def test_nobody_comes_in_where_such_a_question_fails(serve: Serve, alone: None) -> None:
+    inner = SocketIOMiddleware(not_ours, {"": Secret}, authorize=lambda request: False)
+    ready: list[bool] = []
+
+    def app(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        if environ["PATH_INFO"].startswith("/socket.io/1/") and not ready:
+            raise RuntimeError("not ready")
+        return leading(inner, "0.9")(environ, start_response)
+
+    server = serve(app, {"": Open})
+    refused = handshake(server, "polling")
+    assert (refused.code, refused.headers["x-sockio-refusal"]) == (403, "gate-not-seen")
+    ready.append(True)
+    assert handshake(server, "polling").code == 404
+    assert not server.server.outermost.registry.sockets
+
+
+@pytest.mark.parametrize("given", [{}, {"namespaces": {"": Open}}], ids=["view", "mapping"])
+@pytest.mark.parametrize("way", HANDSHAKES)
+@pytest.mark.parametrize("around", [closure, Slots])
+def test_the_inner_one_serves_who_comes_first(
+    serve: Serve, around: Callable[[App], App], given: dict[str, Any], way: str
+) -> None:
+    inner = SocketIOMiddleware(view, {"": Secret})
+    server = serve(around(inner), **given)
+    assert handshake(server, way).code == (101 if way == "websocket" else 200)
+    assert len(inner.registry.sockets) == 1
+
+
+@pytest.mark.parametrize("kept", [("wsgi.", "HTTP_"), ("HTTP_",)], ids=["body", "no body"])
+@pytest.mark.parametrize("given", [{}, {"namespaces": {"": Open}}], ids=["view", "mapping"])
+@pytest.mark.parametrize("way", ["polling", "eio3"])
+def test_the_inner_one_serves_later_clients_from_another_task(
+    serve: Serve, kept: tuple[str, ...], given: dict[str, Any], way: str
+) -> None:
+    inner = SocketIOMiddleware(view, {"": Secret})
+    server = serve(rebuilding(elsewhere(inner, in_a_greenlet), *kept), **given)
+    for _ in range(2):
+        assert handshake(server, way).code == 200
+    assert inner.registry.sockets
+    assert not server.server.outermost.registry.sockets
+
+
+@pytest.mark.parametrize("way", ["0.9", "polling", "eio3"])
+def test_nobody_comes_in_where_a_page_lets_somebody_in(serve: Serve, alone: None, way: str) -> None:
+    """What makes pages of answers leaves nothing of them but the text."""
+    inner = SocketIOMiddleware(not_ours, {"": Secret})
+
+    def makes_pages(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        def start(status: str, headers: Any, exc_info: Any = None) -> Any:
+            return start_response(status, [("Content-Type", "text/html")])
+
+        known = {k: v for k, v in environ.items() if k in _NAMED}
+        answer = elsewhere(inner, in_a_greenlet)
+        return answer({**known, "wsgi.input": io.BytesIO()}, start)
+
+    server = serve(makes_pages, {"": Open})
+    refused = handshake(server, way)
+    assert (refused.code, refused.headers["x-sockio-refusal"]) == (403, "gate-not-seen")
+    assert not server.server.outermost.registry.sockets
+
+
 def test_a_page_that_shows_what_it_was_asked_for_is_none(serve: Serve, alone: None) -> None:
     def shows(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         start_response("200 OK", [("Content-Type", "text/plain; charset=UTF-8")])
         return [environ["QUERY_STRING"].encode()]
 
-    for path in ("/socket.io/1/?a:15:25:websocket", "/socket.io/1/?io.j[0](1);"):
+    for path in (
+        "/socket.io/1/?a:15:25:websocket",
+        "/socket.io/1/?io.j[0](1);",
+        '/socket.io/1/?0{"sid":"a"}',
+    ):
         server = serve(shows, {"": Secret})
         assert server.browser().get(path).status == 200
         assert server.connect().connected

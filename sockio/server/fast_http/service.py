@@ -127,7 +127,11 @@ class Service:
             and "CONTENT_LENGTH" not in environ
             and environ.get("HTTP_UPGRADE", "").lower() == "websocket"
             and isinstance(self.endpoint.transport_of(route), (WebSocket, EngineWebSocket))
-            and (bool(route.sid) or route.version == Route.ENGINE)
+            and (
+                bool(route.sid)
+                # A middleware inside opens its own, which takes a request that can be passed on.
+                or (route.version == Route.ENGINE and self.endpoint.serves_alone(environ))
+            )
         )
 
     def wire(self, answer: Answer, closing: bool) -> bytes:
