@@ -1,28 +1,21 @@
-"""What differs between the generations of Socket.IO, and bare Engine.IO: data and codecs.
+"""What differs between the two revisions of Engine.IO that there are clients of: data and codecs.
 
-=============================  ==================  ====================  ====================
-\\                              0.9                 EIO=3 (1.x, 2.x)      EIO=4 (3.x, 4.x)
-=============================  ==================  ====================  ====================
-who starts heartbeats          server              client                server
-on which carriers              streams             all                   all
-silence is too long when       timeout after ours  interval + timeout    timeout after ours
-                                                   after theirs
-an idle poll ends by           a noop              the pong              the ping
-a poll that dies               session goes on     session ends          session ends
-a second poll                  newest wins         session ends          session ends
-change of transport            same sid            probe, upgrade        probe, upgrade
-global namespace               with the session    by itself             asked for
-its end                        the session's       its own               its own
-a client is to others          its sid             an id of its own      an id of its own
-a packet that makes no sense   is answered         ends the session      ends the session
-binary                         not there           attachments           attachments
-several packets in one body    U+FFFD framing      lengths, or binary    U+001E
-=============================  ==================  ====================  ====================
+=============================  ====================  ====================
+\\                              EIO=3 (1.x, 2.x)      EIO=4 (3.x, 4.x)
+=============================  ====================  ====================
+who starts heartbeats          client                server
+silence is too long when       interval + timeout    timeout after ours
+                               after theirs
+global namespace               by itself             asked for
+who lost the connection        is new                may recover
+several packets in one body    lengths, or binary    U+001E
+=============================  ====================  ====================
 
-A :class:`Generation` answers these questions; nobody asks which one it is. Bytes pass through it in
-three forms: a *message* is what Engine.IO carries (a text or bytes), a *packet* is a message with
-its type (a text, or the bytes of a binary message), and a *frame* is what one websocket frame
-holds. In 0.9 all three are the same text.
+A :class:`Generation` answers these questions; nobody asks which one it is. What both have in common
+and 0.9 (:mod:`sockio.protocol.dialect`) has not is in :mod:`sockio.sessions.engine_socket`. Bytes
+pass through it in three forms: a *message* is what Engine.IO carries (a text or bytes), a *packet*
+is a message with its type (a text, or the bytes of a binary message), and a *frame* is what one
+websocket frame holds.
 """
 
 from __future__ import annotations
@@ -33,12 +26,9 @@ from enum import Enum
 from functools import partial
 from typing import Any, NamedTuple
 
-from ..exceptions import PacketError, UsageError
-from . import packet as packet_v09
-from . import payload as payload_v09
+from ..exceptions import UsageError
 from .assembler import Assembler
-from .engine_errors import revision_in
-from .engine_limits import Decoded, PayloadLimits, stopped
+from .engine_limits import Decoded, PayloadLimits
 from .engine_packet import (
     EnginePacket,
     decode_packet_v3,
@@ -65,21 +55,11 @@ __all__ = [
     "EIO3_BARE",
     "EIO4",
     "EIO4_BARE",
-    "V09",
-    "BadPacket",
-    "Binary",
-    "ClientName",
     "Generation",
     "GlobalNamespace",
     "Heartbeat",
-    "HeartbeatCarriers",
-    "IdlePoll",
-    "LostPoll",
-    "SecondPoll",
     "Side",
     "Silence",
-    "TransportChange",
-    "generation_in",
 ]
 
 
@@ -88,13 +68,6 @@ class Side(Enum):
 
     SERVER = "server"
     CLIENT = "client"
-
-
-class HeartbeatCarriers(Enum):
-    """Where heartbeats are."""
-
-    STREAMS = "streams"
-    ALL = "all"
 
 
 class Silence(NamedTuple):
@@ -109,70 +82,15 @@ class Silence(NamedTuple):
 
 class Heartbeat(NamedTuple):
     starts: Side
-    on: HeartbeatCarriers
     silence: Silence
 
 
-class IdlePoll(Enum):
-    """What ends a poll that has nothing to say; the value is the packet, as text."""
-
-    #: After the poll duration.
-    NOOP = "8::"
-    #: When it is time for a ping.
-    PING = "2"
-    #: When the client's ping was read.
-    PONG = "3"
-
-
-class LostPoll(Enum):
-    """What comes of a poll whose connection broke while it was held."""
-
-    SESSION_GOES_ON = "session goes on"
-    SESSION_ENDS = "session ends"
-
-
-class SecondPoll(Enum):
-    """What comes of a poll beside a held one."""
-
-    NEWEST_WINS = "newest wins"
-    SESSION_ENDS = "session ends"
-
-
-class TransportChange(Enum):
-    """How a client goes over to another transport."""
-
-    #: It connects by the other with the same sid.
-    TAKE_OVER = "take over"
-    #: Only from polling to a websocket: ``2probe``, ``3probe``, ``5``.
-    PROBE = "probe"
-
-
 class GlobalNamespace(NamedTuple):
-    """How the namespace "" begins and ends."""
+    """How the namespace "" begins. It ends as any other."""
 
     #: Whether a client has to connect it as any other.
     asked_for: bool
-    #: Whether the session ends with it.
-    ends_session: bool
 
-
-class BadPacket(Enum):
-    """What comes of a packet that makes no sense."""
-
-    ANSWERED = "answered"
-    SESSION_ENDS = "session ends"
-
-
-class Binary(Enum):
-    """How bytes travel in events and acks."""
-
-    NONE = "none"
-    ATTACHMENTS = "attachments"
-
-
-ClientName = Callable[[str, str, str], str]
-"""A client's name to others in a namespace: from the session's sid, the namespace, and a random id
-of the client in that namespace."""
 
 Messages = tuple[str | bytes, ...]
 """One encoded packet: a text with the attachments that have to follow it at once."""
@@ -187,18 +105,11 @@ class Generation:
     """One generation of clients. Compared by identity: there is one object of each."""
 
     name: str
-    #: The revision of Engine.IO, as ``EIO`` in the query says it; None before there was one.
-    engine: int | None
+    #: The revision of Engine.IO, as ``EIO`` in the query says it.
+    engine: int
     heartbeat: Heartbeat
-    idle_poll: IdlePoll
-    lost_poll: LostPoll
-    second_poll: SecondPoll
-    transport_change: TransportChange
     #: None where there are no namespaces.
     global_namespace: GlobalNamespace | None
-    client_name: ClientName
-    bad_packet: BadPacket
-    binary: Binary
     #: Whether clients can come back to what they had (connection state recovery).
     recovers: bool
     #: What is sent as a heartbeat, or in answer to the client's.
@@ -251,76 +162,6 @@ class Generation:
     ) -> Callable[[], Feed]:
         """:attr:`make_feed` with its defaults."""
         return self.make_feed(json_loads, limits)
-
-
-# 0.9: one text is message, packet and frame.
-
-
-def _encode_v09(json_dumps: JsonDumps, ascii_only: bool, max_attachments: int) -> Encode:
-    return lambda packet: (packet_v09.encode(packet, json_dumps),)
-
-
-def _feed_v09(json_loads: JsonLoads, limits: PacketLimits) -> Callable[[], Feed]:
-    def feed(message: str | bytes) -> ModernPacket:
-        packet: Any = packet_v09.decode(message, json_loads)
-        read: ModernPacket = packet
-        return read
-
-    return lambda: feed
-
-
-def _texts(packets: Sequence[str | bytes]) -> list[str]:
-    texts = [packet for packet in packets if isinstance(packet, str)]
-    if len(texts) != len(packets):
-        raise UsageError("this generation carries text only")
-    return texts
-
-
-def _read_frame_v09(frame: str | bytes) -> EnginePacket:
-    return "message", frame
-
-
-def _read_payload_v09(body: str | bytes, limits: PayloadLimits) -> Decoded:
-    # All or nothing, as ever.
-    try:
-        if len(body) > limits.max_bytes:
-            raise PacketError(f"a payload of {len(body)} is larger than {limits.max_bytes}")
-        text = body if isinstance(body, str) else body.decode()
-        packets = payload_v09.decode_payload(text, limits.max_packets)
-        return [("message", packet) for packet in packets], None
-    except PacketError as error:
-        return stopped([], error)
-    except UnicodeDecodeError as error:
-        return [], PacketError(f"the payload is not UTF-8 (at byte {error.start})")
-
-
-V09 = Generation(
-    name="0.9",
-    engine=None,
-    heartbeat=Heartbeat(Side.SERVER, HeartbeatCarriers.STREAMS, Silence(counts_interval=False)),
-    idle_poll=IdlePoll.NOOP,
-    lost_poll=LostPoll.SESSION_GOES_ON,
-    second_poll=SecondPoll.NEWEST_WINS,
-    transport_change=TransportChange.TAKE_OVER,
-    global_namespace=GlobalNamespace(asked_for=False, ends_session=True),
-    client_name=lambda sid, namespace, own: sid,
-    bad_packet=BadPacket.ANSWERED,
-    binary=Binary.NONE,
-    recovers=False,
-    heartbeat_packet="2::",
-    ascii_only=False,
-    make_encode=_encode_v09,
-    make_feed=_feed_v09,
-    head=lambda text: packet_v09.opened(text)[0],
-    make_opened=lambda limits: packet_v09.opened,
-    packets=list,
-    frame=lambda packet, base64: packet,
-    read_frame=_read_frame_v09,
-    payload=lambda packets, binary: payload_v09.encode_payload(_texts(packets)),
-    read_payload=_read_payload_v09,
-    read_binary_payload=None,
-)
-"""Clients 0.7 to 0.9."""
 
 
 # Engine.IO: messages have a type, and may be binary.
@@ -376,15 +217,8 @@ def _payload_v3(packets: Sequence[str | bytes], binary: bool) -> str | bytes:
 EIO4 = Generation(
     name="eio4",
     engine=4,
-    heartbeat=Heartbeat(Side.SERVER, HeartbeatCarriers.ALL, Silence(counts_interval=False)),
-    idle_poll=IdlePoll.PING,
-    lost_poll=LostPoll.SESSION_ENDS,
-    second_poll=SecondPoll.SESSION_ENDS,
-    transport_change=TransportChange.PROBE,
-    global_namespace=GlobalNamespace(asked_for=True, ends_session=False),
-    client_name=lambda sid, namespace, own: own,
-    bad_packet=BadPacket.SESSION_ENDS,
-    binary=Binary.ATTACHMENTS,
+    heartbeat=Heartbeat(Side.SERVER, Silence(counts_interval=False)),
+    global_namespace=GlobalNamespace(asked_for=True),
     recovers=True,
     heartbeat_packet="2",
     ascii_only=False,
@@ -405,12 +239,11 @@ EIO3 = replace(
     EIO4,
     name="eio3",
     engine=3,
-    heartbeat=Heartbeat(Side.CLIENT, HeartbeatCarriers.ALL, Silence(counts_interval=True)),
-    idle_poll=IdlePoll.PONG,
+    heartbeat=Heartbeat(Side.CLIENT, Silence(counts_interval=True)),
     recovers=False,
     heartbeat_packet="3",
     ascii_only=True,
-    global_namespace=GlobalNamespace(asked_for=False, ends_session=False),
+    global_namespace=GlobalNamespace(asked_for=False),
     make_encode=_encode_socketio(4),
     make_feed=_feed_socketio(4),
     head=make_head(4),
@@ -454,7 +287,6 @@ EIO3_BARE, EIO4_BARE = (
         generation,
         name=f"{generation.name} bare",
         global_namespace=None,
-        client_name=lambda sid, namespace, own: own,
         recovers=False,
         make_encode=_encode_bare,
         make_feed=_feed_bare,
@@ -464,14 +296,3 @@ EIO3_BARE, EIO4_BARE = (
     for generation in (EIO3, EIO4)
 )
 """Engine.IO without Socket.IO: each message, a str or bytes, is a packet of type ``message``."""
-
-
-def generation_in(query: str, *, bare: bool = False) -> Generation | None:
-    """The generation that a raw query string asks for by ``EIO``, or None where it asks for none
-    that there is. (0.9 has no such parameter; it is known by its path.)"""
-    revision = revision_in(query)
-    if revision is None:
-        return None
-    if bare:
-        return EIO4_BARE if revision == 4 else EIO3_BARE
-    return EIO4 if revision == 4 else EIO3

@@ -136,8 +136,8 @@ class EngineSocket(Socket):
         return rules is None or not rules.asked_for
 
     def ends_with(self, endpoint: str) -> bool:
-        rules = self.generation.global_namespace
-        return rules is None or (rules.ends_session and endpoint == "")
+        # Where there are no namespaces.
+        return self.generation.global_namespace is None
 
     # ---- names
 
@@ -149,8 +149,7 @@ class EngineSocket(Socket):
             data = packet.get("data")
             stay = self._recovery.take_up(endpoint, data if isinstance(data, dict) else {})
         if stay is None:
-            own = secrets.token_urlsafe(NAME_BYTES)
-            name = self.generation.client_name(self.sessid, endpoint, own)
+            name = secrets.token_urlsafe(NAME_BYTES)
             stay = None if self._recovery is None else self._recovery.begin(name)
         else:
             name = stay.name

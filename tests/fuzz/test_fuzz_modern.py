@@ -24,7 +24,7 @@ from sockio.protocol.engine_payload_v3 import (
     encode_payload_v3,
 )
 from sockio.protocol.engine_payload_v4 import decode_payload_v4, encode_payload_v4
-from sockio.protocol.generations import EIO3, EIO3_BARE, EIO4, EIO4_BARE, V09, Generation
+from sockio.protocol.generations import EIO3, EIO3_BARE, EIO4, EIO4_BARE, Generation
 from sockio.protocol.jsonp import decode_form, decode_script
 from sockio.protocol.socketio_packet import RESERVED_EVENTS
 from sockio.protocol.socketio_reader import make_reader
@@ -180,7 +180,7 @@ def test_bodies_of_bytes_are_packets_and_maybe_an_error(body: bytes) -> None:
             check_refusal(error)
 
 
-EVERY = [V09, EIO3, EIO4, EIO3_BARE, EIO4_BARE]
+EVERY = [EIO3, EIO4, EIO3_BARE, EIO4_BARE]
 
 
 @pytest.mark.parametrize("generation", EVERY, ids=lambda generation: generation.name)

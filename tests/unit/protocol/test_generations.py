@@ -13,20 +13,11 @@ from sockio.protocol.generations import (
     EIO3_BARE,
     EIO4,
     EIO4_BARE,
-    V09,
-    BadPacket,
-    Binary,
     Generation,
-    HeartbeatCarriers,
-    IdlePoll,
-    LostPoll,
-    SecondPoll,
     Side,
-    TransportChange,
-    generation_in,
 )
 
-ALL = [V09, EIO3, EIO4]
+ALL = [EIO3, EIO4]
 EVERY = [*ALL, EIO3_BARE, EIO4_BARE]
 
 every = pytest.mark.parametrize("generation", EVERY, ids=lambda generation: generation.name)
@@ -36,71 +27,20 @@ def answers(question: Any) -> list[Any]:
     return [question(generation) for generation in ALL]
 
 
-# The table, row by row: 0.9, EIO=3, EIO=4.
+# The table, row by row: EIO=3, EIO=4.
 
 
 def test_who_starts_heartbeats() -> None:
-    starts = [Side.SERVER, Side.CLIENT, Side.SERVER]
+    starts = [Side.CLIENT, Side.SERVER]
     assert answers(lambda each: each.heartbeat.starts) == starts
 
 
-def test_on_which_carriers() -> None:
-    carriers = [HeartbeatCarriers.STREAMS, HeartbeatCarriers.ALL, HeartbeatCarriers.ALL]
-    assert answers(lambda each: each.heartbeat.on) == carriers
-
-
 def test_how_long_silence_may_be_after_the_last_heartbeat_of_who_starts_them() -> None:
-    assert answers(lambda each: each.heartbeat.silence.seconds(25, 20)) == [20, 45, 20]
-
-
-def test_what_ends_an_idle_poll() -> None:
-    assert answers(lambda each: each.idle_poll) == [IdlePoll.NOOP, IdlePoll.PONG, IdlePoll.PING]
-    assert answers(lambda each: each.idle_poll.value) == ["8::", "3", "2"]
-
-
-def test_what_comes_of_a_poll_that_dies() -> None:
-    ends = LostPoll.SESSION_ENDS
-    assert answers(lambda each: each.lost_poll) == [LostPoll.SESSION_GOES_ON, ends, ends]
-
-
-def test_what_comes_of_a_second_poll() -> None:
-    ends = SecondPoll.SESSION_ENDS
-    assert answers(lambda each: each.second_poll) == [SecondPoll.NEWEST_WINS, ends, ends]
-
-
-def test_how_transports_are_changed() -> None:
-    probe = TransportChange.PROBE
-    assert answers(lambda each: each.transport_change) == [TransportChange.TAKE_OVER, probe, probe]
+    assert answers(lambda each: each.heartbeat.silence.seconds(25, 20)) == [45, 20]
 
 
 def test_who_has_to_ask_for_the_global_namespace() -> None:
-    assert answers(lambda each: each.global_namespace.asked_for) == [False, False, True]
-
-
-def test_whose_end_the_global_namespace_s_end_is() -> None:
-    assert answers(lambda each: each.global_namespace.ends_session) == [True, False, False]
-
-
-@pytest.mark.parametrize(
-    ("namespace", "names"),
-    [
-        pytest.param("/chat", ["sid", "own", "own"], id="a namespace"),
-        pytest.param("", ["sid", "own", "own"], id="the global one"),
-        pytest.param("/", ["sid", "own", "own"], id="the global one, by name"),
-    ],
-)
-def test_who_a_client_is_to_others(namespace: str, names: list[str]) -> None:
-    assert answers(lambda each: each.client_name("sid", namespace, "own")) == names
-
-
-def test_what_comes_of_a_packet_that_makes_no_sense() -> None:
-    ends = BadPacket.SESSION_ENDS
-    assert answers(lambda each: each.bad_packet) == [BadPacket.ANSWERED, ends, ends]
-
-
-def test_how_bytes_travel() -> None:
-    attachments = Binary.ATTACHMENTS
-    assert answers(lambda each: each.binary) == [Binary.NONE, attachments, attachments]
+    assert answers(lambda each: each.global_namespace.asked_for) == [False, True]
 
 
 def test_bare_is_the_same_engine_without_namespaces() -> None:
@@ -108,26 +48,10 @@ def test_bare_is_the_same_engine_without_namespaces() -> None:
         assert bare.engine == engine.engine
         assert bare.heartbeat == engine.heartbeat
         assert bare.global_namespace is None
-        assert bare.client_name("sid", "", "own") == "own"
-
-
-@pytest.mark.parametrize(
-    ("query", "plain", "bare"),
-    [
-        pytest.param("EIO=4&transport=polling", EIO4, EIO4_BARE, id="4"),
-        pytest.param("EIO=3&transport=polling", EIO3, EIO3_BARE, id="3"),
-        pytest.param("transport=polling", None, None, id="missing"),
-        pytest.param("EIO=abc", None, None, id="garbled"),
-        pytest.param("EIO=5", None, None, id="unknown"),
-    ],
-)
-def test_which_one_is_asked_for(query: str, plain: Any, bare: Any) -> None:
-    assert generation_in(query) is plain
-    assert generation_in(query, bare=True) is bare
 
 
 def test_each_is_itself_only() -> None:
-    assert len(set(EVERY)) == len({each.name for each in EVERY}) == 5
+    assert len(set(EVERY)) == len({each.name for each in EVERY}) == 4
     assert all((a == b) == (a is b) for a in EVERY for b in EVERY)
 
 
@@ -142,7 +66,6 @@ P0 = '{"_placeholder":true,"num":0}'
 @pytest.mark.parametrize(
     ("generation", "body"),
     [
-        pytest.param(V09, '5::/chat:{"name":"a","args":["ñ"]}', id="0.9"),
         pytest.param(EIO3, '17:42/chat,["a","ñ"]', id="eio3"),
         pytest.param(EIO4, '42/chat,["a","ñ"]', id="eio4"),
     ],
@@ -195,7 +118,7 @@ def test_what_is_sent_arrives(generation: Generation, base64: bool, way: str) ->
     if generation.global_namespace is None:
         sent: list[dict[str, Any]] = [MESSAGE, {**MESSAGE, "data": b"x\xff"}]
     else:
-        sent = [EVENT] if generation.binary is Binary.NONE else [EVENT, BYTES, EVENT]
+        sent = [EVENT, BYTES, EVENT]
     encode, feed = generation.encoder(), generation.feeds()()
     packets = [each for packet in sent for each in generation.packets(encode(packet))]
     if way == "frames":
@@ -214,7 +137,7 @@ def test_what_is_sent_arrives(generation: Generation, base64: bool, way: str) ->
 
 @every
 def test_each_session_has_its_own_feed(generation: Generation) -> None:
-    if generation.binary is Binary.ATTACHMENTS and generation.global_namespace is not None:
+    if generation.global_namespace is not None:
         make = generation.feeds()
         one, other = make(), make()
         assert one(f'51-["a",{P0}]') is None
@@ -235,15 +158,6 @@ def test_a_bad_body_is_an_error_that_is_returned(generation: Generation) -> None
         packets, error = generation.read_payload(body, DEFAULT_LIMITS)
         assert packets == []
         assert isinstance(error, PacketError)
-
-
-def test_0_9_carries_text_only() -> None:
-    with pytest.raises(PacketError):
-        V09.feeds()()(b"\xff")
-    with pytest.raises(UsageError, match="text only"):
-        V09.payload(["2::", b"x"], True)
-    with pytest.raises(UsageError, match="bytes"):
-        V09.encoder()(BYTES)
 
 
 @pytest.mark.parametrize(
