@@ -1,6 +1,6 @@
 // A page's life with channels: the real client, and the script that {% socketio %} adds to it.
 //
-//     node django_channels.js /path/to/node_modules http://127.0.0.1:9000 TRANSPORT
+//     node django_channels.js /path/to/node_modules http://127.0.0.1:9000 PACKAGE TRANSPORT
 //
 // Prints one JSON object: what each step gave.
 'use strict';
@@ -9,8 +9,9 @@ const http = require('http');
 const path = require('path');
 const vm = require('vm');
 
-const [modules, base, transport] = process.argv.slice(2);
-const io = require(path.join(modules, 'socket.io-client'));
+const [modules, base, name, transport] = process.argv.slice(2);
+const client = require(path.join(modules, name));
+const window = { io: client };
 
 function get(where) {
   return new Promise((resolve, reject) => {
@@ -27,10 +28,12 @@ async function main() {
   const [, source, resource, url] = page.match(/src="([^"]*channels\.js)" data-resource="([^"]*)" data-url="([^"]*)"/);
   // As a browser runs it: with the attributes of its own <script>.
   const document = { currentScript: { dataset: { resource, url: url || base } } };
-  vm.runInThisContext(`(function (window, document) {${await get(source)}\n})`)({ io }, document);
+  vm.runInThisContext(`(function (window, document) {${await get(source)}\n})`)(window, document);
 
-  io.transports = [transport];
-  const socket = io.connect('', { 'force new connection': true, reconnect: false });
+  client.transports = [transport]; // of 0.9
+  const options = { 'force new connection': true, reconnect: false };
+  if (typeof client === 'function') Object.assign(options, { forceNew: true, reconnection: false, transports: [transport] });
+  const socket = window.io.connect('', options);
   const messages = [];
   const waiting = [];
   socket.on('message', (data) => (waiting.length ? waiting.shift()(data) : messages.push(data)));
@@ -41,7 +44,7 @@ async function main() {
   const ask = (what, channel) => new Promise((resolve) => socket[what](channel, resolve));
 
   await new Promise((resolve, reject) => { socket.on('connect', resolve); socket.on('error', reject); });
-  const seen = { transport: socket.socket.transport.name };
+  const seen = { transport: (socket.socket || socket.io.engine).transport.name };
   socket.send([1, 2]);
   seen.unbound = await next();
   seen.subscribed = await ask('subscribe', 'room-js');

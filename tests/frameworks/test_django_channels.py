@@ -259,12 +259,21 @@ def test_ds15_without_debug_messages_are_private() -> None:
 
 
 @pytest.mark.e2e
-@pytest.mark.parametrize("transport", ["websocket", "xhr-polling"])
+@pytest.mark.parametrize(
+    ("package", "transport"),
+    [
+        ("socket.io-client", "websocket"),
+        ("socket.io-client", "xhr-polling"),
+        ("socket.io-client-2.5.0", "websocket"),
+        ("socket.io-client-4.8.4", "websocket"),
+        ("socket.io-client-4.8.4", "polling"),
+    ],
+)
 def test_ds10_ds16_the_script_of_the_tag_gives_the_client_channels(
-    site: Site, transport: str
+    site: Site, package: str, transport: str
 ) -> None:
     done = subprocess.run(
-        [find_client(), str(SCRIPT), str(NODE_MODULES), site.url, transport],
+        [find_client(), str(SCRIPT), str(NODE_MODULES), site.url, package, transport],
         capture_output=True,
         encoding="utf-8",
         timeout=60,

@@ -108,7 +108,7 @@ class ChannelSocket:
 
     def _others(self) -> Emitter:
         namespace = self._namespace
-        return Emitter(namespace.socket.server, namespace.ns_name).skip(self.session_id)
+        return Emitter(namespace.socket.server, namespace.ns_name).skip(namespace.id)
 
     def _send_to(self, emitter: Emitter, message: Any) -> None:
         emitter.send(message, json=not isinstance(message, str))

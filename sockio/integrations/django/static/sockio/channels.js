@@ -1,4 +1,4 @@
-// Tells socket.io-client 0.9 where this site's endpoint is, and gives it channels.
+// Tells socket.io-client, of any version, where this site's endpoint is, and gives it channels.
 //
 //     var socket = io.connect();
 //     socket.on('connect', function () { socket.subscribe('room-1'); });
@@ -14,24 +14,37 @@
     throw new Error('sockio: the Socket.IO client did not load; the setting SOCKETIO_CLIENT says where it is.');
   }
   var here = document.currentScript ? document.currentScript.dataset : {};
-  var connect = io.connect;
+  var resource = here.resource || 'socket.io';
+  // Since 1.0 `io` is a function, and sends what is no text by itself.
+  var old = typeof io !== 'function';
+  var connect = old ? io.connect : io;
+  var namespace = (old ? io.SocketNamespace : io.Socket).prototype;
 
-  io.connect = function (host, details) {
-    var options = { resource: here.resource || 'socket.io' };
+  function connectHere(host, details) {
+    if (host && typeof host === 'object') {
+      details = host;
+      host = '';
+    }
+    var options = old ? { resource: resource } : { path: '/' + resource };
     Object.keys(details || {}).forEach(function (name) { options[name] = details[name]; });
     host = host || '';
     if (here.url && !/^([a-z]+:)?\/\//i.test(host)) host = here.url + host;
-    return connect.call(io, host, options);
-  };
+    return connect.call(io, old ? host : host || undefined, options);
+  }
 
-  var namespace = io.SocketNamespace.prototype;
-  var send = namespace.send;
-
-  // Whatever is no text goes as JSON.
-  namespace.send = function (data, acknowledged) {
-    if (typeof data !== 'string') this.flags.json = true; // what socket.json.send() does
-    return send.call(this, data, acknowledged);
-  };
+  if (old) {
+    io.connect = connectHere;
+    var send = namespace.send;
+    // Whatever is no text goes as JSON.
+    namespace.send = function (data, acknowledged) {
+      if (typeof data !== 'string') this.flags.json = true; // what socket.json.send() does
+      return send.call(this, data, acknowledged);
+    };
+  } else {
+    Object.keys(io).forEach(function (name) { connectHere[name] = io[name]; });
+    connectHere.io = connectHere.connect = connectHere;
+    window.io = connectHere;
+  }
 
   // `answered` gets true, false (nothing changed) or {error: code, message: text}.
   namespace.subscribe = function (channel, answered) {
