@@ -16,7 +16,7 @@ from webob import Request, Response
 
 from sockio import BaseNamespace
 
-from ..support.node import NODE_MODULES
+from ..support.node import LATER, NODE_MODULES
 from ..support.servers import Served
 from ..support.transcript import Transcript
 from .remote import CLIENT_JS, Browser, Client, Tab
@@ -29,14 +29,15 @@ EVIDENCE = HERE / "failures"
 FILES = {
     "/": (HERE / "page.html", "text/html"),
     "/page.js": (HERE / "page.js", "text/javascript"),
+    "/later.js": (HERE / "later.js", "text/javascript"),
     "/socket.io.js": (CLIENT_JS, "text/javascript"),
 }
 #: Of each line of releases the first and the last that npm has, and those around changes of what
 #: is on the wire; 0.9.17 is what all other tests use.
 RELEASES = ("0.7.0", "0.7.11", "0.8.0", "0.8.5", "0.8.6", "0.9.0", "0.9.11", "0.9.16")
-OLD_CLIENTS = {
+OTHER_CLIENTS = {
     f"/clients/{version}.js": NODE_MODULES / f"socket.io-client-{version}" / "dist" / "socket.io.js"
-    for version in RELEASES
+    for version in (*RELEASES, *LATER)
 }
 
 
@@ -47,8 +48,8 @@ def pages(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
     with that release of the client.
     """
     request = Request(environ)
-    if request.path in OLD_CLIENTS:
-        script = OLD_CLIENTS[request.path].read_bytes()
+    if request.path in OTHER_CLIENTS:
+        script = OTHER_CLIENTS[request.path].read_bytes()
         return Response(script, content_type="text/javascript", charset="utf-8")(
             environ, start_response
         )
@@ -57,7 +58,10 @@ def pages(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
     path, kind = FILES[request.path]
     body = path.read_bytes()
     if "client" in request.GET:
-        body = body.replace(b"/socket.io.js", f"/clients/{request.GET['client']}.js".encode())
+        version = request.GET["client"]
+        body = body.replace(b"/socket.io.js", f"/clients/{version}.js".encode())
+        if version in LATER:
+            body = body.replace(b"/page.js", b"/later.js")
     response = Response(body, content_type=kind, charset="utf-8")
     if "referrer" in request.GET:
         response.headers["Referrer-Policy"] = request.GET["referrer"]

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 from typing import Any
 
@@ -49,6 +50,8 @@ FLAGS = [
 
 
 def say(**line: Any) -> None:
+    # Playwright's own process shares the pipe, and has it not block: more than that holds was lost.
+    os.set_blocking(sys.stdout.fileno(), True)
     # ASCII: no separator of lines but our own is in the output.
     sys.stdout.write(json.dumps(line) + "\n")
     sys.stdout.flush()
