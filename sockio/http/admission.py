@@ -221,9 +221,11 @@ def decide(answer: ViewAnswer, environ: dict[str, Any], socket: Socket) -> list[
         # The view has let the client in, and then its framework missed a page.
         return cookies
     if answer.error is not None:
+        # Its traceback knows who knows the answer: they would wait for the garbage collector.
+        error, answer.error = answer.error, None
         raise RequestRefused(
-            _FAILED, ERROR, code="view-failed", detail=repr(answer.error), headers=cookies
-        ) from answer.error
+            _FAILED, ERROR, code="view-failed", detail=repr(error), headers=cookies
+        ) from error
     said = f"the view answered {status}"
     if status.startswith("5"):
         raise RequestRefused(_FAILED, ERROR, code="view-failed", detail=said, headers=cookies)

@@ -189,11 +189,7 @@ class Endpoint:
         except BaseException as error:
             if not request.may_block:
                 raise WouldBlock from error
-            failed = RequestRefused(
-                "500 Internal Server Error", ERROR, code="internal-error", detail=repr(error)
-            )
-            failed.__cause__ = error
-            return self.refuse(request, failed)
+            return self.refuse(request, _failed(error))
 
     def judge(self, route: Route, request: Request) -> bool:
         """Whether the body that a request announces will be looked at. Told from its head.
@@ -664,6 +660,14 @@ class Endpoint:
             at_length(f" ({refused.detail})" if refused.detail else ""),
             exc_info=False if failure is None or isinstance(failure, UsageError) else failure,
         )
+
+
+def _failed(error: BaseException) -> RequestRefused:
+    failed = RequestRefused(
+        "500 Internal Server Error", ERROR, code="internal-error", detail=repr(error)
+    )
+    failed.__cause__ = error
+    return failed
 
 
 def _jsonp(index: str, argument: str, more: list[Header]) -> Answer:

@@ -232,6 +232,8 @@ class Dispatcher:
         self.inbox.items.clear()
         self.inbox.crowded = False
         # They know this object: what was a client's is given back at once.
+        if self._unconnected is not None:
+            self._unconnected.close()
         self._unconnected = self._leaving = None
         self.socket.resume()
 

@@ -127,6 +127,8 @@ class Doorstep:
         for endpoint in list(self._waiting):
             self.take(endpoint)
         self._late.clear()
+        # Whoever it belongs to, which knows it in turn.
+        self._overdue = _nobody
         return waited
 
     # ---- what is known
@@ -168,3 +170,7 @@ class Doorstep:
 
     def take_late(self, endpoint: str) -> list[int]:
         return self._late.pop(endpoint, [])
+
+
+def _nobody() -> None:
+    """Nothing waits any more."""

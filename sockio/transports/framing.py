@@ -95,6 +95,11 @@ def negotiate(environ: Mapping[str, Any]) -> list[tuple[str, str]]:
     headers["Sec-WebSocket-Version"] = "13"
     protocol = ServerProtocol(logger=_quiet)
     response = protocol.accept(Request(environ.get("PATH_INFO", "/"), headers))
+    failure: BaseException | None = protocol.handshake_exc
+    while failure is not None:
+        # It is kept by what it knows: all who ask here would wait for the garbage collector.
+        failure.__traceback__ = None
+        failure = failure.__context__
     if response.status_code != 101:
         raise RequestRefused(
             f"{response.status_code} {response.reason_phrase}",

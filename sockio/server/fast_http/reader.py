@@ -244,7 +244,9 @@ class RequestReader:
 
     def close(self) -> None:
         """Forget everything."""
-        # The parser has methods of ours: without this both would wait for the garbage collector.
+        # They have methods of ours, or of who has this: without this all of them would wait for the
+        # garbage collector.
         self._parser = None
+        self._make_environ = dict
         self._buffer = b""
         self.environ = {}
