@@ -122,9 +122,14 @@ class EngineWebSocket:
 
 
 class DeflatingCarrier(WebSocketCarrier):
-    """A websocket whose client takes compressed messages."""
+    """A websocket whose client takes compressed messages, and may send some."""
 
     __slots__ = ()
+
+    def start(self, early: bytes) -> None:
+        # A kilobyte of it may be a megabyte when it is read.
+        self._stream.read_little()
+        super().start(early)
 
     def write(self, packet: Outgoing) -> bool:
         return super().write(self._deflated(packet))

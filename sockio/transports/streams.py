@@ -47,6 +47,10 @@ class Stream(Protocol):
         a server reads ahead, so it is taken apart as if it came by the connection."""
         ...
 
+    def read_little(self) -> None:
+        """Never read more than :data:`LEAST` bytes in one go: they stand for many more."""
+        ...
+
     @property
     def send(self) -> Callable[[bytes | memoryview], int]:
         """Write now what can be written now: the number of bytes. Raises ``OSError``, one of
@@ -76,6 +80,7 @@ class WatchedStream:
     __slots__ = (
         "_chunk",
         "_early",
+        "_most",
         "_on_data",
         "_on_end",
         "_reading",
@@ -93,7 +98,7 @@ class WatchedStream:
         self._recv: Callable[[int], bytes] = sock.recv
         self.send: Callable[[bytes | memoryview], int] = sock.send
         self._runtime = runtime
-        self._chunk = CHUNK
+        self._chunk = self._most = CHUNK
         self._early = b""
         self._on_data: OnData | None = None
         self._on_end: OnEnd | None = None
@@ -107,6 +112,9 @@ class WatchedStream:
         self._on_data, self._on_end = on_data, on_end
         self.resume()
 
+    def read_little(self) -> None:
+        self._chunk = self._most = LEAST
+
     def unread(self, data: bytes) -> None:
         self._early = data
         self._read_early()
@@ -118,7 +126,7 @@ class WatchedStream:
         # Before it is handed on, for that may pause it.
         self.pause()
         self.resume()
-        self._chunk = hand_on(self._runtime, self._on_data, data, self._chunk)
+        self._chunk = hand_on(self._runtime, self._on_data, data, self._chunk, self._most)
 
     def _readable(self) -> None:
         # One read per turn of the loop: what is left makes the descriptor readable again, after
@@ -134,7 +142,7 @@ class WatchedStream:
             if len(data) < LEAST:
                 self._on_data(data)
             else:
-                self._chunk = hand_on(self._runtime, self._on_data, data, self._chunk)
+                self._chunk = hand_on(self._runtime, self._on_data, data, self._chunk, self._most)
         elif not data:
             self.pause()
             if self._on_end is not None:
@@ -174,14 +182,15 @@ class WatchedStream:
             closed()
 
 
-def hand_on(runtime: Runtime, on_data: OnData, data: bytes, chunk: int) -> int:
-    """Hand ``data`` on; returns how many bytes to read the next time, when it was ``chunk``."""
+def hand_on(runtime: Runtime, on_data: OnData, data: bytes, chunk: int, most: int = CHUNK) -> int:
+    """Hand ``data`` on; returns how many bytes to read the next time, when it was ``chunk``: never
+    more than ``most``."""
     began = runtime.now()
     on_data(data)
     took = runtime.now() - began
     if took > LONG:
         return max(LEAST, chunk // 2)
-    return CHUNK if 16 * took < LONG else chunk
+    return most if 16 * took < LONG else chunk
 
 
 class BlockingStream:
@@ -193,6 +202,7 @@ class BlockingStream:
         "_early",
         "_ending",
         "_go_on",
+        "_most",
         "_on_data",
         "_on_end",
         "_on_writable",
@@ -208,6 +218,7 @@ class BlockingStream:
         self._on_end: OnEnd | None = None
         self._on_writable: Callable[[], None] | None = None
         self._early = b""
+        self._most = CHUNK
         self._busy = False
         self._closed = False
         self._ending = False
@@ -217,13 +228,16 @@ class BlockingStream:
     def start(self, on_data: OnData, on_end: OnEnd) -> None:
         self._on_data, self._on_end = on_data, on_end
 
+    def read_little(self) -> None:
+        self._most = LEAST
+
     def unread(self, data: bytes) -> None:
         self._early = data
 
     def run(self) -> None:
         """Read until the connection ends. Blocks the request's task for as long as that takes."""
         pace = Pace(self._runtime)
-        chunk = CHUNK
+        chunk = self._most
         while not self._closed:
             # A flood of the smallest frames comes faster than it is taken apart.
             pace.keep()
@@ -237,7 +251,7 @@ class BlockingStream:
             except (OSError, ValueError):  # ValueError: the TLS layer has been shut down
                 data = b""
             if data and self._on_data is not None:
-                chunk = hand_on(self._runtime, self._on_data, data, chunk)
+                chunk = hand_on(self._runtime, self._on_data, data, chunk, self._most)
             elif not data:
                 break
         if self._on_end is not None:

@@ -7,9 +7,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from gevent.event import Event
 
 from sockio import BaseNamespace, BroadcastMixin
 from sockio.config.settings import Settings
+from sockio.namespaces.dispatch import Dispatcher
+from sockio.testing.server import eventually
+from sockio.transports.streams import LEAST
 
 from ..support.engine_client import EngineSession, EngineWire
 from ..support.raw_websocket import BINARY, CONTINUATION, TEXT, frame
@@ -138,6 +142,42 @@ def test_a_message_that_is_too_large_when_it_is_unpacked(server: Served) -> None
         assert len(bomb) > 10_000
         wire.say_deflated("4" + "x" * 20_000)
         assert wire.closing() == 1009
+
+
+@pytest.mark.parametrize("without", ["", "detach"], ids=["watched", "in a task"])
+def test_what_is_small_on_the_wire_does_not_fill_the_inbox_at_once(
+    serve: Callable[..., Served], without: str
+) -> None:
+    door = Event()
+
+    class Slow(BaseNamespace):
+        def on_wait(self, text: str, number: int) -> int:
+            door.wait()
+            return number
+
+    server = serve(
+        namespaces={"": Slow},
+        compression=150,
+        max_payload=10_000,
+        max_inbox=(1000, 10_000),
+        without=without,
+    )
+    with Wire(server.port) as wire:
+        wire.join()
+        (socket,) = server.middleware.registry.sockets.values()
+        text = "x" * 9_900
+        frames = [
+            frame(TEXT, deflated(f'42{number}["wait","{text}",{number}]'.encode()), rsv=RSV1)
+            for number in range(100, 400)
+        ]
+        wire.send(b"".join(frames))
+        eventually(lambda: socket.paused, "nothing more is read")
+        assert isinstance(socket.dispatcher, Dispatcher)
+        of_one_read = LEAST // min(map(len, frames)) + 1
+        assert socket.dispatcher.inbox.size <= 10_000 * (1 + of_one_read)
+        door.set()
+        for number in range(100, 400):
+            assert wire.hear() == f"43{number}[{number}]"
 
 
 def test_what_was_not_agreed_on_breaks_the_protocol(serve: Callable[..., Served]) -> None:
