@@ -21,9 +21,11 @@ REFERENCE = "node09"
 QUICK = ("sockio", "sockio-plain", REFERENCE)
 
 ALL = frozenset(ROWS)
-# Only sockio itself has these.
+# Only sockio itself has these, and only the modern dialect that.
 OWN = frozenset({"W7", "import"})
-PEER = ALL - OWN
+UPGRADE = frozenset({"W3-upgrade"})
+PEER = ALL - OWN - UPGRADE
+LATER = PEER | UPGRADE
 # These take long to set up, and one Python peer says what there is to say.
 LONG = frozenset({"W1-1000s4", "W6", "W6-100"})
 # Pure websocket, and no more of a server than these need.
@@ -62,7 +64,21 @@ class Server:
 SERVERS = {
     server.name: server
     for server in (
-        Server("sockio", "sockio, SocketIOServer", "servers/sockio_server.py", rows=ALL),
+        Server("sockio", "sockio, SocketIOServer", "servers/sockio_server.py", rows=PEER | OWN),
+        Server(
+            "sockio4",
+            "sockio, SocketIOServer, clients 4.x",
+            "servers/sockio_server.py",
+            dialect="v5",
+            rows=LATER - {"start-cpu", "start-rss"},
+        ),
+        Server(
+            "sockio-mixed",
+            "sockio, SocketIOServer, half 0.9 and half 4.x",
+            "servers/sockio_server.py",
+            dialect="mixed",
+            rows=frozenset({"W1-1000", "W1-1000w1"}),
+        ),
         Server(
             "sockio-plain",
             "sockio, plain gevent.pywsgi",
@@ -78,14 +94,14 @@ SERVERS = {
             rows=frozenset({"W3", "W4-5000", "idle-5000"}),
         ),
         Server("node09", "Node, socket.io 0.9", "peers/node/node09.js", "node"),
-        Server("node4", "Node, socket.io 4", "peers/node/node4.js", "node", dialect="v5"),
+        Server("node4", "Node, socket.io 4", "peers/node/node4.js", "node", "v5", rows=LATER),
         Server(
             "pysio-gevent",
             "python-socketio, gevent",
             "peers/python/pysio_gevent.py",
             "bench-pysio-gevent",
             dialect="v5",
-            rows=PEER - {"W1-1000s4"},
+            rows=LATER - {"W1-1000s4"},
         ),
         Server(
             "pysio-uvicorn",
@@ -93,7 +109,7 @@ SERVERS = {
             "peers/python/pysio_uvicorn.py",
             "bench-pysio-uvicorn",
             dialect="v5",
-            rows=PEER - LONG,
+            rows=LATER - LONG,
         ),
         Server("floor", "floor: C, epoll", "floor/floor.c", "c", rows=FLOOR),
         Server(

@@ -43,6 +43,9 @@ ROWS = {
         Row("W2", "echo with acks, 50 clients with 8 under way each", "µs/round trip"),
         Row("W2w1", "echo with acks, 50 clients with one under way each", "µs/round trip"),
         Row("W3", "handshake, websocket, namespace, goodbye", "µs/connection"),
+        Row(
+            "W3-upgrade", "handshake and namespace by polling, websocket, goodbye", "µs/connection"
+        ),
         Row("W4-5000", "memory of each of 5000 idle connections", "kB/connection", 1e-3),
         Row("W5", "long-polling echo, 20 clients with 8 under way each", "µs/round trip"),
         Row("W5w1", "long-polling echo, 20 clients with one under way each", "µs/round trip"),
@@ -134,6 +137,8 @@ WORKLOADS: tuple[Workload, ...] = (
     Generated("W2", kind="echo", clients=50, window=8),
     Generated("W2w1", kind="echo", clients=50),
     Generated("W3", kind="connect", clients=16),
+    # So many at a time because Node's server leaves the held poll for 100 ms.
+    Generated("W3-upgrade", kind="upgrade", clients=64),
     Generated("W5", kind="polling", clients=20, window=8),
     Generated("W5w1", kind="polling", clients=20),
     Generated("W5-alone", kind="polling", clients=1),

@@ -9,8 +9,9 @@
 static struct client *clients;
 static struct histogram latencies;
 static struct window window;
-static struct outgoing shout;
-static struct incoming heard;
+/* By dialect. */
+static struct outgoing shouts[2];
+static struct incoming heard[2];
 static int members, slots, under_way;
 
 static struct slot {
@@ -24,7 +25,7 @@ static struct slot {
 static void heard_one(struct client *c, enum kind kind, const char *packet, size_t length) {
   uint32_t s, number;
   if (kind != EVENT) fail("an acknowledgement that nobody asked for");
-  incoming_read(&heard, packet, length, false, &s, &number);
+  incoming_read(&heard[dialect], packet, length, false, &s, &number);
   if (s >= (uint32_t)slots || number != slot[s].number || c->last[s] + 1 != number)
     fail("client %d heard shout %u of slot %u, after %u", c->index, number, s, c->last[s]);
   if (c->index >= members) fail("client %d heard a shout in a room it is not in", c->index);
@@ -58,9 +59,10 @@ static void shout_again(void) {
     slot[s].remaining = members;
     slot[s].sent = now_ns();
     under_way++;
-    outgoing_number(&shout, (uint32_t)s, slot[s].number);
-    memcpy(joined + length, shout.bytes, shout.length);
-    length += shout.length;
+    struct outgoing *shout = &shouts[mixed ? (from->index % 2 ? V09 : V5) : dialect];
+    outgoing_number(shout, (uint32_t)s, slot[s].number);
+    memcpy(joined + length, shout->bytes, shout->length);
+    length += shout->length;
   }
   if (length) conn_send(&from->conn, joined, length);
 }
@@ -79,7 +81,11 @@ void run_broadcast(const struct options *o) {
   room_size = o->room;
   members = o->room ? o->room : o->clients;
   if (o->room && o->clients > 16384) fail("rooms are for 16384 clients at most");
-  outgoing_build(&shout, o->room ? "room" : "shout", o->room ? "room-0" : NULL, false, true);
+  for (int each = 0; each < 2; each++) {
+    if (mixed) dialect = (enum dialect)each;
+    else if (each != (int)dialect) continue;
+    outgoing_build(&shouts[each], o->room ? "room" : "shout", o->room ? "room-0" : NULL, false, true);
+  }
   clients = session_many(o->clients, 64, o->room ? room_of : NULL);
   session_message = heard_one;
   for (int s = 0; s < slots; s++)

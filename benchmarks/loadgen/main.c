@@ -60,7 +60,7 @@ int main(int argc, char **argv) {
     void (*run)(const struct options *);
   } workloads[] = {
       {"broadcast", run_broadcast}, {"echo", run_echo},       {"connect", run_connect},
-      {"idle", run_idle},           {"polling", run_polling},
+      {"idle", run_idle},           {"polling", run_polling}, {"upgrade", run_upgrade},
   };
   struct options o = {.clients = 1, .window = 1, .shouters = 1, .seconds = 2, .warmup = 1};
   const char *workload = "", *host = "127.0.0.1";
@@ -73,7 +73,9 @@ int main(int argc, char **argv) {
     case PID: meter_add_pid(atoi(optarg)); break;
     case CORE: pin(atoi(optarg)); break;
     case DIALECT:
-      if (strcmp(optarg, "v09") != 0 && strcmp(optarg, "v5") != 0) fail("--dialect is v09 or v5");
+      mixed = strcmp(optarg, "mixed") == 0;
+      if (!mixed && strcmp(optarg, "v09") != 0 && strcmp(optarg, "v5") != 0)
+        fail("--dialect is v09, v5 or mixed");
       dialect = strcmp(optarg, "v5") == 0 ? V5 : V09;
       break;
     case CLIENTS: o.clients = atoi(optarg); break;
@@ -93,6 +95,7 @@ int main(int argc, char **argv) {
     fail("--shouters is at least 1 and at most the window and the clients");
   if (o.room < 0 || o.room > o.clients) fail("--room is at most the clients");
   if (message_size < 32 || message_size > 4096) fail("--size is 32 to 4096");
+  if (mixed && strcmp(workload, "broadcast") != 0) fail("only broadcast has mixed dialects");
   raise_file_limit();
   net_init(host, port);
   for (size_t i = 0; i < sizeof workloads / sizeof *workloads; i++) {
@@ -101,5 +104,5 @@ int main(int argc, char **argv) {
       return 0;
     }
   }
-  fail("no workload '%s': broadcast, echo, connect, idle or polling", workload);
+  fail("no workload '%s': broadcast, echo, connect, upgrade, idle or polling", workload);
 }

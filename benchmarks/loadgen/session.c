@@ -10,11 +10,9 @@ void (*session_message)(struct client *, enum kind, const char *, size_t);
 void (*session_ended)(struct client *);
 uint64_t session_heartbeats;
 
-static const char UPGRADE[] = "Connection: Upgrade\r\n"
-                              "Upgrade: websocket\r\n"
-                              "Sec-WebSocket-Version: 13\r\n"
-                              "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
-static const char ACCEPT[] = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
+static void speak(const struct client *c) {
+  if (mixed) dialect = c->index % 2 ? V09 : V5;
+}
 
 static void request(struct client *c, const char *path, const char *headers) {
   char text[1024];
@@ -33,6 +31,7 @@ static void upgrade(struct client *c) {
 
 void session_begin(struct client *c) {
   char path[256];
+  speak(c);
   c->started = now_ns();
   memset(c->last, 0, sizeof c->last);
   if (dialect == V5) {
@@ -124,6 +123,7 @@ static size_t received(struct conn *conn, const char *data, size_t length) {
   struct client *c = conn->owner;
   struct answer answer;
   size_t used;
+  speak(c);
   switch (c->state) {
   case HANDSHAKING:
     if ((used = http_parse(data, length, &answer)) == 0) return 0;
@@ -135,7 +135,7 @@ static size_t received(struct conn *conn, const char *data, size_t length) {
   case UPGRADING:
     if ((used = http_parse(data, length, &answer)) == 0) return 0;
     if (answer.status != 101) fail("websocket upgrade answered with %d", answer.status);
-    if (memmem(data, used, ACCEPT, sizeof ACCEPT - 1) == NULL) fail("the upgrade was not accepted");
+    if (!upgrade_accepted(data, used)) fail("the upgrade was not accepted");
     c->state = OPENING;
     return used + frames_came(c, data + used, length - used);
   case CLOSING: return length;

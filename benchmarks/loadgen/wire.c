@@ -9,6 +9,7 @@
 #define NAMESPACE "/bench"
 
 enum dialect dialect = V09;
+bool mixed;
 size_t message_size = 100;
 
 /* -- HTTP --------------------------------------------------------------------------------------- */
@@ -118,6 +119,16 @@ size_t frame_parse(const char *data, size_t length, int *opcode, const char **pa
   return at + n;
 }
 
+const char UPGRADE[] = "Connection: Upgrade\r\n"
+                       "Upgrade: websocket\r\n"
+                       "Sec-WebSocket-Version: 13\r\n"
+                       "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+
+bool upgrade_accepted(const char *answer, size_t length) {
+  static const char accept[] = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
+  return memmem(answer, length, accept, sizeof accept - 1) != NULL;
+}
+
 /* -- dialects ----------------------------------------------------------------------------------- */
 
 static bool starts(const char *text, size_t length, const char *with) {
@@ -171,6 +182,10 @@ void path_handshake(char *to, size_t room) { snprintf(to, room, "/socket.io/1/?t
 void path_websocket(char *to, size_t room, const char *sid) {
   if (dialect == V09) snprintf(to, room, "/socket.io/1/websocket/%s", sid);
   else snprintf(to, room, "/socket.io/?EIO=4&transport=websocket");
+}
+
+void path_upgrade(char *to, size_t room, const char *sid) {
+  snprintf(to, room, "/socket.io/?EIO=4&transport=websocket&sid=%s", sid);
 }
 
 void path_polling(char *to, size_t room, const char *sid) {

@@ -24,10 +24,17 @@ size_t frame_build(char *to, int opcode, const char *payload, size_t length);
 /* Read one frame of a server from the front of `data`; the bytes it took, 0 when not whole yet. */
 size_t frame_parse(const char *data, size_t length, int *opcode, const char **payload, size_t *size);
 
+/* The headers of a request for a websocket, each line ended, and whether an answer accepts it. */
+extern const char UPGRADE[];
+bool upgrade_accepted(const char *answer, size_t length);
+
 /* -- dialects --------------------------------------------------------------------------------- */
 
 enum dialect { V09, V5 };
+/* That of the client which is dealt with; the same for all unless `mixed`. */
 extern enum dialect dialect;
+/* Every other client speaks the older one. */
+extern bool mixed;
 
 enum kind {
   OPENED,    /* the session is open: ask for the namespace */
@@ -49,6 +56,8 @@ size_t packet_event(char *to, size_t room, const char *name, uint32_t id, const 
 /* Paths: the handshake of 0.9, the websocket, the polling URL. `sid` NULL is a new session. */
 void path_handshake(char *to, size_t room);
 void path_websocket(char *to, size_t room, const char *sid);
+/* The websocket that a session of the modern dialect goes over to. */
+void path_upgrade(char *to, size_t room, const char *sid);
 void path_polling(char *to, size_t room, const char *sid);
 /* Copy the session id out of the body or packet which announces it. */
 void sid_from(const char *body, size_t length, char *sid, size_t room);

@@ -14,6 +14,7 @@ struct options {
 void run_broadcast(const struct options *);
 void run_echo(const struct options *);
 void run_connect(const struct options *);
+void run_upgrade(const struct options *);
 void run_idle(const struct options *);
 void run_polling(const struct options *);
 

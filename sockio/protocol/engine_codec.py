@@ -96,7 +96,7 @@ class EngineCodec(BaseCodec):
         def encode(packet: Mapping[str, Any]) -> str:
             messages = write(packet)
             text = messages[0]
-            if len(messages) == 1 and isinstance(text, str):
+            if type(text) is str and len(messages) == 1:
                 return "4" + text
             if not isinstance(text, str):
                 return Attached.of("", _bytes(messages))

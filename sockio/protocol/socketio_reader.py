@@ -159,15 +159,10 @@ def _make_rest(
         return args
 
     def read_event(packet: ModernPacket, data: str, json_loads: JsonLoads) -> None:
-        endpoint, number = packet["endpoint"], packet.get("id")
-        args = read_args("event", endpoint, data, number, json_loads)
+        args = read_args("event", packet["endpoint"], data, packet.get("id"), json_loads)
         name = args.pop(0) if args else None
-        if type(name) is not str:
-            name = _name_of(name, endpoint, data, number)
-        elif name in RESERVED_EVENTS:
-            _refuse("event", endpoint, "its name is reserved", data, number)
-        elif len(name) > MAX_NAME:
-            _refuse("event", endpoint, f"its name may have {MAX_NAME} characters", data, number)
+        if type(name) is not str or len(name) > MAX_NAME or name in RESERVED_EVENTS:
+            name = _checked_name(name, packet["endpoint"], data, packet.get("id"))
         packet["name"] = name
         packet["args"] = args
 
@@ -266,8 +261,14 @@ _KINDS: dict[str, tuple[PacketType, bool]] = {
 }
 
 
-def _name_of(name: object, endpoint: str, text: str, number: int | None) -> str:
-    """The name of an event that is none yet: to JavaScript listeners of 1 and "1" are the same."""
+def _checked_name(name: object, endpoint: str, text: str, number: int | None) -> str:
+    """The name of an event. To JavaScript listeners of 1 and "1" are the same."""
+    if isinstance(name, str):
+        if name in RESERVED_EVENTS:
+            _refuse("event", endpoint, "its name is reserved", text, number)
+        if len(name) > MAX_NAME:
+            _refuse("event", endpoint, f"its name may have {MAX_NAME} characters", text, number)
+        return name
     if type(name) is int:
         return str(name)
     if type(name) is float and isfinite(name):

@@ -19,6 +19,8 @@ __all__ = ["Write", "make_writer"]
 Write = Callable[[Mapping[str, Any]], Frames]
 """Gives the frames of a packet."""
 
+#: Namespaces whose heads are remembered, and the characters of their names.
+KEPT, LONGEST = 100, 200
 _ID_LIMIT = 10**DEFAULT_LIMITS.max_digits
 
 
@@ -88,7 +90,8 @@ def make_writer(
     ) -> Frames:
         endpoint = packet.get("endpoint")
         if endpoint:
-            number = _head(endpoint) + number
+            head = heads.get(endpoint) if type(endpoint) is str else None
+            number = (head or _kept_head(endpoint)) + number
         if refuses_bytes:
             try:
                 text = json_dumps(args)
@@ -159,6 +162,15 @@ def make_writer(
                 "wrap it in a function that decodes what it returns"
             )
         return ascii_json(text) if ascii_only else text
+
+    # What stands for the namespaces that were written to, as they are nearly always the same.
+    heads: dict[Any, str] = {}
+
+    def _kept_head(endpoint: Any) -> str:
+        head = _head(endpoint)
+        if type(endpoint) is str and len(endpoint) < LONGEST and len(heads) < KEPT:
+            heads[endpoint] = head
+        return head
 
     def _head(endpoint: Any, qs: str = "") -> str:
         if endpoint is None or endpoint == "" or (endpoint == "/" and not qs):

@@ -36,6 +36,18 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.param(
             "sockio-plain", Generated("W5", kind="polling", clients=2, window=3), id="polling"
         ),
+        pytest.param("sockio4", Generated("W2", clients=3, window=2), id="echo, 4.x"),
+        pytest.param(
+            "sockio4", Generated("W5", kind="polling", clients=2, window=3), id="polling, 4.x"
+        ),
+        pytest.param(
+            "sockio4", Generated("W3-upgrade", kind="upgrade", clients=2), id="upgrade, 4.x"
+        ),
+        pytest.param(
+            "sockio-mixed",
+            Generated("W1-1000", kind="broadcast", clients=6, window=2, shouters=2),
+            id="0.9 and 4.x in one room",
+        ),
     ],
 )
 def test_every_message_comes_back_right(server: str, workload: Generated, cache: Path) -> None:
