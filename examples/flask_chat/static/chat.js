@@ -148,6 +148,7 @@ function append(room, entry) {
     return;
   }
   const follow = isAtEnd() || entry.nickname === me;
+  log.querySelector('.empty')?.remove();
   log.append(drawEntry(entry, previous));
   if (surplus) log.firstElementChild.remove();
   if (follow) scrollToEnd();
@@ -549,7 +550,6 @@ $('composer').addEventListener('submit', (event) => {
   box.value = '';
   sizeComposer();
   stopTyping();
-  log.querySelector('.empty')?.remove();
   const entry = {
     kind: 'message', room: current, nickname: me, text: written, time: Date.now() / 1000,
   };
@@ -632,6 +632,7 @@ function fillTransports(offered) {
 dressAvatar($('my-avatar'), me);
 drawRooms();
 drawRoomHeader();
+drawLog();
 sizeComposer();
 if (!narrow.matches) box.focus();
 

@@ -2,7 +2,11 @@
 
 import { start } from './chat.js';
 
+const transports = ['websocket', 'polling'];
+
 function open(resource, transport, events) {
+  // Of a name that it does not know the client says nothing.
+  if (transport && !transports.includes(transport)) events.noTransport();
   const socket = io('/chat', {
     path: `/${resource}`,
     transports: transport ? [transport] : ['polling', 'websocket'],
@@ -37,6 +41,6 @@ function open(resource, transport, events) {
 start({
   version: '4.x',
   fits: Boolean(window.io?.Manager),
-  transports: ['websocket', 'polling'],
+  transports,
   open,
 });
