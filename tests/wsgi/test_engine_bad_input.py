@@ -11,12 +11,12 @@ from typing import Any
 import gevent
 import pytest
 
-from sockio import BaseNamespace, Reason
+from sockio import BaseNamespace, Reason, SocketIOMiddleware
 
 from ..support.engine_client import EngineSession, EngineWire, body_of
 from ..support.raw_http import Connection
 from ..support.raw_websocket import BINARY, TEXT, frame, upgrade_request
-from ..support.servers import Served
+from ..support.servers import Served, not_ours
 from ..support.transcript import Transcript, eventually
 
 
@@ -473,3 +473,76 @@ def test_p1_a_session_that_was_ended_for_a_fault_is_freed_at_once(
         eventually(lambda: known() is None, "it is freed")
     finally:
         gc.enable()
+
+
+def test_no_session_id_is_in_the_log_at_any_level(
+    start: Callable[..., Served], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    server = start()
+    sessions = [EngineSession(server.port, revision) for revision in (3, 4)]
+    wires = [EngineWire(server.port, revision=revision) for revision in (3, 4)]
+    for wire in wires:
+        wire.say('42{"no":"event"}')
+    for session in sessions:
+        with session.try_websocket() as tried:
+            tried.say("what?")
+            assert tried.closing() == 1000
+        with Connection(server.port) as another:
+            another.ask("GET", session.path.replace("polling", "tobi"))
+            another.ask("GET", session.path.replace("EIO=", "EIO=1"))
+            another.ask("PUT", session.path)
+        session.ask("POST", "x")
+        is_over(session)
+        session.close()
+    sids = [each.sid for each in (*sessions, *wires)]
+    for wire in wires:
+        wire.close()
+    server.stop()
+    assert "close" in caplog.text
+    assert [sid for sid in sids if sid in caplog.text] == []
+
+
+def test_a_client_that_does_not_read_is_cut_off(
+    start: Callable[..., Served], journal: Transcript
+) -> None:
+    server = start(max_outbox=(100, 1_000_000), max_payload=1_000_000)
+    with EngineWire(server.port) as wire, EngineWire(server.port) as bystander:
+        wire.join()
+        bystander.join()
+        for _ in range(40):
+            wire.say('42["fill",900000]')
+        assert journal.next("disconnect") == (Reason.OVERFLOW,)
+        bystander.say('421["echo"]')
+        assert bystander.hear() == "431[]"
+        server.registry.check()
+
+
+def test_a_server_that_stops_and_one_that_follows(
+    serve: Callable[..., Served], journal: Transcript, alone: None
+) -> None:
+    """In the same process, with the same middleware."""
+    cls = type("Talk", (Talk,), {"journal": journal})
+    middleware = SocketIOMiddleware(not_ours, {"": cls})
+    first = serve(middleware)
+    session, wire = EngineSession(first.port, 4), EngineWire(first.port)
+    wire.join()
+    held = gevent.spawn(session.get)
+    session.post("6")
+    first.stop()
+    assert held.get(timeout=10) == ["1"]
+    assert wire.closing() == 1001
+    wire.close()
+    session.close()
+    second = serve(middleware)
+    old = session.sid
+    session = EngineSession(second.port, 4)
+    assert session.sid != old
+    session.post('427["echo"]')
+    assert session.get() == ["437[]"]
+    with session.try_websocket() as wire:
+        wire.say("5")
+        wire.say('428["echo"]')
+        assert wire.hear() == "438[]"
+    session.close()
+    middleware.registry.check()
