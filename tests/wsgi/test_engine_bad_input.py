@@ -465,7 +465,6 @@ def test_p1_a_session_that_was_ended_for_a_fault_is_freed_at_once(
     caplog.set_level(logging.CRITICAL, "sockio")
     session = EngineSession(server.port, 4)
     known = weakref.ref(server.registry.sockets[session.sid])
-    gc.collect()
     gc.disable()
     try:
         fault(session)
@@ -495,7 +494,7 @@ def test_no_session_id_is_in_the_log_at_any_level(
         session.ask("POST", "x")
         is_over(session)
         session.close()
-    sids = [each.sid for each in (*sessions, *wires)]
+    sids = [session.sid for session in sessions] + [wire.sid for wire in wires]
     for wire in wires:
         wire.close()
     server.stop()
