@@ -206,6 +206,9 @@ class SocketIOServer(WSGIServer):
     def start(self) -> None:
         """Serve, for the first time or again; does not block."""
         self._ended = None
+        if hasattr(self, "door"):
+            # It was stopped, and told those who were here to go.
+            self.door.stopping = False
         super().start()
 
     def start_accepting(self) -> None:

@@ -148,10 +148,15 @@ def test_who_is_not_done_is_waited_for_once(serve: Callable[..., Served]) -> Non
     client.close()
 
 
-def test_a_server_that_was_stopped_starts_and_stops_again(serve: Callable[..., Served]) -> None:
-    server = serve(not_ours, {"": Told}).server
+@pytest.mark.parametrize("without", ["", "http"], ids=["fast path", "pywsgi"])
+def test_a_server_that_was_stopped_starts_and_stops_again(
+    serve: Callable[..., Served], without: str
+) -> None:
+    live = serve(not_ours, {"": Told}, without=without)
+    server = live.server
     for _ in range(2):
+        live.connect(transport="xhr-polling").sync()
         server.stop(timeout=10)
         assert not server.started
-        server.start()
+        live.start()
         assert server.started
