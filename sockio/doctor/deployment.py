@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import statistics
 import time
 from base64 import b64encode
@@ -35,6 +36,9 @@ REFUSED = "7:::2"
 
 #: Refusals that a login changes.
 _NEEDS_LOGIN = {"view-refused", "view-redirected", "not-managed", "authorize-refused"}
+
+#: Refusals of clients that are not to be served, or not by polling.
+_NOT_MEANT = {"other-engine", "transport-not-offered"}
 
 #: Seconds, besides the latency, after which an answer does not count as coming at once.
 AT_ONCE = 2.0
@@ -125,6 +129,7 @@ class _Patient:
         yield from self._foreign_origin()
         if handshake is None:
             return
+        yield self._later_clients()
         process = list(self._same_process())
         yield from process
         if any(each.level == "problem" for each in process):
@@ -224,6 +229,29 @@ class _Patient:
             if needs_login
             else "see docs/refusals.md",
         )
+
+    def _later_clients(self) -> Finding:
+        """Whether clients since 1.0 get a session as well, who ask at another address."""
+        served = []
+        for revision, clients, goodbye in ((4, "3.x and 4.x", "1"), (3, "1.x and 2.x", "1:1")):
+            browser = self.browser()
+            path = f"/{self.resource}/?EIO={revision}&transport=polling"
+            reply = browser.get(path)
+            told = re.search(r'"sid":"([\w.~-]+)"', reply.text)
+            if reply.status == 200 and told:
+                browser.request("POST", f"{path}&sid={told[1]}", goodbye)
+                served.append(clients)
+            elif reply.headers.get("X-Sockio-Refusal") not in _NOT_MEANT:
+                return Finding(
+                    "later-clients-refused",
+                    "warning",
+                    f"clients 0.7 to 0.9 get a session, those of {clients} do not: GET "
+                    f"/{self.resource}/ is answered {reply.status}",
+                    f"let /{self.resource}/ itself reach the server, with its query, and not only "
+                    "what is below it",
+                )
+        also = f"; clients {', '.join(served)} are served too" if served else ""
+        return Finding("later-clients", "ok", f"clients 0.7 to 0.9 are served{also}")
 
     def _foreign_origin(self) -> Iterator[Finding]:
         reply = self.browser(Origin=STRANGER).get(f"/{self.resource}/1/")

@@ -68,6 +68,8 @@ CODES: Mapping[str, str] = {
     "unreachable": "nobody answers",
     "not-sockio": "somebody else answers",
     "reached": "sockio answers, and how fast",
+    "later-clients": "clients of which versions get a session",
+    "later-clients-refused": "... some do and others do not",
     "slow": "it answers slowly",
     "no-tls": "the connection is not encrypted",
     "origin-lost": "pages of the site itself are refused",

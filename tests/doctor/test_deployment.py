@@ -106,6 +106,7 @@ def test_a_good_deployment_is_well(site: LiveServer) -> None:
     assert found.keys() == {
         "reached",
         "handshake",
+        "later-clients",
         "sessions-found",
         "websocket",
         "polling",
@@ -205,6 +206,39 @@ def test_transports_that_are_not_offered(sockio_serve: Callable[..., LiveServer]
     found = look_at(site.url)
     assert found["no-websocket"].level == "warning"
     assert "streaming" not in found
+
+
+@pytest.mark.parametrize(
+    ("generations", "said"),
+    [
+        pytest.param("0.9 eio3 eio4", "0.7 to 0.9 are served; clients 3.x and 4.x, 1.x", id="all"),
+        pytest.param("0.9", "0.7 to 0.9 are served", id="0.9 alone"),
+    ],
+)
+def test_who_is_served(
+    sockio_serve: Callable[..., LiveServer], generations: str, said: str
+) -> None:
+    site = sockio_serve(namespaces={"": BaseNamespace}, generations=generations)
+    found = look_at(site.url, timeout=5)
+    assert levels(found, "later-clients") == ["ok"]
+    assert said in found["later-clients"].text
+
+
+def test_a_proxy_that_knows_the_paths_of_0_9_alone(
+    site: LiveServer, proxy: Callable[..., Proxy], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    front = proxy(site.port)
+    passed_on = front._answer
+
+    def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+        if environ["PATH_INFO"] == "/socket.io/" and environ.get("QUERY_STRING"):
+            start_response("404 Not Found", [("Content-Type", "text/plain")])
+            return [b"no page"]
+        return passed_on(environ, start_response)
+
+    monkeypatch.setattr(front._server, "application", answer)
+    found = look_at(front.url, timeout=5)
+    assert levels(found, "handshake", "later-clients-refused") == ["ok", "warning"]
 
 
 def test_a_site_below_a_path(sockio_serve: Callable[..., LiveServer]) -> None:
