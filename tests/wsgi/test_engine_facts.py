@@ -124,6 +124,23 @@ def test_an_unknown_session_is_refused_before_the_101(
     assert (answer.code, json.loads(answer.body)["code"]) == (400, 1)
 
 
+@pytest.mark.parametrize("without", ["", "http"])
+def test_an_origin_is_asked_for_before_a_session_goes_over(
+    serve: Callable[..., Served], without: str
+) -> None:
+    server = serve(namespaces={"": BaseNamespace}, origins=["https://a.example"], without=without)
+    session = EngineSession(server.port, 4)
+    with Connection(server.port) as connection:
+        path = session.path.replace("polling", "websocket")
+        connection.send(upgrade_request(path, server.port, {"Origin": "https://b.example"}))
+        answer = connection.answer()
+    assert (answer.code, json.loads(answer.body)["code"]) == (403, 4)
+    with session.try_websocket() as wire:
+        wire.say("2probe")
+        assert wire.hear() == "3probe"
+    session.close()
+
+
 # ---- 2: packets and payloads
 
 
