@@ -47,7 +47,7 @@ def server(serve: Callable[..., Served]) -> Served:
 
 def what_is_shown(server: Served, file: Path, folder: str, count: int) -> Any:
     done = subprocess.run(
-        [find_client(), str(file), server.url, str(NODE_MODULES / folder), str(count)],
+        [find_client(folder), str(file), server.url, str(NODE_MODULES / folder), str(count)],
         capture_output=True,
         text=True,
         timeout=60,

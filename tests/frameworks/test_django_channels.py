@@ -273,7 +273,7 @@ def test_ds10_ds16_the_script_of_the_tag_gives_the_client_channels(
     site: Site, package: str, transport: str
 ) -> None:
     done = subprocess.run(
-        [find_client(), str(SCRIPT), str(NODE_MODULES), site.url, package, transport],
+        [find_client(package), str(SCRIPT), str(NODE_MODULES), site.url, package, transport],
         capture_output=True,
         encoding="utf-8",
         timeout=60,

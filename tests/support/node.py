@@ -36,15 +36,11 @@ JS = Path(__file__).parents[1] / "js"
 NODE_MODULES = Path(os.environ.get("SOCKIO_NODE_MODULES", str(JS / "node_modules")))
 
 
-def find_client() -> str:
+def find_client(package: str = "socket.io-client") -> str:
     """The path of the node program; skips the test where it or the client is missing.
 
     CI has to have both: there the test fails.
     """
-    return _find("socket.io-client")
-
-
-def _find(package: str) -> str:
     node = shutil.which("node")
     if node is not None and (NODE_MODULES / package).is_dir():
         return node
@@ -110,7 +106,7 @@ class Node:
     def join(self, version: str, url: str, transports: Sequence[str], **options: Any) -> Client:
         """A new connection by one of the clients in :data:`LATER`, and the namespace that the
         URL's path names. ``options`` are the client's own, as it writes them."""
-        _find(f"socket.io-client-{version}")
+        find_client(f"socket.io-client-{version}")
         client = self._new_client()
         options["transports"] = list(transports)
         self.say("join", name=client.name, version=version, url=url, options=options)
