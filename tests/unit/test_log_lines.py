@@ -21,6 +21,7 @@ REASONS = {
     "http.surroundings": "once for each middleware, at its first handshake: what its server "
     "cannot do",
     "integrations.uwsgi_websocket": "when the application is loaded",
+    "http.client_script": "once for each of the client's files, when it is read",
     "http.claims": "once for each middleware that is found to be one too many",
     "integrations.gunicorn_worker": "when the worker starts",
     "integrations.django.message_log": "the log of messages, which a setting asks for; cut, "
