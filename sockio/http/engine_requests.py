@@ -24,6 +24,7 @@ from ..transports.answers import Answer, Head, Header
 from ..transports.base import WSGIApplication
 from ..transports.engine_polling import EnginePolling, check_callback
 from ..transports.engine_websocket import EngineWebSocket
+from ..transports.framing import negotiate
 from ..transports.request import Request
 from .route import Route
 
@@ -169,6 +170,9 @@ class EngineRequests:
             )
         if route.transport == _WEBSOCKET:
             self._check_upgrade(request)
+            if "wsgi.websocket" not in request.environ:
+                # Before anybody is asked, and before there is a session that could not be carried.
+                negotiate(request.environ)
         return self._let_in(route, request)
 
     def _why_not(self, request: Request) -> str:

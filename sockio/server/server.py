@@ -206,8 +206,10 @@ class SocketIOServer(WSGIServer):
     def start(self) -> None:
         """Serve, for the first time or again; does not block."""
         self._ended = None
+        # Those who were here when it was stopped were told to go.
+        if self.fast is not None:
+            self.fast.stopping = False
         if hasattr(self, "door"):
-            # It was stopped, and told those who were here to go.
             self.door.stopping = False
         super().start()
 

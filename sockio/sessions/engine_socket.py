@@ -358,7 +358,6 @@ class EngineSocket(Socket):
             self.bad_packets += 1
         else:
             self.count_bad(error)
-        self._header, self._attachments, self._due, self._due_by = "", None, 0, None
         self.close(reason, say=True)
 
     # ---- carriers
@@ -416,6 +415,8 @@ class EngineSocket(Socket):
     # ---- the end
 
     def close(self, reason: str, *, say: bool = True, flush: bool | None = None) -> None:
+        # What is not whole will never be, and may be ten megabytes.
+        self._header, self._attachments, self._due, self._due_by = "", None, 0, None
         if self._recovery is not None and self.state is _CONNECTED and reason in BY_ACCIDENT:
             self._keep_for_later(self._recovery)
         super().close(reason, say=say, flush=flush)

@@ -256,6 +256,33 @@ def test_the_gate_is_asked_before_a_websocket_is_opened(
         assert wire.told["upgrades"] == []
 
 
+@pytest.mark.parametrize("without", ["", "http"], ids=["fast path", "pywsgi"])
+@pytest.mark.parametrize(
+    ("headers", "code"),
+    [
+        ({"Sec-WebSocket-Version": "12"}, 426),
+        ({"Sec-WebSocket-Key": "short"}, 400),
+        ({"Sec-WebSocket-Key": None}, 400),
+    ],
+)
+def test_nobody_is_asked_for_a_websocket_that_cannot_be(
+    serve: Callable[..., Served], without: str, headers: dict[str, str | None], code: int
+) -> None:
+    asked = []
+
+    def authorize(request: Any) -> bool:
+        asked.append(request)
+        return True
+
+    server = serve(namespaces={"": Echo}, authorize=authorize, without=without)
+    with Connection(server.port) as connection:
+        path = "/socket.io/?EIO=3&transport=websocket"
+        connection.send(upgrade_request(path, server.port, headers))
+        assert connection.answer().code == code
+    assert asked == []
+    assert len(server.registry) == 0
+
+
 def test_a_name_is_no_session(engine: Open) -> None:
     """The id that others know a client by opens nothing."""
     names = []
