@@ -143,6 +143,11 @@ class Workers:
         if self._looking:
             return
         turn, waiting, idle = self._turn, self._waiting, self._idle
+        if not waiting and not self._resting and self._worked <= HEAVY:
+            # A poll was begun, or something answered in the loop itself.
+            self.share = SHARE
+            turn.end()
+            return
         # Those that come meanwhile are for the next pass.
         jobs, rested = len(waiting), len(self._resting)
         if jobs + rested > 1:

@@ -23,6 +23,7 @@ from ..protocol.engine_packet import EngineType
 from ..protocol.generations import Generation, Side
 from ..protocol.packet import Packet
 from ..runtime.interfaces import Runtime
+from .crowd import Place
 from .interfaces import Carrier
 from .outbox import Batch, Outgoing
 from .reasons import Reason
@@ -44,6 +45,7 @@ EARLY = GRANULARITY / 2
 PUNCTUAL = 0.5
 
 _CONNECTED = State.CONNECTED
+_AWAY = Place.AWAY
 #: Types of packets that are handled when they arrive: an ack wakes who waits for it, a disconnect
 #: overtakes slow handlers.
 _ACKS, _DISCONNECT, _ERROR = frozenset("36"), "1", "4"
@@ -378,7 +380,10 @@ class EngineSocket(Socket):
         """Heartbeats go on, whoever carries them."""
         if self._carrier is None:
             self._without_carrier_since = self.runtime.now()
-        self._on_change(self)
+        if self.filed is not _AWAY:
+            # One that has been away stays filed so, and no deadline has changed: this is asked
+            # with every poll.
+            self._on_change(self)
 
     @property
     def polled(self) -> bool:
