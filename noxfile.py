@@ -43,9 +43,16 @@ DEMO_CLIENTS = {
 # What the whole suite needs: the examples are part of it.
 EXTRAS = sorted(PYPROJECT["project"]["optional-dependencies"])
 
-# Tests that spend their time with starting other programs. These have a session of their own:
+# Tests that spend their time with starting other programs, or waiting for them. These have a
+# session of their own:
 SERVERS = ("proxies/*", "servers/*")
-PROGRAMS = ("benchmarks/*", "doctor/*", "examples/*", "frameworks/test_django_*.py")
+PROGRAMS = (
+    "benchmarks/*",
+    "doctor/*",
+    "e2e/test_later_clients.py",
+    "examples/*",
+    "frameworks/test_django_*.py",
+)
 
 # The rows of the matrix.
 RELEASES = releases(
