@@ -113,7 +113,11 @@ class Dispatcher:
         """The packet in a text that is short, if it is worth while to read it now."""
         socket = self.socket
         codec = socket.codec
-        if len(self.inbox.items) < FEW and codec.json_loads is default_json_loads:
+        if (
+            socket.active_ns  # else it is a connect, as nearly always
+            and len(self.inbox.items) < FEW
+            and codec.json_loads is default_json_loads
+        ):
             try:
                 packet, read, data = codec.opened(text)
                 if (
