@@ -10,6 +10,7 @@ from gevent import monkey
 
 monkey.patch_all()
 
+import gc  # noqa: E402
 import weakref  # noqa: E402
 from collections.abc import Callable, Iterator  # noqa: E402
 from typing import Any  # noqa: E402
@@ -51,6 +52,13 @@ def pytest_configure(config: pytest.Config) -> None:
     # The default itself, for the settings that tests make for themselves.
     defaults: Any = Settings.__init__.__kwdefaults__
     defaults["without"] = left_out
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    # Ten thousand tests are a million objects, which every full collection would look through:
+    # there are many, for whatever is told by who is still alive.
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
