@@ -11,7 +11,6 @@ it is (:func:`is_answer_of_one`).
 
 from __future__ import annotations
 
-import gc
 import inspect
 import itertools
 import logging
@@ -87,13 +86,8 @@ class Inside:
     to answer what comes under the resource.
     """
 
-    #: How many there ever were.
-    made: ClassVar[int] = 0
-
     def __init__(self, resource: str | None = None) -> None:
         self.resource = resource
-        Inside.made += 1
-        self._swept = 0
         self.stands_in = False
         self.given: tuple[str, ...] = ()
         # In this order: who asks first in another thread at this moment finds it there.
@@ -161,14 +155,8 @@ class Inside:
 
     def may_hide_one(self) -> bool:
         """Whether this process has another middleware that could be inside of the application: one
-        that no server made for itself."""
-        if self._others() and self._swept < Inside.made:
-            # Once, as long as none is made: what nobody keeps any more hides behind nothing.
-            self._swept = Inside.made
-            gc.collect()
-        return self._others()
-
-    def _others(self) -> bool:
+        that no server made for itself. One that nobody keeps any more counts until the garbage
+        collector has come by: to call that would stop everybody."""
         return any(
             each is not self and each.resource is not None and not each.stands_in
             for each in list(_everybody)

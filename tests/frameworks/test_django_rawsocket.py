@@ -38,6 +38,9 @@ from sockio.integrations.django.rawsocket import (
 )
 from sockio.transports.streams import CHUNK
 
+# Its page is no page to who asks what is inside, and other tests have made middlewares.
+pytestmark = pytest.mark.usefixtures("alone")
+
 View = Callable[[WebSocket], object]
 
 
