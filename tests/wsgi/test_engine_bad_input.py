@@ -67,6 +67,8 @@ def session(
 
 def loud(caplog: pytest.LogCaptureFixture) -> list[str]:
     """The lines at WARNING and above."""
+    # What is refused from the loop is logged by a task, for a log handler may block.
+    eventually(lambda: [r for r in caplog.records if r.levelno >= logging.WARNING], "it is logged")
     return [each.getMessage() for each in caplog.records if each.levelno >= logging.WARNING]
 
 

@@ -14,6 +14,7 @@ import pytest
 from ..support.processes import running
 from ..support.raw_http import Connection
 from ..support.servers import Served, not_ours
+from ..support.transcript import eventually
 from ..support.ways import WAYS, Way
 
 
@@ -66,6 +67,7 @@ def test_a_page_that_raises(
         with way.connect() as connection:
             connection.send(b"GET /a%0Ab HTTP/1.1\r\nHost: x\r\n\r\n")
             assert connection.answer().code == 500
+    eventually(lambda: caplog.text.count("ERROR") >= 2, "it is logged")
     lines = [r for r in caplog.records if r.levelno == logging.ERROR]
     assert len(lines) == 2
     assert lines[0].getMessage().startswith(f"GET /a%0Ab from 127.0.0.1 failed: {error()!r}"[:40])
@@ -91,6 +93,7 @@ def test_a_question_at_the_handshake_that_raises(
         with way.connect() as connection:
             connection.send(b"GET /socket.io/1/ HTTP/1.1\r\nHost: x\r\n\r\n")
             assert connection.answer().code == 500
+    eventually(lambda: caplog.text.count("ERROR") >= 2, "it is logged")
     lines = [r for r in caplog.records if r.levelno == logging.ERROR]
     assert len(lines) == 2
     assert not way.server.server.sockets
