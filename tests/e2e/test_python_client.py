@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import gc
-import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -17,7 +16,7 @@ from ..support.servers import Served
 from ..support.transcript import Transcript, eventually
 from .conftest import Start
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.filterwarnings("ignore::ResourceWarning")]
 
 socketio: Any = pytest.importorskip("socketio", reason="needs python-socketio[client]")
 
@@ -61,9 +60,7 @@ def what_the_client_leaves_open() -> Iterator[None]:
     """Its connections are closed when the garbage collector finds them, which is complained of in
     whatever test that happens to be; here it is nobody's fault."""
     yield
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
-        gc.collect()
+    gc.collect()
 
 
 @pytest.fixture
