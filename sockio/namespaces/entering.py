@@ -49,7 +49,7 @@ def connect(desk: Reception, endpoint: str, packet: Packet) -> None:
         return
     cls = socket.namespaces.get(endpoint)
     match = None
-    if cls is not None and isinstance(socket.namespaces, Namespaces):
+    if cls is not None and isinstance(socket.namespaces, Namespaces) and socket.namespaces.patterns:
         match = socket.namespaces.match(endpoint)
         if match is not None and _dynamic(socket) >= MAX_DYNAMIC:
             desk.calls.complain(
@@ -115,7 +115,8 @@ def connect(desk: Reception, endpoint: str, packet: Packet) -> None:
         if namespace is not None and namespace._deaf:
             # Thrown out by its own gate: it has been told so.
             socket.seal(endpoint)
-        desk.inbox.put_first(each.text for each in early)
+        if early:
+            desk.inbox.put_first(each.text for each in early)
         if socket.state is not State.CONNECTED:
             # The client left while it was let in: what was set up gets its counterpart.
             reason = socket.close_reason or Reason.TRANSPORT_CLOSE

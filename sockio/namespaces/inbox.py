@@ -111,6 +111,8 @@ class Inbox:
     def forget(self) -> int:
         """Drop what waits to be handled; who waits to be told of an end is still told. Returns how
         many packets are dropped."""
+        if not self.items:
+            return 0
         kept: list[Item] = [item for item in self.items if isinstance(item, Farewell)]
         dropped = sum(
             1

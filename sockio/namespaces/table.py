@@ -42,7 +42,9 @@ class Namespaces(dict[str, Any]):
     def __contains__(self, name: object) -> bool:
         if super().__contains__(name):
             return True
-        return isinstance(name, str) and self.match(name) is not None
+        if not self.patterns or not isinstance(name, str):
+            return False
+        return self.match(name) is not None
 
     def get(self, name: str, default: Any = None) -> Any:
         """The class that serves ``name``, or ``default``."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import logging
-from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -106,17 +105,17 @@ class Lifetime(Outlet):
         """Whether the session is open: a transport has been there, and nothing has ended it."""
         return self.state is State.CONNECTED
 
-    @abstractmethod
     def _report(self, level: int, kind: Kind, message: str, *args: Any) -> None:
         """Log what this client has caused."""
+        raise NotImplementedError
 
-    @abstractmethod
     def _goodbye(self) -> list[Outgoing]:
         """What a client is told at the end, before its connection is closed."""
+        raise NotImplementedError
 
-    @abstractmethod
     def _ending(self, reason: str) -> None:
         """The session is about to end: who waits for something of it waits in vain."""
+        raise NotImplementedError
 
     # ---- carriers
 

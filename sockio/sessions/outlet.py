@@ -8,7 +8,6 @@ it again. So a broadcast looks at one thing per receiver.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -20,8 +19,11 @@ from .outbox import Outbox, Outgoing
 __all__ = ["Outlet"]
 
 
-class Outlet(ABC):
+class Outlet:
     """What a socket sends by. :class:`~sockio.virtsocket.Socket` decides when and how it ends."""
+
+    # Not an ABC, nor are its subclasses: every request asks of what class its socket is, which for
+    # those is answered in Python.
 
     # Together, and before what the socket adds: a broadcast to thousands reads these from memory.
     __slots__ = (
@@ -117,9 +119,9 @@ class Outlet(ABC):
         self._overflowed(packet, outbox)
         return False
 
-    @abstractmethod
     def _overflowed(self, packet: Outgoing, outbox: Outbox) -> None:
         """``packet`` did not fit into ``outbox``, and was dropped."""
+        raise NotImplementedError
 
     # ---- a namespace is being entered or left
 
