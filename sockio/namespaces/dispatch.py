@@ -97,43 +97,41 @@ class Dispatcher:
         socket.resume()
 
     def submit(self, text: str | bytes | Bundle) -> None:
-        packet = self._read_short(text) if isinstance(text, str) and len(text) < SHORT else None
-        if packet is not None:
-            self.inbox.items.append(packet)
-        elif not self._working:
-            # It is its turn at once, receipt and all.
-            self.inbox.put(text)
-        else:
-            self._wait(text)
-        if not self._working and self.socket.state is _CONNECTED:
-            self._working = True
-            self.runtime.run(self._work)
-
-    def _read_short(self, text: str) -> Packet | None:
-        """The packet in a text that is short, if it is worth while to read it now."""
         socket = self.socket
-        codec = socket.codec
+        items = self.inbox.items
         if (
-            socket.active_ns  # else it is a connect, as nearly always
-            and len(self.inbox.items) < FEW
-            and codec.json_loads is default_json_loads
+            len(text) < SHORT
+            and len(items) < FEW
+            and socket.active_ns  # else it is a connect, as nearly always
+            and isinstance(text, str)
+            and socket.codec.json_loads is default_json_loads
         ):
             try:
-                packet, read, data = codec.opened(text)
+                packet, read, data = socket.codec.opened(text)
                 if (
                     packet["endpoint"] in socket.active_ns
                     and packet.get("ack") is not True
                     and packet["type"] != "connect"
                 ):
                     read(packet, data, default_json_loads)
-                    return packet
+                    items.append(packet)
+                else:
+                    self._wait(text)
             except PacketError:
                 # Said when it is its turn. The error itself is not kept, with all that it holds.
-                pass
-        return None
+                self._wait(text)
+        else:
+            self._wait(text)
+        if not self._working and socket.state is _CONNECTED:
+            self._working = True
+            self.runtime.run(self._work)
 
     def _wait(self, text: str | bytes | Bundle) -> None:
         """Let a text wait as it is, but for the receipt that does not wait."""
+        if not self._working:
+            # It is its turn at once, receipt and all.
+            self.inbox.put(text)
+            return
         head = self.socket.codec.receipt_asked(text) if isinstance(text, str) else None
         if head is None or not self.calls.receipt(head):
             self.inbox.put(text)

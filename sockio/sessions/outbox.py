@@ -34,7 +34,6 @@ class Outgoing:
         "deflated",
         "endpoint",
         "frame",
-        "size",
         "text",
         "volatile",
     )
@@ -53,13 +52,8 @@ class Outgoing:
             data = text.encode()
         self.text = text
         self.data = data
-        #: Bytes of all of it.
-        self.size = len(data)
         #: Bytes that have to follow the text at once, each as a message of its own.
-        self.attachments: tuple[bytes, ...] = ()
-        if type(text) is Attached:
-            self.attachments = text.attachments
-            self.size += sum(map(len, self.attachments))
+        self.attachments: tuple[bytes, ...] = text.attachments if type(text) is Attached else ()
         self.endpoint = endpoint
         #: Dropped instead of queued when no carrier takes it at once.
         self.volatile = volatile
@@ -69,6 +63,12 @@ class Outgoing:
         self.deflated: Outgoing | None = None
         #: The websocket frame, made by the first websocket that writes this packet.
         self.frame: bytes | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes of all of it."""
+        # Most packets go straight to the wire: nobody asks.
+        return len(self.data) + sum(map(len, self.attachments))
 
 
 class Batch:
