@@ -321,7 +321,7 @@ class Flood(NamedTuple):
 
 
 LISTS = '5:::{"name":"nobody","args":[' + "[[[[]]]]," * 110_000 + "[]]}"
-POINTS = '5:::{"name":"nobody","args":[' + "[1,2]," * 149_000 + "1]}"
+POINTS = '5:::{"name":"nobody","args":[' + "[1,2]," * 99_000 + "1]}"
 FLOATS = '5:::{"name":"nobody","args":[' + "1.5," * 245_000 + "1]}"
 NOOPS = "\ufffd3\ufffd8::" * 10_000
 
@@ -337,7 +337,7 @@ FLOODS: dict[str, Flood] = {
     "events": Flood("a websocket: events that nobody handles", frames('5:::{"name":"x"}')),
     "garbage": Flood("a websocket: what is no packet", frames("x")),
     "lists": Flood("a websocket: events of half a million lists, refused", large(LISTS)),
-    "points": Flood("a websocket: events of 149 000 lists", large(POINTS)),
+    "points": Flood("a websocket: events of 99 000 lists", large(POINTS)),
     "floats": Flood("a websocket: events of 245 000 floats", large(FLOATS)),
     "tls": Flood("a websocket over TLS: noops", frames("8::"), "tls"),
     "detach": Flood("a websocket that stays in its request: noops", frames("8::"), "detach"),
@@ -366,8 +366,8 @@ FLOODS: dict[str, Flood] = {
     "eio-nowhere": Flood("Engine.IO: connects to no namespace", engine_frames("40/nowhere,")),
     "eio-in-and-out": Flood("Engine.IO: a namespace left and joined", engine_frames("41", "40")),
     "eio-points": Flood(
-        "Engine.IO: a websocket: events of 149 000 lists",
-        engine_frames('42["nobody",' + "[1,2]," * 149_000 + "1]", times=1),
+        "Engine.IO: a websocket: events of 99 000 lists",
+        engine_frames('42["nobody",' + "[1,2]," * 99_000 + "1]", times=1),
     ),
     "eio-deep": Flood(
         "Engine.IO: sessions that end by a megabyte of [", engine_endings("42" + "[" * 999_000)

@@ -308,6 +308,9 @@ class Settings:
         _compression,
         "bytes from which websocket messages of clients since 1.0 are compressed; None is never",
     )
+    msgpack: bool = _option(
+        False, _flag, "whether clients 3.x and 4.x may have socket.io-msgpack-parser"
+    )
     bare: bool = _option(
         False, _flag, "whether clients of Engine.IO speak no Socket.IO: their messages come as such"
     )

@@ -10,7 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ..config.settings import Settings
-from ..exceptions import RequestRefused
+from ..exceptions import RequestRefused, UsageError
+from ..protocol import msgpack_codec
+from ..protocol.dialect import BaseCodec
 from ..protocol.engine_codec import EngineCodec
 from ..protocol.engine_errors import EngineError, error_body
 from ..protocol.engine_handshake import encode_engine_handshake
@@ -28,7 +30,14 @@ from ..transports.framing import negotiate
 from ..transports.request import Request
 from .route import Route
 
-__all__ = ["EngineRefused", "EngineRequests", "EngineTransport", "engine_answer", "make_engines"]
+__all__ = [
+    "EngineRefused",
+    "EngineRequests",
+    "EngineTransport",
+    "engine_answer",
+    "make_engines",
+    "make_packing",
+]
 
 #: Who speaks which revision of Engine.IO.
 _CLIENTS = {"1": "1.x", "2": "1.x", "3": "1.x or 2.x", "4": "3.x or 4.x"}
@@ -59,6 +68,19 @@ def make_engines(settings: Settings) -> Mapping[Generation, EngineCodec]:
         generation: EngineCodec(generation, settings.json_loads, settings.json_dumps, limits)
         for generation in _generations(settings).values()
     }
+
+
+def make_packing(settings: Settings, engines: Mapping[Generation, EngineCodec]) -> BaseCodec | None:
+    """The codec of clients that pack by msgpack; None where they are not served.
+
+    Raises ``UsageError`` where they are to be, and the package is not there.
+    """
+    plain = engines.get(EIO4)
+    if not settings.msgpack or plain is None:
+        return None
+    if not msgpack_codec.available:
+        raise UsageError("msgpack=True needs the package msgpack: pip install msgpack")
+    return msgpack_codec.MsgpackCodec(plain)
 
 
 class EngineRefused(RequestRefused):

@@ -22,7 +22,7 @@ from ..transports.connection import closes_silently, connection_of, is_pywsgi, n
 from ..transports.request import Request
 from .claims import CLAIM, Claim, Inside, claim_of
 from .endpoint import Endpoint
-from .engine_requests import make_engines
+from .engine_requests import make_engines, make_packing
 from .manage import check_namespaces
 from .route import route_of
 
@@ -80,6 +80,7 @@ class SocketIOMiddleware:
             ),
             lambda socket: Dispatcher(socket, self.runtime, rooms),
             engines,
+            make_packing(self.settings, engines),
         )
         if self.namespaces is not None:
             self.registry.known.update(self.namespaces)

@@ -138,7 +138,7 @@ class Dispatcher:
         else:
             self.inbox.put_receipted(text)
 
-    def part(self, endpoint: str, text: str) -> None:
+    def part(self, endpoint: str, text: str | bytes | Bundle) -> None:
         socket = self.socket
         namespace = socket.get(endpoint)
         if namespace is not None and not namespace._leaving and not socket.holding(endpoint):

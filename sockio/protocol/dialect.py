@@ -22,7 +22,7 @@ from .strict_json import LARGE, default_json_dumps, default_json_loads
 __all__ = ["MAX_NESTS", "V09", "BaseCodec", "Codec", "Dialect", "check_nests", "size_of"]
 
 #: Opening brackets in a packet from outside. A megabyte could have half a million.
-MAX_NESTS = 150_000
+MAX_NESTS = 100_000
 
 
 @dataclass(frozen=True)
@@ -97,6 +97,8 @@ class BaseCodec(ABC):
         "receipt_asked",
     )
 
+    #: Whether each packet is one binary message, and no text.
+    whole_in_bytes = False
     json_loads: JsonLoads
     json_dumps: JsonDumps
     #: Who the packet in what has arrived is for, and what of it is to be read: no JSON is yet.

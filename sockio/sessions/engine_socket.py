@@ -47,8 +47,8 @@ PUNCTUAL = 0.5
 _CONNECTED = State.CONNECTED
 _AWAY = Place.AWAY
 #: Types of packets that are handled when they arrive: an ack wakes who waits for it, a disconnect
-#: overtakes slow handlers.
-_ACKS, _DISCONNECT, _ERROR = frozenset("36"), "1", "4"
+#: overtakes slow handlers, an error is the server's to send.
+_AT_ONCE = frozenset("1346")
 
 
 class EngineSocket(Socket):
@@ -292,7 +292,30 @@ class EngineSocket(Socket):
         if item is not None:
             self._take(item)
 
-    def _whole(self, data: str | bytes) -> str | Bundle | None:
+    def _packs(self) -> bool:
+        """Whether the client's packets are bytes. Its first, by which it joins, shows it."""
+        if self.codec.whole_in_bytes:
+            return True
+        packing = self.server.packing
+        if packing is None or not self._has_said_nothing:
+            return False
+        if self.codec is not self._shared_codec:
+            packing = packing.with_json(self.codec.json_loads, self.codec.json_dumps)
+        self.codec = packing
+        # What is kept for who comes back is kept in JSON.
+        self._recovery = None
+        return True
+
+    @property
+    def _has_said_nothing(self) -> bool:
+        return self._names is None and not self.received and not self.opens_global
+
+    def _hint(self) -> str:
+        if self.server.packing is not None or not self._has_said_nothing:
+            return ""
+        return "; if the client has socket.io-msgpack-parser, set msgpack=True"
+
+    def _whole(self, data: str | bytes) -> str | bytes | Bundle | None:
         """The message that ``data`` is or completes; None while attachments are still to come.
         Raises ``PacketError``."""
         if self.generation.global_namespace is None:
@@ -300,6 +323,8 @@ class EngineSocket(Socket):
         if isinstance(data, str):
             if self._due:
                 raise PacketError(f"a text came while {self._due} attachments are due")
+            if self.codec.whole_in_bytes:
+                raise PacketError("a text came from a client that packs by msgpack")
             if data[:1] in ("5", "6"):
                 codec = self.codec
                 assert isinstance(codec, EngineCodec)
@@ -309,7 +334,9 @@ class EngineSocket(Socket):
                 return None
             return data
         if not self._due or self._attachments is None:
-            raise PacketError("bytes came that no packet announced")
+            if self._packs():
+                return data
+            raise PacketError("bytes came that no packet announced" + self._hint())
         self._attachments.append(data)
         self._due -= 1
         if self._due:
@@ -324,21 +351,23 @@ class EngineSocket(Socket):
         self._due_by = self.runtime.now() + self.config.close_timeout
         self._on_change(self)
 
-    def _take(self, item: str | Bundle) -> None:
-        text = item if isinstance(item, str) else item.text
-        kind = text[:1]
-        bare = self.generation.global_namespace is None
-        if bare or (kind != _DISCONNECT and kind != _ERROR and kind not in _ACKS):
-            self.dispatcher.submit(item)
-            return
-        try:
-            if kind == _ERROR:
-                raise PacketError("an error packet is the server's to send")
-            if kind == _DISCONNECT:
-                self.dispatcher.part(self.codec.decode(item)["endpoint"], text)
+    def _take(self, item: str | bytes | Bundle) -> None:
+        if not isinstance(item, bytes):
+            kind = (item if isinstance(item, str) else item.text)[:1]
+            if kind not in _AT_ONCE or self.generation.global_namespace is None:
+                self.dispatcher.submit(item)
                 return
+        try:
             opened = self.codec.opened(item)
             packet = opened[0]
+            if packet["type"] == "error":
+                raise PacketError("an error packet is the server's to send")
+            if packet["type"] == "disconnect":
+                self.dispatcher.part(self.codec.read(opened)["endpoint"], item)
+                return
+            if packet["type"] != "ack":
+                self.dispatcher.submit(item)
+                return
             if "ackId" not in packet:
                 raise PacketError("an ack needs the id that it answers")
         except PacketError as error:

@@ -86,7 +86,7 @@ class PacketSink(Protocol):
         Never blocks, never raises."""
         ...
 
-    def part(self, endpoint: str, text: str) -> None:
+    def part(self, endpoint: str, text: str | bytes | Bundle) -> None:
         """The client left a namespace, with all that it said before; ``text`` said so."""
         ...
 

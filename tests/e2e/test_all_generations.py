@@ -36,11 +36,11 @@ class Chat(Recorded):
 
 
 def test_all_talk_to_all(start: Start, node: Node, journal: Transcript) -> None:
-    server = start({"/chat": Chat})
+    server = start({"/chat": Chat}, msgpack=True)
     room: dict[str, Client] = {}
     for transport in ("xhr-polling", "websocket"):
         room[f"0.9 {transport}"] = node.connect(server.url + "/chat", transport)
-    for version in LATER:
+    for version in (*LATER, "4.8.4 msgpack"):
         for ways in (["polling"], ["websocket"], ["polling", "websocket"]):
             client = node.join(version, server.url + "/chat", ways)
             room[f"{version} {'+'.join(ways)}"] = client
@@ -48,7 +48,7 @@ def test_all_talk_to_all(start: Start, node: Node, journal: Transcript) -> None:
         client.next("connect")
         assert client.ask("enter", name) == []
         client.answer("question", name)
-    assert len(server.registry) == len(room) == 14
+    assert len(server.registry) == len(room) == 17
 
     for name, client in room.items():
         assert client.ask("say", WORDS, [1, None, {"a": 0.5}]) == [2]

@@ -119,10 +119,10 @@ class Guest:
 
 @pytest.fixture
 def server(start: Start) -> Served:
-    return start({"": Recorded, "/chat": Chat, "/news": Chat})
+    return start({"": Recorded, "/chat": Chat, "/news": Chat}, msgpack=True)
 
 
-@pytest.fixture(params=LATER)
+@pytest.fixture(params=[*LATER, "4.8.4 msgpack"])
 def version(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 

@@ -3,6 +3,8 @@
 // in   {"do": "join", "name": "ada", "version": "4.8.4", "url": "http://.../chat", "options": {}}
 //      {"do": "join too", "name": "ada2", "of": "ada", "namespace": "/news", "options": {}}
 //
+// The version "4.8.4 msgpack" is that release with socket.io-msgpack-parser.
+//
 // `options` are the client's own. Beside the events from the server these are reported: connect,
 // disconnect (the reason), connect_error (message and data), error (before 3.0: of a refusal),
 // reconnect, upgrade (the transport's name). Bytes are {"$bytes": "base64"} in both directions.
@@ -54,8 +56,11 @@ function make(modules, namespaces, report) {
 
   return {
     join({ name, version, url, options }) {
-      const io = require(path.join(modules, `socket.io-client-${version}`));
-      const socket = io(url, { forceNew: true, reconnection: false, ...options });
+      const [release, parser] = version.split(' ');
+      const io = require(path.join(modules, `socket.io-client-${release}`));
+      const own = { forceNew: true, reconnection: false };
+      if (parser) own.parser = require(path.join(modules, `socket.io-${parser}-parser`));
+      const socket = io(url, { ...own, ...options });
       watch(name, socket);
       const say = (event, ...args) => tell(name, socket, event, args);
       socket.io.on('reconnect', () => say('reconnect'));

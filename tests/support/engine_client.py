@@ -192,8 +192,11 @@ class EngineSession:
         *,
         query: str = "",
         namespace: str = "",
+        join: str = "",
         tls: ssl.SSLContext | None = None,
     ) -> None:
+        """With ``join``, that packet is sent in place of the one that joins the namespace, and its
+        answer left for the test."""
         self.port, self.revision, self.tls = port, revision, tls
         self.gets, self.posts = Connection(port, tls), Connection(port, tls)
         self.base = f"/socket.io/?EIO={revision}&transport=polling{query}"
@@ -204,7 +207,9 @@ class EngineSession:
         self.path = f"{self.base}&sid={self.sid}"
         if revision == 3:
             assert self.get() == ["40"]
-        if revision == 4 or namespace:
+        if join:
+            self.post(join)
+        elif revision == 4 or namespace:
             name = f"40{namespace}," if namespace else "40"
             self.post(name)
             assert self.get()[0].startswith(name)

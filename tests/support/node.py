@@ -105,8 +105,12 @@ class Node:
 
     def join(self, version: str, url: str, transports: Sequence[str], **options: Any) -> Client:
         """A new connection by one of the clients in :data:`LATER`, and the namespace that the
-        URL's path names. ``options`` are the client's own, as it writes them."""
-        find_client(f"socket.io-client-{version}")
+        URL's path names. ``options`` are the client's own, as it writes them. After a space, the
+        version may name a parser: "4.8.4 msgpack"."""
+        release, *parser = version.split()
+        find_client(f"socket.io-client-{release}")
+        for name in parser:
+            find_client(f"socket.io-{name}-parser")
         client = self._new_client()
         options["transports"] = list(transports)
         self.say("join", name=client.name, version=version, url=url, options=options)

@@ -49,6 +49,7 @@ THIRD_PARTY = {
     },
     "greenlet": {"runtime.workers", "sessions.jobs"},
     "httptools": {"server.fast_http.reader"},
+    "msgpack": {"protocol.msgpack_codec"},
     "orjson": {"protocol.fast_json"},
     "webob": {"http.admission", "http.endpoint"},
     "pytest": {"testing.pytest_plugin"},

@@ -1,0 +1,334 @@
+"""Packets of Socket.IO 5 in MessagePack, for clients with ``socket.io-msgpack-parser``.
+
+Each packet is one binary message of Engine.IO: a map with ``type`` (0 to 4), ``nsp``, ``data`` and
+``id``. Bytes stand among the other values, so there are no attachments. The package ``msgpack``
+does the packing; the extra ``msgpack`` installs it.
+
+What is sent are the values that a client with JSON would get: they go through the application's
+``json_dumps`` first. What is received are the values that such a client would have sent: a ``Date``
+is a text as of ``toISOString()``, ``undefined`` is None.
+
+Facts: socket.io-msgpack-parser 3.0.2, ``index.js``; notepack.io 2.2.0, ``lib/encode.js``. The
+latter has one type of extension, 0, for an ``undefined`` (one zero), a ``Date`` (milliseconds in
+eight bytes) and an ``ArrayBuffer`` (bytes): eight bytes that make a date are taken for one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from ..exceptions import PacketError, UsageError
+from .dialect import BaseCodec
+from .echo import echo
+from .engine_codec import MAX_NESTS_BESIDE_BYTES, Attached, Bundle, EngineCodec
+from .packet import MAX_NAME, JsonDumps, JsonLoads, Opened, Packet
+from .socketio_packet import RESERVED_EVENTS
+from .strict_json import LARGE, default_json_loads, undisturbed
+
+__all__ = ["MsgpackCodec", "available"]
+
+_msgpack: Any
+try:
+    import msgpack
+
+    _msgpack = msgpack
+except ImportError:
+    _msgpack = None
+
+#: Whether the package was found, in C: in Python a megabyte takes it a second.
+available: bool = _msgpack is not None and "cmsgpack" in _msgpack.Unpacker.__module__
+
+#: Entries of the map that is a packet: the client's has five.
+MAX_FIELDS = 16
+#: 2**53, up to which JavaScript counts exactly.
+_MAX_ID = 2**53
+#: As how many lists an extension counts: a date takes as long.
+_EXTENSION = 10
+#: How many keys count as a list.
+_KEYS = 2
+#: Milliseconds around 1970 that a JavaScript Date can be.
+_MAX_DATE = 8_640_000_000_000_000
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+_KINDS = {0: "connect", 1: "disconnect", 2: "event", 3: "ack", 4: "error"}
+
+
+class MsgpackCodec(BaseCodec):
+    """How packets are packed and unpacked. Sockets that share one share what a broadcast packs."""
+
+    __slots__ = ("_plain", "limits")
+
+    whole_in_bytes = True
+
+    def __init__(self, plain: EngineCodec) -> None:
+        """``plain`` is the codec of the same generation in JSON."""
+        self.limits = plain.limits
+        self.json_loads = plain.json_loads
+        self.json_dumps = plain.json_dumps
+        self.heartbeat = plain.heartbeat
+        # What it reads is what was written: no reader of the application's has a part in it.
+        self._plain = plain.with_json(default_json_loads, None)
+        self.encode = self._encode
+        self.opened = _opened
+        self.read = _read
+        self.decode = _decode
+        self.receipt_asked = _no_receipt
+
+    def _encode(self, packet: Mapping[str, Any]) -> str:
+        # Also says what is wrong with it.
+        text = self._plain.encode(packet)
+        attachments = list(text.attachments) if isinstance(text, Attached) else []
+        whole = self._plain.decode(Bundle(text[1:], attachments))
+        return Attached.of("", (_packed(_fields(whole)),))
+
+    def with_json(self, json_loads: JsonLoads | None, json_dumps: JsonDumps | None) -> MsgpackCodec:
+        plain = self._plain.with_json(
+            self.json_loads if json_loads is None else json_loads, json_dumps
+        )
+        return MsgpackCodec(plain)
+
+    def copy(self, packet: Mapping[str, Any]) -> tuple[Packet, int]:
+        return self._plain.copy(packet)
+
+
+# ---- writing
+
+
+def _fields(packet: Packet) -> dict[str, Any]:
+    """What the client's parser knows as a packet."""
+    whole: Mapping[str, Any] = packet
+    kind = whole["type"]
+    fields: dict[str, Any] = {"nsp": whole["endpoint"] or "/"}
+    if kind == "event":
+        fields |= {"type": 2, "data": [whole["name"], *whole["args"]]}
+        if "id" in whole:
+            fields["id"] = whole["id"]
+    elif kind == "ack":
+        fields |= {"type": 3, "data": whole["args"], "id": whole["ackId"]}
+    elif kind == "connect":
+        fields["type"] = 0
+        if "data" in whole:
+            fields["data"] = whole["data"]
+    elif kind == "error":
+        data = {"message": whole["message"]}
+        if "data" in whole:
+            data["data"] = whole["data"]
+        fields |= {"type": 4, "data": data}
+    else:
+        fields["type"] = 1
+    return fields
+
+
+def _packed(value: Any) -> bytes:
+    try:
+        packed: bytes = _msgpack.packb(value)
+    except (OverflowError, UnicodeEncodeError):
+        packed = _msgpack.packb(_portable(value))
+    return packed
+
+
+def _portable(value: Any) -> Any:
+    """A copy without what JSON has and MessagePack has not: integers of more than 64 bits become
+    the floats that JavaScript reads them as, halves of surrogate pairs U+FFFD."""
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if type(value) is int and not -(2**63) <= value < 2**64:
+        try:
+            return float(value)
+        except OverflowError:
+            raise UsageError("an integer in a packet is too large for a client to read") from None
+    if isinstance(value, list):
+        return [_portable(item) for item in value]
+    if isinstance(value, dict):
+        return {_portable(key): _portable(item) for key, item in value.items()}
+    return value
+
+
+# ---- reading
+
+
+def _opened(item: Any) -> Opened:
+    """The head of a packet, which is found without making anything of its data."""
+    if not isinstance(item, bytes):
+        raise PacketError("a client that packs by msgpack sends bytes")
+    fields: dict[str, Any] = {}
+    try:
+        # Nothing in a head is large: what is there has no lists, no maps and no long texts.
+        unpacker = _msgpack.Unpacker(
+            max_buffer_size=len(item) or 1,
+            max_array_len=0,
+            max_map_len=0,
+            max_ext_len=1,
+            max_bin_len=0,
+            max_str_len=4 * MAX_NAME,
+            ext_hook=_undefined,
+        )
+        unpacker.feed(item)
+        count = unpacker.read_map_header()
+        if count > MAX_FIELDS:
+            raise PacketError(f"a packet may have {MAX_FIELDS} fields, and this has {count}")
+        for _ in range(count):
+            name = unpacker.unpack()
+            if name in ("type", "nsp", "id"):
+                fields[name] = unpacker.unpack()
+            else:
+                unpacker.skip()
+        ends = unpacker.tell()
+    except PacketError:
+        raise
+    except Exception as error:  # the library raises many
+        raise PacketError(f"no packet in msgpack: {echo(repr(item[:100]))}") from error
+    if ends != len(item):
+        raise PacketError("more follows a packet in msgpack")
+    return _head(fields), _fill, item
+
+
+def _head(fields: dict[str, Any]) -> Packet:
+    number = fields.get("type")
+    kind = _KINDS.get(number) if type(number) is int else None
+    if kind is None:
+        raise PacketError(f"a packet has a type from 0 to 4, not {echo(repr(number))}")
+    name = fields.get("nsp")
+    if not isinstance(name, str) or not name.startswith("/"):
+        raise PacketError(f"{kind} packet: its nsp is a text that begins with /")
+    if len(name) > MAX_NAME:
+        raise PacketError(
+            f"{kind} packet: a namespace's name may have {MAX_NAME} characters: {echo(name)}"
+        )
+    endpoint = "" if name == "/" else name
+    head: Any = {"type": kind, "endpoint": endpoint}
+    number = fields.get("id")
+    if number is not None and (type(number) is not int or not 0 <= number <= _MAX_ID):
+        raise PacketError(f"{kind} packet: its id is a number up to 2**53", endpoint=endpoint)
+    if kind == "ack":
+        if number is None:
+            raise PacketError("ack packet: it needs the id that it answers", endpoint=endpoint)
+        head["ackId"] = number
+    elif kind == "event" and number is not None:
+        head["id"], head["ack"] = number, "data"
+    packet: Packet = head
+    return packet
+
+
+def _read(opened: Opened) -> Packet:
+    packet, fill, item = opened
+    fill(packet, item, default_json_loads)
+    return packet
+
+
+def _decode(item: Any) -> Packet:
+    return _read(_opened(item))
+
+
+def _fill(packet: Packet, item: bytes, json_loads: JsonLoads) -> None:
+    """Read a packet's data into it."""
+    kind = packet["type"]
+    try:
+        data = _data(item)
+    except PacketError as error:
+        raise _said_of(packet, str(error)) from None
+    except Exception as error:  # the library raises many
+        raise _said_of(packet, f"no msgpack: {type(error).__name__}") from error
+    whole: Any = packet
+    if kind == "connect":
+        if data is not None:
+            if not isinstance(data, dict):
+                raise _said_of(packet, "what it brings has to be a map")
+            whole["data"] = data
+    elif kind == "disconnect":
+        if data is not None:
+            raise _said_of(packet, "nothing belongs to it")
+    elif kind == "error":
+        whole["message"] = data if isinstance(data, str) else ""
+    elif not isinstance(data, list):
+        raise _said_of(packet, "its data has to be a list")
+    elif kind == "ack":
+        whole["args"] = data
+    else:
+        name = data.pop(0) if data else None
+        if type(name) is int:
+            name = str(name)
+        if not isinstance(name, str):
+            raise _said_of(packet, "it starts with its name")
+        if name in RESERVED_EVENTS:
+            raise _said_of(packet, "its name is reserved")
+        if len(name) > MAX_NAME:
+            raise _said_of(packet, f"its name may have {MAX_NAME} characters")
+        whole["name"], whole["args"] = name, data
+
+
+def _data(item: bytes) -> Any:
+    counted = _Counted()
+    hooks: dict[str, Any] = {"object_hook": counted.map, "ext_hook": counted.extension}
+    if len(item) > MAX_NESTS_BESIDE_BYTES:
+        hooks["list_hook"] = counted.list
+    if len(item) < LARGE:
+        whole = _msgpack.unpackb(item, **hooks)
+    else:
+        whole = undisturbed(lambda: _msgpack.unpackb(item, **hooks))
+    return whole.get("data")
+
+
+class _Counted:
+    """Raises ``PacketError`` for what would make so many objects that nobody else gets a turn while
+    they are made and forgotten, and for maps that are no JavaScript objects."""
+
+    __slots__ = ("_left",)
+
+    def __init__(self) -> None:
+        self._left = MAX_NESTS_BESIDE_BYTES
+
+    def list(self, value: Any) -> Any:
+        self._left -= 1
+        if self._left < 0:
+            raise PacketError(f"it may have {MAX_NESTS_BESIDE_BYTES} lists and maps")
+        return value
+
+    def map(self, value: dict[Any, Any]) -> Any:
+        if bytes in map(type, value):
+            raise PacketError("the keys of its maps have to be texts")
+        self._left -= len(value) // _KEYS
+        return self.list(value)
+
+    def extension(self, code: int, data: bytes) -> Any:
+        self._left -= _EXTENSION - 1
+        return self.list(_extension(code, data))
+
+
+def _extension(code: int, data: bytes) -> Any:
+    if code != 0:
+        raise PacketError(f"an extension of the type {code} means nothing here")
+    if data == b"\0":
+        return None
+    if len(data) == 8:
+        milliseconds = int.from_bytes(data, "big", signed=True)
+        if abs(milliseconds) <= _MAX_DATE:
+            return _iso(milliseconds)
+    return data
+
+
+def _iso(milliseconds: int) -> str | bytes:
+    """A date as ``toISOString()`` has it, which is what it would be in JSON."""
+    try:
+        moment = _EPOCH + timedelta(milliseconds=milliseconds)
+    except OverflowError:  # a year that Python does not know
+        return milliseconds.to_bytes(8, "big", signed=True)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _undefined(code: int, data: bytes) -> None:
+    """No other extension has a place in a head."""
+    if code != 0 or data != b"\0":
+        raise PacketError("an extension in the head of a packet")
+
+
+def _said_of(packet: Packet, why: str) -> PacketError:
+    kind = packet["type"]
+    asked = packet["id"] if packet.get("ack") == "data" else None
+    return PacketError(f"{kind} packet: {why}", endpoint=packet["endpoint"], ack_id=asked)
+
+
+def _no_receipt(text: str) -> None:
+    """Only 0.9 acknowledges what has not been handled."""
