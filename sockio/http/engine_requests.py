@@ -21,7 +21,7 @@ from ..protocol.socketio_packet import DEFAULT_LIMITS, PacketLimits
 from ..runtime.interfaces import Runtime
 from ..sessions.engine_socket import EngineSocket
 from ..sessions.socket import Socket
-from ..transports import WebSocket, XHRPolling
+from ..transports import JSONPPolling, WebSocket, XHRPolling
 from ..transports.answers import Answer, Head, Header
 from ..transports.base import WSGIApplication
 from ..transports.engine_polling import EnginePolling, check_callback
@@ -128,6 +128,8 @@ class EngineRequests:
             for name, kin in ((_POLLING, XHRPolling.name), (_WEBSOCKET, WebSocket.name))
             if kin in offered
         ]
+        # By a script polls whoever asks for that; it is offered where the older way is.
+        self._scripts = JSONPPolling.name in offered
         self._transports: dict[tuple[Generation, str], EngineTransport] = {}
         for generation in self._served.values():
             self._transports[generation, _POLLING] = EnginePolling(settings, runtime, generation)
@@ -157,7 +159,13 @@ class EngineRequests:
         origin = request.environ.get("HTTP_ORIGIN")
         if origin is not None and not origin.isprintable():
             raise EngineRefused(EngineError.BAD_REQUEST, "bad-origin", "it has control characters")
-        if route.transport == _POLLING:
+        if route.transport == _POLLING and request.field("j") is not None:
+            if not self._scripts:
+                raise EngineRefused(
+                    EngineError.BAD_REQUEST,
+                    "transport-not-offered",
+                    f"a script was asked for, and {JSONPPolling.name} is not among the transports",
+                )
             check_callback(request)
         if not route.sid:
             return self._open(route, request)

@@ -12,10 +12,14 @@ from typing import Any
 from ..exceptions import AckFailed, EventRefused, PacketError, RateLimited
 from ..protocol.packet import Opened, Packet
 from ..sessions.jobs import name_of
+from ..sessions.outbox import Outgoing
 from ..sessions.socket import Socket
 from .refusals import ENDS_THE_PROCESS, GLOBAL, Refusals
 
-__all__ = ["Calls"]
+__all__ = ["Calls", "LastWords"]
+
+#: Sends the answer of a handler that has disconnected its client.
+LastWords = Callable[[], object]
 
 
 class Calls(Refusals):
@@ -30,7 +34,7 @@ class Calls(Refusals):
         # The namespace of the present handler, while its client waits for an ack with data; and, if
         # the handler disconnects that client, what says goodbye behind the ack.
         self._answering: Any = None
-        self._owed: Callable[[Packet | None], object] | None = None
+        self._owed: Callable[[LastWords | None], object] | None = None
 
     # ---- what the client calls
 
@@ -70,10 +74,14 @@ class Calls(Refusals):
                     "args": _as_arguments(result),
                     "endpoint": endpoint,
                 }
-                if self._owed is None:
+                if namespace._told:
+                    self._too_late(namespace, kind)
+                elif self._owed is None:
                     socket.send_packet(ack)
                 else:
-                    self.say_last(ack)
+                    # What cannot be written is said before the goodbye, too.
+                    last = Outgoing(socket.codec.encode(ack), endpoint)
+                    self.say_last(lambda: socket.deliver(last))
         except RateLimited as too_fast:
             where = f"{type(namespace).__qualname__}.{_handler_of(namespace, packet)}"
             self.slow_down(too_fast, endpoint, answer_to, where)
@@ -86,7 +94,7 @@ class Calls(Refusals):
                 endpoint or GLOBAL,
                 str(refused),
             )
-            self.refuse(refused.code, refused.message, endpoint, answer_to)
+            self._tell(namespace, refused.code, refused.message, answer_to)
         except AckFailed as failed:
             self.complain(
                 logging.INFO,
@@ -101,7 +109,7 @@ class Calls(Refusals):
                 kind,
                 str(failed),
             )
-            self.refuse("internal_error", "The event was not completed.", endpoint, answer_to)
+            self._tell(namespace, "internal_error", "The event was not completed.", answer_to)
         except ENDS_THE_PROCESS:
             raise
         except BaseException:
@@ -116,17 +124,45 @@ class Calls(Refusals):
                 else _handler_of(namespace, packet),
                 exc_info=True,
             )
-            self.refuse("internal_error", "The server failed to handle this.", endpoint, answer_to)
+            self._tell(namespace, "internal_error", "The server failed to handle this.", answer_to)
         finally:
             self._answering = None
             if self._owed is not None:
                 self.say_last(None)
 
+    def _tell(self, namespace: Any, code: str, message: str, answer_to: int | None) -> None:
+        """Tell the client that a handler has not done what it was called for."""
+        endpoint = namespace.ns_name
+        if namespace._told:
+            self._too_late(namespace, "error")
+        elif self._owed is None:
+            self.refuse(code, message, endpoint, answer_to)
+        else:
+            self.say_last(lambda: self.refuse(code, message, endpoint, answer_to))
+
+    def _too_late(self, namespace: Any, kind: str) -> None:
+        """The namespace was told its end while the handler ran, and the client knows: what comes
+        behind a goodbye is nobody's, or that of whoever has connected again."""
+        self._socket.dropped += 1
+        self.complain(
+            logging.DEBUG,
+            ("too-late", type(namespace).__qualname__),
+            "%s %s: the answer to %s came after the end of the namespace, and is dropped",
+            self._socket,
+            namespace.ns_name or GLOBAL,
+            kind,
+        )
+
     # ---- a handler that disconnects its own client
 
-    def let_finish(self, namespace: Any, say: Callable[[Packet | None], object]) -> bool:
+    @property
+    def answering_in(self) -> str:
+        """The namespace in which a client waits for the ack of the present handler, or ""."""
+        return "" if self._answering is None else self._answering.ns_name
+
+    def let_finish(self, namespace: Any, say: Callable[[LastWords | None], object]) -> bool:
         """Whether the calling task is the handler of a packet whose client waits for the ack: then
-        ``say(ack)`` is called in place of sending that, or ``say(None)`` when there is none.
+        ``say(words)`` is called, where ``words()`` sends that, or ``say(None)`` when there is none.
         ``namespace`` is the only one that the handler may be of, unless None."""
         answering = self._answering
         if answering is None or self.task is not self._socket.runtime.task():
@@ -136,11 +172,12 @@ class Calls(Refusals):
         self._owed = say
         return True
 
-    def say_last(self, ack: Packet | None) -> None:
-        """The client hears of its end now, if a handler has kept that waiting: behind ``ack``."""
+    def say_last(self, words: LastWords | None) -> None:
+        """The client hears of its end now, if a handler has kept that waiting: behind what
+        ``words()`` sends."""
         owed, self._owed = self._owed, None
         if owed is not None:
-            owed(ack)
+            owed(words)
 
     # ---- what the client answers
 

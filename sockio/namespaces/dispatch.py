@@ -16,6 +16,7 @@ is elsewhere:
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -165,7 +166,8 @@ class Dispatcher:
 
     def owes_an_ack(self) -> bool:
         # In place of the last words in a namespace: the session's end is its end, too.
-        return self.calls.let_finish(None, self.socket.part)
+        part = functools.partial(self.socket.part, self.calls.answering_in)
+        return self.calls.let_finish(None, part)
 
     def close(self, reason: str, done: Callable[[], object]) -> None:
         if self._unconnected is not None:
@@ -310,7 +312,7 @@ class Dispatcher:
         elif not counted and not calls.count(packet):
             return
         if kind == "connect":
-            connect(self, endpoint, packet)
+            connect(self, endpoint, packet, len(text))
         else:
             calls.handle(namespace, packet, receipted)
 

@@ -15,7 +15,10 @@ from .leaving import Leaving
 from .refusals import ENDS_THE_PROCESS, GLOBAL
 from .table import MAX_DYNAMIC, Namespaces, described
 
-__all__ = ["Reception", "accept", "connect"]
+__all__ = ["KEPT", "Reception", "accept", "connect"]
+
+#: Bytes of what a client gives with its connects that its namespaces keep, all of them together.
+KEPT = 65_536
 
 
 class Reception(Desk, Protocol):
@@ -31,8 +34,9 @@ class Reception(Desk, Protocol):
         ...
 
 
-def connect(desk: Reception, endpoint: str, packet: Packet) -> None:
-    """Let the client into a namespace, if its ``recv_connect`` does, and tell the client."""
+def connect(desk: Reception, endpoint: str, packet: Packet, size: int = 0) -> None:
+    """Let the client into a namespace, if its ``recv_connect`` does, and tell the client. ``size``
+    is that of the packet's text."""
     socket = desk.socket
     present = socket.active_ns.get(endpoint)
     if present is not None and present._leaving:
@@ -111,6 +115,8 @@ def connect(desk: Reception, endpoint: str, packet: Packet) -> None:
         )
         accepted, why = False, f"{type(error).__name__} in recv_connect"
     if accepted:
+        if namespace is not None and packet.get("data"):
+            _lighten(desk, namespace, size)
         accept(desk, endpoint)
         if namespace is not None and namespace._deaf:
             # Thrown out by its own gate: it has been told so.
@@ -139,6 +145,28 @@ def connect(desk: Reception, endpoint: str, packet: Packet) -> None:
     _deny(desk, endpoint, said, more)
     if socket.state is State.CONNECTED:
         desk.unconnected.not_let_in(endpoint, early)
+
+
+def _lighten(desk: Reception, namespace: Any, size: int) -> None:
+    """Let a namespace that was entered keep what came with the connect, if it is not too much: a
+    client stays for as long as it likes, and as Python's objects JSON takes up to thirty times its
+    bytes."""
+    socket = desk.socket
+    kept = sum([each._auth_size for each in socket.active_ns.values()])
+    if kept + size <= KEPT:
+        namespace._auth_size = size
+        return
+    namespace.auth = {}
+    desk.calls.complain(
+        logging.WARNING,
+        "auth-too-large",
+        "%s %s: its namespaces keep %d bytes of what comes with their connects at most; these were "
+        "%d, and self.auth is empty behind recv_connect [auth-too-large]",
+        socket,
+        namespace.ns_name or GLOBAL,
+        KEPT,
+        size,
+    )
 
 
 def _dynamic(socket: Socket) -> int:

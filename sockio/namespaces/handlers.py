@@ -115,8 +115,8 @@ def limit(rate: str, policy: str | None = None) -> Callable[[F], F]:
     What comes sooner is answered with the error ``rate_limited`` (``policy="refuse"``, the
     default), dropped without a word to the client (``"drop"``), or ends the session (``"close"``).
     ``"5/10s drop"`` says both in one. Several on one handler count together: ``@limit("5/s")`` and
-    ``@limit("1000/h")``. Raises ``UsageError`` for a rate or a policy that is none, and for two
-    policies.
+    ``@limit("1000/h")``; so do the namespaces that one pattern has found. Raises
+    ``UsageError`` for a rate or a policy that is none, and for two policies.
     """
     try:
         parsed = Rate.parse(rate, policy)

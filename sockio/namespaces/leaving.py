@@ -12,10 +12,10 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from ..protocol.packet import Packet
 from ..runtime.interfaces import Cancellable, Signal
 from ..sessions.reasons import Reason
 from ..sessions.states import State
+from .calls import LastWords
 from .desk import Desk
 from .inbox import Farewell
 from .refusals import ENDS_THE_PROCESS
@@ -174,13 +174,13 @@ class Leaving:
     def _say_goodbye(self, endpoint: str) -> None:
         self._socket.send_packet({"type": "disconnect", "endpoint": endpoint})
 
-    def _say_last(self, endpoint: str, say: bool, ack: Packet | None) -> None:
+    def _say_last(self, endpoint: str, say: bool, words: LastWords | None) -> None:
         """Say the last words in a namespace that is sealed."""
         socket = self._socket
         socket.unseal(endpoint)
         try:
-            if ack is not None:
-                socket.send_packet(ack)
+            if words is not None:
+                words()
         finally:
             if say:
                 self._say_goodbye(endpoint)

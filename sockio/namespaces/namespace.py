@@ -86,6 +86,8 @@ class BaseNamespace:
     _refusing: object = None
     # Whether what is started from now on ends at once.
     _over = False
+    # Bytes of ``auth`` as it came.
+    _auth_size = 0
 
     def __init__(self, environ: dict[str, Any], ns_name: str, request: Any = None) -> None:
         self.environ = environ
@@ -98,7 +100,8 @@ class BaseNamespace:
         #: The query of the connect packet: ``"?a=b"``, or "".
         self.qs = ""
         #: What the page gave with the connect: the ``auth`` of clients since 3.0, of others the
-        #: fields of the query (the first value of each).
+        #: fields of the query (the first value of each). Behind ``recv_connect`` it is empty where
+        #: all of this client's together were more than 65 536 bytes.
         self.auth: dict[str, Any] = {}
         #: How the namespace's name fits the pattern that it was found by, with its groups; None for
         #: one that is configured by name.
@@ -551,7 +554,9 @@ class BaseNamespace:
 
     def _keep_to(self, handler: Handler) -> None:
         """Raise ``RateLimited`` when the client comes to ``handler`` sooner than it may."""
-        name = (self.ns_name, handler.name)
+        # Of a pattern once, as a client may make up any number of names that fit it.
+        where = self.ns_name if self.match is None else self.match.re.pattern
+        name = (where, handler.name)
         exceeded = self.socket.over_rate(name, handler.limits, self._runtime.now())
         if exceeded is not None:
             raise RateLimited(str(exceeded), exceeded.policy, detail=f"@limit on {handler.name}")

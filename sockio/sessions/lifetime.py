@@ -13,7 +13,6 @@ from typing import Any
 
 from ..config.settings import Settings
 from ..protocol.dialect import BaseCodec
-from ..protocol.packet import Packet
 from ..runtime.interfaces import Runtime, Signal
 from .complaints import Kind
 from .crowd import Crowd, Place
@@ -330,15 +329,20 @@ class Lifetime(Outlet):
             self._say_goodbye(say)
         return forgotten
 
-    def part(self, ack: Packet | None) -> None:
-        """The handler that has ended the session is done: send its ``ack``, then say goodbye."""
+    def part(self, endpoint: str, words: Callable[[], object] | None) -> None:
+        """The handler that has ended the session is done: let what ``words()`` sends to
+        ``endpoint`` go out, then say goodbye."""
         say, self._parting = self._parting, None
         if say is None:
             return  # It has been cut meanwhile.
         try:
-            if ack is not None:
-                self._put_last(Outgoing(self.codec.encode(ack)))
+            if words is not None:
+                self._accepting = True
+                self.unseal(endpoint)
+                words()
         finally:
+            self._accepting = False
+            self.seal(endpoint)
             self._say_goodbye(say)
 
     def _say_goodbye(self, say: bool) -> None:

@@ -160,6 +160,20 @@ def test_a_callback_that_is_no_number_is_refused(engine: Open, index: str) -> No
     assert (answer.status_code, answer.text) == (400, told(3))
 
 
+@pytest.mark.parametrize("transports", [["xhr-polling"], ["websocket", "xhr-polling", "htmlfile"]])
+def test_no_script_where_that_is_not_offered(engine: Open, transports: list[str]) -> None:
+    client = engine(transports=transports)
+    client.headers["Referer"] = "http://localhost/"
+    refused = client.request(f"/?EIO={client.revision}&transport=polling&j=0")
+    assert (refused.status_code, refused.text) == (400, told(3))
+    assert refused.headers["X-Sockio-Refusal"] == "transport-not-offered"
+    client.open()
+    assert client.request(client.url + "&j=0").status_code == 400
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    assert client.request(client.url + "&j=0", "POST", "d=2", form).status_code == 400
+    assert client.lives
+
+
 # ---- Who may
 
 

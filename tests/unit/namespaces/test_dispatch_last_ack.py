@@ -3,9 +3,12 @@ of the end behind it."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from sockio import BaseNamespace, Reason
+from sockio.exceptions import EventRefused
 from sockio.namespaces.dispatch import PATIENCE
 from sockio.virtsocket import State
 
@@ -42,9 +45,21 @@ class Exit(BaseNamespace):
         self.session["door"].wait()
         return "bye"
 
+    def on_quit_slowly_and_fail(self) -> None:
+        self.on_quit_slowly()
+        raise RuntimeError
+
     def on_quit_and_fail(self) -> None:
         self.disconnect()
         raise RuntimeError
+
+    def on_quit_all_and_fail(self) -> None:
+        self.socket.disconnect()
+        raise RuntimeError
+
+    def on_quit_and_refuse(self) -> None:
+        self.disconnect()
+        raise EventRefused("no_more", "That was it.")
 
     def on_quit_unwritably(self) -> object:
         self.disconnect()
@@ -61,6 +76,10 @@ class Exit(BaseNamespace):
 
     def recv_disconnect(self, reason: str) -> None:
         self.session.setdefault("told", []).append((self.ns_name, reason))
+
+
+FAILED = '[{"error":"internal_error","message":"The server failed to handle this."}]'
+REFUSED = '[{"error":"no_more","message":"That was it."}]'
 
 
 @pytest.fixture
@@ -84,10 +103,13 @@ def ask(name: str, endpoint: str = "/s", number: str = "1+") -> str:
         ("quit_all", "/s", ['6::/s:1+["bye"]', "0::"]),
         ("quit_both", "/s", ['6::/s:1+["bye"]', "0::"]),
         ("quit_another", "/s", ["0::/other", '6::/s:1+["bye"]']),
-        ("quit_and_fail", "/s", ["0::/s"]),
-        ("quit_and_fail", "", ["0::"]),
-        ("quit_unwritably", "/s", ["0::/s"]),
-        ("quit_unwritably", "", ["0::"]),
+        ("quit_and_fail", "/s", [f"6::/s:1+{FAILED}", "0::/s"]),
+        ("quit_and_fail", "", [f"6:::1+{FAILED}", "0::"]),
+        ("quit_all_and_fail", "/s", [f"6::/s:1+{FAILED}", "0::"]),
+        ("quit_unwritably", "/s", [f"6::/s:1+{FAILED}", "0::/s"]),
+        ("quit_unwritably", "", [f"6:::1+{FAILED}", "0::"]),
+        ("quit_and_refuse", "/s", [f"6::/s:1+{REFUSED}", "0::/s"]),
+        ("quit_and_refuse", "", [f"6:::1+{REFUSED}", "0::"]),
     ],
 )
 def test_the_ack_goes_out_before_the_goodbye(
@@ -126,6 +148,53 @@ def test_a_handler_that_goes_on_delays_it_for_a_moment_only(
     client.house.runtime.advance(PATIENCE + 0.1)
     assert client.hears() == [goodbye]
     assert (endpoint, reason) in client.socket.session["told"]
+
+
+@pytest.mark.parametrize("name", ["quit_slowly", "quit_slowly_and_fail"])
+@pytest.mark.parametrize("number", ["1+", ""])
+def test_what_comes_of_it_then_is_not_said_behind_the_goodbye(
+    client: Client, name: str, number: str
+) -> None:
+    heard = client.sends(ask(name, number=number))
+    client.house.runtime.advance(PATIENCE + 0.1)
+    assert heard + client.hears() == ["0::/s"]
+    dropped = client.socket.dropped
+    client.socket.session["door"].set()
+    assert client.hears() == []
+    assert client.socket.dropped == dropped + (number != "" or name != "quit_slowly")
+    # Nor to whom has come again.
+    assert client.sends("1::/s", ask("quit", number="2+")) == ["1::/s", '6::/s:2+["bye"]', "0::/s"]
+
+
+def test_nor_behind_the_clients_own(client: Client) -> None:
+    client.sends(ask("wait"), "0::/s")
+    client.house.runtime.advance(PATIENCE + 0.1)
+    client.socket.session["door"].set()
+    assert client.hears() == []
+
+
+def test_an_error_handler_of_the_applications_own_has_the_last_word(house: MakeHouse) -> None:
+    def tell(socket: Any, name: str, message: str, endpoint: str, msg_id: Any, quiet: bool) -> None:
+        socket.send_packet({"type": "event", "name": name, "args": [], "endpoint": endpoint})
+
+    client = house({"": Exit, "/s": Exit}, error_handler=tell).client("/s")
+    failed = '5::/s:{"name":"internal_error"}'
+    assert client.sends(ask("quit_and_fail")) == [failed, "0::/s"]
+    assert client.sends("1::/s", ask("quit_all_and_fail")) == ["1::/s", failed, "0::"]
+
+
+def test_so_has_a_namespaces_own_error(house: MakeHouse) -> None:
+    class Telling(Exit):
+        def error(
+            self, error_name: str, error_message: str, msg_id: Any = None, quiet: bool = False
+        ) -> None:
+            self.emit("oh", error_name)
+
+    client = house({"": Telling}).client()
+    assert client.sends(ask("quit_and_fail", "")) == [
+        '5:::{"name":"oh","args":["internal_error"]}',
+        "0::",
+    ]
 
 
 def test_whom_the_client_forestalls_it_does_not_hear(client: Client) -> None:

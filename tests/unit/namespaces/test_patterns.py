@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sockio import BaseNamespace, RoomsMixin, UsageError
+from sockio import BaseNamespace, RoomsMixin, UsageError, limit
 from sockio.http.manage import check_namespaces
 from sockio.protocol.generations import EIO4
 
@@ -107,6 +107,30 @@ def test_no_more_than_a_hundred_at_a_time(home: House, caplog: pytest.LogCapture
     assert client.sends("1::/room-0")[0] == "1::/room-0"
     client.sends("0::/room-1")
     assert client.sends("1::/room-500")[0] == "1::/room-500"
+
+
+def test_a_limit_holds_for_all_names_that_fit_a_pattern(house: MakeHouse) -> None:
+    class Limited(BaseNamespace):
+        @limit("2/h")
+        def on_ask(self) -> str:
+            return "yes"
+
+    client = house({re.compile(r"/room-(\d+)"): Limited, "/room": Limited}).client("/room")
+    answers = []
+    for number in range(1, 21):
+        name = f"/room-{number}"
+        client.sends(f"1::{name}")
+        answers += client.sends(f'5:1+:{name}:{{"name":"ask"}}')
+        client.sends(f"0::{name}")
+    assert [answer for answer in answers if "yes" in answer] == [
+        '6::/room-1:1+["yes"]',
+        '6::/room-2:1+["yes"]',
+    ]
+    assert all("rate_limited" in answer for answer in answers[2:])
+    assert "yes" in client.sends('5:1+:/room:{"name":"ask"}')[0]
+    # Whatever names a client makes up, it has as many buckets as there are limits.
+    assert client.socket.buckets is not None
+    assert len(client.socket.buckets) == 2
 
 
 def test_an_emit_to_one_that_fits_is_no_mistake(
