@@ -2,7 +2,7 @@
 
 ::
 
-    class ChatNamespace(BaseNamespace, RoomsMixin, BroadcastMixin):
+    class ChatNamespace(BaseNamespace):
         def recv_connect(self):                 # the gate: return False to refuse
             self.join("lobby")
 
@@ -33,6 +33,7 @@ from ..sessions.reasons import Reason
 from ..sessions.socket import Socket
 from .gate import refuses
 from .handlers import RESERVED, Handler, allow, check_event, handlers_of, limit, on
+from .membership import Member
 
 __all__ = ["BaseNamespace", "allow", "check_hooks", "limit", "on"]
 
@@ -71,7 +72,7 @@ def check_hooks(cls: type) -> None:
         _hook_parameters(cls, name)
 
 
-class BaseNamespace:
+class BaseNamespace(Member):
     """One client in one namespace.
 
     Attributes: ``socket`` (the client's :class:`~sockio.virtsocket.Socket`), ``session`` (a dict of

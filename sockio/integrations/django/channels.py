@@ -16,7 +16,6 @@ from typing import Any
 from ...exceptions import ConnectionRefused, EventRefused
 from ...namespaces.emitter import Emitter
 from ...namespaces.gate import refuses
-from ...namespaces.mixins import BroadcastMixin, RoomsMixin
 from ...namespaces.namespace import BaseNamespace
 from ...sessions.complaints import Kind
 from ...sessions.jobs import name_of
@@ -114,7 +113,7 @@ class ChannelSocket:
         emitter.send(message, json=not isinstance(message, str))
 
 
-class ChannelNamespace(BaseNamespace, RoomsMixin, BroadcastMixin):
+class ChannelNamespace(BaseNamespace):
     """The global namespace of a site that has event handlers: runs them."""
 
     def initialize(self) -> None:

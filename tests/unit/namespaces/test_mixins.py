@@ -191,6 +191,83 @@ def test_gs71_the_mixin_goes_on_either_side_of_the_namespace(house: MakeHouse) -
     assert client.hears() == ['5::/b:{"name":"x"}']
 
 
+# ---- without the mixins, and with mixins of the application's own
+
+
+class WithoutMixins(BaseNamespace):
+    pass
+
+
+class OtherWayRound(BaseNamespace, BroadcastMixin, RoomsMixin):
+    pass
+
+
+@pytest.mark.parametrize("cls", [WithoutMixins, OtherWayRound])
+def test_every_namespace_has_rooms_and_broadcasts(
+    house: MakeHouse, cls: type[BaseNamespace]
+) -> None:
+    home = house({"/b": cls})
+    ann, bob = home.client("/b"), home.client("/b")
+    bob["/b"].join("lobby")
+    ann["/b"].emit_to_room("lobby", "to room")
+    ann["/b"].broadcast_event_not_me("to others")
+    ann["/b"].broadcast_event("to all")
+    assert bob["/b"].rooms == {"lobby"}
+    assert bob.hears() == [f'5::/b:{{"name":"to {whom}"}}' for whom in ("room", "others", "all")]
+    assert ann.hears() == ['5::/b:{"name":"to all"}']
+
+
+class OwnRooms:
+    """As applications of gevent-socketio brought them, before every namespace had rooms."""
+
+    rooms = "mine"
+
+    def join(self, room: str) -> str:
+        return f"joined {room} by itself"
+
+
+class NoisyBroadcasts(BroadcastMixin):
+    def broadcast_event(self, event: str, *args: Any, volatile: bool = False) -> None:
+        super().broadcast_event(event.upper(), *args, volatile=volatile)
+
+
+class Behind(BaseNamespace, OwnRooms, NoisyBroadcasts):  # type: ignore[misc]
+    pass
+
+
+class Before(OwnRooms, NoisyBroadcasts, BaseNamespace):  # type: ignore[misc]
+    pass
+
+
+class Below(Behind):
+    pass
+
+
+class Above(Behind):
+    def join(self, room: str) -> str:  # type: ignore[override]
+        return "above " + super().join(room)
+
+
+@pytest.mark.parametrize("cls", [Behind, Before, Below, Above])
+def test_gs71_a_mixin_of_the_applications_own_means_what_it_brings(
+    house: MakeHouse, cls: type[Behind]
+) -> None:
+    client = house({"/b": cls}).client("/b")
+    namespace: Any = client["/b"]
+    assert namespace.join("lobby").removeprefix("above ") == "joined lobby by itself"
+    assert namespace.rooms == "mine"
+    namespace.broadcast_event("news")
+    assert client.hears() == ['5::/b:{"name":"NEWS"}']
+
+
+def test_an_attribute_of_the_applications_own_may_be_called_rooms(house: MakeHouse) -> None:
+    class Chat(BaseNamespace):
+        def initialize(self) -> None:
+            self.rooms = ["a list"]  # type: ignore[assignment]
+
+    assert house({"/b": Chat}).client("/b")["/b"].rooms == ["a list"]
+
+
 def test_rooms_can_be_joined_and_left_from_a_native_thread(house: MakeHouse) -> None:
     home = house({"/a": Chat})
     client = home.client("/a")
