@@ -182,7 +182,7 @@ class SocketIOMiddleware:
     def of(self, namespace: str) -> Emitter:
         """Emit to a namespace from anywhere in the process, other native threads included::
 
-        middleware.of("/chat").to("lobby").emit("event", ...)
+            middleware.of("/chat").to("lobby").emit("event", ...)
         """
         if namespace and not namespace.startswith("/"):
             raise UsageError(f"of({namespace!r}): namespaces start with a slash: '/{namespace}'.")
