@@ -17,7 +17,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import Any
 
-__all__ = ["OVERHEARD", "Attached", "answer_for_caller", "is_about_the_answer", "overhear"]
+__all__ = [
+    "OVERHEARD",
+    "Attached",
+    "answer_for_caller",
+    "is_about_the_answer",
+    "overhear",
+    "without_proxy",
+]
 
 #: Where the environ has the failures that a framework has made pages of.
 OVERHEARD = "sockio.overheard"
@@ -73,6 +80,27 @@ def _class_of(module: str, name: str) -> Any:
     """A class whose instances are answers of the framework, and of ours too."""
     response = getattr(sys.modules.get(module), name, None)
     return None if response is None else _made_from(response)
+
+
+# ---- requests
+
+
+def without_proxy(request: Any) -> Any:
+    """What a context-bound proxy stands for right now; any other request is itself.
+
+    Werkzeug's (Flask) and Paste's (Pylons), of which TurboGears has its own, tell by a method.
+    """
+    kind = type(request).__name__
+    if kind == "_ThreadLocalProxy" and "cherrypy" in sys.modules:
+        return getattr(sys.modules["cherrypy"].serving, request.__attrname__)
+    if kind == "LocalRequest":
+        # Bottle's is no proxy but one object, whose environ is that of the current request.
+        return request.copy()
+    for name in ("_get_current_object", "_current_obj"):
+        # Asked of the class: a request may have whatever one asks for.
+        if hasattr(type(request), name):
+            return getattr(request, name)()
+    return request
 
 
 # ---- complaints

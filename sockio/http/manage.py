@@ -12,7 +12,7 @@ from ..namespaces.table import Namespaces
 from ..sessions.socket import Socket
 from ..sessions.states import State
 from .claims import claim_of
-from .frameworks import Attached, answer_for_caller
+from .frameworks import Attached, answer_for_caller, without_proxy
 
 __all__ = ["check_namespaces", "socketio_manage"]
 
@@ -40,7 +40,8 @@ def socketio_manage(
     ``environ`` is the WSGI environ, or the framework's request that has it. ``namespaces`` maps
     names (``"/chat"``; ``""`` is the global one; ``re.compile(r"/room-(\\d+)")`` is many) to
     classes. ``request`` is handed to them as
-    ``self.request``; a proxy such as Flask's is replaced by the request it stands for. The other
+    ``self.request``; a proxy (Flask's, Bottle's, CherryPy's,
+    TurboGears', Pylons') is replaced by the request that it stands for. The other
     arguments override the middleware's settings for this client.
 
     Returns at once. The client is let in when the view then answers with a 2xx status, or with
@@ -68,7 +69,7 @@ def socketio_manage(
         )
     socket.namespaces = check_namespaces(namespaces)
     if request is not None:
-        socket.request = _without_proxy(request)
+        socket.request = without_proxy(request)
     if error_handler is not None:
         socket.error_handler = error_handler
     socket.set_json(json_loads, json_dumps)
@@ -114,12 +115,3 @@ def _environ_of(source: Any) -> tuple[dict[str, Any], Any]:
         if isinstance(environ, dict):
             return environ, source
     return {}, None
-
-
-def _without_proxy(request: Any) -> Any:
-    """What a context-bound proxy (Flask's, Werkzeug's, Bottle's) stands for right now."""
-    current = getattr(request, "_get_current_object", None)
-    if current is None and type(request).__name__ == "LocalRequest":
-        # Bottle's is no proxy but one object, whose environ is that of the current request.
-        current = request.copy
-    return current() if callable(current) else request

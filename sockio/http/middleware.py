@@ -180,10 +180,8 @@ class SocketIOMiddleware:
         self.inside.given = given
 
     def of(self, namespace: str) -> Emitter:
-        """Emit to a namespace from anywhere in the process, other native threads included::
-
-            middleware.of("/chat").to("lobby").emit("event", ...)
-        """
+        """Emit to a namespace from anywhere in the process, other native threads included:
+        ``middleware.of("/chat").to("lobby").emit("event", ...)``."""
         if namespace and not namespace.startswith("/"):
             raise UsageError(f"of({namespace!r}): namespaces start with a slash: '/{namespace}'.")
         return Emitter(self.serving.registry, namespace)

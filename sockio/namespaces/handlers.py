@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import inspect
 import re
+import unicodedata
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -29,8 +30,9 @@ __all__ = [
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-#: Event names that are looked up as ``on_*`` methods; any other name needs :func:`on`.
-EVENT_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_ ]*", re.ASCII)
+#: Event names that are looked up as ``on_*`` methods; any other name needs :func:`on`, unless it
+#: has letters and digits of other scripts.
+EVENT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_ ]*", re.ASCII)
 
 ANY = "*"
 
@@ -64,6 +66,9 @@ KEPT, LONGEST = 1000, 100
 
 def on(name: str) -> Callable[[F], F]:
     """Handle the event ``name``, whatever characters are in it: ``@on("user:message")``.
+
+    Names of letters, digits, spaces and underscores, in any script, need no mark: the method
+    ``on_user_message`` handles ``"user message"``, and ``on_сообщение`` handles ``"сообщение"``.
 
     ``@on("*")`` handles every event that has no handler of its own; its first argument is the
     event's name. The method's own name is what the ACL knows.
@@ -131,10 +136,17 @@ def limit(rate: str, policy: str | None = None) -> Callable[[F], F]:
 
 
 def method_name_for(event: str) -> str | None:
-    """``"user message"`` -> ``"on_user_message"``; None for a name that maps to no method."""
-    if not EVENT_NAME.fullmatch(event):
+    """``"user message"`` -> ``"on_user_message"``; None for a name that maps to no method.
+
+    Letters and digits of any script, as Python takes them: it reads names in the form NFKC.
+    """
+    name = "on_" + event.replace(" ", "_")
+    if event.isascii():
+        return name if EVENT_NAME.fullmatch(event) else None
+    if len(event) > LONGEST or not event[0].isalnum():
         return None
-    return "on_" + event.replace(" ", "_")
+    name = unicodedata.normalize("NFKC", name)
+    return name if name.isidentifier() else None
 
 
 def _marks(value: Any, attribute: str) -> list[Any]:

@@ -41,6 +41,9 @@ __all__ = ["BaseNamespace", "allow", "check_hooks", "limit", "on"]
 #: The life-cycle hooks, and what each can be given, by parameter name.
 _HOOKS = {"recv_connect": ("packet", "auth"), "recv_disconnect": ("packet", "reason")}
 
+#: What stands in the query of a handshake that no page has put there.
+_OF_THE_CLIENT = frozenset(("EIO", "transport", "sid", "t", "j", "b64"))
+
 
 def _hook_parameters(cls: type, name: str) -> tuple[Handler, list[str]]:
     """The handler of a life-cycle hook, and what its parameters ask for.
@@ -79,8 +82,9 @@ class BaseNamespace(Member):
     your own, shared by all namespaces of the client), ``request`` (what you passed to
     ``socketio_manage``, or a ``webob.Request`` of the handshake), ``environ`` (the WSGI environ of
     the handshake, without the server's own objects), ``ns_name``, ``allowed_methods`` (the ACL),
-    ``jobs``, ``auth`` (what the page gave with the connect), ``qs`` (the query of the connect
-    packet), ``id`` (what the client is called towards others).
+    ``jobs``, ``auth`` (what the page gave with the connect), ``query`` (the fields of the page's
+    query), ``qs`` (the query of the connect packet as it came), ``id`` (what the client is called
+    towards others).
     """
 
     # The task that tells of a refusal, while it does.
@@ -131,6 +135,19 @@ class BaseNamespace(Member):
         if self._over:
             jobs.end()
         return jobs
+
+    @functools.cached_property
+    def query(self) -> dict[str, str]:
+        """The fields of the query that the page connected with, the first value of each.
+
+        Those of the connect packet, ``io.connect("/chat?room=7")``, which clients before 3.0 have;
+        and those of the handshake, ``io({query: {room: 7}})``, without what the client adds by
+        itself. Whoever takes a field several times reads :attr:`qs`, or the environ's
+        ``QUERY_STRING``.
+        """
+        handshake = _fields(self.environ.get("QUERY_STRING", ""))
+        given = {name: value for name, value in handshake.items() if name not in _OF_THE_CLIENT}
+        return {**given, **_fields(self.qs[1:])}
 
     def _end_jobs(self) -> None:
         self._over = True
@@ -618,7 +635,8 @@ def _auth_of(packet: Mapping[str, Any]) -> dict[str, Any]:
     data = packet.get("data")
     if isinstance(data, dict):
         return data
-    query = packet.get("qs", "")
-    if not query:
-        return {}
-    return dict(reversed(parse_qsl(query[1:], keep_blank_values=True)))
+    return _fields(packet.get("qs", "")[1:])
+
+
+def _fields(query: str) -> dict[str, str]:
+    return dict(reversed(parse_qsl(query, keep_blank_values=True))) if query else {}

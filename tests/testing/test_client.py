@@ -67,6 +67,9 @@ class Query(BaseNamespace):
     def on_query(self) -> tuple[str, str]:
         return self.environ["QUERY_STRING"], self.qs
 
+    def on_fields(self) -> dict[str, str]:
+        return self.query
+
 
 @pytest.fixture
 def server(sockio_serve: Callable[..., LiveServer]) -> LiveServer:
@@ -205,6 +208,16 @@ def test_queries_go_where_they_belong(server: LiveServer, sockio_transport: str)
     handshake, namespace = client.of("/query", query="?a=b").call("query")
     assert handshake.endswith("room=lobby")
     assert namespace == "?a=b"
+
+
+@pytest.mark.parametrize("generation", ["0.9", "eio3", "eio4"])
+def test_a_namespace_has_the_fields_of_the_query_and_none_of_the_clients_own(
+    server: LiveServer, generation: str
+) -> None:
+    client = server.connect(query="room=lobby&room=2&a=1", generation=generation)
+    by_packet = "" if generation == "eio4" else "?a=b"
+    fields = client.of("/query", by_packet).call("fields")
+    assert fields == {"room": "lobby", "a": "b" if by_packet else "1"}
 
 
 def test_a_refused_handshake_tells_why(

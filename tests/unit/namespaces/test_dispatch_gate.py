@@ -126,18 +126,19 @@ def test_a_session_opens_without_a_global_namespace_too(house: MakeHouse) -> Non
 
 
 @pytest.mark.parametrize(
-    ("packet", "qs"),
+    ("packet", "qs", "query"),
     [
-        pytest.param("1::/s", "", id="none"),
-        pytest.param("1::/s:?a=b&c=%20", "?a=b&c=%20", id="as it came"),
+        pytest.param("1::/s", "", {}, id="none"),
+        pytest.param("1::/s:?a=b&c=%20", "?a=b&c=%20", {"a": "b", "c": " "}, id="as it came"),
+        pytest.param("1::/s:?a=1&a=2&b", "?a=1&a=2&b", {"a": "1", "b": ""}, id="one field twice"),
     ],
 )
 def test_gs75_the_query_of_the_connect_packet_is_there_and_not_echoed(
-    home: House, packet: str, qs: str
+    home: House, packet: str, qs: str, query: dict[str, str]
 ) -> None:
     client = home.client()
     assert client.sends(packet) == ["1::/s"]
-    assert client["/s"].qs == qs
+    assert (client["/s"].qs, client["/s"].query) == (qs, query)
 
 
 def test_d26_connecting_again_is_confirmed_again_and_changes_nothing(home: House) -> None:

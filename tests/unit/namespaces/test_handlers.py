@@ -25,15 +25,26 @@ from sockio.namespaces.handlers import HandlerTable, handlers_of, method_name_fo
         pytest.param("Move2", "on_Move2", id="capitals and digits"),
         pytest.param("x", "on_x", id="one letter"),
         pytest.param("", None, id="empty"),
-        pytest.param("2fast", None, id="a digit first"),
+        pytest.param("2fast", "on_2fast", id="a digit first"),
+        pytest.param("404", "on_404", id="digits alone"),
         pytest.param("_private", None, id="an underscore first"),
         pytest.param(" x", None, id="a space first"),
         pytest.param("user:message", None, id="a colon"),
         pytest.param("user-message", None, id="a hyphen"),
         pytest.param("user.message", None, id="a dot"),
         pytest.param("hello\n", None, id="d47: a newline at the end"),
-        pytest.param("grüße", None, id="other letters"),
-        pytest.param("x٣", None, id="other digits"),
+        pytest.param("grüße", "on_grüße", id="other letters"),
+        pytest.param("gru\u0308ße", "on_grüße", id="... in two parts, which Python joins"),
+        pytest.param("новое сообщение", "on_новое_сообщение", id="another script"),
+        pytest.param("संदेश", "on_संदेश", id="... with marks beside its letters"),
+        pytest.param("消息", "on_消息", id="... without an alphabet"),
+        pytest.param("ﬁle", "on_file", id="a ligature, as Python reads it"),
+        pytest.param("x٣", "on_x٣", id="other digits"),
+        pytest.param("٣", "on_٣", id="other digits alone"),
+        pytest.param("новое\u00a0сообщение", None, id="a space that is none"),
+        pytest.param("\u0301x", None, id="a mark first"),
+        pytest.param("привет!", None, id="another script, and a sign"),
+        pytest.param("𝒳" * 101, None, id="longer than any method's name"),
         pytest.param("*", None, id="the catch-all's own name"),
     ],
 )
@@ -272,6 +283,19 @@ def test_an_override_keeps_the_mark_of_the_method_it_overrides() -> None:
     handler = table.method("said")
     assert handler is not None
     assert handler.least == 2
+
+
+def test_a_handler_may_be_called_in_any_script() -> None:
+    class Chat(BaseNamespace):
+        def on_сообщение(self, text: str) -> None: ...
+        def on_ﬁle(self) -> None: ...
+
+    table = handlers_of(Chat, BaseNamespace)
+    for event, count in (("сообщение", 1), ("ﬁle", 0), ("file", 0)):
+        method, catch_all = table.event(event)
+        assert method is not None
+        assert (table.method(method) is not None, catch_all) == (True, False)
+        assert table.plain_event(event, count) is table.method(method)
 
 
 def test_marks_leave_the_function_as_it_is() -> None:
