@@ -22,7 +22,7 @@ from .forwarded import TrustedProxies
 from .origins import Hosts
 from .rates import Rate
 
-__all__ = ["FAST_PATHS", "GENERATIONS", "OPTIONS", "Option", "Settings"]
+__all__ = ["FAST_PATHS", "GENERATIONS", "OPTIONS", "Option", "Settings", "flag"]
 
 #: Bytes that wait to be handled, where a setting says nothing of them.
 INBOX_BYTES = 4_000_000
@@ -188,7 +188,7 @@ def _compression(value: Any) -> int | None:
     if value is None or value is False or value == "":
         return None
     if isinstance(value, str) and not value.strip().isdigit():
-        value = _flag(value)
+        value = flag(value)
         return COMPRESSED if value else None
     return COMPRESSED if value is True else _count(value)
 
@@ -199,7 +199,7 @@ def _rate(value: Any) -> Rate | None:
     return value if isinstance(value, Rate) else Rate.parse(value)
 
 
-def _flag(value: Any) -> bool:
+def flag(value: Any) -> bool:
     """A yes or no, also as an ini file says it."""
     words = {"1": True, "yes": True, "true": True, "on": True}
     words |= {"": False, "0": False, "no": False, "false": False, "off": False}
@@ -309,10 +309,10 @@ class Settings:
         "bytes from which websocket messages of clients since 1.0 are compressed; None is never",
     )
     msgpack: bool = _option(
-        False, _flag, "whether clients 3.x and 4.x may have socket.io-msgpack-parser"
+        False, flag, "whether clients 3.x and 4.x may have socket.io-msgpack-parser"
     )
     bare: bool = _option(
-        False, _flag, "whether clients of Engine.IO speak no Socket.IO: their messages come as such"
+        False, flag, "whether clients of Engine.IO speak no Socket.IO: their messages come as such"
     )
     origins: Any = _option(
         None, _origins, "allowed origins: None (same origin), a list, '*', or a callable"
@@ -377,7 +377,7 @@ class Settings:
         None, _imported, "callable(namespace) giving a context manager around each event"
     )
     policy_server: bool = _option(
-        False, _flag, "whether SocketIOServer answers Flash's policy-file requests"
+        False, flag, "whether SocketIOServer answers Flash's policy-file requests"
     )
     policy_listener_host: str = _option(
         "", str, "address of the policy server; empty is the server's own"

@@ -25,23 +25,24 @@ __all__ = ["main"]
 def main(target: str, out: str) -> None:
     # An application is looked for where one is.
     sys.path.insert(0, os.getcwd())
+    # The package may be a checkout that is on nobody's path.
+    sys.path.append(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
     module_name, _, attribute = target.partition(":")
     failure = ""
     app = None
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            app = importlib.import_module(module_name)
-            for part in attribute.split("."):
-                app = getattr(app, part)
+            module = importlib.import_module(module_name)
+            from sockio.config.loading import find_application  # only now: see above
+
+            app = find_application(module, attribute)
         except BaseException:  # also sys.exit() at import, which is a way to say no
             failure = traceback.format_exc()
     complaints = [
         str(each.message) for each in caught if each.category.__name__ == "MonkeyPatchWarning"
     ]
 
-    # The package may be a checkout that is on nobody's path.
-    sys.path.append(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
     from sockio.doctor.application import examine_application
 
     findings = examine_application(app, target, failure, complaints)

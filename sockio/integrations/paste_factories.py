@@ -26,7 +26,6 @@ from __future__ import annotations
 import difflib
 import functools
 import pkgutil
-import ssl
 import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping
@@ -34,9 +33,10 @@ from typing import Any
 
 from gevent import monkey
 
-from ..config.settings import OPTIONS, Settings
+from ..config.settings import OPTIONS, Settings, flag
 from ..exceptions import SettingsError
 from ..http.middleware import SocketIOMiddleware
+from ..server.tls import server_context
 
 __all__ = ["filter_app_factory", "serve_paste", "server_factory"]
 
@@ -50,8 +50,9 @@ def server_factory(
     properly.
 
     Keys: ``host`` (127.0.0.1) and ``port`` (8080), which ``pserve development.ini port=9000`` also
-    sets; ``certfile`` and ``keyfile``, with which it speaks TLS; ``backlog``. Where the application
-    is not wrapped in the middleware yet, also ``namespaces`` and every setting of
+    sets; ``certfile`` and ``keyfile``, with which it speaks TLS; ``backlog``; ``access_log = true``
+    for a line by the logger ``sockio.access`` for each request. Where the application is not
+    wrapped in the middleware yet, also ``namespaces`` and every setting of
     :class:`~sockio.config.Settings`, among them ``resource``, ``transports`` and ``policy_server``.
     Anything else raises :class:`~sockio.exceptions.SettingsError`.
 
@@ -158,7 +159,7 @@ def _namespaces(name: str) -> Mapping[str, Any] | None:
 
 
 #: Keys of ``[server:...]`` that are no settings, besides host and port.
-_OF_THE_SERVER = ("certfile", "keyfile", "backlog", "namespaces")
+_OF_THE_SERVER = ("access_log", "certfile", "keyfile", "backlog", "namespaces")
 
 
 def _server_options(conf: dict[str, str]) -> dict[str, Any]:
@@ -178,7 +179,12 @@ def _server_options(conf: dict[str, str]) -> dict[str, Any]:
         options["namespaces"] = _namespaces(conf["namespaces"])
     certfile, keyfile = options.pop("certfile", ""), options.pop("keyfile", "")
     if certfile or keyfile:
-        options["ssl_context"] = _tls(certfile, keyfile)
+        try:
+            options["ssl_context"] = server_context(certfile, keyfile)
+        except SettingsError as error:
+            raise SettingsError(f"{error} %(here)s is the folder of the ini file.") from error
+    if "access_log" in conf:
+        options["access_log"] = _yes_or_no("access_log", conf["access_log"])
     return options
 
 
@@ -189,13 +195,8 @@ def _number(name: str, value: str) -> int:
         raise SettingsError(f"{name} = {value}: must be a number.") from None
 
 
-def _tls(certfile: str, keyfile: str) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+def _yes_or_no(name: str, value: str) -> bool:
     try:
-        context.load_cert_chain(certfile, keyfile or None)
-    except OSError as error:
-        raise SettingsError(
-            f"certfile = {certfile}, keyfile = {keyfile}: {error}. Both are paths of PEM files "
-            "(%(here)s is the folder of the ini file); one file may hold both."
-        ) from error
-    return context
+        return flag(value)
+    except ValueError as error:
+        raise SettingsError(f"{name} = {value}: {error}.") from None

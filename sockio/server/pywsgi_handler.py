@@ -25,6 +25,7 @@ from gevent import pywsgi
 from gevent.pywsgi import Input, WSGIHandler
 
 from ..transports.connection import GRACE, cut, with_tls
+from .access_log import AccessLog
 from .door import Door, KernelSocket
 from .heads import (
     MAX_LINES,
@@ -236,6 +237,7 @@ class Handler(WSGIHandler):
 
     def __init__(self, sock: Any, address: Any, server: Any, rfile: Any = None) -> None:
         self._door: Door = server.door
+        self._access_log: AccessLog | None = server.access_log
         if rfile is None:
             rfile = io.BufferedReader(Reader(sock, self._door))
         begin: Any = super().__init__
@@ -246,6 +248,16 @@ class Handler(WSGIHandler):
         self._write_error: OSError | None = None
         # There is more than the answer that the client will send.
         self._unread = False
+
+    def log_request(self) -> None:
+        access_log = self._access_log
+        if access_log is None:
+            super().log_request()
+            return
+        this: Any = self
+        status = this._orig_status or this.status or "000"
+        seconds = self.time_finish - self.time_start if self.time_finish else 0.0
+        access_log.answered(this.environ or {}, str(status), self.response_length, seconds)
 
     # ---- reading
 
@@ -436,6 +448,8 @@ class Handler(WSGIHandler):
 
     def _refuse(self, bad: BadHead) -> None:
         self._door.tell_refused(self._address(), bad)
+        if self._access_log is not None:
+            self._access_log.line(self._address(), "-", bad.status, None, 0.0)
         with contextlib.suppress(OSError):
             self.socket.sendall(answer(bad))
             self._read_away()

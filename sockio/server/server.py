@@ -29,6 +29,7 @@ from ..http.middleware import SocketIOMiddleware
 from ..runtime.patching import warn_about_patching
 from ..runtime.process import make_ready
 from ..transports.connection import is_gone, no_delay
+from .access_log import AccessLog
 from .door import Door, KernelSocket
 from .flash_policy import FlashPolicyServer
 from .pywsgi_handler import Handler, Reader, Wait
@@ -67,7 +68,8 @@ class SocketIOServer(WSGIServer):
     with those keyword arguments that are sockio's settings. Where the application has a middleware
     that cannot be seen from outside, that one serves from the first request on that reaches it
     (:mod:`sockio.http.claims`), and these are not used. All others go to gevent's server, but
-    for ``policy_listener=(host, port)``, short for two settings of the flash policy server.
+    for ``policy_listener=(host, port)``, short for two settings of the flash policy server, and
+    ``access_log=True``, which has the logger ``sockio.access`` write a line for each request.
 
     Requests under the resource are answered from the event loop where that is possible, and
     gevent's server gets all others: not with TLS, ``log``, ``spawn`` or ``handler_class``, not in a
@@ -114,6 +116,9 @@ class SocketIOServer(WSGIServer):
             )
         #: The outermost middleware.
         self.outermost = found
+        self._logs_access = bool(options.pop("access_log", False))
+        #: What writes a line for each request, if anything does.
+        self.access_log: AccessLog | None = None
         options.setdefault("log", None)
         self._fast_allowed = options["log"] is None and "spawn" not in options
         # With a pool, unlike without, stop() waits for requests and ends what is left of them.
@@ -148,10 +153,17 @@ class SocketIOServer(WSGIServer):
     def _found(self, middleware: SocketIOMiddleware | None) -> None:
         """A request has met a middleware inside of the application."""
         self._limit = self.middleware.settings.max_connections
+        self._open_access_log()
         if self.fast is not None and self.outermost.inside.gives_way:
             self.fast.step_aside()
         if self.started:
             self._offer_policy(self.middleware.settings)
+
+    def _open_access_log(self) -> None:
+        if self._logs_access:
+            self.access_log = AccessLog(self.middleware.settings.trusted_proxies)
+            if self.fast is not None:
+                self.fast.access_log = self.access_log
 
     def _make_fast(self) -> Service | None:
         middleware = self.outermost
@@ -177,6 +189,7 @@ class SocketIOServer(WSGIServer):
             environ=self._begun_environ(),
             run=self.pool.spawn,
             hand_over=self._hand_over,
+            access_log=self.access_log,
         )
 
     def _begun_environ(self) -> dict[str, Any]:
@@ -217,6 +230,8 @@ class SocketIOServer(WSGIServer):
         warn_about_patching()
         if not hasattr(self, "door"):
             self.door = self._make_door()
+        if self.access_log is None:
+            self._open_access_log()
         if self.fast is None:
             self.fast = self._make_fast()
         super().start_accepting()

@@ -226,7 +226,7 @@ def test_reload_restarts_the_worker_and_tells_the_clients(folder: Path) -> None:
             id="namespaces that are none",
         ),
         pytest.param(
-            FILTERED + SERVER + "certfile = nowhere.pem\n", "paths of PEM files", id="certificate"
+            FILTERED + SERVER + "certfile = nowhere.pem\n", "path of a PEM file", id="certificate"
         ),
     ],
 )

@@ -21,6 +21,8 @@ REASONS = {
     "http.surroundings": "once for each middleware, at its first handshake: what its server "
     "cannot do",
     "integrations.uwsgi_websocket": "when the application is loaded",
+    "runtime.blocked": "where somebody asks for it, twice for each time that the loop is blocked",
+    "server.access_log": "where somebody asks for it; cut, printable, one line for each request",
     "http.client_script": "once for each of the client's files, when it is read",
     "http.claims": "once for each middleware that is found to be one too many",
     "integrations.gunicorn_worker": "when the worker starts",
@@ -82,13 +84,15 @@ def test_the_test_sees(tmp_path: Path, source: str) -> None:
 def test_d78_the_command_alone_prints_and_configures_logging() -> None:
     allowed = {"cli", "__main__"}
     for module, path in SOURCES.items():
+        if module.partition(".")[0] in allowed:
+            continue
         calls = [
             node.lineno
             for node in ast.walk(ast.parse(path.read_text("utf-8")))
             if isinstance(node, ast.Call)
             and getattr(node.func, "id", getattr(node.func, "attr", "")) in ("print", "basicConfig")
         ]
-        assert not calls or module in allowed, (module, calls)
+        assert not calls, (module, calls)
 
 
 def test_no_level_is_missing() -> None:

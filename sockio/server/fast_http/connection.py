@@ -38,6 +38,7 @@ from ...transports.polling import Poll
 from ...transports.request import Request, WouldBlock
 from ...transports.upgrades import Upgraded
 from .. import heads
+from ..access_log import AccessLog
 from ..door import Door, later
 from .reader import RequestReader, Strange
 
@@ -83,6 +84,7 @@ class Service(Protocol):
     runtime: Runtime
     loop: Any
     door: Door
+    access_log: AccessLog | None
     max_head: int
     connections: set[FastConnection]
     answered: int
@@ -105,6 +107,7 @@ class FastConnection:
 
     __slots__ = (
         "_advancing",
+        "_answering",
         "_asked",
         "_batch",
         "_begun",
@@ -158,6 +161,8 @@ class FastConnection:
         #: What the peer sends is left in the kernel.
         self._paused = False
         self._writing: Cancellable | None = None
+        # What is being answered and since when, for the access log alone.
+        self._answering: tuple[dict[str, Any], float] | None = None
         # Something of the next request has arrived, or is waited for since the connecting.
         self._begun = True
         self.wheel_slot: int | None = None
@@ -387,6 +392,8 @@ class FastConnection:
     def _answer(self, request: Request, route: Route, *, closing: bool = False) -> None:
         service = self._service
         service.answered += 1
+        if service.access_log is not None:
+            self._answering = request.environ, time.monotonic()
         connection = request.environ.get("HTTP_CONNECTION", "")
         self._closing = closing or connection.lower() == "close"
         try:
@@ -473,6 +480,8 @@ class FastConnection:
         if not written or self._ended:
             self.close()
             return
+        if self._answering is not None:
+            self._log(upgraded.answer, len(data))
         early = self._reader.rest()
         sock, service = self._sock, self._service
         self._let_go()
@@ -536,6 +545,8 @@ class FastConnection:
             data = service.wire(_FAILED, True)
         if answer.closes:
             self._closing = True
+        if self._answering is not None:
+            self._log(answer, len(data))
         try:
             sent = self._sock.send(data)
         except (BlockingIOError, InterruptedError):
@@ -551,6 +562,14 @@ class FastConnection:
         if batch is not None and socket is not None:
             socket.written(batch, at_once=True)
         self._sent()
+
+    def _log(self, answer: Answer, size: int) -> None:
+        """For whoever wants a line for each request."""
+        access_log = self._service.access_log
+        if self._answering is not None and access_log is not None:
+            environ, began = self._answering
+            self._answering = None
+            access_log.answered(environ, answer.head.status, size, time.monotonic() - began)
 
     def _write_on(self) -> None:
         """The kernel is full: go on when the peer has read, which it has to do in time."""

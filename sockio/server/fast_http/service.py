@@ -14,6 +14,7 @@ from ...runtime.interfaces import Runtime
 from ...transports import WebSocket
 from ...transports.answers import Answer
 from ...transports.engine_websocket import EngineWebSocket
+from ..access_log import AccessLog
 from ..door import Door
 from .connection import FastConnection
 from .reader import MAX_HEAD, RequestReader
@@ -46,6 +47,7 @@ class Service:
         environ: dict[str, Any],
         run: Callable[..., object],
         hand_over: Callable[[Any, Any, bytes, float], object],
+        access_log: AccessLog | None = None,
     ) -> None:
         self.endpoint = endpoint
         self.runtime = runtime
@@ -56,6 +58,7 @@ class Service:
         self._hand_over = hand_over
         settings = endpoint.settings
         self.door = door
+        self.access_log = access_log
         #: Longer heads are handed over, to be refused or not.
         self.max_head = min(MAX_HEAD, door.max_head)
         self.connections: set[FastConnection] = set()

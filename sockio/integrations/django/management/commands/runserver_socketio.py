@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import logging
 import os
-import re
 import signal
 import sys
 from argparse import ArgumentParser
@@ -21,6 +20,7 @@ from django.core.servers.basehttp import get_internal_wsgi_application
 from django.db import connections
 from django.utils import autoreload
 
+from .....server.access_log import without_sids
 from .....server.server import SocketIOServer, find_middleware
 from .....sessions.complaints import never_mute
 from ... import conf
@@ -224,13 +224,11 @@ class _AccessLog:
     """gevent's access log on the command's output. Session ids, which let in whoever knows them,
     are cut."""
 
-    _SID = re.compile(r"((?:/\d+/[a-z-]*/|[?&]sid=)[\w.-]{6})[\w.-]{10,}")
-
     def __init__(self, command: RunServer) -> None:
         self._command = command
 
     def write(self, line: str) -> None:
-        self._command.stderr.write(self._SID.sub(r"\1…", line.rstrip()))
+        self._command.stderr.write(without_sids(line.rstrip()))
 
     def flush(self) -> None:
         self._command.stderr.flush()

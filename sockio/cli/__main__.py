@@ -1,0 +1,7 @@
+"""``python -m sockio.cli``."""
+
+import sys
+
+from . import main
+
+sys.exit(main())
