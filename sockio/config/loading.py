@@ -6,52 +6,62 @@ import ast
 import inspect
 from typing import Any
 
-__all__ = ["find_application"]
+__all__ = ["find_application", "find_named"]
 
 _WRITE = "write MODULE:APP or MODULE:FACTORY(), for example {0}:app or {0}:create_app()"
 
 
-def find_application(module: Any, expression: str) -> Any:
-    """The WSGI application that ``expression`` names in ``module``: an attribute, one of an
-    attribute, or a call of either with literals, such as ``create_app("test", debug=True)``.
+def find_named(module: Any, expression: str) -> Any:
+    """What ``expression`` names in ``module``: an attribute, one of an attribute, or what a call of
+    either with literals gives, such as ``create_app("test", debug=True)``.
 
     Raises ``ValueError``, which says what to write instead. What a factory raises goes through.
     """
-    name = getattr(module, "__name__", str(module))
+    name = _name_of(module)
     try:
         node = ast.parse(expression, mode="eval").body
     except (SyntaxError, ValueError):
         raise ValueError(f"{expression!r} is no name: {_WRITE.format(name)}") from None
-    args: list[Any] = []
-    options: dict[str, Any] = {}
-    called = isinstance(node, ast.Call)
-    if isinstance(node, ast.Call):
-        try:
-            args = [ast.literal_eval(each) for each in node.args]
-            options = {str(each.arg): ast.literal_eval(each.value) for each in node.keywords}
-        except (ValueError, TypeError):
-            raise ValueError(
-                f"{expression!r}: a factory is called with literals only, such as 'test' or 1"
-            ) from None
-        node = node.func
-    app = _attribute(module, node, expression, name)
-    if called:
-        if not callable(app):
-            raise ValueError(f"{name}:{expression}: it cannot be called")
-        app = app(*args, **options)
-        if app is None:
-            raise ValueError(f"{name}:{expression} returned None, and no application")
-    if not callable(app):
-        raise ValueError(f"{name}:{expression} is not a WSGI application: it cannot be called")
-    if not called and _takes_nothing(app):
+    if not isinstance(node, ast.Call):
+        return _attribute(module, node, expression)
+    try:
+        args = [ast.literal_eval(each) for each in node.args]
+        options = {str(each.arg): ast.literal_eval(each.value) for each in node.keywords}
+    except (ValueError, TypeError):
         raise ValueError(
-            f"{name}:{expression} takes no environ and start_response, so it is no WSGI "
-            f"application; if it makes one, write {name}:{expression}()"
+            f"{expression!r}: a factory is called with literals only, such as 'test' or 1"
+        ) from None
+    factory = _attribute(module, node.func, expression)
+    if not callable(factory):
+        raise ValueError(f"{name}:{expression}: it cannot be called")
+    return factory(*args, **options)
+
+
+def find_application(module: Any, expression: str) -> Any:
+    """The WSGI application that ``expression`` names in ``module``, as :func:`find_named` finds it.
+
+    Raises ``ValueError`` also for what no server could call.
+    """
+    app = find_named(module, expression)
+    name = f"{_name_of(module)}:{expression}"
+    if app is None:
+        raise ValueError(f"{name} is None, and no application")
+    if not callable(app):
+        raise ValueError(f"{name} is not a WSGI application: it cannot be called")
+    if not expression.endswith(")") and _takes_nothing(app):
+        raise ValueError(
+            f"{name} takes no environ and start_response, so it is no WSGI application; if it "
+            f"makes one, write {name}()"
         )
     return app
 
 
-def _attribute(module: Any, node: ast.expr, expression: str, name: str) -> Any:
+def _name_of(module: Any) -> str:
+    return str(getattr(module, "__name__", module))
+
+
+def _attribute(module: Any, node: ast.expr, expression: str) -> Any:
+    name = _name_of(module)
     path: list[str] = []
     while isinstance(node, ast.Attribute):
         path.append(node.attr)

@@ -34,9 +34,9 @@ def main(target: str, out: str) -> None:
         warnings.simplefilter("always")
         try:
             module = importlib.import_module(module_name)
-            from sockio.config.loading import find_application  # only now: see above
+            from sockio.config.loading import find_named  # only now: see above
 
-            app = find_application(module, attribute)
+            app = find_named(module, attribute)
         except BaseException:  # also sys.exit() at import, which is a way to say no
             failure = traceback.format_exc()
     complaints = [

@@ -58,7 +58,7 @@ def test_a_factory_is_given_literals() -> None:
         ("site.nothing.app", "has no 'site.nothing.app'"),
         ("number", "it cannot be called"),
         ("number()", "it cannot be called"),
-        ("forgets()", "returned None"),
+        ("forgets()", "is None"),
         ("forgets", "write site_of_mine:forgets()"),
         ("create_app(", "MODULE:FACTORY()"),
         ("", "MODULE:FACTORY()"),
