@@ -34,10 +34,10 @@ def asked(environ):
 PATCH = "from gevent import monkey; monkey.patch_all()\n"
 
 
-def look_at(folder: Path, program: str, head: str = HEAD) -> dict[str, Finding]:
-    """The findings about a module that defines ``app``, by their codes."""
+def look_at(folder: Path, program: str, head: str = HEAD, app: str = "app") -> dict[str, Finding]:
+    """The findings about ``app`` of a module, by their codes."""
     (folder / "site_of_mine.py").write_text(head + textwrap.dedent(program), encoding="utf-8")
-    findings, printed = examine("site_of_mine:app", str(folder))
+    findings, printed = examine(f"site_of_mine:{app}", str(folder))
     assert findings, printed
     return {each.code: each for each in findings}
 
@@ -69,6 +69,19 @@ def test_a_good_application_is_well(tmp_path: Path) -> None:
     assert found.keys() >= {"patched", "wrapped", "origins", "transports", "namespaces"}
     assert found.keys() >= {"handshake", "websocket", "python", "versions"}
     assert "Chat" in found["namespaces"].text
+
+
+def test_what_a_factory_makes_is_looked_at(tmp_path: Path) -> None:
+    found = look_at(
+        tmp_path,
+        """
+        def create_app(name):
+            return SocketIOMiddleware(pages, {name: BaseNamespace})
+        """,
+        PATCH + HEAD,
+        "create_app('/made')",
+    )
+    assert "BaseNamespace" in found["namespaces"].text
 
 
 # ---- patching
