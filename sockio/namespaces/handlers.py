@@ -230,6 +230,7 @@ class HandlerTable:
         "hears_messages",
         "initializers",
         "plain",
+        "surrounded",
         "wraps",
     )
 
@@ -261,8 +262,12 @@ class HandlerTable:
             getattr(owner, name, None) is not getattr(base, name, None)
             for name in ("recv_message", "recv_json")
         )
+        #: Whether the class overrides ``around_event``.
+        self.surrounded = getattr(owner, "around_event", None) is not getattr(
+            base, "around_event", None
+        )
         #: Whether the class leaves the steps between an event and its handler as they are.
-        self.plain = not self.wraps and all(
+        self.plain = not (self.wraps or self.surrounded) and all(
             getattr(owner, step, None) is getattr(base, step, None) for step in STEPS
         )
 

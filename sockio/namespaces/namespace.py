@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
@@ -221,6 +221,25 @@ class BaseNamespace(Member):
         ``recv_disconnect`` are never restricted.
         """
         return None
+
+    def around_event(self, name: str, args: list[Any], go_on: Callable[..., Any]) -> Any:
+        """Override to do something around each event, whatever handles it, or nothing does.
+
+        ::
+
+            def around_event(self, name, args, go_on):
+                if name != "login" and "user" not in self.session:
+                    raise EventRefused("login_first", "Log in first.")
+                return go_on(*args)
+
+        ``go_on(*args)`` checks the ACL and the limits and calls the handler, with these arguments,
+        which may be others than those that came; what it returns is the ack. Messages come as the
+        event ``"message"`` with one argument, in every generation. Runs where the handler does:
+        in order, inside of the setting ``context``, and it may block. Not called for connects, for
+        acks, and for what ``rate_limit`` refuses. Bases are asked by
+        ``super().around_event(name, args, go_on)``.
+        """
+        return go_on(*args)
 
     def exception_handler_decorator(self, fn: Callable[..., Any]) -> Callable[..., Any]:
         """Override to wrap every handler and every spawned function in your own error handling."""
@@ -478,8 +497,12 @@ class BaseNamespace(Member):
         if kind == "event":
             return self.process_event(packet)
         if kind == "message":
+            if self._table.surrounded:
+                return self._surrounded(packet, "message", [packet["data"]])
             return self.call_method_with_acl("recv_message", packet, packet["data"])
         if kind == "json":
+            if self._table.surrounded:
+                return self._surrounded(packet, "message", [packet["data"]])
             return self.call_method_with_acl("recv_json", packet, packet["data"])
         if kind == "error":
             return self.call_method_with_acl("recv_error", packet, packet)
@@ -501,6 +524,28 @@ class BaseNamespace(Member):
             allowed = self.allowed_methods
             if allowed is None or handler.name in allowed:
                 return getattr(self, handler.name)(*args)
+        if table.surrounded:
+            return self._surrounded(packet, name, args)
+        return self._process_event(packet, name, args)
+
+    def _surrounded(self, packet: Mapping[str, Any], name: str, came: list[Any]) -> Any:
+        """Handle an event or a message inside of :meth:`around_event`."""
+
+        def go_on(*args: Any) -> Any:
+            given = list(args)
+            if packet["type"] == "event":
+                now = packet if given == came else {**packet, "args": given}
+                return self._process_event(now, name, given)
+            if len(given) != 1:
+                raise _not_one_message(self, given)
+            return self.call_method_with_acl(
+                f"recv_{packet['type']}", {**packet, "data": given[0]}, *given
+            )
+
+        return self.around_event(name, came, go_on)
+
+    def _process_event(self, packet: Mapping[str, Any], name: str, args: list[Any]) -> Any:
+        table = self._table
         method_name, catch_all = table.event(name)
         if name == "message" and (
             table.hears_messages if catch_all else table.method("on_message") is None
@@ -519,11 +564,7 @@ class BaseNamespace(Member):
     def _process_message(self, packet: Mapping[str, Any], args: list[Any]) -> Any:
         """What clients since 1.0 call a message is an event of that name."""
         if len(args) != 1:
-            raise EventRefused(
-                "invalid_arguments",
-                f"A message is one value, not {len(args)}.",
-                detail=f"define {type(self).__name__}.on_message to take them",
-            )
+            raise _not_one_message(self, args)
         method_name = "recv_message" if isinstance(args[0], (str, bytes)) else "recv_json"
         return self.call_method_with_acl(method_name, packet, args[0])
 
@@ -629,6 +670,14 @@ class BaseNamespace(Member):
         """The client was not let in: what the instance started ends."""
         self._leaving = self._told = True
         self._end_jobs()
+
+
+def _not_one_message(namespace: BaseNamespace, args: Sequence[Any]) -> EventRefused:
+    return EventRefused(
+        "invalid_arguments",
+        f"A message is one value, not {len(args)}.",
+        detail=f"define {type(namespace).__name__}.on_message to take them",
+    )
 
 
 def _auth_of(packet: Mapping[str, Any]) -> dict[str, Any]:

@@ -84,6 +84,8 @@ def test_every_recipe_is_tried() -> None:
         "cron",
         "not_too_fast",
         "tables",
+        "to_one_user",
+        "around",
     }
     assert {name.removesuffix(".py") for name in programs("howto/recipes.md")} == tried
 
@@ -110,6 +112,37 @@ def test_the_session_read_and_written(site: Callable[[str], LiveServer]) -> None
     client = browser.connect("/settings")
     assert [client.call("theme", theme) for theme in ("dark", "blue")] == [1, 2]
     assert browser.get("/").text == "blue"
+
+
+def test_to_one_user(site: Callable[[str], LiveServer]) -> None:
+    server = site("to_one_user")
+    ada, phone = (server.connect("/chat", query="key=key-of-ada") for _ in range(2))
+    bob = server.connect("/chat", query="key=key-of-bob")
+    assert bob.call("private message", "ada", "hi") is True
+    for page in (ada, phone):
+        assert page.expect("private message").args == ["bob", "hi"]
+    with pytest.raises(EventFailed, match="nobody called eve"):
+        bob.call("private message", "eve", "hi")
+    server.browser().submit("/invoice", user="bob", number="7")
+    assert bob.expect("invoice").args == ["7"]
+    assert ada.heard("invoice") == []
+    bob.drop()
+    server.wait_until(lambda: len(server.registry) == 2, "bob is gone")
+    assert ada.call("private message", "bob", "hi") is False
+
+
+def test_around_every_event(
+    site: Callable[[str], LiveServer], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "chat")
+    client = site("around").connect("/chat")
+    with pytest.raises(EventFailed, match="Log in first"):
+        client.call("say", "hi")
+    assert client.call("login", "ada") is True
+    assert client.call("say", "hi") is True
+    assert client.expect("said").args == ["ada", "hi"]
+    lines = [record.message for record in caplog.records if record.name == "chat"]
+    assert [line.partition(" took")[0] for line in lines] == ["login", "say"]
 
 
 def test_not_too_fast(site: Callable[[str], LiveServer]) -> None:
