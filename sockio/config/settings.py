@@ -395,6 +395,9 @@ class Settings:
     json_dumps: Callable[[Any], str] | None = _option(
         None, _imported, "JSON encoder in place of the strict one of the standard library"
     )
+    json_default: Callable[[Any], Any] | None = _option(
+        None, _imported, "callable(value) that gives what JSON has for what it does not have"
+    )
     without: tuple[str, ...] = _option(
         (), _fast_paths, f"fast paths to leave out, of {', '.join(FAST_PATHS)}"
     )

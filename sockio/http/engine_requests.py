@@ -17,6 +17,7 @@ from ..protocol.engine_codec import EngineCodec
 from ..protocol.engine_errors import EngineError, error_body
 from ..protocol.engine_handshake import encode_engine_handshake
 from ..protocol.generations import EIO3, EIO3_BARE, EIO4, EIO4_BARE, Generation
+from ..protocol.packet import JsonDumps
 from ..protocol.socketio_packet import DEFAULT_LIMITS, PacketLimits
 from ..runtime.interfaces import Runtime
 from ..sessions.engine_socket import EngineSocket
@@ -58,14 +59,16 @@ def _generations(settings: Settings) -> Mapping[int, Generation]:
     return served
 
 
-def make_engines(settings: Settings) -> Mapping[Generation, EngineCodec]:
+def make_engines(
+    settings: Settings, json_dumps: JsonDumps | None
+) -> Mapping[Generation, EngineCodec]:
     """A codec for each generation of Engine.IO that the settings want served."""
     limits = PacketLimits(
         max_attachments=DEFAULT_LIMITS.max_attachments,
         max_bytes=(DEFAULT_LIMITS.max_attachments + 1) * settings.max_payload,
     )
     return {
-        generation: EngineCodec(generation, settings.json_loads, settings.json_dumps, limits)
+        generation: EngineCodec(generation, settings.json_loads, json_dumps, limits)
         for generation in _generations(settings).values()
     }
 

@@ -12,10 +12,13 @@ No framework is imported here: one that a view uses has been.
 from __future__ import annotations
 
 import functools
+import importlib
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import Any
+
+from ..protocol.strict_json import loads
 
 __all__ = [
     "OVERHEARD",
@@ -101,6 +104,86 @@ def without_proxy(request: Any) -> Any:
         if hasattr(type(request), name):
             return getattr(request, name)()
     return request
+
+
+# ---- JSON
+
+_Default = Callable[[Any], Any]
+
+
+def json_default_of(app: Any) -> _Default | None:
+    """What makes of a value that JSON does not have (a ``datetime``) what the framework of ``app``
+    makes of it in its own answers; None for an application of no framework that is known.
+
+    ``app`` may be wrapped, as far as the wrapping tells. The function raises what the framework
+    does, or ``TypeError``.
+    """
+    for each in _layers(app):
+        for module, name, of in _WRITERS:
+            kind = getattr(sys.modules.get(module), name, None)
+            if kind is not None and isinstance(each, kind):
+                return of(each)
+    return None
+
+
+#: By what names WSGI middlewares keep what they are around.
+_INSIDE = ("app", "application", "wsgi_app", "_app", "wrapped")
+#: So many of them are looked through.
+_MOST = 20
+
+
+def _layers(app: Any) -> Iterator[Any]:
+    for _ in range(_MOST):
+        # A method, as Flask's ``app.wsgi_app``, has its object.
+        app = getattr(app, "__self__", app)
+        yield app
+        own = getattr(app, "__dict__", {})
+        app = next((own[name] for name in _INSIDE if callable(own.get(name))), None)
+        if app is None:
+            return
+
+
+def _json_of_flask(app: Any) -> _Default:
+    # The provider may be another one until the first value comes.
+    return lambda value: loads(app.json.dumps(value))
+
+
+def _json_of_django(app: Any) -> _Default:
+    def default(value: Any) -> Any:
+        encoder: Any = importlib.import_module("django.core.serializers.json").DjangoJSONEncoder
+        return encoder().default(value)
+
+    return default
+
+
+def _json_of_pyramid(app: Any) -> _Default:
+    """By the renderer ``json``, with its adapters and ``__json__``."""
+
+    def default(value: Any) -> Any:
+        helper: Any = importlib.import_module("pyramid.renderers").RendererHelper
+        request = sys.modules["pyramid.threadlocal"].get_current_request()
+        render = helper("json", registry=app.registry).renderer
+        return loads(render(value, {"request": None if request is None else _Aside(request)}))
+
+    return default
+
+
+class _Aside:
+    """A request, but for its response: rendering would make JSON of a view's own."""
+
+    def __init__(self, request: Any) -> None:
+        self._request = request
+        self.response = importlib.import_module("pyramid.response").Response()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._request, name)
+
+
+_WRITERS: tuple[tuple[str, str, Callable[[Any], _Default]], ...] = (
+    ("flask", "Flask", _json_of_flask),
+    ("django.core.handlers.wsgi", "WSGIHandler", _json_of_django),
+    ("pyramid.router", "Router", _json_of_pyramid),
+)
 
 
 # ---- complaints

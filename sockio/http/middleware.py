@@ -12,6 +12,7 @@ from ..namespaces.dispatch import Dispatcher
 from ..namespaces.emitter import Emitter
 from ..namespaces.namespace import BaseNamespace
 from ..protocol.dialect import V09, Codec
+from ..protocol.strict_json import dumps_with
 from ..runtime.gevent_runtime import GeventRuntime
 from ..runtime.interfaces import Runtime
 from ..sessions.registry import SessionRegistry
@@ -23,6 +24,7 @@ from ..transports.request import Request
 from .claims import CLAIM, Claim, Inside, claim_of
 from .endpoint import Endpoint
 from .engine_requests import make_engines, make_packing
+from .frameworks import json_default_of
 from .manage import check_namespaces
 from .route import route_of
 
@@ -61,13 +63,17 @@ class SocketIOMiddleware:
         self.settings = Settings.make(settings)
         self.namespaces = None if namespaces is None else check_namespaces(namespaces)
         self.runtime: Runtime = runtime or GeventRuntime(self.settings.without)
+        json_dumps = self.settings.json_dumps
+        json_default = self.settings.json_default or json_default_of(app)
+        if json_dumps is None and json_default is not None:
+            json_dumps = dumps_with(json_default)
         codec = Codec(
             V09,
             self.settings.json_loads,
-            self.settings.json_dumps,
+            json_dumps,
             base64=self.settings.bytes_to_09 == "base64",
         )
-        engines = make_engines(self.settings)
+        engines = make_engines(self.settings, json_dumps)
         rooms: Rooms[Socket] = Rooms()
         #: The living sessions: ``registry.sockets``, ``registry.get_socket(sessid)``.
         self.registry = SessionRegistry(

@@ -438,7 +438,7 @@ def _dumps(packet: Mapping[str, Any], value: Any, json_dumps: JsonDumps) -> str:
         raise UsageError(
             f"{_label(packet)} cannot be written as JSON ({type(error).__name__}: {error}); "
             "send plain lists, dicts, strings, finite numbers, booleans and None, "
-            "or set a json_dumps that knows these values"
+            "or set a json_default that makes such of these values, or a json_dumps that knows them"
         ) from error
     if not isinstance(text, str):
         raise UsageError(

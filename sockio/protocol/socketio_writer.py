@@ -247,7 +247,7 @@ def _not_json(packet: Mapping[str, Any], error: Exception) -> UsageError:
     return UsageError(
         f"{_label(packet)} cannot be written as JSON ({type(error).__name__}: {error}); "
         "send plain lists, dicts, strings, bytes, finite numbers, booleans and None, "
-        "or set a json_dumps that knows these values"
+        "or set a json_default that makes such of these values, or a json_dumps that knows them"
     )
 
 

@@ -9,12 +9,21 @@ from __future__ import annotations
 
 import gc
 import json
+import sys
 from collections.abc import Callable, Iterable
 from json import encoder as json_encoder
 from math import isinf
 from typing import Any, NoReturn
 
-__all__ = ["LARGE", "default_json_dumps", "default_json_loads", "dumps", "loads", "undisturbed"]
+__all__ = [
+    "LARGE",
+    "default_json_dumps",
+    "default_json_loads",
+    "dumps",
+    "dumps_with",
+    "loads",
+    "undisturbed",
+]
 
 #: Characters from which a text is read with the garbage collector off: see :func:`undisturbed`.
 LARGE = 65_536
@@ -33,9 +42,32 @@ def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
+_Default = Callable[[Any], Any]
+
+
+def _of_numpy(value: Any) -> Any:
+    """A number of numpy's, or a truth value, as Python's own: some are subclasses of those and some
+    are not, which nobody who sends one can tell. Raises ``TypeError`` for whatever else."""
+    numpy: Any = sys.modules.get("numpy")
+    if numpy is not None and isinstance(value, numpy.generic):
+        make = _KINDS_OF_NUMPY.get(value.dtype.kind)
+        if make is not None:
+            return make(value)
+    raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
+
+
+_KINDS_OF_NUMPY: dict[str, Callable[[Any], Any]] = {"b": bool, "f": float, "i": int, "u": int}
+
+
+def _encoder_with(default: _Default) -> json.JSONEncoder:
+    return json.JSONEncoder(
+        ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=default
+    )
+
+
 # Kept, because json.loads() and json.dumps() with any option build a new one for every call.
 _decoder = json.JSONDecoder(parse_float=_finite, parse_constant=_no_constant)
-_encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+_encoder = _encoder_with(_of_numpy)
 
 # What is inside them: it halves the time of a small packet. A value that the encoder's refuses is
 # given to the whole one, which says why or does it after all.
@@ -44,19 +76,19 @@ _scan: Callable[[str, int], tuple[Any, int]] = _inner_decoder.scan_once
 _Encode = Callable[[Any, int], Iterable[str]]
 
 
-def _kept_encode() -> _Encode | None:
+def _kept_encode(default: _Default) -> _Encode | None:
     make: Any = getattr(json_encoder, "c_make_encoder", None)
     try:
         # The first argument would be for finding a value that holds itself: without it, that ends
         # in a RecursionError.
         text = json_encoder.encode_basestring
-        kept: _Encode = make(None, _encoder.default, text, None, ":", ",", False, False, False)
+        kept: _Encode = make(None, default, text, None, ":", ",", False, False, False)
         return kept if "".join(kept(["ü", 1.5, None], 0)) == '["ü",1.5,null]' else None
     except TypeError:  # there is none, or it is made otherwise
         return None
 
 
-_encode = _kept_encode()
+_encode = _kept_encode(_of_numpy)
 
 
 def loads(text: str) -> Any:
@@ -101,8 +133,9 @@ def undisturbed(read: Callable[..., Any], *args: Any) -> Any:
 def dumps(value: Any) -> str:
     """The JSON text of a value: compact, keys in their order, non-ASCII characters as such.
 
-    Raises :exc:`TypeError` for a type that JSON does not have (``bytes``, ``set``, ``datetime``,
-    ``Decimal``: none is guessed at), :exc:`ValueError` for NaN, an infinity, or a value that holds
+    Numbers and truth values of numpy's are written as Python's are. Raises :exc:`TypeError` for a
+    type that JSON does not have (``bytes``, ``set``, ``datetime``, ``Decimal``: none is guessed
+    at), :exc:`ValueError` for NaN, an infinity, or a value that holds
     itself, :exc:`RecursionError` for one nested too deeply. A lone surrogate in a string stays what
     it is; whoever makes bytes of the text has to replace it.
     """
@@ -112,6 +145,36 @@ def dumps(value: Any) -> str:
         except (TypeError, ValueError, RecursionError):
             pass
     return _encoder.encode(value)
+
+
+def dumps_with(default: Callable[[Any], Any]) -> Callable[[Any], str]:
+    """:func:`dumps` that asks ``default(value)`` for something else to write in place of a value
+    that JSON does not have, or for the :exc:`TypeError`.
+
+    Values that JSON has are written as fast as without. Bytes are not asked about: they are
+    attachments, or have a form of their own.
+    """
+
+    def plain(value: Any) -> Any:
+        try:
+            return _of_numpy(value)
+        except TypeError:
+            if isinstance(value, (bytes, bytearray, memoryview)):
+                raise
+        return default(value)
+
+    encoder = _encoder_with(plain)
+    encode = _kept_encode(plain)
+
+    def dumps(value: Any) -> str:
+        if encode is not None:
+            try:
+                return "".join(encode(value, 0))
+            except (TypeError, ValueError, RecursionError):
+                pass
+        return encoder.encode(value)
+
+    return dumps
 
 
 default_json_loads = loads

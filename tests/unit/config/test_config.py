@@ -75,6 +75,7 @@ VALUES = [
     pytest.param("authorize", "json:loads", json.loads, id="the name of a callable"),
     pytest.param("json_dumps", "", None, id="a callable left out in an ini file"),
     pytest.param("json_dumps", None, None, id="no callable"),
+    pytest.param("json_default", "builtins:str", str, id="the name of a type"),
 ]
 
 

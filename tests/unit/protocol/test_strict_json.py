@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 
-from sockio.protocol import strict_json
+from sockio.protocol import fast_json, strict_json
 from sockio.protocol.strict_json import (
     LARGE,
     default_json_dumps,
     default_json_loads,
     dumps,
+    dumps_with,
     loads,
 )
 
@@ -202,3 +203,73 @@ def test_the_garbage_collector_is_left_as_it_was(enabled: bool, end: str) -> Non
         assert gc.isenabled() is enabled
     finally:
         (gc.enable if was else gc.disable)()
+
+
+# ---- what JSON does not have
+
+
+def test_dumps_with_asks_about_what_json_does_not_have() -> None:
+    asked: list[Any] = []
+
+    def default(value: Any) -> Any:
+        asked.append(value)
+        return [str(value)]
+
+    write = dumps_with(default)
+    assert write({"a": [1, None, "ü", 1.5]}) == '{"a":[1,null,"ü",1.5]}'
+    assert asked == []
+    assert write({"price": Decimal("1.50")}) == '{"price":["1.50"]}'
+    assert asked == [Decimal("1.50")]
+
+
+@pytest.mark.parametrize("value", [b"", bytearray(), memoryview(b"")], ids=repr)
+def test_dumps_with_does_not_ask_about_bytes(value: Any) -> None:
+    with pytest.raises(TypeError):
+        dumps_with(lambda value: "guessed")([value])
+
+
+def test_dumps_with_stays_strict() -> None:
+    def default(value: Any) -> Any:
+        if isinstance(value, set):
+            raise TypeError("no sets, please")
+        return float("nan")
+
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        dumps_with(default)([Decimal(1)])
+    with pytest.raises(TypeError, match="no sets, please"):
+        dumps_with(default)([{1}])
+
+
+NUMPY = [
+    ("int64", 7, "7"),
+    ("uint8", 7, "7"),
+    ("int32", -7, "-7"),
+    ("float64", 1.5, "1.5"),
+    ("float32", 1.5, "1.5"),
+    ("float16", 1.5, "1.5"),
+    ("longdouble", 1.5, "1.5"),
+    ("bool_", True, "true"),
+    ("str_", "ü", '"ü"'),
+]
+
+
+@pytest.mark.parametrize(("kind", "value", "text"), NUMPY)
+def test_scalars_of_numpy_are_written_all_or_none(kind: str, value: Any, text: str) -> None:
+    numpy = pytest.importorskip("numpy")
+    scalar = getattr(numpy, kind)(value)
+    for write in (dumps, dumps_with(repr), fast_json.dumps):
+        assert write([scalar, {"a": scalar}]) == f'[{text},{{"a":{text}}}]'
+
+
+@pytest.mark.parametrize("kind", ["float64", "float32", "longdouble"])
+def test_what_is_no_number_in_numpy_is_none_in_json(kind: str) -> None:
+    numpy = pytest.importorskip("numpy")
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        dumps(getattr(numpy, kind)("nan"))
+
+
+def test_what_numpy_has_and_json_has_not_is_refused() -> None:
+    numpy = pytest.importorskip("numpy")
+    for value in (numpy.complex64(1), numpy.datetime64("2026-01-01"), numpy.zeros(2)):
+        with pytest.raises(TypeError):
+            dumps([value])
