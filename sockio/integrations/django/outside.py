@@ -5,16 +5,25 @@ It reaches the clients of this process, the one that runs the server.
 
 from __future__ import annotations
 
+import functools
 import logging
 import weakref
 from typing import Any
 
 from ...exceptions import SockioError
+from ...http.middleware import SocketIOMiddleware
 from ...namespaces.emitter import Emitter
 from ...sessions.complaints import Kind
 from ...sessions.registry import SessionRegistry
 
 __all__ = ["NoSocket", "broadcast", "broadcast_channel", "of", "remember", "send"]
+
+log = logging.getLogger("sockio.django")
+
+_NO_CLIENTS = (
+    "this process serves no Socket.IO clients. Send from the process that does: from a view or a "
+    "handler; from elsewhere, ask such a view by HTTP."
+)
 
 _current: weakref.ref[SessionRegistry] | None = None
 
@@ -47,24 +56,39 @@ def complain(
         registry.complaints.say(logger, level, kind, address, message, *args, exc_info=exc_info)
 
 
-def of(namespace: str = "") -> Emitter:
+def of(namespace: str = "", *, missing_ok: bool = True) -> Emitter:
     """Emit to a namespace from anywhere in the process::
 
         of("/chat").to("lobby").emit("announcement", text)
 
-    Never blocks. Raises :class:`NoSocket` in a process that serves no clients, such as a
-    management command; an emit that finds nobody in the namespace does nothing.
+    Never blocks. An emit that finds nobody in the namespace does nothing. In a process that serves
+    no clients, such as a test, a shell, a management command or a Celery worker, nothing is sent
+    either, and the log says so once; with ``missing_ok=False`` it raises :class:`NoSocket` there.
     """
-    return Emitter(_registry(), namespace)
+    registry = _current() if _current is not None else None
+    if registry is None:
+        if not missing_ok:
+            raise NoSocket(_NO_CLIENTS)
+        registry = _nobody()
+    return Emitter(registry, namespace)
+
+
+@functools.cache
+def _nobody() -> SessionRegistry:
+    """Clients of a process that has none."""
+    log.warning("of(): nothing is sent: %s [no-server]", _NO_CLIENTS)
+    return SocketIOMiddleware(_no_pages, {}).registry
+
+
+def _no_pages(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+    start_response("404 Not Found", [])
+    return []
 
 
 def _registry() -> SessionRegistry:
     registry = _current() if _current is not None else None
     if registry is None:
-        raise NoSocket(
-            "this process serves no Socket.IO clients. Send from the process that does: from a "
-            "view or a handler; from elsewhere, ask such a view by HTTP."
-        )
+        raise NoSocket(_NO_CLIENTS)
     return registry
 
 

@@ -10,10 +10,20 @@ import pytest
 pytest.importorskip("django", reason="the Django app needs Django")
 
 from sockio import BaseNamespace, UsageError
-from sockio.integrations.django import NoSocket, broadcast, events, namespace, namespaces, of
+from sockio.integrations.django import (
+    NoSocket,
+    broadcast,
+    events,
+    namespace,
+    namespaces,
+    of,
+    outside,
+)
 from sockio.integrations.django import registration as registered
 from sockio.integrations.django.channels import ChannelNamespace
 from sockio.integrations.django.events import Event
+
+from ...support.threads import in_a_native_thread
 
 
 @pytest.fixture(autouse=True)
@@ -169,6 +179,36 @@ def test_with_handlers_the_global_namespace_is_that_of_channels() -> None:
 
 def test_ds12_a_process_without_clients_says_so() -> None:
     with pytest.raises(NoSocket, match="ask such a view by HTTP"):
-        of("/chat")
+        of("/chat", missing_ok=False)
     with pytest.raises(NoSocket):
         broadcast("hello")
+
+
+@pytest.fixture
+def no_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(outside, "_current", None)
+    outside._nobody.cache_clear()
+    yield
+    outside._nobody.cache_clear()
+
+
+def test_where_no_server_runs_nothing_is_sent_and_the_log_says_so_once(
+    no_server: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    everybody = of("/chat")
+    everybody.to(("person", 7)).emit("news", "text")
+    everybody.skip("x").send("text")
+    everybody.join("room")
+    everybody.leave("room")
+    everybody.disconnect()
+    in_a_native_thread(lambda: of().to("room").emit("news"))
+    assert everybody.sockets() == []
+    assert everybody.call("ready?") == ({}, [])
+    (said,) = caplog.records
+    assert "ask such a view by HTTP" in said.getMessage()
+    assert (said.name, said.levelname) == ("sockio.django", "WARNING")
+
+
+def test_what_can_be_no_room_is_a_mistake_there_too(no_server: None) -> None:
+    with pytest.raises(UsageError, match="hashable"):
+        of("/chat").to(["a list"])  # type: ignore[arg-type]
