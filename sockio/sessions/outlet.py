@@ -145,6 +145,9 @@ class Outlet:
         send = self.deliver if self._parting is None else self._put_last
         for packet in before:
             self._pass_on(packet)
+        if before and self._parting is None:
+            # Whatever they have filled: it belongs to them.
+            send = self._pass_on
         if answer is not None:
             send(answer)
         if not deliver:

@@ -7,7 +7,8 @@ sent meanwhile to anybody. When it comes back with its pid, it gets what was for
 once; a client that had received nothing yet says no offset, and gets all since it had connected.
 
 Not kept are events that ask for an ack, and volatile ones. What is kept is bounded in bytes and in
-age; who comes back for what is gone begins anew. A pid can be taken up once.
+age; who comes back for what is gone begins anew, and so does who has missed more than may wait for
+one client. A pid can be taken up once.
 
 Facts: Socket.IO protocol, revision 5; socket.io-adapter 2.5.9, ``lib/in-memory-adapter.ts``.
 """
@@ -75,6 +76,10 @@ class Stay:
         self.until = 0.0
 
 
+#: A pid, and the namespace that it is for: a client may say anything for either.
+_Key = tuple[str, str]
+
+
 class _Entry(NamedTuple):
     until: float
     namespace: str
@@ -86,10 +91,13 @@ class _Entry(NamedTuple):
 
 class Recovery:
     """What is kept for the clients of one middleware: for ``seconds``, and of events no more than
-    ``max_bytes``."""
+    ``max_bytes``. ``max_missed`` is how many packets, and bytes, one client may get at once."""
 
-    def __init__(self, runtime: Runtime, seconds: float, max_bytes: int) -> None:
+    def __init__(
+        self, runtime: Runtime, seconds: float, max_bytes: int, max_missed: tuple[int, int]
+    ) -> None:
         self._runtime = runtime
+        self._max_missed = max_missed
         self._seconds = seconds
         self._max_bytes = max_bytes
         # So that an offset of another process, or of one before, is none of ours.
@@ -98,9 +106,9 @@ class Recovery:
         self._log: deque[_Entry] = deque()
         self._number = 0
         self.size = 0
-        self._away: OrderedDict[str, Stay] = OrderedDict()
+        self._away: OrderedDict[_Key, Stay] = OrderedDict()
         # The sessions of those who are here: they may be back before their loss is noticed.
-        self._here: dict[str, Session] = {}
+        self._here: dict[_Key, Session] = {}
         self._timer: Cancellable | None = None
 
     def __len__(self) -> int:
@@ -155,11 +163,11 @@ class Recovery:
 
     def is_here(self, stay: Stay, namespace: str, session: Session) -> None:
         """A client is in a namespace, by that session."""
-        self._here[f"{stay.pid} {namespace}"] = session
+        self._here[stay.pid, namespace] = session
 
     def has_left(self, stay: Stay, namespace: str, session: Session) -> None:
         """It is not by that one any more."""
-        key = f"{stay.pid} {namespace}"
+        key = stay.pid, namespace
         if self._here.get(key) is session:
             del self._here[key]
 
@@ -175,19 +183,19 @@ class Recovery:
         stay.session = session
         stay.until = self._runtime.now() + self._seconds
         stay.missed = []
-        self._away[f"{stay.pid} {namespace}"] = stay
+        self._away[stay.pid, namespace] = stay
         if len(self._away) > MAX_KEPT:
             self._away.popitem(last=False)
         self._look_again()
 
     def take_up(self, namespace: str, told: Mapping[str, Any]) -> Stay | None:
         """The stay that a client goes on with, by what it says when it connects; None for one that
-        says nothing of the kind, and where what it would have to get is gone."""
+        says nothing of the kind, and where what it would have to get is gone, or too much."""
         pid = told.get("pid")
         if not isinstance(pid, str):
             return None
         self._forget()
-        key = f"{pid} {namespace}"
+        key = pid, namespace
         before = self._here.get(key)
         if before is not None:
             # It knows sooner than we do that its connection is gone.
@@ -199,12 +207,17 @@ class Recovery:
         if since is None:
             return None
         begin = len(self._log) - (self._number - since)
-        stay.recovered = True
-        stay.missed = [
+        missed = [
             entry.packet
             for number, entry in enumerate(self._log)
             if number >= begin and entry.namespace == namespace and _is_for(entry, stay)
         ]
+        packets, size = self._max_missed
+        if len(missed) > packets or sum([each.size for each in missed]) > size:
+            # They would fill its outbox, and the next one would throw it out, again and again.
+            return None
+        stay.recovered = True
+        stay.missed = missed
         return stay
 
     # ---- time

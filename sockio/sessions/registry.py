@@ -79,7 +79,7 @@ class SessionRegistry:
         #: What lets clients come back to what they had, where the settings want that.
         self.recovery: Recovery | None = None
         if settings.recovery is not None:
-            self.recovery = Recovery(runtime, *settings.recovery)
+            self.recovery = Recovery(runtime, *settings.recovery, settings.max_outbox)
         self._recovering_codec: BaseCodec | None = next(
             (each for generation, each in self.engines.items() if generation.recovers), None
         )

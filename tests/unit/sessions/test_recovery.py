@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -256,6 +257,62 @@ def test_events_are_kept_within_bounds(house: MakeHouse) -> None:
     assert not ada.recovered
     ended(ada)
     assert recovery.size == 0
+
+
+@pytest.mark.parametrize(("missed", "recovered"), [(20, True), (21, False)])
+@pytest.mark.parametrize("waits", [True, False], ids=["a poll", "a stream"])
+def test_who_has_missed_more_than_may_wait_begins_anew(
+    house: MakeHouse, missed: int, recovered: bool, waits: bool
+) -> None:
+    """A client that polls would be thrown out for what it had missed, each time it came back."""
+    home = house({"/chat": Chat}, recovery=120, max_outbox=(20, 100_000))
+    ada = Client(home)
+    ada.hangs_up()
+    for number in range(missed):
+        home.middleware.of("/chat").emit("news", number)
+    socket = admitted(home, EIO4)
+    stream = Stream(socket)
+    if not waits:
+        socket.attach(stream)
+    auth = json.dumps({"pid": ada.pid, "offset": ada.offset})
+    socket.receive(f"40/chat,{auth}")
+    home.runtime.settle()
+    assert socket.connected
+    assert socket["/chat"].recovered == recovered
+    if waits:
+        socket.attach(stream)
+    kinds = [packet[:2] for packet in stream.packets]
+    assert kinds == ["0{", *["42"] * missed, "40"] if recovered else ["0{", "40", "42"]
+    stream.hangs_up()
+    ended(ada)
+
+
+def test_nor_in_bytes(house: MakeHouse) -> None:
+    home = house({"/chat": Chat}, recovery=120, max_outbox=(1000, 10_000))
+    ada = Client(home)
+    ada.hangs_up()
+    for _ in range(11):
+        home.middleware.of("/chat").emit("news", "x" * 1000)
+    ada.connect()
+    assert not ada.recovered
+    ended(ada)
+
+
+def test_a_pid_is_for_the_namespace_that_it_was_told_in(house: MakeHouse) -> None:
+    """Whatever a client says for either, or makes up for a pattern."""
+
+    class Everywhere(Chat):
+        pass
+
+    home = house({re.compile("/.*"): Everywhere}, recovery=120)
+    ada = Client(home, "/a /b")
+    ada.hangs_up()
+    thief = Client(home, "/b")
+    thief.hangs_up()
+    thief.pid = f"{ada.pid} /a"
+    thief.connect()
+    assert not thief.socket["/b"].recovered
+    ended(ada, thief)
 
 
 def test_the_oldest_who_is_away_makes_room(home: House, monkeypatch: pytest.MonkeyPatch) -> None:
