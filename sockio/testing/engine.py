@@ -130,8 +130,11 @@ class EngineSession(Session):
             self.visitor.url, path, self._sent_headers, self.timeout, self.generation
         )
         late = NothingCame(f"the websocket did not open within {self.timeout:g} s")
-        with gevent.Timeout(self.timeout, late):
-            wire.open()
+        try:
+            with gevent.Timeout(self.timeout, late):
+                wire.open()
+        finally:
+            self.visitor.remember(wire.cookies)
         self._wire = wire
 
     def _start(self) -> None:

@@ -284,13 +284,24 @@ class WebSocket(Wire):
         self._sending = gevent.lock.RLock()
         self._packets: deque[Any] = deque()
         self._parts: list[bytes] = []
+        #: What the answer to the upgrade has to be remembered: lines of ``Set-Cookie``.
+        self.cookies: list[str] = []
         scheme = "wss" if urlsplit(url).scheme == "https" else "ws"
         address = f"{scheme}://{urlsplit(url).netloc}{path}"
         self._protocol = ClientProtocol(parse_uri(address), max_size=None, logger=_quiet)
 
     def open(self) -> None:
-        protocol = self._protocol
         self._sock = dial(self.url, self.timeout)
+        try:
+            self._upgrade()
+        except BaseException:
+            # Nobody cuts what was never open.
+            hang_up(self._sock)
+            raise
+        self._sock.settimeout(None)
+
+    def _upgrade(self) -> None:
+        protocol = self._protocol
         request = protocol.connect()
         for name, value in self.headers().items():
             request.headers[name] = value
@@ -304,10 +315,12 @@ class WebSocket(Wire):
                 raise
             events = []
         answer = events[0] if events else None
+        told = getattr(protocol.handshake_exc, "response", answer)
+        if isinstance(told, Response):
+            self.cookies = told.headers.get_all("Set-Cookie")
         if protocol.handshake_exc is not None or not isinstance(answer, Response):
             raise self._refused(answer)
         self._take(events[1:])
-        self._sock.settimeout(None)
 
     def _refused(self, answer: Any) -> ClientError:
         error = self._protocol.handshake_exc

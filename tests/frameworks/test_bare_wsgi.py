@@ -34,6 +34,7 @@ def pages() -> Callable[..., Iterable[bytes]]:
 
 class TestBareWSGI(Contract):
     refusal = 403
+    refusal_code = "authorize-refused"
 
     def request_type(self) -> type:
         return Request

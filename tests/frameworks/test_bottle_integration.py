@@ -10,6 +10,7 @@ import pytest
 from sockio import BaseNamespace
 from sockio.testing import Refused
 
+from ..support.generations import EACH_WAY, FIRST_REQUESTS, Way
 from ..support.servers import Served
 
 bottle = pytest.importorskip("bottle")
@@ -41,24 +42,29 @@ def site(serve: Callable[..., Served]) -> Served:
     )
 
 
-def test_the_check_decides(site: Served) -> None:
+@FIRST_REQUESTS
+def test_the_check_decides(site: Served, way: Way) -> None:
     with pytest.raises(Refused) as refused:
-        site.connect("/who")
+        site.connect("/who", **way)
     assert (refused.value.status, refused.value.code) == (403, "view-refused")
 
 
-def test_handlers_have_bottles_request(site: Served) -> None:
+@EACH_WAY
+def test_handlers_have_bottles_request(site: Served, way: Way) -> None:
     ada, bob = site.browser(), site.browser()
     ada.submit("/login", who="ada")
     bob.submit("/login", who="bob")
-    one, other = ada.connect("/who"), bob.connect("/who")
+    one, other = ada.connect("/who", **way), bob.connect("/who", **way)
+    path = "/live/io/1/" if way["generation"] == "0.9" else "/live/io/"
     for _ in range(2):
-        assert one.call("who") == ("ada", "/live/io/1/")
-        assert other.call("who") == ("bob", "/live/io/1/")
+        assert one.call("who") == ("ada", path)
+        assert other.call("who") == ("bob", path)
 
 
-def test_without_a_check_everybody_gets_in(serve: Callable[..., Served]) -> None:
-    assert serve(wrap(bottle.Bottle(), {"/who": BaseNamespace})).connect("/who").connected
+@FIRST_REQUESTS
+def test_without_a_check_everybody_gets_in(serve: Callable[..., Served], way: Way) -> None:
+    site = serve(wrap(bottle.Bottle(), {"/who": BaseNamespace}))
+    assert site.connect("/who", **way).connected
 
 
 CLIENTS = ("1/", "?EIO=3&transport=polling", "?EIO=4&transport=polling")

@@ -11,6 +11,7 @@ import pytest
 from sockio import BaseNamespace, SocketIOMiddleware, socketio_manage
 from sockio.testing import Refused
 
+from ..support.generations import EACH_WAY, Way, ways, words
 from ..support.processes import need_module
 from ..support.servers import Served, not_ours
 
@@ -77,16 +78,19 @@ def test_a_copy_of_the_environ_is_as_good(
     else:
         app = layer(view) if form == "wrapped by the server" else SocketIOMiddleware(layer(view))
     server = serve(app)
-    client = server.connect()
-    assert client.call("key", "mine") == "from the view"
-    assert client.call("key", "layer") == "from the layer"
-    assert client.call("key", "sockio.claim") is None
-    with pytest.raises(Refused) as refused:
-        server.browser().connect(query="refused")
-    assert (refused.value.status, refused.value.text) == (403, "not you")
+    for each in ways():
+        way: Way = each.values[0]
+        client = server.connect(**way)
+        assert client.call("key", "mine") == "from the view"
+        assert client.call("key", "layer") == "from the layer"
+        assert client.call("key", "sockio.claim") is None
+        with pytest.raises(Refused) as refused:
+            server.browser().connect(query="refused", **way)
+        assert (refused.value.status, refused.value.text) == (403, words(way, "not you"))
 
 
-def test_a_view_in_cherrypy(serve: Serve) -> None:
+@EACH_WAY
+def test_a_view_in_cherrypy(serve: Serve, way: Way) -> None:
     need_module("cherrypy", requirement="CherryPy")
     import cherrypy
     from cherrypy._cptree import Tree
@@ -105,8 +109,8 @@ def test_a_view_in_cherrypy(serve: Serve) -> None:
     tree.mount(Site(), "", {"/": {"log.screen": False}})
     server = serve(tree)
     for returns in ("out", "nothing", "what"):
-        client = server.browser().connect(query=f"returns={returns}")
-        assert client.call("key", "QUERY_STRING").startswith(f"returns={returns}")
+        client = server.browser().connect(query=f"returns={returns}", **way)
+        assert f"returns={returns}" in client.call("key", "QUERY_STRING").split("&")
 
 
 def test_what_is_not_copied_goes_on_working(serve: Serve) -> None:

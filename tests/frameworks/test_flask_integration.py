@@ -10,6 +10,7 @@ import pytest
 from sockio import BaseNamespace, ConnectionRefused, UsageError
 from sockio.testing import Refused
 
+from ..support.generations import EACH_WAY, FIRST_REQUESTS, Way
 from ..support.servers import Served
 
 flask = pytest.importorskip("flask")
@@ -62,40 +63,46 @@ def site(serve: Callable[..., Served], socketio: SocketIO) -> Served:
     return serve(make(socketio))
 
 
-def test_the_check_decides_by_flasks_session(site: Served) -> None:
+@FIRST_REQUESTS
+def test_the_check_decides_by_flasks_session(site: Served, way: Way) -> None:
     browser = site.browser()
     with pytest.raises(Refused) as refused:
-        browser.connect("/who")
+        browser.connect("/who", **way)
     assert (refused.value.status, refused.value.code) == (403, "view-refused")
     browser.submit("/login", nickname="ada")
-    assert browser.connect("/who").connected
+    assert browser.connect("/who", **way).connected
 
 
-def test_each_event_has_a_context_of_its_own(site: Served) -> None:
+@EACH_WAY
+def test_each_event_has_a_context_of_its_own(site: Served, way: Way) -> None:
     ada = site.browser()
     ada.submit("/login", nickname="ada")
-    client = ada.connect("/who")
+    client = ada.connect("/who", **way)
     assert client.call("who") == ("site", "ada", 1)
     assert client.call("who") == ("site", "ada", 1)
     assert site.socket_of(client).session == {"said": ["ada"]}
 
 
-def test_teardown_runs_behind_each_event(serve: Callable[..., Served], socketio: SocketIO) -> None:
+@EACH_WAY
+def test_teardown_runs_behind_each_event(
+    serve: Callable[..., Served], socketio: SocketIO, way: Way
+) -> None:
     app = make(socketio)
     ended: list[Any] = []
     app.teardown_appcontext(lambda error: ended.append(type(error)))
     ada = serve(app).browser()
     ada.submit("/login", nickname="ada")
-    client = ada.connect("/who")
+    client = ada.connect("/who", **way)
     ended.clear()
     client.call("who")
     assert ended == [type(None)]
 
 
-def test_views_and_others_emit_by_the_extension(site: Served, socketio: SocketIO) -> None:
+@EACH_WAY
+def test_views_and_others_emit_by_the_extension(site: Served, socketio: SocketIO, way: Way) -> None:
     ada = site.browser()
     ada.submit("/login", nickname="ada")
-    client = ada.connect("/who")
+    client = ada.connect("/who", **way)
     ada.get("/tell/rain")
     assert client.expect("news").args == ["rain"]
     socketio.of("/who").emit("news", "sun")
@@ -106,6 +113,7 @@ def raise_refused() -> None:
     raise ConnectionRefused("not you")
 
 
+@FIRST_REQUESTS
 @pytest.mark.parametrize(
     ("answer", "status", "code"),
     [
@@ -119,24 +127,26 @@ def raise_refused() -> None:
     ],
 )
 def test_what_a_check_may_answer(
-    serve: Callable[..., Served], answer: Callable[[], Any], status: int, code: str
+    serve: Callable[..., Served], answer: Callable[[], Any], status: int, code: str, way: Way
 ) -> None:
     socketio = SocketIO(namespaces={"": BaseNamespace})
     socketio.before_connect(lambda: None)
     socketio.before_connect(lambda: True)
     socketio.before_connect(answer)
     with pytest.raises(Refused) as refused:
-        serve(make(socketio)).connect()
+        serve(make(socketio)).connect(**way)
     assert (refused.value.status, refused.value.code) == (status, code)
 
 
-def test_without_a_check_everybody_gets_in(serve: Callable[..., Served]) -> None:
+@FIRST_REQUESTS
+def test_without_a_check_everybody_gets_in(serve: Callable[..., Served], way: Way) -> None:
     app = flask.Flask("open")
     SocketIO(app, {"/chat": BaseNamespace}, resource="live/io")
-    assert serve(app).connect("/chat").connected
+    assert serve(app).connect("/chat", **way).connected
 
 
-def test_a_check_may_write_the_session(serve: Callable[..., Served]) -> None:
+@FIRST_REQUESTS
+def test_a_check_may_write_the_session(serve: Callable[..., Served], way: Way) -> None:
     socketio = SocketIO(namespaces={"/chat": BaseNamespace})
 
     @socketio.before_connect
@@ -147,7 +157,7 @@ def test_a_check_may_write_the_session(serve: Callable[..., Served]) -> None:
     app.add_url_rule("/visits", view_func=lambda: str(flask.session["visits"]), endpoint="visits")
     browser = serve(app).browser()
     for _ in range(3):
-        browser.connect("/chat")
+        browser.connect("/chat", **way)
     assert browser.get("/visits").text == "3"
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from sockio import BaseNamespace, SocketIOMiddleware, socketio_manage
 
+from ..support.generations import FIRST_REQUESTS, Way, admits
 from ..support.servers import Served
 from .contract import Contract, Visit, load
 
@@ -93,6 +94,7 @@ ANSWERS = [
 ]
 
 
+@FIRST_REQUESTS
 @pytest.mark.parametrize(("view", "status"), ANSWERS)
 def test_d01_the_answer_of_a_pyramid_view_decides(
     app: ModuleType,
@@ -100,12 +102,19 @@ def test_d01_the_answer_of_a_pyramid_view_decides(
     visit: Visit,
     view: Callable[[Any], Any],
     status: int,
+    way: Way,
 ) -> None:
     server = serve(site_with(view))
-    reply = visit(server).get("/socket.io/1/")
-    assert reply.status == status
-    assert ("WWW-Authenticate" in reply.headers) == (status == 401)
+    assert admits(visit(server), way) == status
     assert len(server.registry) == (1 if status == 200 else 0)
+
+
+@pytest.mark.parametrize("query", ["1/", "?EIO=3&transport=polling", "?EIO=4&transport=polling"])
+def test_a_401_goes_out_with_its_challenge(
+    app: ModuleType, serve: Callable[..., Served], visit: Visit, query: str
+) -> None:
+    reply = visit(serve(site_with(no_by_raising_401))).get(f"/socket.io/{query}")
+    assert (reply.status, reply.headers["WWW-Authenticate"]) == (401, 'Basic realm="chat"')
 
 
 def test_d02_pyramid_ends_its_request_at_the_handshake(

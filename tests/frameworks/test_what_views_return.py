@@ -19,6 +19,7 @@ from sockio import BaseNamespace, ConnectionRefused, SocketIOMiddleware, socketi
 from sockio.http.frameworks import Attached
 
 from ..support.engine_client import EngineWire
+from ..support.generations import words
 from ..support.servers import Served
 
 View = Callable[[Any], Any]
@@ -99,11 +100,21 @@ def site(request: pytest.FixtureRequest) -> Callable[[View], Any]:
     return SITES[request.param]
 
 
-def handshake(app: Any) -> tuple[Response, SocketIOMiddleware]:
+#: The first request of each generation.
+FIRST = {
+    "0.9": "/socket.io/1/",
+    "eio3": "/socket.io/?EIO=3&transport=polling",
+    "eio4": "/socket.io/?EIO=4&transport=polling",
+}
+EACH_GENERATION = pytest.mark.parametrize("generation", FIRST)
+
+
+def handshake(app: Any, generation: str = "0.9") -> tuple[Response, SocketIOMiddleware]:
     middleware = SocketIOMiddleware(app)
-    return Request.blank("/socket.io/1/").get_response(middleware), middleware
+    return Request.blank(FIRST[generation]).get_response(middleware), middleware
 
 
+@EACH_GENERATION
 @pytest.mark.parametrize("given", ["request", "environ"])
 @pytest.mark.parametrize(
     "returned",
@@ -116,7 +127,7 @@ def handshake(app: Any) -> tuple[Response, SocketIOMiddleware]:
     ],
 )
 def test_a_view_that_attached_lets_the_client_in(
-    site: Callable[[View], Any], returned: Callable[[Any], Any], given: str
+    site: Callable[[View], Any], returned: Callable[[Any], Any], given: str, generation: str
 ) -> None:
     def view(request: Any) -> Any:
         more = (request,) if given == "request" else ()
@@ -124,9 +135,10 @@ def test_a_view_that_attached_lets_the_client_in(
         assert isinstance(attached, Attached)
         return returned(attached)
 
-    answer, middleware = handshake(site(view))
+    answer, middleware = handshake(site(view), generation)
     assert (answer.status_code, answer.headers.get("X-Sockio-Refusal")) == (200, None)
-    assert list(middleware.registry.sockets) == [answer.text.partition(":")[0]]
+    (sid,) = middleware.registry.sockets
+    assert f'"{sid}"' in answer.text or answer.text.startswith(f"{sid}:")
 
 
 def test_what_socketio_manage_gave_is_an_answer_without_complaints(
@@ -234,6 +246,7 @@ def calls_wrongly(request: Any) -> Any:
     return len(5)  # type: ignore[arg-type]
 
 
+@EACH_GENERATION
 @pytest.mark.parametrize(
     "view",
     [
@@ -246,8 +259,10 @@ def calls_wrongly(request: Any) -> Any:
         pytest.param(lambda request: "out", id="out and not attached"),
     ],
 )  # fmt: skip
-def test_a_view_that_failed_keeps_the_client_out(site: Callable[[View], Any], view: View) -> None:
-    answer, middleware = handshake(site(view))
+def test_a_view_that_failed_keeps_the_client_out(
+    site: Callable[[View], Any], view: View, generation: str
+) -> None:
+    answer, middleware = handshake(site(view), generation)
     assert answer.status_code in (403, 500)
     assert not middleware.registry.sockets
 
@@ -301,13 +316,15 @@ def test_a_middleware_in_django_that_fails_behind_the_view(where: str) -> None:
 # ---- the words of a refusal
 
 
-def test_a_view_refuses_with_words_by_raising(site: Callable[[View], Any]) -> None:
+@EACH_GENERATION
+def test_a_view_refuses_with_words_by_raising(site: Callable[[View], Any], generation: str) -> None:
     def view(request: Any) -> Any:
         socketio_manage(request.environ, NAMESPACES, request)
         raise ConnectionRefused("the café is full")
 
-    answer, middleware = handshake(site(view))
-    assert (answer.status_code, answer.text) == (403, "the café is full")
+    answer, middleware = handshake(site(view), generation)
+    told = words({"generation": generation}, "the café is full")
+    assert (answer.status_code, answer.text) == (403, told)
     assert answer.headers["X-Sockio-Refusal"] == "view-refused"
     assert not middleware.registry.sockets
 
@@ -339,12 +356,14 @@ def says(words: str, status: int, kind: str = "text/plain") -> dict[str, View]:
     }
 
 
+@EACH_GENERATION
 @pytest.mark.parametrize("status", [401, 403])
 @pytest.mark.parametrize("framework", ["bottle", "django", "flask", "pyramid"])
-def test_the_views_words_and_status_go_out(framework: str, status: int) -> None:
-    answer, _ = handshake(SITES[framework](says("not today", status)[framework]))
-    assert (answer.status_code, answer.text) == (status, "not today")
-    assert answer.content_type == "text/plain"
+def test_the_views_words_and_status_go_out(framework: str, status: int, generation: str) -> None:
+    answer, _ = handshake(SITES[framework](says("not today", status)[framework]), generation)
+    told = words({"generation": generation}, "not today")
+    assert (answer.status_code, answer.text) == (status, told)
+    assert answer.content_type == ("text/plain" if generation == "0.9" else "application/json")
 
 
 @pytest.mark.parametrize(

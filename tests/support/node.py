@@ -116,6 +116,16 @@ class Node:
         self.say("join", name=client.name, version=version, url=url, options=options)
         return client
 
+    def arrive(self, version: str, url: str, transports: Sequence[str], **options: Any) -> Client:
+        """:meth:`join`, and wait until it is in and carried by what it stays with: by a websocket,
+        where it begins by polling and may go over."""
+        client = self.join(version, url, transports, **options)
+        client.next("connect")
+        if len(transports) > 1:
+            assert client.next("upgrade") == [transports[-1]]
+        assert client.transport == transports[-1]
+        return client
+
     def join_too(self, other: Client, namespace: str, **options: Any) -> Client:
         """One more namespace of a connection made by :meth:`join`; the global one is ``/``."""
         client = self._new_client()

@@ -18,18 +18,8 @@ from sockio.testing import (
     SessionOver,
 )
 
+from ..support.generations import Way, ways
 from ..support.transcript import Transcript
-
-WAYS = [
-    ("0.9", "websocket"),
-    ("0.9", "xhr-polling"),
-    ("eio3", "websocket"),
-    ("eio3", "polling"),
-    ("eio3", "upgrade"),
-    ("eio4", "websocket"),
-    ("eio4", "polling"),
-    ("eio4", "upgrade"),
-]
 
 
 class Chat(BaseNamespace, RoomsMixin, BroadcastMixin):
@@ -89,14 +79,15 @@ def live(journal: Transcript, sockio_serve: Callable[..., LiveServer]) -> LiveSe
 Join = Callable[..., Client]
 
 
-@pytest.fixture(params=WAYS, ids=[" ".join(way) for way in WAYS])
-def join(live: LiveServer, request: pytest.FixtureRequest) -> Join:
-    generation, transport = request.param
+@pytest.fixture(params=ways())
+def way(request: pytest.FixtureRequest) -> Way:
+    way: Way = request.param
+    return way
 
-    def connect(namespace: str = "", **more: Any) -> Client:
-        return live.connect(namespace, generation=generation, transport=transport, **more)
 
-    return connect
+@pytest.fixture
+def join(live: LiveServer, way: Way) -> Join:
+    return lambda namespace="", **more: live.connect(namespace, **way, **more)
 
 
 @pytest.mark.parametrize("namespace", ["", "/chat"])
@@ -137,14 +128,13 @@ def test_errors(join: Join) -> None:
     assert ada.call("echo", 1) == 1
 
 
-def test_a_refusal(join: Join, request: pytest.FixtureRequest) -> None:
+def test_a_refusal(join: Join, way: Way) -> None:
     ada = join()
     with pytest.raises(Refused) as refused:
         ada.of("/closed")
-    way = request.node.callspec.params["join"][0]
     told = {"0.9": ("unauthorized", None), "eio4": ("closed today", {"until": 8})}
-    if way in told:
-        assert (refused.value.text, refused.value.data) == told[way]
+    if way["generation"] in told:
+        assert (refused.value.text, refused.value.data) == told[way["generation"]]
     assert ada.call("echo", 1) == 1
     with pytest.raises(Refused):
         ada.of("/nowhere")
@@ -168,12 +158,10 @@ def test_being_thrown_out(join: Join, journal: Transcript) -> None:
     assert bob.expect_end() == "server disconnect"
 
 
-def test_dropping_and_coming_back(
-    join: Join, journal: Transcript, request: pytest.FixtureRequest
-) -> None:
+def test_dropping_and_coming_back(join: Join, journal: Transcript, way: Way) -> None:
     ada = join("/chat")
     ada.drop()
-    if request.node.callspec.params["join"] != ("0.9", "xhr-polling"):
+    if way["transport"] != "xhr-polling":
         assert journal.next("disconnect", "/chat") == ("/chat", "transport close")
     ada.reconnect()
     assert ada.call("echo", "again") == "again"
@@ -186,11 +174,9 @@ def test_nothing_comes(join: Join) -> None:
         ada.expect("never", timeout=0.05)
 
 
-@pytest.mark.parametrize(("generation", "transport"), [w for w in WAYS if w[0] == "eio4"])
-def test_auth_names_and_bytes(
-    live: LiveServer, journal: Transcript, generation: str, transport: str
-) -> None:
-    ada = live.connect(generation=generation, transport=transport, auth={"token": "x"})
+@pytest.mark.parametrize("way", ways("eio4"))
+def test_auth_names_and_bytes(live: LiveServer, journal: Transcript, way: Way) -> None:
+    ada = live.connect(auth={"token": "x"}, **way)
     assert journal.next("connect", "") == ("", {"token": "x"})
     chat = ada.of("/chat", auth={"room": 7})
     assert journal.next("connect", "/chat") == ("/chat", {"room": 7})
