@@ -71,8 +71,8 @@ PATIENCE = 5.0
 
 #: Behind the resource, in the handshake of clients until 0.9.
 _OLD_PATH = "/1/"
-#: What asks for a websocket.
-_UPGRADE = frozenset({"HTTP_UPGRADE", "HTTP_CONNECTION"})
+#: What asks for a websocket, or is one that a server has opened (gevent-websocket).
+_UPGRADE = frozenset({"HTTP_UPGRADE", "HTTP_CONNECTION", "wsgi.websocket"})
 #: The handshakes that there are, by what they have behind the resource: an application may lead
 #: only some of them to the middleware that it has inside.
 _HANDSHAKES: tuple[tuple[str, dict[str, str]], ...] = (

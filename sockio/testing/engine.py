@@ -7,6 +7,7 @@ of the standard library and of ``websockets``, as in :mod:`sockio.testing.wires`
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from http.client import HTTPException
 from typing import Any, ClassVar
 
@@ -155,9 +156,10 @@ class EngineSession(Session):
             self._pinger = gevent.spawn(self._ping, self.handshake.ping_interval)
 
     def _ping(self, seconds: float) -> None:
-        while not self.over:
-            gevent.sleep(seconds)
-            self.write(["2"])
+        with suppress(SessionOver):
+            while True:
+                gevent.sleep(seconds)
+                self.write(["2"])
 
     # ---- reading
 

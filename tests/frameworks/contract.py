@@ -80,6 +80,10 @@ class Contract:
         """The framework's class of requests."""
         raise NotImplementedError
 
+    def query_of(self, request: Any) -> str:
+        query: str = request.environ["QUERY_STRING"]
+        return query
+
     # ---- who gets in
 
     def refused(self, browser: Browser, way: Way, **headers: str) -> Refused:
@@ -155,7 +159,7 @@ class Contract:
         assert kind is self.request_type()
         # With another request in between, which a proxy would show instead.
         browser.another().get("/?room=other")
-        assert "room=lobby" in request.environ["QUERY_STRING"].split("&")
+        assert "room=lobby" in self.query_of(request).split("&")
 
     # ---- the rest of the site
 

@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 from sockio.testing import Browser, Client
 
 from ..examples.programs import Program, running
+from ..support.generations import Way
 from ..support.processes import need_module
 from ..support.raw_http import Connection
 from ..support.raw_websocket import RawWebSocket, upgrade_request
@@ -43,6 +44,8 @@ class Site:
         self.url = program.tells(ADDRESS, 4 * PATIENCE)
         self.port = urlsplit(self.url).port or 0
         self._browsers: list[Browser] = []
+        #: How :meth:`connect` does it.
+        self.way: Way = {"generation": "0.9", "transport": "websocket"}
 
     def visit(self, nickname: str = "") -> Browser:
         """A browser, logged in if a name is given."""
@@ -52,11 +55,13 @@ class Site:
             assert browser.submit("/login", nickname=nickname).status == 302
         return browser
 
-    def connect(
-        self, namespace: str = "", nickname: str = "", transport: str = "websocket"
-    ) -> Client:
+    def connect(self, namespace: str = "", nickname: str = "", **way: str) -> Client:
         """A page of somebody's own."""
-        return self.visit(nickname).connect(namespace, transport=transport)
+        return self.visit(nickname).connect(namespace, **{**self.way, **way})
+
+    def own(self, name: str) -> str:
+        """A name that nobody has whose clients are of another kind."""
+        return f"{name}-{'-'.join(self.way.values())}"
 
     def open_database_files(self) -> int:
         found: int = json.loads(self.visit().get("/open-files").text)["open"]

@@ -16,6 +16,7 @@ import pytest
 
 from sockio.testing import Client, EventFailed
 
+from ..support.generations import ways
 from ..support.node import NODE_MODULES, find_client
 from .django_site import Site, serving
 
@@ -23,9 +24,16 @@ SCRIPT = Path(__file__).with_name("django_channels.js")
 
 
 @pytest.fixture(scope="module")
-def site() -> Iterator[Site]:
+def running_site() -> Iterator[Site]:
     with serving("--noreload") as site:
         yield site
+
+
+@pytest.fixture(params=ways())
+def site(running_site: Site, request: pytest.FixtureRequest) -> Site:
+    """One server for all, with clients of each generation in turn."""
+    running_site.way = request.param
+    return running_site
 
 
 def refusal(client: Client, channel: Any) -> str:
@@ -39,12 +47,13 @@ def refusal(client: Client, channel: Any) -> str:
 
 
 def test_ds01_ds09_on_connect_runs_once_and_its_context_stays(site: Site) -> None:
-    client = site.connect("", "heidi")
-    site.program.tells("event: (connect heidi)")
+    heidi = site.own("heidi")
+    client = site.connect("", heidi)
+    site.program.tells(f"event: (connect {heidi})")
     client.call("subscribe", "room-1")
     client.send("hello")
-    assert client.expect_message() == {"from": "heidi", "text": "hello"}
-    assert site.program.output.count("event: connect heidi") == 1
+    assert client.expect_message() == {"from": heidi, "text": "hello"}
+    assert site.program.output.count(f"event: connect {heidi}\n") == 1
 
 
 @pytest.mark.parametrize("sent", ["hello", "__subscribe__", {"a": [1, None]}, ["a", "list"], 7])
@@ -106,25 +115,28 @@ def test_ds04_on_error_gets_the_exception_and_the_connection_lives(site: Site) -
     client.call("subscribe", "room-3")
     client.send("fail")
     assert client.expect_message() == {"error": "of on_message"}
-    client.expect_error()
+    if site.way["generation"] == "0.9":
+        # The others have no packet for an event that failed and wanted no ack.
+        client.expect_error()
     client.send("still here")
     assert client.expect_message() == {"from": "ada", "text": "still here"}
 
 
 def test_ds05_disconnect_unsubscribe_and_finish_in_this_order(site: Site) -> None:
-    ivan, judy = site.connect("", "ivan"), site.connect("", "judy")
+    name = site.own("judy")
+    ivan, judy = site.connect("", "ivan"), site.connect("", name)
     for client in (ivan, judy):
         client.call("subscribe", "room-4")
-    assert ivan.expect_message() == {"joins": "judy"}
+    assert ivan.expect_message() == {"joins": name}
     judy.disconnect()
-    assert ivan.expect_message() == {"leaves": "judy"}
-    site.program.tells("event: (finish judy)")
-    said = [line for line in site.program.output.splitlines() if "judy" in line]
+    assert ivan.expect_message() == {"leaves": name}
+    site.program.tells(f"event: (finish {name})")
+    said = [line for line in site.program.output.splitlines() if f" {name}" in line]
     assert said == [
-        "event: connect judy",
-        "event: disconnect judy",
-        "event: unsubscribe judy room-4",
-        "event: finish judy",
+        f"event: connect {name}",
+        f"event: disconnect {name}",
+        f"event: unsubscribe {name} room-4",
+        f"event: finish {name}",
     ]
 
 
@@ -270,10 +282,17 @@ def test_ds15_without_debug_messages_are_private() -> None:
     ],
 )
 def test_ds10_ds16_the_script_of_the_tag_gives_the_client_channels(
-    site: Site, package: str, transport: str
+    running_site: Site, package: str, transport: str
 ) -> None:
     done = subprocess.run(
-        [find_client(package), str(SCRIPT), str(NODE_MODULES), site.url, package, transport],
+        [
+            find_client(package),
+            str(SCRIPT),
+            str(NODE_MODULES),
+            running_site.url,
+            package,
+            transport,
+        ],
         capture_output=True,
         encoding="utf-8",
         timeout=60,

@@ -16,6 +16,9 @@ from urllib.request import urlopen
 import gevent
 import pytest
 
+from sockio.testing import Client
+
+from ..support.generations import ways
 from ..support.transcript import PATIENCE
 from .django_site import RUNSERVER, SITE, Site, WebSocketClient, run, serving
 from .django_site import start as start_program
@@ -70,18 +73,34 @@ def until_nobody_listens(port: int) -> None:
             gevent.sleep(0.05)
 
 
+def everybody(site: Site) -> list[Client]:
+    """A client of each kind, in a channel."""
+    browser = site.visit("ada")
+    clients = [browser.connect(**each.values[0]) for each in ways()]
+    for client in clients:
+        client.call("subscribe", "room-1")
+    return clients
+
+
+def they_are_told(clients: list[Client]) -> None:
+    """Of the end of the server, which may be before they poll again."""
+    for client in clients:
+        end = client.expect_end()
+        assert end in ("server disconnect", "transport close") or "polling" in client.transport
+
+
 # ---- Reloading
 
 
 def test_ds14_ds05_a_change_restarts_it_and_the_clients_are_told(folder: Path, port: int) -> None:
     with serving(folder=folder, command=[*RUNSERVER, f"127.0.0.1:{port}"]) as site:
-        client = site.connect("", "ada")
-        client.call("subscribe", "room-1")
+        clients = everybody(site)
         echo = WebSocketClient(site, "/echo")
         edit(folder / "rooms" / "views.py", "version 1", "version 2")
         site.program.tells("(views.py changed, reloading)", 4 * PATIENCE)
         assert echo.closing() == 1001
         echo.close()
+        they_are_told(clients)
         page_says(port, "version 2")
         site.program.tells(r"(?s)reloading.*event: finish ada.*(development server at)")
         edit(folder / "rooms" / "views.py", "version 2", "version 3")
@@ -114,15 +133,15 @@ def test_ds14_ds05_a_signal_ends_it_politely(
 ) -> None:
     command = [*RUNSERVER, f"127.0.0.1:{port}"]
     with serving(*options, command=command, new_session=True) as site:
-        client = site.connect("", "ada")
-        client.call("subscribe", "room-1")
+        clients = everybody(site)
         # As a terminal does, to the whole group; SIGTERM as a service manager does, to one.
         if number is signal.SIGINT:
             os.killpg(site.program.pid, number)
         else:
             os.kill(site.program.pid, number)
         assert site.program.wait() == 0
-        assert "event: finish ada" in site.program.output
+        assert site.program.output.count("event: finish ada") == len(clients)
+        they_are_told(clients)
         assert "Traceback" not in site.program.output
         until_nobody_listens(port)
 

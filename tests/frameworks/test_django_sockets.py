@@ -7,21 +7,30 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from urllib.parse import quote
 
 import gevent
 import pytest
 
 from sockio.testing import EventFailed, Refused
 
-from ..support.node import Node
+from ..support.generations import LATER_WAYS, ways
+from ..support.node import Node, SharedNode
 from .contract import log_in
 from .django_site import SITE, Site, serving
 
 
 @pytest.fixture(scope="module")
-def site() -> Iterator[Site]:
+def running_site() -> Iterator[Site]:
     with serving("--noreload") as site:
         yield site
+
+
+@pytest.fixture(params=ways())
+def site(running_site: Site, request: pytest.FixtureRequest) -> Site:
+    """One server for all, with clients of each generation in turn."""
+    running_site.way = request.param
+    return running_site
 
 
 # ---- Who is there
@@ -34,7 +43,7 @@ def test_dw02_a_handler_knows_the_user_of_the_handshake(site: Site) -> None:
 
 def test_the_user_stays_who_it_was_after_a_log_out(site: Site) -> None:
     browser = site.visit("grace")
-    client = browser.connect("/rooms")
+    client = browser.connect("/rooms", **site.way)
     assert browser.get("/logout").status == 302
     assert client.call("whoami") == ["grace", True]
 
@@ -48,14 +57,14 @@ def test_a_namespace_can_be_for_staff_only(site: Site) -> None:
 
 def test_a_handler_reads_and_writes_the_session_of_now(site: Site) -> None:
     browser = site.visit("ada")
-    here, there = browser.connect("/rooms"), browser.connect("/rooms")
+    here, there = browser.connect("/rooms", **site.way), browser.connect("/rooms", **site.way)
     assert here.call("remember", 42) is True
     assert there.call("recall") == 42
 
 
 def test_a_session_that_ended_is_not_brought_back(site: Site) -> None:
     browser = site.visit("ada")
-    client = browser.connect("/rooms")
+    client = browser.connect("/rooms", **site.way)
     browser.get("/logout")
     assert client.call("remember", 1) is True
     assert client.call("recall") is None
@@ -71,7 +80,7 @@ def test_without_a_session_one_is_asked_for(site: Site) -> None:
 def test_texts_are_in_the_language_of_the_visitor(site: Site) -> None:
     browser = site.visit()
     browser.cookies["django_language"] = "de"
-    assert browser.connect("/rooms").call("yes") == "Ja"
+    assert browser.connect("/rooms", **site.way).call("yes") == "Ja"
     assert site.connect("/rooms").call("yes") == "Yes"
 
 
@@ -81,9 +90,10 @@ def test_texts_are_in_the_language_of_the_visitor(site: Site) -> None:
 def test_the_orm_works_in_handlers(site: Site) -> None:
     client = site.connect("/rooms")
     before = client.call("count")
-    assert client.call("create", "tea") == "tea"
+    name = site.own("tea")
+    assert client.call("create", name) == name
     assert client.call("count") == before + 1
-    assert "tea" in json.loads(site.visit().get("/rooms").text)["rooms"]
+    assert name in json.loads(site.visit().get("/rooms").text)["rooms"]
 
 
 def test_every_event_has_a_connection_of_its_own(site: Site) -> None:
@@ -112,7 +122,7 @@ def test_p4_no_event_leaves_a_connection_open(site: Site) -> None:
     for browser in browsers:
         # The handshake looks up the user, over the connection that then polls.
         browser.cookies.update(cookies)
-    clients = [browser.connect("/rooms", transport="xhr-polling") for browser in browsers]
+    clients = [browser.connect("/rooms", **site.way) for browser in browsers]
     for client in clients:
         for event in ("whoami", "count", "connection", "query in a task"):
             client.call(event)
@@ -147,24 +157,47 @@ def test_ds20_a_view_emits_to_a_namespace(site: Site) -> None:
 # ---- With the real client
 
 
-@pytest.mark.e2e
-@pytest.mark.parametrize("transport", ["websocket", "xhr-polling"])
-def test_the_javascript_client_is_known_by_its_cookie(
-    site: Site, transport: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from urllib.parse import quote
+@pytest.fixture
+def cookies(running_site: Site) -> str:
+    """The header of somebody who is logged in."""
+    found = log_in(running_site.visit(), "ada").cookies
+    return "; ".join(f"{name}={value}" for name, value in found.items())
 
+
+@pytest.mark.e2e
+def test_the_javascript_client_of_0_9_is_known_by_its_cookie(
+    running_site: Site, cookies: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     preload = SITE.parents[2] / "support" / "node_cookies.js"
     monkeypatch.setenv("NODE_OPTIONS", f"--require {preload}")
     node = Node()
     try:
-        cookies = log_in(site.visit(), "ada").cookies
-        header = quote("; ".join(f"{name}={value}" for name, value in cookies.items()))
-        ada = node.connect(f"{site.url}/rooms?cookie={header}", transport)
-        ada.next("connect")
-        assert ada.ask("whoami") == [["ada", True]]
-        assert ada.ask("create", f"by {transport}") == [f"by {transport}"]
-        stranger = node.connect(f"{site.url}/staff", transport)
-        stranger.next("connect_failed")
+        for transport in ("websocket", "xhr-polling"):
+            url = f"{running_site.url}/rooms?cookie={quote(cookies)}"
+            ada = node.connect(url, transport)
+            ada.next("connect")
+            assert ada.ask("whoami") == [["ada", True]]
+            assert ada.ask("create", f"by {transport}") == [f"by {transport}"]
+            stranger = node.connect(f"{running_site.url}/staff", transport)
+            stranger.next("connect_failed")
     finally:
         node.kill()
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize("way", LATER_WAYS)
+@pytest.mark.parametrize("version", ["2.5.0", "4.8.4"])
+def test_so_are_later_ones(
+    running_site: Site, shared_node: SharedNode, cookies: str, version: str, way: str
+) -> None:
+    for node in shared_node.use():
+        ways, headers = LATER_WAYS[way], {"Cookie": cookies}
+        # 2.x has the header for each transport; since 4.0 one is for all.
+        each = {name: {"extraHeaders": headers} for name in ways}
+        given = {"extraHeaders": headers, "transportOptions": each}
+        ada = node.arrive(version, f"{running_site.url}/rooms", ways, **given)
+        assert ada.ask("whoami") == [["ada", True]]
+        assert ada.ask("create", f"by {version} {way}") == [f"by {version} {way}"]
+        stranger = node.join(version, f"{running_site.url}/staff", ways, **given)
+        # Before 3.0 a refusal has another name.
+        stranger.next("connect_error" if version > "3" else "error")

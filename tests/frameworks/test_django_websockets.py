@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from ..support.generations import EACH_WAY, Way
 from ..support.raw_http import get
 from ..support.raw_websocket import BINARY, CONTINUATION, PING, PONG, TEXT, Frame, frame
 from .django_site import Site, WebSocketClient, serving
@@ -108,6 +109,14 @@ def test_dw04_dw05_it_can_be_polled_beside_other_things(any_site: Site, open_one
     polls.send(frame(TEXT, "one") + frame(TEXT, "two") + frame(TEXT, "three"))
     assert polls.hear() == "one 2"
     assert polls.hear() == "no message within 0.05 s; True"
+
+
+@EACH_WAY
+def test_clients_of_every_generation_meet_beside_them(any_site: Site, way: Way) -> None:
+    client = any_site.visit("ada").connect("/rooms", **way)
+    assert client.call("whoami") == ["ada", True]
+    assert any_site.visit("root").submit("/announce", text="fire drill").status == 200
+    assert client.expect("announcement").args == ["fire drill"]
 
 
 def test_a_server_that_is_told_to_end_ends(any_site: Site, open_one: Open) -> None:
