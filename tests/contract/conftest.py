@@ -9,6 +9,7 @@ import pytest
 
 from sockio import BaseNamespace
 
+from ..support.engine_transports import EVERY_CLIENT
 from ..support.servers import Served, not_ours
 from ..support.transcript import Transcript
 from ..support.transports import CLIENTS, HTTP_CLIENTS, Client
@@ -89,6 +90,20 @@ def connect(transport: str) -> Iterator[Callable[..., Client]]:
         client = CLIENTS[name](server, sid)
         clients.append(client)
         return client
+
+    yield make
+    for client in clients:
+        client.close()
+
+
+@pytest.fixture(params=[*EVERY_CLIENT])
+def join(request: pytest.FixtureRequest) -> Iterator[Callable[..., Client]]:
+    """Make a client of each generation and transport in turn: ``join(server)``."""
+    clients: list[Client] = []
+
+    def make(server: Served, sid: str | None = None) -> Client:
+        clients.append(EVERY_CLIENT[request.param](server, sid))
+        return clients[-1]
 
     yield make
     for client in clients:
