@@ -19,10 +19,24 @@ from .bytes_v09 import in_base64
 from .packet import JsonDumps, JsonLoads, Opened, Packet
 from .strict_json import LARGE, default_json_dumps, default_json_loads
 
-__all__ = ["MAX_NESTS", "V09", "BaseCodec", "Codec", "Dialect", "check_nests", "size_of"]
+__all__ = [
+    "MAX_NESTS",
+    "V09",
+    "WIDE",
+    "BaseCodec",
+    "Codec",
+    "Dialect",
+    "check_nests",
+    "size_of",
+]
 
 #: Opening brackets in a packet from outside. A megabyte could have half a million.
 MAX_NESTS = 100_000
+#: What a number counts as whose exponent has three digits: ``2e-308`` takes a microsecond to read.
+WIDE = 4
+
+# What is left of a text to see exponents by: digits are all alike, and signs are left out.
+_ALIKE = bytes.maketrans(b"123456789E", b"000000000e")
 
 
 @dataclass(frozen=True)
@@ -193,13 +207,24 @@ def size_of(text: str) -> int:
     return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
 
 
+def _slow_numbers(data: str) -> int:
+    """How many numbers with exponents are in a text, inside of strings too, by what they cost."""
+    alike = data.encode("ascii", "replace").translate(_ALIKE, b"+-")
+    return alike.count(b"0e0") + (WIDE - 1) * alike.count(b"0e000")
+
+
 def check_nests(packet: Packet, data: str, most: int = MAX_NESTS) -> None:
     """Raise ``PacketError`` for what would make so many objects that nobody else gets a turn while
-    they are made, looked through for garbage, and forgotten."""
+    they are made, looked through for garbage, and forgotten; and for so many numbers that take long
+    to read."""
     count = data.count("[") + data.count("{")
+    what = "lists and objects"
+    if count <= most and (data.count("e") + data.count("E")) * WIDE > most - count:
+        count += _slow_numbers(data)
+        what += ", and numbers with an exponent (of three digits each counts as four)"
     if count > most:
         raise PacketError(
-            f"a packet may have {most} lists and objects, and this has {count}",
+            f"a packet may have {most} {what}, and this has {count}",
             endpoint=packet["endpoint"],
             ack_id=packet["id"] if packet.get("ack") == "data" else None,
         )

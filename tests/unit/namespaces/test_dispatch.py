@@ -9,7 +9,7 @@ import gevent
 import pytest
 
 from sockio import BaseNamespace, EventRefused, allow, on
-from sockio.protocol.dialect import MAX_NESTS
+from sockio.protocol.dialect import MAX_NESTS, WIDE
 from sockio.testing import ManualRuntime
 
 from ...support.carriers import Client, House
@@ -345,6 +345,32 @@ def test_what_is_sent_to_an_unknown_namespace_is_refused_and_counted(
     ) == [f"6::{endpoint}:{number}+{NOT_CONNECTED}" for number in (1, 2)]
     assert client.socket.dropped == 3
     assert client.socket.connected
+
+
+@pytest.mark.parametrize(
+    ("number", "most"),
+    [
+        ("1e5", MAX_NESTS),
+        ("1E-05", MAX_NESTS),
+        ("-1.5e+99", MAX_NESTS),
+        ("2e-308", MAX_NESTS // WIDE),
+        ("1e300", MAX_NESTS // WIDE),
+    ],
+)
+def test_a_packet_of_too_many_exponents_is_refused_unread(
+    house: MakeHouse, number: str, most: int
+) -> None:
+    client = house({"/chat": Chat}).client("/chat")
+    few, many = (f"{','.join([number] * (most + more))}" for more in (-2, 1))
+    (refused,) = client.sends(f'5:7+:/chat:{{"name":"none","args":[{many}]}}')
+    assert refused.startswith('6::/chat:7+[{"error":"invalid_packet"')
+    assert client.socket.bad_packets == 1
+    assert client.sends(f'5:8+:/chat:{{"name":"fail","args":[{few}]}}') == [
+        f"6::/chat:8+{INTERNAL}"
+    ]
+    # Words are none.
+    client.sends(f'5:9+:/chat:{{"name":"say","args":["{"bee, the 1st. " * 60_000}"]}}')
+    assert client.socket.bad_packets == 1
 
 
 @pytest.mark.parametrize("nest", ["[]", "{}"])
