@@ -22,6 +22,7 @@ from .exceptions import (
 )
 from .http.manage import socketio_manage
 from .http.middleware import SocketIOMiddleware
+from .namespaces.handlers import concurrent
 from .namespaces.mixins import BroadcastMixin, RoomsMixin
 from .namespaces.namespace import BaseNamespace, allow, limit, on
 from .sessions.reasons import Reason
@@ -48,6 +49,7 @@ __all__ = [
     "SockioError",
     "UsageError",
     "allow",
+    "concurrent",
     "limit",
     "on",
     "socketio_manage",

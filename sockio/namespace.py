@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .namespaces.handlers import concurrent
 from .namespaces.namespace import BaseNamespace, allow, limit, on
 
-__all__ = ["BaseNamespace", "allow", "limit", "on"]
+__all__ = ["BaseNamespace", "allow", "concurrent", "limit", "on"]

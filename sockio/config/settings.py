@@ -350,6 +350,9 @@ class Settings:
         (1_000, INBOX_BYTES), _inbox, "received packets and bytes of one client not handled yet"
     )
     max_acks: int = _option(1_000, _count, "callbacks of one client waiting for their ack")
+    max_concurrent: int = _option(
+        10, _count, "handlers of one client, marked with @concurrent, that run at once"
+    )
     rate_limit: Rate | None = _option(
         None, _rate, "events of one client, such as '100/1s' or '100/1s close'; None is no limit"
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from ..exceptions import AckFailed, EventRefused, PacketError, RateLimited
 from ..protocol.packet import Opened, Packet
@@ -26,6 +26,9 @@ class Calls(Refusals):
     """What one client calls, and what it is answered."""
 
     __slots__ = ("_answering", "_owed", "task")
+
+    #: What a handler may raise that is none of its failures.
+    ends: ClassVar[tuple[type[BaseException], ...]] = ENDS_THE_PROCESS
 
     def __init__(self, socket: Socket) -> None:
         super().__init__(socket)
@@ -110,7 +113,7 @@ class Calls(Refusals):
                 str(failed),
             )
             self._tell(namespace, "internal_error", "The event was not completed.", answer_to)
-        except ENDS_THE_PROCESS:
+        except self.ends:
             raise
         except BaseException:
             self.complain(
@@ -129,6 +132,9 @@ class Calls(Refusals):
             self._answering = None
             if self._owed is not None:
                 self.say_last(None)
+
+    def end(self, namespace: Any) -> None:
+        """The namespace has been told its end: what runs beside others in it ends."""
 
     def _tell(self, namespace: Any, code: str, message: str, answer_to: int | None) -> None:
         """Tell the client that a handler has not done what it was called for."""

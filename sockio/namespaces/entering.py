@@ -10,6 +10,7 @@ from ..protocol.packet import Packet
 from ..sessions.reasons import Reason
 from ..sessions.socket import Socket
 from ..sessions.states import State
+from .beside import Beside
 from .desk import Desk
 from .leaving import Leaving
 from .refusals import ENDS_THE_PROCESS, GLOBAL
@@ -88,6 +89,8 @@ def connect(desk: Reception, endpoint: str, packet: Packet, size: int = 0) -> No
     said, more = "Not allowed", None
     try:
         namespace = cls(socket.environ, endpoint, request=socket.request)
+        if namespace._table.concurrent and not isinstance(desk.calls, Beside):
+            desk.calls = Beside(desk.calls, socket)
         with desk.calls.around(namespace):
             namespace.match = match
             stay = socket.stay_in(endpoint)

@@ -10,7 +10,7 @@ import functools
 import inspect
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from ..config.rates import Rate
@@ -22,8 +22,10 @@ __all__ = [
     "HandlerTable",
     "allow",
     "check_event",
+    "concurrent",
     "handlers_of",
     "limit",
+    "method_for_message",
     "method_name_for",
     "on",
 ]
@@ -135,6 +137,30 @@ def limit(rate: str, policy: str | None = None) -> Callable[[F], F]:
     return mark
 
 
+def concurrent(fn: F) -> F:
+    """Let a handler run beside others of the same client, which do not wait for it.
+
+    ::
+
+        @concurrent
+        def on_search(self, words):         # may take its time
+            return database.search(words)
+
+    Its acks come when they come, and so do its events. Of one client as many run at once as the
+    setting ``max_concurrent`` says; one more waits, and with it what the client has sent behind it.
+    Those that run when the client leaves the namespace are ended: what has to be finished is no
+    matter for them, and a client that such a handler disconnects gets no ack from it. What several
+    share on ``self`` may change wherever one of them waits.
+    """
+    fn.__dict__["__sockio_concurrent__"] = [True]
+    return fn
+
+
+def method_for_message(args: Sequence[Any]) -> str:
+    """Which method hears an event ``message`` that brings ``args``."""
+    return "recv_message" if args and isinstance(args[0], (str, bytes)) else "recv_json"
+
+
 def method_name_for(event: str) -> str | None:
     """``"user message"`` -> ``"on_user_message"``; None for a name that maps to no method.
 
@@ -226,6 +252,7 @@ class HandlerTable:
         "_owner",
         "_plain",
         "_resolved",
+        "concurrent",
         "errs",
         "hears_messages",
         "initializers",
@@ -241,10 +268,17 @@ class HandlerTable:
         self._resolved: dict[str, tuple[str | None, bool]] = {}
         # Of those, the handlers of which nothing is to be looked at but the arguments' number.
         self._plain: dict[str, Handler] = {}
+        concurrent: set[str] = set()
         for cls in reversed(owner.__mro__):
             for name, value in vars(cls).items():
+                # An override says so for itself, as with limits.
+                (concurrent.add if _marks(value, "__sockio_concurrent__") else concurrent.discard)(
+                    name
+                )
                 for event in _marks(value, "__sockio_events__"):
                     self._events[event] = name
+        #: The names of the methods that may run beside others.
+        self.concurrent = frozenset(concurrent)
         #: Every ``initialize`` of the class and its bases, base first, each exactly once.
         self.initializers: tuple[Callable[[Any], object], ...] = tuple(
             vars(cls)["initialize"]
@@ -278,6 +312,11 @@ class HandlerTable:
         if handler is None or handler.exactly == count or handler.accepts(count):
             return handler
         return None
+
+    def hears_it_as_message(self, catch_all: bool) -> bool:
+        """Whether an event ``message`` goes to ``recv_message`` or ``recv_json``, given whether the
+        catch-all handler is all that would take it."""
+        return self.hears_messages if catch_all else self.method("on_message") is None
 
     def method(self, name: str) -> Handler | None:
         """The handler with that method name; None when the class has no such *method*.

@@ -151,6 +151,7 @@ class Leaving:
             socket.unseal(endpoint)
             socket.forget_acks(endpoint)
             namespace._end_jobs()
+            desk.calls.end(namespace)
             if socket.state is State.CONNECTED:
                 desk.unconnected.left(endpoint, farewell.reason)
             if self._seen_off is not None:

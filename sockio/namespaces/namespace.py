@@ -13,8 +13,9 @@
         def recv_disconnect(self):              # exactly once, whatever ended it
             ...
 
-Handlers run one at a time per client, each in a task that may block (under gevent), outside of any
-request. What a handler raises is logged, answered with an error, and ends nothing.
+Handlers run one at a time per client (but for those marked with :func:`concurrent`), each in a task
+that may block (under gevent), outside of any request. What a handler raises is logged, answered
+with an error, and ends nothing.
 """
 
 from __future__ import annotations
@@ -32,7 +33,16 @@ from ..sessions.jobs import Jobs
 from ..sessions.reasons import Reason
 from ..sessions.socket import Socket
 from .gate import refuses
-from .handlers import RESERVED, Handler, allow, check_event, handlers_of, limit, on
+from .handlers import (
+    RESERVED,
+    Handler,
+    allow,
+    check_event,
+    handlers_of,
+    limit,
+    method_for_message,
+    on,
+)
 from .membership import Member
 
 __all__ = ["BaseNamespace", "allow", "check_hooks", "limit", "on"]
@@ -73,6 +83,11 @@ def check_hooks(cls: type) -> None:
     would show only when a client comes or, worse, goes."""
     for name in _HOOKS:
         _hook_parameters(cls, name)
+        if name in handlers_of(cls, BaseNamespace).concurrent:
+            raise UsageError(
+                f"{cls.__name__}.{name}: @concurrent is for what clients call; connects and "
+                "disconnects keep their place among the events."
+            )
 
 
 class BaseNamespace(Member):
@@ -547,9 +562,7 @@ class BaseNamespace(Member):
     def _process_event(self, packet: Mapping[str, Any], name: str, args: list[Any]) -> Any:
         table = self._table
         method_name, catch_all = table.event(name)
-        if name == "message" and (
-            table.hears_messages if catch_all else table.method("on_message") is None
-        ):
+        if name == "message" and table.hears_it_as_message(catch_all):
             return self._process_message(packet, args)
         if method_name is None:
             raise EventRefused(
@@ -565,8 +578,7 @@ class BaseNamespace(Member):
         """What clients since 1.0 call a message is an event of that name."""
         if len(args) != 1:
             raise _not_one_message(self, args)
-        method_name = "recv_message" if isinstance(args[0], (str, bytes)) else "recv_json"
-        return self.call_method_with_acl(method_name, packet, args[0])
+        return self.call_method_with_acl(method_for_message(args), packet, args[0])
 
     def call_method_with_acl(self, method_name: str, packet: Mapping[str, Any], *args: Any) -> Any:
         """Call a handler if the client may reach it; raises ``EventRefused`` if not."""

@@ -10,12 +10,12 @@ from greenlet import GreenletExit
 
 from ..runtime.interfaces import Job, Runtime
 
-__all__ = ["Jobs", "name_of"]
+__all__ = ["ENDS_A_TASK", "Jobs", "name_of"]
 
 log = logging.getLogger("sockio.jobs")
 
 #: What ends a task that was told to, or the process.
-_ENDS = (GreenletExit, SystemExit, KeyboardInterrupt)
+ENDS_A_TASK = (GreenletExit, SystemExit, KeyboardInterrupt)
 
 
 class Client(Protocol):
@@ -54,7 +54,7 @@ class Jobs:
         def run() -> None:
             try:
                 fn(*args, **kwargs)
-            except _ENDS:
+            except ENDS_A_TASK:
                 raise
             except BaseException:
                 # Also what is no Exception, as gevent's Timeout: the loop would print it each time.

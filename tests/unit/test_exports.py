@@ -30,6 +30,7 @@ PUBLIC = {
     "SockioError",
     "UsageError",
     "allow",
+    "concurrent",
     "limit",
     "on",
     "socketio_manage",

@@ -1,0 +1,88 @@
+"""Handlers that run beside each other: those that ``@concurrent`` marks.
+
+Each has a task of its own, and its namespace ends it. All else of a client is handled one after the
+other, as ever.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..protocol.packet import Packet
+from ..runtime.interfaces import Job, Signal
+from ..sessions.jobs import ENDS_A_TASK
+from ..sessions.socket import Socket
+from .calls import Calls
+from .handlers import HandlerTable, method_for_message
+
+__all__ = ["Beside"]
+
+
+class _One(Calls):
+    """What is called in a task that may be ended while it runs."""
+
+    __slots__ = ()
+
+    ends = ENDS_A_TASK
+
+
+class Beside(Calls):
+    """The calls of a client in one of whose namespaces handlers may run side by side."""
+
+    __slots__ = ("_room", "_running")
+
+    def __init__(self, before: Calls, socket: Socket) -> None:
+        """In the place of ``before``, which the client has had until now."""
+        super().__init__(socket)
+        self.task, before.task = before.task, None
+        self._running: dict[_One, tuple[Any, Job]] = {}
+        # What a packet waits for that would be one too many.
+        self._room: Signal | None = None
+
+    def handle(self, namespace: Any, packet: Packet, receipted: bool) -> None:
+        if not _runs_beside(namespace._table, packet):
+            super().handle(namespace, packet, receipted)
+            return
+        socket = self._socket
+        while len(self._running) >= socket.config.max_concurrent:
+            self._room = socket.runtime.signal()
+            self._room.wait()
+        if namespace._deaf or namespace._told:
+            # Its end has overtaken this one.
+            socket.dropped += 1
+            return
+        one = _One(socket)
+        job = socket.runtime.spawn(self._run, one, namespace, packet, receipted)
+        self._running[one] = (namespace, job)
+
+    def _run(self, one: _One, namespace: Any, packet: Packet, receipted: bool) -> None:
+        one.task = self._socket.runtime.task()
+        try:
+            one.handle(namespace, packet, receipted)
+        finally:
+            one.task = None
+            self._running.pop(one, None)
+            self._make_room()
+
+    def end(self, namespace: Any) -> None:
+        for one, (owner, job) in list(self._running.items()):
+            if owner is namespace:
+                # Here and not in its task alone: one that has not begun never ends.
+                del self._running[one]
+                job.kill(block=False)
+        self._make_room()
+
+    def _make_room(self) -> None:
+        room, self._room = self._room, None
+        if room is not None:
+            room.set()
+
+
+def _runs_beside(table: HandlerTable, packet: Packet) -> bool:
+    kind = packet["type"]
+    method: str | None = f"recv_{kind}"
+    if kind == "event":
+        method, catch_all = table.event(packet["name"])
+        if packet["name"] == "message" and table.hears_it_as_message(catch_all):
+            method = method_for_message(packet["args"])
+    return method in table.concurrent
