@@ -3,6 +3,7 @@ server as its users start it, in a process of its own."""
 
 from __future__ import annotations
 
+import itertools
 import sys
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -12,19 +13,33 @@ import gevent
 import pytest
 
 from ..support.engine_client import EngineSession, EngineWire
+from ..support.generations import LATER_WAYS
 from ..support.node import Node
 from ..support.processes import Process
 from ..support.raw_http import Connection, get, handshake, post
 from ..support.raw_websocket import TEXT, RawWebSocket, frame, open_session, upgrade_request
 from ..support.transcript import PATIENCE
 
-__all__ = ["FOLDER", "PYTHON", "EndingContract", "Served", "ServerContract", "WebSocketContract"]
+__all__ = [
+    "FOLDER",
+    "PYTHON",
+    "EndingContract",
+    "PollingContract",
+    "Served",
+    "ServerContract",
+    "WebSocketContract",
+]
 
 FOLDER = Path(__file__).parent
 PYTHON = sys.executable
 
 BOTH_REVISIONS = pytest.mark.parametrize("revision", [3, 4])
 
+#: Of the real clients since 1.0, the last of each protocol; the e2e suite has them all.
+LATER_RELEASES = ("2.5.0", "4.8.4")
+RELEASES = pytest.mark.parametrize("version", LATER_RELEASES)
+
+BYTES = bytes(range(256))
 SNOWMAN = "Grüße ☃ 🎈"
 
 
@@ -79,6 +94,12 @@ class ServerContract:
         assert session.ask().code == 400
         session.close()
 
+    @RELEASES
+    def test_the_real_later_clients_converse_by_polling(
+        self, server: Served, node: Node, version: str
+    ) -> None:
+        converse_later(server, node, version, "polling")
+
     def test_requests_that_share_a_connection(self, server: Served) -> None:
         """Or are told that they cannot."""
         path = f"/socket.io/1/xhr-polling/{handshake(server.port)}"
@@ -95,6 +116,22 @@ class ServerContract:
     def test_no_tracebacks(self, server: Served) -> None:
         """Behind the others, to which the same process has answered."""
         assert "Traceback" not in server.process.output
+
+
+class PollingContract(ServerContract):
+    """And where none can be opened."""
+
+    @RELEASES
+    def test_later_clients_that_would_go_over_stay_with_polling(
+        self, server: Served, node: Node, version: str
+    ) -> None:
+        ada = node.join(version, f"{server.url}/chat", ["polling", "websocket"])
+        ada.next("connect")
+        assert ada.ask("carried_by") == ["polling"]
+        assert ada.ask("echo", SNOWMAN, BYTES) == [SNOWMAN, BYTES]
+        assert ada.got("upgrade") == ada.got("disconnect") == []
+        bob = node.join(version, f"{server.url}/chat", ["websocket"])
+        bob.next("connect_error")
 
 
 class WebSocketContract(ServerContract):
@@ -117,16 +154,28 @@ class WebSocketContract(ServerContract):
     def test_the_real_client_converses_by_websocket(self, server: Served, node: Node) -> None:
         converse(server, node, "websocket")
 
-    def test_rooms_have_clients_of_both_kinds(self, server: Served, node: Node) -> None:
-        ada = node.connect(f"{server.url}/chat", "websocket")
-        bob = node.connect(f"{server.url}/chat", "xhr-polling")
-        for client in (ada, bob):
-            client.next("connect")
+    @RELEASES
+    @pytest.mark.parametrize("way", ["websocket", "upgrade"])
+    def test_the_real_later_clients_converse_by_websocket(
+        self, server: Served, node: Node, version: str, way: str
+    ) -> None:
+        converse_later(server, node, version, way)
+
+    def test_rooms_have_clients_of_every_kind(self, server: Served, node: Node) -> None:
+        people = {}
+        for transport in ("websocket", "xhr-polling"):
+            people[transport] = node.connect(f"{server.url}/chat", transport)
+            people[transport].next("connect")
+        for version, way in itertools.product(LATER_RELEASES, LATER_WAYS):
+            url = f"{server.url}/chat"
+            people[f"{version} {way}"] = node.arrive(version, url, LATER_WAYS[way])
+        for client in people.values():
             client.ask("enter", "lobby")
-        assert ada.ask("say", "lobby", SNOWMAN) == [True]
-        assert bob.next("said") == [SNOWMAN]
-        assert bob.ask("say", "lobby", "hi") == [True]
-        assert ada.next("said") == ["hi"]
+        for name, client in people.items():
+            assert client.ask("say", "lobby", f"{SNOWMAN} {name}") == [True]
+        for name, client in people.items():
+            others = [f"{SNOWMAN} {other}" for other in people if other != name]
+            assert [client.next("said") for _ in others] == [[text] for text in others]
 
     @BOTH_REVISIONS
     def test_clients_since_1_0_by_websocket(self, server: Served, revision: int) -> None:
@@ -261,6 +310,11 @@ class EndingContract:
         ]
         for client in clients:
             client.next("connect")
+        clients += [
+            node.arrive(version, f"{doomed.url}/chat", transports)
+            for version in LATER_RELEASES
+            for transports in LATER_WAYS.values()
+        ]
         doomed.process.stop()
         for client in clients:
             client.next("disconnect")
@@ -281,3 +335,19 @@ def converse(server: Served, node: Node, transport: str) -> None:
     assert ada.ask("echo", "behind them all") == ["behind them all"]
     ada.disconnect()
     server.told("client disconnect")
+
+
+def converse_later(server: Served, node: Node, version: str, way: str) -> None:
+    """The same with a client since 1.0, and with bytes."""
+    ada = node.arrive(version, f"{server.url}/chat", LATER_WAYS[way])
+    assert ada.ask("echo", SNOWMAN, {"deep": [1, BYTES]}) == [SNOWMAN, {"deep": [1, BYTES]}]
+    assert ada.ask("carried_by") == ["polling" if way == "polling" else "websocket"]
+    assert ada.ask("size", "x" * 100_000) == [100_000]
+    ada.send("plain")
+    assert ada.next("message") == ["plain"]
+    for number in range(20):
+        ada.emit("say", "nowhere", number)
+    assert ada.ask("echo", "behind them all") == ["behind them all"]
+    ada.leave()
+    server.told("client namespace disconnect")
+    ada.disconnect()

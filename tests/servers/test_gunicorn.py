@@ -16,8 +16,8 @@ from .contract import (
     FOLDER,
     PYTHON,
     EndingContract,
+    PollingContract,
     Served,
-    ServerContract,
     WebSocketContract,
 )
 
@@ -72,7 +72,7 @@ class TestGeventWebSocket(WebSocketContract):
         return gunicorn("geventwebsocket.gunicorn.workers.GeventWebSocketWorker")
 
 
-class TestPlainGevent(ServerContract):
+class TestPlainGevent(PollingContract):
     """gunicorn's own HTTP under gevent, which has no way to upgrade."""
 
     @staticmethod

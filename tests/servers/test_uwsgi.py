@@ -21,7 +21,7 @@ from ..support.processes import free_port, running
 from ..support.raw_http import Connection, get, handshake
 from ..support.raw_websocket import open_session, upgrade_request
 from ..support.servers import not_ours
-from .contract import FOLDER, EndingContract, Served, ServerContract, WebSocketContract
+from .contract import FOLDER, EndingContract, PollingContract, Served, WebSocketContract
 
 pytestmark = pytest.mark.e2e
 
@@ -121,7 +121,7 @@ def test_the_end_of_the_router_cuts_and_the_namespaces_are_told() -> None:
         server.process.find("disconnect: /chat (server shutting down|transport close)")
 
 
-class TestWithoutTheAdapter(ServerContract):
+class TestWithoutTheAdapter(PollingContract):
     @staticmethod
     def serving() -> AbstractContextManager[Served]:
         close = ("--add-header", "Connection: close")
