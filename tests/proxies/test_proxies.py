@@ -14,6 +14,7 @@ from sockio import SocketIOMiddleware
 
 from ..servers.chat import Chat, pages
 from ..support.engine_client import EngineSession, EngineWire
+from ..support.generations import LATER_WAYS
 from ..support.node import Client, Node
 from ..support.raw_http import Connection, get, handshake, post
 from ..support.raw_websocket import RawWebSocket, open_session
@@ -69,6 +70,23 @@ def connect(node: Node, port: int, transport: str, **options: Any) -> Client:
     return client
 
 
+RELEASES = ("2.5.0", "4.8.4")
+BYTES = bytes(range(256))
+
+
+def OF_EACH_RELEASE(test: Any) -> Any:  # noqa: N802
+    """The real clients since 1.0, the last of each protocol, however they are carried."""
+    each_way = pytest.mark.parametrize("way", LATER_WAYS)(test)
+    return pytest.mark.parametrize("version", RELEASES)(each_way)
+
+
+def arrive(node: Node, port: int, version: str, way: str, **options: Any) -> Client:
+    url = f"{options.pop('scheme', 'http')}://127.0.0.1:{port}/chat"
+    client = node.arrive(version, url, LATER_WAYS[way], **options)
+    assert client.ask("carried_by") == ["polling" if way == "polling" else "websocket"]
+    return client
+
+
 # ---- one server
 
 
@@ -81,14 +99,25 @@ def test_the_real_client_converses(port: int, node: Node, transport: str) -> Non
     assert ada.next("message") == ["plain"]
 
 
-def test_rooms_have_clients_of_both_kinds(port: int, node: Node) -> None:
-    ada, bob = connect(node, port, "websocket"), connect(node, port, "xhr-polling")
-    for client in (ada, bob):
+@OF_EACH_RELEASE
+def test_the_real_later_clients_converse(port: int, node: Node, version: str, way: str) -> None:
+    ada = arrive(node, port, version, way)
+    assert ada.ask("echo", "Grüße ☃ 🎈", [BYTES]) == ["Grüße ☃ 🎈", [BYTES]]
+    assert ada.ask("size", "x" * 500_000) == [500_000]
+    ada.send("plain")
+    assert ada.next("message") == ["plain"]
+
+
+def test_rooms_have_clients_of_every_kind(port: int, node: Node) -> None:
+    people = [connect(node, port, transport) for transport in ("websocket", "xhr-polling")]
+    people += [arrive(node, port, each, way) for each in RELEASES for way in LATER_WAYS]
+    for client in people:
         client.ask("enter", "lobby")
-    assert ada.ask("say", "lobby", "hello") == [True]
-    assert bob.next("said") == ["hello"]
-    assert bob.ask("say", "lobby", "hi") == [True]
-    assert ada.next("said") == ["hi"]
+    for number, client in enumerate(people):
+        assert client.ask("say", "lobby", number) == [True]
+        for other in people:
+            if other is not client:
+                assert other.next("said") == [number]
 
 
 def test_a_stream_is_not_buffered(port: int) -> None:
@@ -205,6 +234,10 @@ def test_tls_ends_at_the_proxy(
             ada = node.connect(f"https://127.0.0.1:{port}/chat", transport)
             ada.next("connect")
             assert ada.ask("echo", transport) == [transport]
+        for version in RELEASES:
+            for way in LATER_WAYS:
+                ada = arrive(node, port, version, way, scheme="https")
+                assert ada.ask("echo", BYTES) == [BYTES]
         node.forget_all()
     finally:
         node.kill()
@@ -262,6 +295,18 @@ def test_below_a_path(
         assert ada.sid not in served.registry.sockets
 
 
+def test_later_clients_below_a_path(
+    below: Callable[[Served, Served], int], serve: Serve, node: Node
+) -> None:
+    stripped = chat(serve)
+    port = below(stripped, chat(serve, resource="mounted/socket.io"))
+    for version in RELEASES:
+        for way in LATER_WAYS:
+            for prefix in ("app", "mounted"):
+                ada = arrive(node, port, version, way, path=f"/{prefix}/socket.io")
+                assert ada.ask("echo", prefix) == [prefix]
+
+
 def test_below_a_path_that_is_the_resource(
     below: Callable[[Served, Served], int], serve: Serve, node: Node
 ) -> None:
@@ -300,6 +345,12 @@ def test_two_origins(serve: Serve, proxy: StartProxy) -> None:
     assert ask("GET", path, live_name, www).body == "1::"
     assert ask("POST", path, live_name, www, "1::/chat").body == "1"
     assert ask("GET", "/socket.io/1/", live_name, "evil.example").code == 403
+    for revision in (3, 4):
+        path = f"/socket.io/?EIO={revision}&transport=polling"
+        opened = ask("GET", path, live_name, www)
+        assert opened.headers["access-control-allow-origin"] == "http://www.example.com"
+        assert '"sid":"' in opened.body
+        assert ask("GET", path, live_name, "evil.example").code == 403
     headers = {"Host": live_name, "Origin": "http://www.example.com"}
     sid = answer.body.partition(":")[0]
     with RawWebSocket(port, sid, headers=headers) as websocket:
@@ -321,6 +372,9 @@ def test_beside_a_site_that_is_served_by_another_server(
     port = proxy("nginx/beside-a-site.conf", changes)
     for transport in ("websocket", "xhr-polling"):
         assert connect(node, port, transport).ask("echo", 1) == [1]
+    for version in RELEASES:
+        for way in LATER_WAYS:
+            assert arrive(node, port, version, way).ask("echo", 1) == [1]
     assert get(port, "/page").body == "site"
     own = {"Origin": f"http://127.0.0.1:{port}"}
     assert get(port, "/socket.io/1/", own).code == 200
@@ -382,6 +436,36 @@ def test_when_one_server_ends_its_clients_come_back_to_the_other(two: Any, node:
     for client in clients:
         assert client.ask("echo", "there") == ["there"]
         assert client.sid in servers[1].registry.sockets
+
+
+def test_so_do_the_real_later_clients(two: Any, node: Node) -> None:
+    port, servers = two
+    clients = [
+        arrive(node, port, version, way)
+        for version in RELEASES
+        for way in LATER_WAYS
+        for _ in range(3)
+    ]
+    for number, client in enumerate(clients * 3):
+        assert client.ask("echo", number) == [number]
+    for client in clients:
+        assert client.got("disconnect") == []
+    assert sum(len(server.registry) for server in servers) == len(clients)
+    assert all(len(server.registry) for server in servers), "both have clients"
+
+
+def test_and_come_back_to_the_other(two: Any, node: Node) -> None:
+    port, servers = two
+    options = {"reconnection": True, "reconnectionDelay": 50}
+    clients = [
+        arrive(node, port, version, way, **options) for version in RELEASES for way in LATER_WAYS
+    ]
+    here = len(servers[0].registry)
+    servers[0].stop()
+    eventually(lambda: len(servers[1].registry) == len(clients), "all are at the other")
+    assert sum(len(client.got("disconnect")) for client in clients) >= here > 0
+    for client in clients:
+        assert client.ask("echo", "there") == ["there"]
 
 
 # ---- clients since 1.0
