@@ -107,6 +107,8 @@ def _tls(arguments: argparse.Namespace) -> Any:
 
 
 def _log_access(where: str) -> None:
+    from ..server.access_log import send_to
+
     handler: logging.Handler
     if where == "-":
         handler = logging.StreamHandler(sys.stdout)
@@ -116,11 +118,7 @@ def _log_access(where: str) -> None:
             handler = logging.handlers.WatchedFileHandler(where, encoding="utf-8")
         except OSError as error:
             raise Problem(f"--access-log {where}: {error.strerror}") from error
-    handler.setFormatter(logging.Formatter("%(message)s"))
-    log = logging.getLogger("sockio.access")
-    log.addHandler(handler)
-    log.setLevel(logging.INFO)
-    log.propagate = False
+    send_to(handler)
 
 
 # ---- the application

@@ -21,7 +21,7 @@ from typing import Any
 from ..config.forwarded import TrustedProxies, client_of
 from ..sessions.complaints import printable
 
-__all__ = ["AccessLog", "without_sids"]
+__all__ = ["AccessLog", "send_to", "without_sids"]
 
 #: Characters of a request line that are logged.
 LONGEST = 500
@@ -32,6 +32,15 @@ _SID = re.compile(r"((?:/\d+/[a-z-]*/|[?&](?:sid|recovery)=)[\w.-]{6})[\w.-]{10,
 def without_sids(line: str) -> str:
     """The line with session ids cut to what tells them apart."""
     return _SID.sub(r"\1…", line)
+
+
+def send_to(handler: logging.Handler) -> None:
+    """Have the lines written by ``handler`` and nobody else."""
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    log = logging.getLogger("sockio.access")
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    log.propagate = False
 
 
 class AccessLog:

@@ -70,6 +70,36 @@ def test_a_view_without_a_framework(program: Load, sockio_serve: Callable[..., L
     assert server.connect("/chat", query="key=your%20own").call("user message", "hi") is True
 
 
+# ---- coming from Flask-SocketIO
+
+
+@pytest.mark.parametrize("name", ["one_import", "own_way"])
+def test_the_two_ways_from_flask_socketio(
+    sockio_serve: Callable[..., LiveServer],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+) -> None:
+    pytest.importorskip("flask")
+    site = load("migration-flask-socketio.md", name, tmp_path, monkeypatch)
+    server = sockio_serve(site.app)
+    with pytest.raises(Refused):
+        server.connect("/chat", generation="eio4", transport="websocket")
+    ada, bob = server.browser(), server.browser()
+    ada.submit("/login", name="ada")
+    bob.submit("/login", name="bob")
+    one = ada.connect("/chat", generation="eio4", transport="upgrade")
+    other = bob.connect("/chat", generation="eio3", transport="polling")
+    assert one.call("say", "hello") == 5
+    for client in (one, other):
+        assert client.expect("said").args == [{"by": "ada", "text": "hello"}]
+    one.emit("whisper", "bob", "psst")
+    assert other.expect("whispered").args == [{"by": "ada", "text": "psst"}]
+    assert one.heard("whispered") == []
+    bob.submit("/announce", text="fire drill")
+    assert one.expect("announcement").args == ["fire drill"]
+
+
 # ---- recipes
 
 

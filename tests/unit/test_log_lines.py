@@ -23,6 +23,7 @@ REASONS = {
     "integrations.uwsgi_websocket": "when the application is loaded",
     "runtime.blocked": "where somebody asks for it, twice for each time that the loop is blocked",
     "server.access_log": "where somebody asks for it; cut, printable, one line for each request",
+    "compat.flask_socketio.options": "once for each extension, when it is made",
     "http.client_script": "once for each of the client's files, when it is read",
     "http.claims": "once for each middleware that is found to be one too many",
     "integrations.gunicorn_worker": "when the worker starts",
