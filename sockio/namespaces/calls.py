@@ -16,10 +16,7 @@ from ..sessions.outbox import Outgoing
 from ..sessions.socket import Socket
 from .refusals import ENDS_THE_PROCESS, GLOBAL, Refusals
 
-__all__ = ["LATER", "Calls", "LastWords", "as_arguments"]
-
-#: What ``process_packet`` returns where the ack is still to come, by ``ack(packet, ...)``.
-LATER: Any = object()
+__all__ = ["Calls", "LastWords"]
 
 #: Sends the answer of a handler that has disconnected its client.
 LastWords = Callable[[], object]
@@ -72,12 +69,12 @@ class Calls(Refusals):
             else:
                 with self.around(namespace):
                     result = namespace.process_packet(packet)
-            if answer_to is not None and result is not LATER:
+            if answer_to is not None:
                 # Written out, not by _ack(): nearly all acks are made here.
                 ack: Packet = {
                     "type": "ack",
                     "ackId": answer_to,
-                    "args": as_arguments(result),
+                    "args": _as_arguments(result),
                     "endpoint": endpoint,
                 }
                 if namespace._told:
@@ -233,7 +230,7 @@ def _handler_of(namespace: Any, packet: Packet) -> str:
     return method if method is not None and namespace._table.method(method) else "*"
 
 
-def as_arguments(result: Any) -> list[Any]:
+def _as_arguments(result: Any) -> list[Any]:
     """What a handler returned, as ack arguments: a tuple spreads, None is none, else it is one."""
     if isinstance(result, tuple):
         return list(result)

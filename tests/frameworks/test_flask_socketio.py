@@ -14,7 +14,6 @@ from gevent.event import Event
 
 from sockio import UsageError
 from sockio.compat import flask_socketio as fs
-from sockio.compat.flask_socketio import handling
 from sockio.compat.flask_socketio.options import settings_of
 from sockio.testing.client import Client
 from sockio.testing.server import eventually
@@ -430,10 +429,8 @@ def test_one_after_the_other_where_that_is_wanted(app: Flask, serve: Callable[..
     assert order == ["slow begins", "slow ends", "quick"]
 
 
-def test_who_has_started_too_many_handlers_waits(
-    socketio: fs.SocketIO, connect: Callable[..., Client], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(handling, "MAX_HANDLERS", 3)
+def test_who_has_started_too_many_handlers_waits(app: Flask, serve: Callable[..., Served]) -> None:
+    socketio = fs.SocketIO(app, max_concurrent=3)
     goes_on = Event()
     running: list[int] = []
 
@@ -445,7 +442,7 @@ def test_who_has_started_too_many_handlers_waits(
         running.pop()
 
     most: list[int] = []
-    client = connect()
+    client = serve(app).connect(generation="eio4", transport="websocket")
     for _ in range(10):
         client.emit("slow")
     eventually(lambda: len(running) == 3, "as many as may")

@@ -14,7 +14,7 @@ from ...exceptions import AckTimeout, UsageError
 from ...http.manage import check_namespaces
 from ...http.middleware import SocketIOMiddleware
 from ...namespaces.emitter import Emitter
-from .handling import Bridge, ConnectionRefusedError, in_context, name_of, takes
+from .handling import Bridge, ConcurrentBridge, ConnectionRefusedError, in_context, name_of, takes
 from .namespace import Namespace
 from .options import settings_of
 from .running import run
@@ -22,6 +22,9 @@ from .running import run
 __all__ = ["Server", "SocketIO"]
 
 log = logging.getLogger("sockio.compat")
+
+#: Handlers of one client that run side by side, unless ``max_concurrent`` says otherwise.
+MAX_HANDLERS = 100
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -67,6 +70,7 @@ class SocketIO:
             )
         self.app = app
         app.extensions["socketio"] = self
+        settings.setdefault("max_concurrent", MAX_HANDLERS)
         self.middleware = SocketIOMiddleware(app.wsgi_app, {}, **settings)
         app.wsgi_app = self.middleware  # type: ignore[method-assign]
         accepted = [self._accepted] if isinstance(self._accepted, str) else self._accepted
@@ -79,7 +83,8 @@ class SocketIO:
         if middleware is None:
             return
         served: Any = middleware.namespaces
-        kind = type("Bridge", (Bridge,), {"extension": self, "app": self.app})
+        base = ConcurrentBridge if self.async_handlers else Bridge
+        kind = type(base.__name__, (base,), {"extension": self})
         key: Any = re.compile("/.*") if name == "*" else name_of(name)
         if key not in served.patterns and key not in list(served):
             served.add(check_namespaces({key: kind}))

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import flask
 from flask.sessions import SessionMixin
 
 from ...exceptions import ConnectionRefused
-from ...namespaces.calls import LATER, as_arguments
-from ...namespaces.namespace import BaseNamespace
+from ...namespaces.handlers import concurrent
+from ...namespaces.namespace import BaseNamespace, on
 
-__all__ = ["Bridge", "ConnectionRefusedError", "in_context", "name_of", "takes"]
-
-#: Handlers of one client that run side by side; who sends more waits.
-MAX_HANDLERS = 100
+__all__ = [
+    "Bridge",
+    "ConcurrentBridge",
+    "ConnectionRefusedError",
+    "in_context",
+    "name_of",
+    "takes",
+]
 
 #: Where the session of a client's events is kept, in the environ of its handshake.
 _SAVED = "saved_session"
@@ -88,15 +92,10 @@ class Bridge(BaseNamespace):
     """One client in one namespace whose handlers are functions. Subclassed for each namespace."""
 
     extension: Any
-    app: flask.Flask
-
-    _running = 0
-    _room: Any = None
 
     def recv_connect(self, auth: Any) -> Any:
-        packet = {"auth": auth}
         try:
-            return self.extension._handle(self, "connect", (packet["auth"],))
+            return self.extension._handle(self, "connect", (auth or None,)) is not False
         except ConnectionRefusedError as refused:
             message, *more = refused.args or ("Connection rejected",)
             data = more[0] if len(more) == 1 else more or None
@@ -105,32 +104,36 @@ class Bridge(BaseNamespace):
     def recv_disconnect(self, reason: str) -> None:
         self.extension._handle(self, "disconnect", (reason,))
 
-    def process_packet(self, packet: Mapping[str, Any]) -> Any:
-        kind = packet["type"]
-        if kind == "event":
-            name, args = packet["name"], packet["args"]
-        elif kind == "message" or kind == "json":
-            # Of 0.9, which has words of its own for them.
-            name, args = kind, [packet["data"]]
-        else:
-            return None
-        if not self.extension.async_handlers:
-            return self.extension._handle(self, name, tuple(args))
-        while self._running >= MAX_HANDLERS:
-            self._room = self._runtime.signal()
-            self._room.wait()
-        self._running += 1
-        self.spawn(self._handle_beside, packet, name, tuple(args))
-        return LATER
+    def recv_message(self, data: Any) -> Any:
+        # Of 0.9, which has a word of its own for it.
+        return self.extension._handle(self, "message", (data,))
 
-    def _handle_beside(self, packet: Mapping[str, Any], name: str, args: tuple[Any, ...]) -> None:
-        """Run the handler in a task of its own, and answer when it has returned."""
-        try:
-            result = self.extension._handle(self, name, args)
-            if "id" in packet:
-                self.ack(packet, *as_arguments(result))
-        finally:
-            self._running -= 1
-            room, self._room = self._room, None
-            if room is not None:
-                room.set()
+    def recv_json(self, data: Any) -> Any:
+        return self.extension._handle(self, "json", (data,))
+
+    def on_message(self, *args: Any) -> Any:
+        return self.extension._handle(self, "message", args)
+
+    @on("*")
+    def handle_event(self, name: str, *args: Any) -> Any:
+        return self.extension._handle(self, name, args)
+
+
+class ConcurrentBridge(Bridge):
+    """The same, whose handlers run side by side."""
+
+    @concurrent
+    def recv_message(self, data: Any) -> Any:
+        return super().recv_message(data)
+
+    @concurrent
+    def recv_json(self, data: Any) -> Any:
+        return super().recv_json(data)
+
+    @concurrent
+    def on_message(self, *args: Any) -> Any:
+        return super().on_message(*args)
+
+    @concurrent
+    def handle_event(self, name: str, *args: Any) -> Any:
+        return super().handle_event(name, *args)

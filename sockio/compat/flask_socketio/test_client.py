@@ -52,8 +52,6 @@ class SocketIOTestClient:
         self._numbers = 0
         self._news = Event()
         self._carrier = _Carrier(self._arrived)
-        # When emit() returns, the event has been handled.
-        socketio.async_handlers = False
         socketio.raised = []
         self.connect(namespace, query_string, headers, auth)
 
