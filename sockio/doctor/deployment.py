@@ -47,7 +47,7 @@ _NGINX = (
     'nginx, in http: map $http_upgrade $connection_upgrade { default upgrade; "" ""; } and in the '
     "location: proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; "
     "proxy_set_header Connection $connection_upgrade; proxy_set_header Host $http_host; "
-    "proxy_set_header X-Forwarded-Proto $scheme; "
+    "proxy_set_header X-Forwarded-Host $http_host; proxy_set_header X-Forwarded-Proto $scheme; "
     "proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for; "
     "proxy_buffering off; proxy_read_timeout 90s; proxy_send_timeout 90s;"
 )

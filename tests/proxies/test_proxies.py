@@ -21,7 +21,7 @@ from ..support.raw_websocket import RawWebSocket, open_session
 from ..support.servers import Served
 from ..support.tls import make_certificate
 from ..support.transcript import PATIENCE, eventually
-from .conftest import StartProxy
+from .conftest import EXAMPLES, StartProxy
 
 pytestmark = pytest.mark.e2e
 
@@ -186,6 +186,24 @@ def test_the_clients_address_comes_through(port: int, server: Served) -> None:
         assert reader.readline().startswith(b"HTTP/1.1 200 ")
     (session,) = server.registry.sockets.values()
     assert session.address == "127.0.0.2"
+
+
+@pytest.mark.parametrize("path", ["/socket.io/1/", "/socket.io/?EIO=4&transport=polling"])
+def test_nobody_chooses_the_name_of_the_server(port: int, path: str) -> None:
+    """By headers that count from a proxy, and that a client has sent through it."""
+    evil = {"Origin": "http://evil.example", "X-Forwarded-Host": "evil.example"}
+    assert get(port, path, evil).code == 403
+    own = {"Origin": f"https://127.0.0.1:{port}", "X-Forwarded-Proto": "https"}
+    assert get(port, path, own).code == 403
+
+
+@pytest.mark.parametrize(
+    "config", sorted(EXAMPLES.glob("*/*.c*")), ids=lambda path: f"{path.parent.name}/{path.name}"
+)
+def test_all_that_is_believed_is_set(config: Path) -> None:
+    text = config.read_text("utf-8")
+    hosts, protos = (text.count(f" X-Forwarded-{name} ") for name in ("Host", "Proto"))
+    assert hosts == protos > 0
 
 
 def test_other_paths_are_the_applications(port: int) -> None:
