@@ -379,6 +379,9 @@ class Settings:
     context: Callable[..., Any] | None = _option(
         None, _imported, "callable(namespace) giving a context manager around each event"
     )
+    job_context: Callable[..., Any] | None = _option(
+        None, _imported, "callable(namespace) giving a context manager around each spawned task"
+    )
     policy_server: bool = _option(
         False, flag, "whether SocketIOServer answers Flash's policy-file requests"
     )

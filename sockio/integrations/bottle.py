@@ -31,11 +31,13 @@ def wrap(
 
     ``check()`` is asked at every handshake, where ``bottle.request`` is the handshake's: a false
     value refuses (403), None too, as ``abort``, ``redirect`` and :class:`~sockio.ConnectionRefused`
-    do, whose text the page gets. ``settings`` are those of
-    :class:`~sockio.SocketIOMiddleware`. In handlers ``bottle.request`` is the handshake's as well.
+    do, whose text the page gets. ``settings`` are those of :class:`~sockio.SocketIOMiddleware`. In
+    handlers, and in tasks that ``self.spawn`` starts, ``bottle.request`` is the handshake's as
+    well.
     """
     checked = check_namespaces(namespaces)
     settings.setdefault("context", _context)
+    settings.setdefault("job_context", _context)
     middleware = SocketIOMiddleware(app, **settings)
 
     def socketio_view(rest: str = "") -> str:

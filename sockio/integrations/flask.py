@@ -19,11 +19,12 @@ Without it three lines do the same for one namespace and no contexts, see the RE
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, TypeVar
 
-from flask import Flask, Response, abort, current_app, has_app_context, request
+from flask import Flask, Request, Response, abort, current_app, has_app_context, request
+from flask.sessions import SecureCookieSessionInterface
 
 from ..exceptions import ConnectionRefused, UsageError
 from ..http.manage import check_namespaces, socketio_manage
@@ -32,7 +33,7 @@ from ..namespaces.emitter import Emitter
 from ..namespaces.gate import refuses
 from ..namespaces.namespace import BaseNamespace
 
-__all__ = ["SocketIO"]
+__all__ = ["SocketIO", "open_session"]
 
 N = TypeVar("N", bound=type[BaseNamespace])
 F = TypeVar("F", bound=Callable[[], Any])
@@ -48,8 +49,9 @@ class SocketIO:
     Handlers, ``recv_connect`` and ``recv_disconnect`` run inside a request context of their own,
     made from the handshake's request: ``flask.session``, ``flask.g``, ``current_app`` and
     extensions such as Flask-Login or Flask-SQLAlchemy work in them, and teardown functions run
-    behind each. The session is the one of the handshake and cannot be written: no answer would
-    carry its cookie.
+    behind each. So they do in tasks that ``self.spawn`` starts. The session is the one of the
+    handshake and cannot be written, as no answer would carry its cookie: :func:`open_session` is
+    for those that are kept on the server.
     """
 
     def __init__(
@@ -72,7 +74,14 @@ class SocketIO:
         def context(namespace: BaseNamespace) -> AbstractContextManager[Any]:
             return app.request_context(namespace.environ)
 
+        @contextmanager
+        def job_context(namespace: BaseNamespace) -> Iterator[None]:
+            # A task inherits the context of the event that started it, whose teardown is not its.
+            with app.app_context(), app.request_context(namespace.environ):
+                yield
+
         settings.setdefault("context", context)
+        settings.setdefault("job_context", job_context)
         middleware = SocketIOMiddleware(app.wsgi_app, **settings)
         app.wsgi_app = middleware  # type: ignore[method-assign]
         app.extensions["sockio"] = middleware
@@ -126,3 +135,49 @@ class SocketIO:
                 return answer
         socketio_manage(request.environ, self.namespaces, request)
         return ""
+
+
+@contextmanager
+def open_session(of: Request | None = None) -> Iterator[Any]:
+    """The visitor's session as it is now, to read and to change; saved at the end.
+
+    ::
+
+        with open_session() as session:
+            session["seen"] = number
+
+    For sessions that are kept on the server, such as those of Flask-Session: Flask's own are the
+    cookie, which only an answer to the browser can change. In a handler or a task of one, or with
+    the request ``of`` a namespace (``self.request``) wherever there is an application context.
+    ``flask.session`` is what it was when the event began. Raises :class:`~sockio.UsageError` where
+    the visitor has no session yet, and where it could not be saved. Whether a session that has
+    ended since is brought back is a matter of the extension that keeps it.
+    """
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+    interface = app.session_interface
+    if isinstance(interface, SecureCookieSessionInterface):
+        raise UsageError(_IN_THE_COOKIE)
+    asked = request if of is None else of
+    name = interface.get_cookie_name(app)
+    if name not in asked.cookies:
+        raise UsageError(
+            "open_session(): this visitor has no session. Write one before the page connects: in "
+            "the view of the page, or in a function of @socketio.before_connect."
+        )
+    session = interface.open_session(app, asked)
+    if session is None:
+        raise UsageError("open_session(): the session interface opened none.")
+    yield session
+    answer = app.response_class()
+    interface.save_session(app, session, answer)
+    for cookie in answer.headers.getlist("Set-Cookie"):
+        key, _, value = cookie.partition(";")[0].partition("=")
+        if key.strip() == name and value.strip('"') not in ("", asked.cookies[name]):
+            raise UsageError(_IN_THE_COOKIE)
+
+
+_IN_THE_COOKIE = (
+    "open_session(): this application's sessions are in the visitor's cookie, which cannot be "
+    "changed without an answer to the browser. Keep them on the server (Flask-Session), or let the "
+    "page ask for the change by a request."
+)

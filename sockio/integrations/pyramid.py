@@ -17,16 +17,18 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from pyramid.interfaces import IRequestFactory
-from pyramid.request import Request
+from pyramid.request import Request, apply_request_extensions
 from pyramid.response import Response
 from pyramid.scripting import prepare
+from pyramid.threadlocal import get_current_registry, get_current_request
 
 from ..config.settings import OPTIONS, Settings
+from ..exceptions import UsageError
 from ..http.manage import check_namespaces, socketio_manage
 from ..http.middleware import SocketIOMiddleware
 from ..namespaces.namespace import BaseNamespace
 
-__all__ = ["add_socketio", "event_context", "includeme", "make_wsgi_app"]
+__all__ = ["add_socketio", "event_context", "includeme", "make_wsgi_app", "open_session"]
 
 PREFIX = "sockio."
 
@@ -68,6 +70,7 @@ def make_wsgi_app(config: Any, **settings: Any) -> SocketIOMiddleware:
     """
     settings = {**_settings_of(config), **settings}
     settings.setdefault("context", event_context(config.registry))
+    settings.setdefault("job_context", _job_context(config.registry))
     middleware = SocketIOMiddleware(config.make_wsgi_app(), **settings)
     config.registry["sockio"] = middleware
     return middleware
@@ -85,13 +88,78 @@ def event_context(registry: Any) -> Callable[[BaseNamespace], AbstractContextMan
 
     @contextmanager
     def around(namespace: BaseNamespace) -> Iterator[None]:
-        make = registry.queryUtility(IRequestFactory, default=Request)
-        request = make(dict(namespace.environ))
-        request.registry = registry
+        request = _request(registry, namespace.environ)
         with prepare(request=request, registry=registry), _transaction(request):
             yield
 
     return around
+
+
+def _job_context(registry: Any) -> Callable[[BaseNamespace], AbstractContextManager[None]]:
+    """Around a spawned task: a fresh request as around events, and no transaction, for it may run
+    for long: ``with request.tm: ...`` is where one begins and ends."""
+
+    @contextmanager
+    def around(namespace: BaseNamespace) -> Iterator[None]:
+        request = _request(registry, namespace.environ)
+        with prepare(request=request, registry=registry):
+            yield
+
+    return around
+
+
+def _request(registry: Any, environ: Mapping[str, Any]) -> Any:
+    make = registry.queryUtility(IRequestFactory, default=Request)
+    request = make(dict(environ))
+    request.registry = registry
+    return request
+
+
+@contextmanager
+def open_session(request: Any = None) -> Iterator[Any]:
+    """The visitor's session as it is now, to read and to change; saved at the end.
+
+    ::
+
+        with open_session() as session:
+            session["seen"] = number
+
+    For session factories that keep sessions on the server: those of
+    :class:`pyramid.session.SignedCookieSessionFactory` are in the cookie, which only an answer to
+    the browser can change. ``request`` is the present one, or any of the visitor's. Raises
+    :class:`~sockio.UsageError` where the visitor has no session, or none any more, and where it
+    could not be saved.
+    """
+    present = get_current_request() if request is None else request
+    if present is None:
+        raise UsageError("open_session(): there is no present request here; pass self.request.")
+    registry = getattr(present, "registry", None) or get_current_registry()
+    asked = _request(registry, present.environ)
+    # Its request methods, as what finds out who is there.
+    apply_request_extensions(asked)
+    session = asked.session
+    if type(session).__module__ == "pyramid.session":
+        raise UsageError(_IN_THE_COOKIE)
+    if session.new:
+        raise UsageError(
+            "open_session(): this visitor has no session (any more). Write one before the page "
+            "connects, in the view of the page."
+        )
+    yield session
+    answer = Response()
+    # Where Pyramid's sessions are written, and their cookies set.
+    asked._process_response_callbacks(answer)
+    for cookie in answer.headers.getall("Set-Cookie"):
+        name, _, value = cookie.partition(";")[0].partition("=")
+        if value.strip('"') not in ("", asked.cookies.get(name.strip())):
+            raise UsageError(_IN_THE_COOKIE)
+
+
+_IN_THE_COOKIE = (
+    "open_session(): this application's sessions are in the visitor's cookie, which cannot be "
+    "changed without an answer to the browser. Use a session factory that keeps them on the "
+    "server, or let the page ask for the change by a request."
+)
 
 
 @contextmanager

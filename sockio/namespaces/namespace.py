@@ -446,9 +446,14 @@ class BaseNamespace(Member):
     def spawn(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Job:
         """Start ``fn`` in a task that ends with this namespace at the latest, and return the task.
 
-        It may block. An exception is logged (or goes to ``exception_handler_decorator``).
+        It may block. An exception is logged (or goes to ``exception_handler_decorator``). It runs
+        inside of the setting ``job_context``, if there is one: the helpers for frameworks set it.
         """
-        return self.jobs.spawn(self._decorated(fn), *args, **kwargs)
+        job = self._decorated(fn)
+        context = self.socket.config.job_context
+        return self.jobs.spawn(
+            job if context is None else _inside(context, self, job), *args, **kwargs
+        )
 
     def kill_local_jobs(self) -> None:
         """End every task started by :meth:`spawn`. Done by itself when the namespace ends."""
@@ -682,6 +687,17 @@ class BaseNamespace(Member):
         """The client was not let in: what the instance started ends."""
         self._leaving = self._told = True
         self._end_jobs()
+
+
+def _inside(
+    context: Callable[..., Any], namespace: BaseNamespace, job: Callable[..., Any]
+) -> Callable[..., Any]:
+    @functools.wraps(job, updated=())
+    def run(*args: Any, **kwargs: Any) -> Any:
+        with context(namespace):
+            return job(*args, **kwargs)
+
+    return run
 
 
 def _not_one_message(namespace: BaseNamespace, args: Sequence[Any]) -> EventRefused:

@@ -126,6 +126,7 @@ def test_p4_no_event_leaves_a_connection_open(site: Site) -> None:
     for client in clients:
         for event in ("whoami", "count", "connection", "query in a task"):
             client.call(event)
+        assert client.call("query in a spawned task") == [True, True]
         with pytest.raises(EventFailed):
             client.call("fail")
     assert site.open_database_files() == with_login <= before + 1

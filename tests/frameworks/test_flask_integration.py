@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import secrets
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from sockio import BaseNamespace, ConnectionRefused, UsageError
-from sockio.testing import Refused
+from sockio.testing import EventFailed, Refused
 
 from ..support.generations import EACH_WAY, FIRST_REQUESTS, Way
 from ..support.servers import Served
 
 flask = pytest.importorskip("flask")
 
-from sockio.integrations.flask import SocketIO  # noqa: E402
+from flask.sessions import SessionInterface, SessionMixin  # noqa: E402
+
+from sockio.integrations.flask import SocketIO, open_session  # noqa: E402
 
 
 class Who(BaseNamespace):
@@ -96,6 +100,152 @@ def test_teardown_runs_behind_each_event(
     ended.clear()
     client.call("who")
     assert ended == [type(None)]
+
+
+class Worker(BaseNamespace):
+    def on_begin(self) -> None:
+        self.spawn(self.work, "job")
+
+    def work(self, name: str) -> None:
+        flask.g.asked = flask.g.get("asked", 0) + 1
+        before = len(ENDED)
+        # By then the event that started it has ended.
+        self.call("go on")
+        self.emit(
+            "done", name, flask.current_app.name, flask.session["nickname"], flask.g.asked, before
+        )
+
+
+ENDED: list[Any] = []
+
+
+@EACH_WAY
+def test_a_spawned_task_has_a_context_of_its_own(serve: Callable[..., Served], way: Way) -> None:
+    socketio = SocketIO(namespaces={"/work": Worker})
+    app = make(socketio)
+    app.teardown_appcontext(lambda error: ENDED.append(flask.g.get("asked")))
+    site = serve(app)
+    ada = site.browser()
+    ada.submit("/login", nickname="ada")
+    client = ada.connect("/work", **way)
+    client.on("go on", lambda: True)
+    for _ in range(2):
+        ENDED.clear()
+        client.call("begin")
+        assert client.expect("done").args[:4] == ["job", "site", "ada", 1]
+        site.wait_until(lambda: len(ENDED) == 2, "the event and its task are torn down, each")
+        assert ENDED == [None, 1]
+
+
+def test_a_task_may_have_another_context(serve: Callable[..., Served]) -> None:
+    @contextlib.contextmanager
+    def context(namespace: BaseNamespace) -> Iterator[None]:
+        namespace.session["story"].append("in")
+        yield
+        namespace.session["story"].append("out")
+
+    class Story(BaseNamespace):
+        def on_begin(self) -> Any:
+            self.session["story"] = story = [""]
+            self.spawn(story.append, "job").join()  # type: ignore[attr-defined]
+            return story
+
+    socketio = SocketIO(namespaces={"": Story}, job_context=context)
+    assert serve(make(socketio)).connect().call("begin") == ["", "in", "job", "out"]
+
+
+# ---- the session, written
+
+
+class OnTheServer(SessionInterface):
+    """As Flask-Session has it."""
+
+    def __init__(self, *, new_keys: bool = False) -> None:
+        self.kept: dict[str, dict[str, Any]] = {}
+        self.new_keys = new_keys
+
+    def open_session(self, app: Any, request: Any) -> Any:
+        key = request.cookies.get(self.get_cookie_name(app)) or secrets.token_hex()
+        session = Kept(self.kept.get(key, {}))
+        session.key = key
+        return session
+
+    def save_session(self, app: Any, session: Any, response: Any) -> None:
+        key = secrets.token_hex() if self.new_keys else session.key
+        self.kept[key] = dict(session)
+        response.set_cookie(self.get_cookie_name(app), key)
+
+
+class Kept(dict[str, Any], SessionMixin):
+    key = ""
+
+
+class Writer(BaseNamespace):
+    def on_write(self, value: str) -> None:
+        with open_session() as session:
+            session["written"] = value
+
+    def on_write_in_a_task(self, value: str) -> Any:
+        def write() -> None:
+            with open_session(self.request) as session:
+                session["written"] = value
+            self.emit("written")
+
+        self.spawn(write)
+
+    def on_read(self) -> Any:
+        with open_session() as session:
+            return session.get("written"), flask.session.get("written")
+
+
+def writers(serve: Callable[..., Served], interface: Any = None) -> Served:
+    app = make(SocketIO(namespaces={"/write": Writer}))
+    if interface is not None:
+        app.session_interface = interface
+    app.add_url_rule("/seen", view_func=lambda: str(flask.session.get("written")), endpoint="seen")
+    return serve(app)
+
+
+@EACH_WAY
+def test_a_session_that_is_kept_on_the_server_is_written(
+    serve: Callable[..., Served], way: Way
+) -> None:
+    ada = writers(serve, OnTheServer()).browser()
+    ada.submit("/login", nickname="ada")
+    client = ada.connect("/write", **way)
+    client.call("write", "by a handler")
+    assert client.call("read") == ("by a handler", "by a handler")
+    assert ada.get("/seen").text == "by a handler"
+    client.call("write in a task", "by a task")
+    client.expect("written")
+    assert ada.get("/seen").text == "by a task"
+
+
+@pytest.mark.parametrize(
+    ("interface", "logs_in", "complaint"),
+    [
+        pytest.param(None, True, "sessions are in the visitor's cookie", id="Flask's own"),
+        pytest.param(
+            OnTheServer(new_keys=True), True, "sessions are in the visitor's cookie", id="by effect"
+        ),
+        pytest.param(OnTheServer(), False, "this visitor has no session", id="none"),
+    ],
+)
+def test_a_session_that_cannot_be_written_says_so(
+    serve: Callable[..., Served],
+    caplog: pytest.LogCaptureFixture,
+    interface: Any,
+    logs_in: bool,
+    complaint: str,
+) -> None:
+    browser = writers(serve, interface).browser()
+    if logs_in:
+        browser.submit("/login", nickname="ada")
+    with pytest.raises(EventFailed):
+        browser.connect("/write").call("write", "in vain")
+    assert f"UsageError: open_session(): {complaint}" in caplog.text.replace(
+        "this application's ", ""
+    )
 
 
 @EACH_WAY

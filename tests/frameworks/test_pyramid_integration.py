@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -19,9 +20,10 @@ pytest.importorskip("pyramid_tm")
 
 from pyramid.authorization import Allow, Authenticated  # noqa: E402
 from pyramid.config import Configurator  # noqa: E402
+from pyramid.session import SignedCookieSessionFactory  # noqa: E402
 from pyramid.threadlocal import get_current_registry, get_current_request  # noqa: E402
 
-from sockio.integrations.pyramid import make_wsgi_app  # noqa: E402
+from sockio.integrations.pyramid import make_wsgi_app, open_session  # noqa: E402
 
 
 class Ledger:
@@ -193,3 +195,113 @@ def test_finished_callbacks_run_behind_each_event(serve: Callable[..., Served]) 
         client = serve(make_wsgi_app(config)).connect()
     client.call("go")
     assert finished == ["done"]
+
+
+# ---- tasks, and the session written
+
+
+class KeptSession(dict[str, Any]):
+    """As the factories that keep sessions on the server have them: what changed is written, and the
+    cookie set, behind the response."""
+
+    def __init__(self, store: dict[str, Any], request: Any, cookie_holds_all: bool) -> None:
+        self.key = request.cookies.get("key", "")
+        self.new = self.key not in store
+        super().__init__(store.get(self.key, {}))
+
+        def save(request: Any, response: Any) -> None:
+            key = f"key{len(store)}" if self.new or cookie_holds_all else self.key
+            store[key] = dict(self)
+            response.set_cookie("key", key)
+
+        request.add_response_callback(save)
+
+
+class Writer(BaseNamespace):
+    def on_write(self, value: str) -> None:
+        with open_session() as session:
+            session["written"] = value
+
+    def on_write_in_a_task(self, value: str) -> None:
+        def write() -> None:
+            with open_session(self.request) as session:
+                session["written"] = value
+            self.emit("written", get_current_request().path, get_current_request() is self.request)
+
+        self.spawn(write)
+
+    def on_read(self) -> Any:
+        with open_session() as session:
+            return session.get("written"), get_current_request().session.get("written")
+
+
+def writers(serve: Callable[..., Served], factory: Any) -> Served:
+    def seen(request: Any) -> Any:
+        request.response.text = str(request.session.get("written"))
+        return request.response
+
+    def log_in(request: Any) -> Any:
+        request.session["nickname"] = "ada"
+        return request.response
+
+    with Configurator() as config:
+        config.set_session_factory(factory)
+        config.include("sockio.integrations.pyramid")
+        config.add_socketio({"/write": Writer})
+        for view in (seen, log_in):
+            config.add_route(view.__name__, f"/{view.__name__}")
+            config.add_view(view, route_name=view.__name__)
+        return serve(make_wsgi_app(config))
+
+
+def test_a_session_that_is_kept_on_the_server_is_written(
+    serve: Callable[..., Served], way: Way
+) -> None:
+    store: dict[str, Any] = {}
+    site = writers(serve, lambda request: KeptSession(store, request, False))
+    ada = site.browser()
+    ada.get("/log_in")
+    client = ada.connect("/write", **way)
+    client.call("write", "by a handler")
+    assert client.call("read") == ("by a handler", "by a handler")
+    assert ada.get("/seen").text == "by a handler"
+    client.call("write in a task", "by a task")
+    path, is_the_handshakes = client.expect("written").args
+    assert (path.startswith("/socket.io/"), is_the_handshakes) == (True, False)
+    assert ada.get("/seen").text == "by a task"
+
+
+@pytest.mark.parametrize(
+    ("factory", "logs_in", "complaint"),
+    [
+        pytest.param(
+            SignedCookieSessionFactory("secret"), True, "in the visitor's cookie", id="Pyramid's"
+        ),
+        pytest.param(
+            functools.partial(KeptSession, {}, cookie_holds_all=True),
+            True,
+            "in the visitor's cookie",
+            id="by effect",
+        ),
+        pytest.param(
+            functools.partial(KeptSession, {}, cookie_holds_all=False),
+            False,
+            "has no session",
+            id="none",
+        ),
+    ],
+)
+def test_a_session_that_cannot_be_written_says_so(
+    serve: Callable[..., Served],
+    caplog: pytest.LogCaptureFixture,
+    factory: Any,
+    logs_in: bool,
+    complaint: str,
+) -> None:
+    browser = writers(serve, factory).browser()
+    if logs_in:
+        browser.get("/log_in")
+    with pytest.raises(EventFailed):
+        browser.connect("/write").call("write", "in vain")
+    (line,) = [line for line in caplog.text.splitlines() if "UsageError: open_session()" in line]
+    assert complaint in line

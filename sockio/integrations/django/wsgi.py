@@ -35,12 +35,13 @@ def wrap(app: Callable[..., Iterable[bytes]], **settings: Any) -> SocketIOMiddle
     """Wrap an application that has Django inside, for example one that WhiteNoise is around.
 
     Every event then runs in a :func:`~sockio.integrations.django.fresh_context` (around the
-    setting ``context``, if there is one), and ``of()``, ``broadcast()`` and their kin reach its
-    clients.
+    setting ``context``, if there is one), and so does every task that ``self.spawn`` starts
+    (``job_context``). ``of()``, ``broadcast()`` and their kin reach its clients.
     """
     chosen = {**conf.middleware_settings(), **settings}
     checked = Settings.make({name: chosen[name] for name in chosen if name in OPTIONS})
     chosen["context"] = around_events(checked.context)
+    chosen["job_context"] = around_events(checked.job_context)
     door = WebSocketDoor(app, checked, lambda: middleware.registry.closing)
     middleware = SocketIOMiddleware(_Handshakes(door), **chosen)
     remember(middleware.registry)

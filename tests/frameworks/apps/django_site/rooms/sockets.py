@@ -48,6 +48,23 @@ class RoomsNamespace(BaseNamespace, RoomsMixin, BroadcastMixin):
         self.spawn(query)
         return done.get() >= 0
 
+    def on_query_in_a_spawned_task(self):
+        """Whether its connection is closed behind it."""
+        used = []
+
+        def query():
+            used.append(Room.objects.count() >= 0)
+            used.append(connection.connection)
+
+        task = self.spawn(query)
+        task.join()
+        queried, raw = used
+        try:
+            raw.execute("SELECT 1")
+        except Exception as closed:
+            return [queried, "closed" in str(closed)]
+        return [queried, False]
+
     def on_yes(self):
         return gettext("Yes")
 
