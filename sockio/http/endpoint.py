@@ -611,14 +611,7 @@ class Endpoint:
         if request.engine:
             if refused.body not in (BAD_ORIGIN, BAD_HOST):
                 headers += cors_headers(request.environ)
-            if refused.close:
-                if closes_silently(request.environ):
-                    headers.append(("Connection", "close"))
-                hang_up_soon(request.environ, self.registry.runtime)
-            answer = engine_answer(refused, headers)
-            if not refused.close:
-                self._leave_unread(request, answer)
-            return answer
+            return self._closing(request, refused, engine_answer(refused, headers))
         index = self._jsonp_index(request)
         said_by_view = refused.code == "view-refused"
         if index is not None and (said_by_view or refused.body.startswith("handshake")):
@@ -626,17 +619,19 @@ class Endpoint:
             answer = _jsonp(index, f"new Error({string_literal(refused.body)})", headers)
             self._leave_unread(request, answer)
             return answer
-        more: list[Header] = []
         if refused.body not in (BAD_ORIGIN, BAD_HOST):
-            more += cors_headers(request.environ)
-        if refused.close:
-            if closes_silently(request.environ):
-                more.append(("Connection", "close"))
-            hang_up_soon(request.environ, self.registry.runtime)
+            headers = [*cors_headers(request.environ), *headers]
         head = Head(refused.status, "text/plain; charset=UTF-8")
-        answer = Answer(head, refused.body.encode(), [*more, *headers])
+        return self._closing(request, refused, Answer(head, refused.body.encode(), headers))
+
+    def _closing(self, request: Request, refused: RequestRefused, answer: Answer) -> Answer:
+        """The answer of a refusal, behind which the connection is closed where it has to be."""
         if not refused.close:
             self._leave_unread(request, answer)
+            return answer
+        if closes_silently(request.environ):
+            answer.more = [*answer.more, ("Connection", "close")]
+        hang_up_soon(request.environ, self.registry.runtime)
         return answer
 
     def _log(self, request: Request, refused: RequestRefused) -> None:

@@ -23,9 +23,10 @@ from ..sessions.reasons import Reason
 from .answers import Answer, Head, Header
 from .base import WSGIApplication
 from .body import read_body
-from .http import PACKETS_PER_TURN, preflight
+from .http import preflight
 from .polling import Poll
 from .request import Request, WouldBlock
+from .taking_in import take_in
 
 __all__ = ["EnginePolling", "check_callback"]
 
@@ -106,21 +107,16 @@ class EnginePolling:
     def _take(self, request: Request, socket: EngineSocket) -> Answer:
         body = request.body if request.body is not None else self._read(request, socket)
         packets, error = self._packets(request, body)
-        if not request.may_block and (
-            error is not None or len(packets) > PACKETS_PER_TURN or not socket.has_room(len(body))
-        ):
+        if error is not None and not request.may_block:
             raise WouldBlock
-        if not socket.wait_for_room(self.settings.close_timeout, len(body)):
-            raise RequestRefused(
-                "503 Service Unavailable",
-                "too many events are waiting to be handled",
-                code="inbox-full",
-                detail="the handlers of this client are slower than it sends; see max_inbox",
-            )
-        for number, (kind, data) in enumerate(packets, 1):
-            socket.receive_packet(kind, data)
-            if number % PACKETS_PER_TURN == 0:
-                self.runtime.breathe()
+        take_in(
+            packets,
+            lambda packet: socket.receive_packet(*packet),
+            request,
+            socket,
+            self.runtime,
+            len(body),
+        )
         if error is not None:
             socket.violate(error, Reason.PARSE_ERROR, logged=True)
             raise RequestRefused("400 Bad Request", f"bad payload: {error}", code="bad-payload")

@@ -17,13 +17,10 @@ from ..sessions.socket import Socket
 from .answers import Answer, Head, Header
 from .base import Transport, WSGIApplication
 from .body import announced, read_body
-from .request import Request, WouldBlock
+from .request import Request
+from .taking_in import take_in
 
 __all__ = ["HTTPTransport", "preflight", "refusal"]
-
-#: Packets of one body that are taken in before other clients get a turn.
-PACKETS_PER_TURN = 250
-
 
 _NO_CONTENT = Head("204 No Content", None)
 #: The answer to a POST, which browsers may take for a page of their own.
@@ -91,27 +88,11 @@ class HTTPTransport(Transport):
         if socket is None:
             announced(request, self.settings)
         else:
-            self._receive(request, socket, read_body(request, self.settings, self.runtime))
+            body = read_body(request, self.settings, self.runtime)
+            packets = self._packets(request, body)
+            take_in(packets, socket.receive, request, socket, self.runtime, len(body))
         cors = self._cors(request)
         return Answer(self._posted, self.taken, [*cors, _NO_FILTER] if cors else ())
-
-    def _receive(self, request: Request, socket: Socket, body: bytes) -> None:
-        packets = self._packets(request, body)
-        if not request.may_block and (
-            len(packets) > PACKETS_PER_TURN or not socket.has_room(len(body))
-        ):
-            raise WouldBlock
-        if not socket.wait_for_room(self.settings.close_timeout, len(body)):
-            raise RequestRefused(
-                "503 Service Unavailable",
-                "too many events are waiting to be handled",
-                code="inbox-full",
-                detail="the handlers of this client are slower than it sends; see max_inbox",
-            )
-        for number, packet in enumerate(packets, 1):
-            socket.receive(packet)
-            if number % PACKETS_PER_TURN == 0:
-                self.runtime.breathe()
 
     def _packets(self, request: Request, body: bytes) -> list[str]:
         """The packets in a body, which is taken apart once, however often that is asked for."""

@@ -19,7 +19,13 @@ pytestmark = pytest.mark.e2e
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "generations.md").read_text("utf-8")
 SERVER = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)[0]
-NEW, OLD = re.findall(r"```js\n(.*?)```", PAGE, re.DOTALL)
+NEW, OLD, *MORE = re.findall(r"```js\n(.*?)```", PAGE, re.DOTALL)
+#: The page for 3.x and 4.x, connected as the chapter on MessagePack has it.
+PACKED = "\n".join(
+    ["const msgpackParser = require(folder + '/../socket.io-msgpack-parser');"]
+    + [line for block in MORE if "parser" in block for line in block.splitlines()]
+    + NEW.splitlines()[1:]
+)
 
 #: What a page has and node has not: its own address, and somewhere to show things.
 AROUND = """
@@ -42,7 +48,7 @@ io.connect = (path) => client.connect(base + path);
 def server(serve: Callable[..., Served]) -> Served:
     names: dict[str, Any] = {}
     exec(SERVER, names)
-    return serve(namespaces={"/chat": names["Chat"]})
+    return serve(namespaces={"/chat": names["Chat"]}, msgpack=True)
 
 
 def what_is_shown(server: Served, file: Path, folder: str, count: int) -> Any:
@@ -61,6 +67,7 @@ def what_is_shown(server: Served, file: Path, folder: str, count: int) -> Any:
     ("script", "folder", "refused"),
     [
         pytest.param(NEW, "socket.io-client-4.8.4", "refused: Who are you?", id="4.x"),
+        pytest.param(PACKED, "socket.io-client-4.8.4", "refused: Who are you?", id="msgpack"),
         pytest.param(OLD, "socket.io-client", "refused: unauthorized", id="0.9"),
     ],
 )

@@ -15,7 +15,7 @@ import pytest
 from webob import Response
 
 from sockio import BaseNamespace
-from sockio.transports.http import PACKETS_PER_TURN
+from sockio.transports.taking_in import PACKETS_PER_TURN
 
 from ..support.bodies import ByteByByte, Endless, ImpatientRuntime, Reset, Stream, Untouchable
 from ..support.echo import heard
