@@ -143,7 +143,8 @@ class Emitter:
                 settled(name)
         if open_names and not done.wait(seconds):
             missing += open_names
-        return Replies(answers, missing)
+        # Copies: who answers a moment too late finds the callback still there.
+        return Replies(dict(answers), list(missing))
 
     def sockets(self) -> list[Socket]:
         """The sockets that an emit would reach now."""

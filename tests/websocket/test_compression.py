@@ -117,6 +117,7 @@ def test_a_broadcast_reaches_who_agrees_and_who_does_not(server: Served) -> None
         "permessage-deflate; unknown",
         "x-webkit-deflate-frame",
         "permessage-deflate;;",
+        pytest.param("x," * 500 + OFFER, id="long"),
         "",
     ],
 )

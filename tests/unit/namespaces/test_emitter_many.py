@@ -164,6 +164,21 @@ def test_who_does_not_answer_is_named(home: House, chat: Emitter, clients: list[
     assert sorted(replies.missing) == sorted([names[0], names[2]])
 
 
+def test_an_answer_that_comes_too_late_changes_nothing(
+    home: House, chat: Emitter, clients: list[Client]
+) -> None:
+    """Who waits for an ack is forgotten by another clock, which stands still here."""
+    asking = gevent.spawn(chat.call, "where?", timeout=0.01)
+    home.runtime.settle()
+    questions = [each.hears()[0] for each in clients]
+    replies = asking.get(timeout=10)
+    for client, question in zip(clients, questions, strict=True):
+        client.acks(question, '["late"]')
+    home.runtime.advance(1)
+    assert replies.answers == {}
+    assert sorted(replies.missing) == sorted(each.id for each in clients)
+
+
 def test_nobody_is_asked(home: House, chat: Emitter) -> None:
     assert chat.call("where?") == ({}, [])
     with pytest.raises(UsageError, match="connect"):
