@@ -23,6 +23,7 @@ from ..exceptions import PacketError, UsageError
 from .dialect import BaseCodec
 from .echo import echo
 from .engine_codec import MAX_NESTS_BESIDE_BYTES, Attached, Bundle, EngineCodec
+from .json_depth import MAX_DEPTH
 from .packet import MAX_NAME, JsonDumps, JsonLoads, Opened, Packet
 from .socketio_packet import RESERVED_EVENTS
 from .strict_json import LARGE, default_json_loads, undisturbed
@@ -52,6 +53,11 @@ _KEYS = 2
 _MAX_DATE = 8_640_000_000_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
+#: Types of values that hold no others.
+_FLAT = frozenset((str, int, float, bool, type(None), bytes))
+#: Bytes that begin neither a list nor a map.
+_NO_NESTS = bytes(set(range(256)) - {*range(0x80, 0xA0), *range(0xDC, 0xE0)})
+
 _KINDS = {0: "connect", 1: "disconnect", 2: "event", 3: "ack", 4: "error"}
 
 
@@ -80,7 +86,11 @@ class MsgpackCodec(BaseCodec):
         # Also says what is wrong with it.
         text = self._plain.encode(packet)
         attachments = list(text.attachments) if isinstance(text, Attached) else []
-        whole = self._plain.decode(Bundle(text[1:], attachments))
+        try:
+            whole = self._plain.decode(Bundle(text[1:], attachments))
+        except PacketError as error:
+            # It is nested too deeply: others in the room can have it.
+            raise UsageError(f"a packet cannot be written in msgpack: {error}") from None
         return Attached.of("", (_packed(_fields(whole)),))
 
     def with_json(self, json_loads: JsonLoads | None, json_dumps: JsonDumps | None) -> MsgpackCodec:
@@ -268,7 +278,27 @@ def _data(item: bytes) -> Any:
         whole = _msgpack.unpackb(item, **hooks)
     else:
         whole = undisturbed(lambda: _msgpack.unpackb(item, **hooks))
-    return whole.get("data")
+    data = whole.get("data")
+    # Most packets have not as many bytes that could begin a list or a map.
+    if len(item.translate(None, _NO_NESTS)) > MAX_DEPTH:
+        _check_depth(data)
+    return data
+
+
+def _check_depth(value: Any) -> None:
+    """Raise ``PacketError`` for what is nested more deeply than JSON may be."""
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        inner = []
+        for each in level:
+            values = each.values() if isinstance(each, dict) else each
+            # Many are told to hold nothing by one call.
+            if isinstance(each, (list, dict)) and not _FLAT.issuperset(map(type, values)):
+                inner += [one for one in values if isinstance(one, (list, dict))]
+        if not inner:
+            return
+        level = inner
+    raise PacketError(f"it is nested more than {MAX_DEPTH} deep")
 
 
 class _Counted:

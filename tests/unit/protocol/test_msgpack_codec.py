@@ -275,6 +275,25 @@ def test_keys_count_too() -> None:
         read(raw_event(1, large))
 
 
+@pytest.mark.parametrize("nest", [b"\x91", b"\x81\xa1k"], ids=["lists", "maps"])
+def test_how_deep_it_may_be(nest: bytes) -> None:
+    """As deep as JSON may be: what is read can be written, for clients of either kind."""
+    deep = read(raw_event(1, nest * 98 + b"\x90"))["args"]
+    assert written({"type": "event", "endpoint": "", "name": "e", "args": deep})["data"][1:] == deep
+    with pytest.raises(PacketError, match="100 deep"):
+        read(raw_event(1, nest * 99 + b"\x90"))
+
+
+def test_what_is_too_deep_to_be_written_is_a_mistake_of_whoever_sends_it() -> None:
+    deep: list[Any] = []
+    for _ in range(120):
+        deep = [deep]
+    packet = {"type": "event", "endpoint": "", "name": "e", "args": deep}
+    PLAIN.encode(packet)
+    with pytest.raises(UsageError, match="msgpack"):
+        CODEC.encode(packet)
+
+
 @given(st.binary(max_size=60))
 @example(b"\x83\xa4type\x02\xa3nsp\xa1/\xa4data\x91\xc0")
 def test_any_bytes_are_a_packet_or_a_packet_error(message: bytes) -> None:
