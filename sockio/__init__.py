@@ -23,6 +23,7 @@ from .exceptions import (
 from .http.manage import socketio_manage
 from .http.middleware import SocketIOMiddleware
 from .namespaces.handlers import concurrent
+from .namespaces.later import LATER
 from .namespaces.mixins import BroadcastMixin, RoomsMixin
 from .namespaces.namespace import BaseNamespace, allow, limit, on
 from .sessions.reasons import Reason
@@ -31,6 +32,7 @@ from .sessions.socket import Socket
 __version__ = "0.1.0"
 
 __all__ = [
+    "LATER",
     "AckFailed",
     "AckTimeout",
     "BaseNamespace",

@@ -100,6 +100,9 @@ class EngineRefused(RequestRefused):
 def engine_answer(refused: RequestRefused, more: Sequence[Header]) -> Answer:
     """A refusal as Engine.IO clients read it."""
     message = None
+    if refused.status[:3] == "413":
+        # Its status says it all: the reference sends no body (and so no code) with it.
+        return Answer(Head(refused.status, "text/plain; charset=UTF-8"), b"", more)
     if isinstance(refused, EngineRefused):
         error = refused.error
     elif refused.status[:3] in ("401", "403"):

@@ -14,6 +14,7 @@ from ..protocol.packet import Opened, Packet
 from ..sessions.jobs import name_of
 from ..sessions.outbox import Outgoing
 from ..sessions.socket import Socket
+from .later import LATER
 from .refusals import ENDS_THE_PROCESS, GLOBAL, Refusals
 
 __all__ = ["Calls", "LastWords"]
@@ -69,7 +70,7 @@ class Calls(Refusals):
             else:
                 with self.around(namespace):
                     result = namespace.process_packet(packet)
-            if answer_to is not None:
+            if answer_to is not None and result is not LATER:
                 # Written out, not by _ack(): nearly all acks are made here.
                 ack: Packet = {
                     "type": "ack",

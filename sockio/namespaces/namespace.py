@@ -350,10 +350,11 @@ class BaseNamespace(Member):
         return AckFailed(f"call({event!r}): {why}")
 
     def ack(self, packet: Mapping[str, Any], *args: Any) -> bool:
-        """Answer ``packet`` by hand, before the handler returns or for one that was kept.
+        """Answer ``packet`` by hand, before the handler returns or for one that was kept. Whether
+        the answer was written or queued.
 
-        A packet that asked for an ack is also answered by its handler's return value; clients heed
-        the first ack only.
+        A packet that asked for an ack is also answered by its handler's return value, unless that
+        is :data:`~sockio.LATER`; clients heed the first ack only.
         """
         if "id" not in packet:
             raise UsageError("ack(): this packet has no id, its sender waits for no ack.")

@@ -21,6 +21,7 @@ from websockets.utils import accept_key
 from ..exceptions import RequestRefused
 from ..sessions.complaints import debug_logger
 from .connection import FAST
+from .unreadable import TOO_LARGE
 
 __all__ = [
     "SWITCHING",
@@ -65,6 +66,13 @@ try:
     from websockets.speedups import apply_mask
 except ImportError:  # built without a C compiler
     from websockets.utils import apply_mask
+
+
+class _Protocol(ServerProtocol):
+    def fail(self, code: int, reason: str = "") -> None:
+        # Its words for a message that is too large count bytes. Clients get what the reference
+        # sends them, which is the code alone; the log has the words.
+        super().fail(code, "" if code == TOO_LARGE else reason)
 
 
 def negotiate(environ: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -326,7 +334,7 @@ class FrameReader:
         protocol = self._protocol
         if protocol is None:
             # It counts fragments of one message together against max_size as they arrive.
-            protocol = ServerProtocol(state=OPEN, max_size=self._limit, logger=_quiet)
+            protocol = _Protocol(state=OPEN, max_size=self._limit, logger=_quiet)
             if self._extension is not None:
                 protocol.extensions = [self._extension]
             self._protocol = protocol

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+import sockio
 from sockio import ConnectionRefused, Reason
 
 from ..support.node import LATER, Client, Node
@@ -50,6 +51,10 @@ class Chat(Recorded):
         answer = self.call(question, *args)
         self.journal.add("returned", answer)
         return answer
+
+    def on_not_at_once(self, packet: Any) -> Any:
+        self.journal.add("tried", *packet["args"])
+        return "now" if len(self.journal.all("tried")) > 1 else sockio.LATER
 
     def on_tell(self, *args: Any) -> None:
         self.journal.add("told", *args)
@@ -262,6 +267,15 @@ def test_namespaces_of_one_connection(guest: Guest, journal: Transcript) -> None
     left(journal, "/chat", Reason.NAMESPACE_SERVER)
     assert news.ask("echo", 4) == [4]
     assert news.got("disconnect") == []
+
+
+def test_an_event_that_is_not_acknowledged_is_sent_again(
+    server: Served, node: Node, way: str, journal: Transcript
+) -> None:
+    chat = Guest(node, LATER[-1], way, server.url).enter(retries=100, ackTimeout=100)
+    assert chat.ask("not at once", "mine") == [None, "now"]
+    assert len(journal.all("tried")) >= 2
+    assert chat.ask("echo", "behind it") == [None, "behind it"]
 
 
 def test_the_page_disconnects(guest: Guest, server: Served, journal: Transcript) -> None:

@@ -12,6 +12,7 @@ import pytest
 import sockio
 
 PUBLIC = {
+    "LATER",
     "AckFailed",
     "AckTimeout",
     "BaseNamespace",

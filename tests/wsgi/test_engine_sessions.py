@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import pytest
 
-from sockio import BaseNamespace, BroadcastMixin, ConnectionRefused, Reason, RoomsMixin
+from sockio import LATER, BaseNamespace, BroadcastMixin, ConnectionRefused, Reason, RoomsMixin
 
 from ..support.engine_client import EngineClient
 from ..support.transcript import Transcript
@@ -47,6 +47,10 @@ def chat(journal: Transcript) -> type[BaseNamespace]:
 
         def on_ask(self, *args: Any) -> None:
             self.emit("question", *args, callback=lambda *got: journal.add("answer", *got))
+
+        def on_later(self, packet: Any) -> object:
+            journal.add("kept", self, packet)
+            return LATER
 
         def on_leave(self) -> None:
             self.disconnect()
@@ -195,6 +199,16 @@ def test_events_and_their_acks(client: EngineClient, namespace: str) -> None:
     assert json.loads(answer[answer.index("[") :]) == ["ü😀", {"a": [None]}]
     client.post(f'42{at}0["echo"]')
     assert heard(client) == [f"43{at}0[]"]
+
+
+def test_an_answer_by_hand(client: EngineClient, journal: Transcript) -> None:
+    """The events behind it do not wait for it."""
+    client.post('423["later","x"]')
+    client.post('424["echo"]')
+    assert heard(client) == ["434[]"]
+    namespace, packet = journal.next("kept")
+    assert namespace.ack(packet, "done", packet["args"])
+    assert heard(client) == ['433["done",["x"]]']
 
 
 def test_the_server_asks(client: EngineClient, journal: Transcript) -> None:
@@ -388,7 +402,8 @@ def test_a_body_that_is_too_large_ends_the_session(
         exact = '42["tell","' + "x" * (1000 - 13 - 4) + '"]'
     assert client.post(exact).status_code == 200
     journal.next("told")
-    assert client.post_body("4" * 1001).status_code == 413
+    answer = client.post_body("4" * 1001)
+    assert (answer.status_code, answer.body) == (413, b"")
     ended(client)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sockio import BaseNamespace, Reason, UsageError
+from sockio import LATER, BaseNamespace, Reason, UsageError
 
 from ...support.carriers import Client, House
 from ..conftest import MakeHouse
@@ -301,6 +301,27 @@ def test_d49b_a_packet_can_be_answered_by_hand_and_later(house: MakeHouse) -> No
     client.sends('5:2:/n:{"name":"later"}')
     client["/n"].ack(client.socket.session["kept"], "at last")
     assert client.hears() == ['6::/n:2+["at last"]']
+
+
+def test_a_handler_leaves_the_answer_for_later(house: MakeHouse) -> None:
+    class Ns(BaseNamespace):
+        def on_ask(self, packet: Any) -> object:
+            self.session["kept"] = packet
+            return LATER
+
+        def on_ask_and_go(self, packet: Any) -> object:
+            self.disconnect()
+            return LATER
+
+        def recv_message(self, data: str) -> object:
+            return LATER
+
+    client = house({"/n": Ns}).client("/n")
+    assert client.sends('5:1+:/n:{"name":"ask"}') == []
+    assert client.sends("3:2+:/n:hello") == []
+    client["/n"].ack(client.socket.session["kept"], "at last", None)
+    assert client.hears() == ['6::/n:1+["at last",null]']
+    assert client.sends('5:3+:/n:{"name":"ask and go"}') == ["0::/n"]
 
 
 def test_d49b_a_packet_that_nobody_wants_answered_has_no_ack(namespace: Plain) -> None:
