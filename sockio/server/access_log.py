@@ -26,7 +26,7 @@ __all__ = ["AccessLog", "send_to", "without_sids"]
 #: Characters of a request line that are logged.
 LONGEST = 500
 
-_SID = re.compile(r"((?:/\d+/[a-z-]*/|[?&](?:sid|recovery)=)[\w.-]{6})[\w.-]{10,}")
+_SID = re.compile(r"((?:/\d+/[a-z-]*/|[?&](?:sid|recovery)=)[\w.~-]{6})[\w.~-]{10,}")
 
 
 def without_sids(line: str) -> str:

@@ -149,6 +149,8 @@ def test_there_is_none_by_default_and_the_fast_path_stays(
             "/socket.io/1/xhr-polling/abcdefghijklmnopqrst?t=1",
             "/socket.io/1/xhr-polling/abcdef…?t=1",
         ),
+        # A prefix may have what no id has.
+        ("/?EIO=4&sid=a~b.abcdefghijklmnopqrst", "/?EIO=4&sid=a~b.ab…"),
         ("/?EIO=4&sid=abcdefghijklmnopqrst&t=1", "/?EIO=4&sid=abcdef…&t=1"),
         ("/socket.io/1/?recovery=abcdefghijklmnopqrst", "/socket.io/1/?recovery=abcdef…"),
         ("/shop/1/x", "/shop/1/x"),
