@@ -23,9 +23,9 @@ WAIT = 5.0
 RACE = 5.0
 
 
-#: Namespaces of which it is remembered why the client is not in them: with patterns there may be
-#: any number.
-REMEMBERED = 1000
+#: Namespaces of which it is remembered why the client is not in them, and the characters of their
+#: names: with patterns there may be any number, and a client makes them up.
+REMEMBERED, THEIR_NAMES = 1000, 65_536
 
 
 class Early(NamedTuple):
@@ -47,6 +47,7 @@ class Doorstep:
     __slots__ = (
         "_bytes",
         "_gone",
+        "_gone_size",
         "_late",
         "_max_bytes",
         "_max_packets",
@@ -71,6 +72,7 @@ class Doorstep:
         self._timer: Cancellable | None = None
         # Why the client is not in a namespace, and since when: only those it was at the door of.
         self._gone: dict[str, tuple[str, float]] = {}
+        self._gone_size = 0
         # Ids to be answered when the namespace that they came too late for has been told its end.
         self._late: dict[str, list[int]] = {}
         self._said: set[tuple[str, str]] = set()
@@ -135,13 +137,17 @@ class Doorstep:
 
     def gone(self, endpoint: str, why: str) -> None:
         """The client was let out of ``endpoint``, or not let in."""
-        if endpoint not in self._gone and len(self._gone) >= REMEMBERED:
-            del self._gone[next(iter(self._gone))]
-        self._gone[endpoint] = (why, self._runtime.now())
+        gone = self._gone
+        if endpoint not in gone:
+            self._gone_size += len(endpoint)
+            while gone and (len(gone) >= REMEMBERED or self._gone_size > THEIR_NAMES):
+                self.came(next(iter(gone)))
+        gone[endpoint] = (why, self._runtime.now())
 
     def came(self, endpoint: str) -> None:
         """The client is at the door of ``endpoint``."""
-        self._gone.pop(endpoint, None)
+        if self._gone.pop(endpoint, None) is not None:
+            self._gone_size -= len(endpoint)
 
     def why_gone(self, endpoint: str) -> str | None:
         """Why the client is not in ``endpoint``; None where it never was."""

@@ -13,8 +13,10 @@ from typing import Any
 __all__ = ["PendingAcks", "Waiting"]
 
 
-#: Namespaces of one client whose ids are counted on when it has left them.
-COUNTERS = 1000
+#: Namespaces of one client whose ids are counted on when it has left them, and the characters of
+#: their names. Only those that fit patterns can be so many; there is room for all that a client may
+#: be in at a time.
+COUNTERS, THEIR_NAMES = 1000, 200_000
 
 
 class Waiting:
@@ -43,11 +45,12 @@ class Waiting:
 class PendingAcks:
     """The callbacks of one client, by namespace and id."""
 
-    __slots__ = ("_counters", "_limit", "_soonest", "_waiting")
+    __slots__ = ("_counters", "_counters_size", "_limit", "_soonest", "_waiting")
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._counters: dict[str, int] = {}
+        self._counters_size = 0
         # A dict keeps the order of insertion, so the first entry is the oldest.
         self._waiting: dict[tuple[str, int], Waiting] = {}
         # A lower bound of all deadlines, exact after expire(): no search on each add and pop.
@@ -59,9 +62,8 @@ class PendingAcks:
     def add(self, endpoint: str, waiting: Waiting) -> tuple[int, Waiting | None]:
         """Register a callback: its ack id, and the oldest entry if it had to make room."""
         ack_id = self._counters.get(endpoint, 0) + 1
-        if ack_id == 1 and len(self._counters) >= COUNTERS:
-            # Only namespaces that fit patterns can be so many. The oldest begins anew.
-            del self._counters[next(iter(self._counters))]
+        if ack_id == 1:
+            self._make_room_for(endpoint)
         self._counters[endpoint] = ack_id
         dropped = None
         if len(self._waiting) >= self._limit:
@@ -69,6 +71,15 @@ class PendingAcks:
         self._waiting[endpoint, ack_id] = waiting
         self._soonest = min(self._soonest, waiting.deadline)
         return ack_id, dropped
+
+    def _make_room_for(self, endpoint: str) -> None:
+        """One more namespace is counted: in the place of the oldest, which begins anew."""
+        counters = self._counters
+        self._counters_size += len(endpoint)
+        while counters and (len(counters) >= COUNTERS or self._counters_size > THEIR_NAMES):
+            oldest = next(iter(counters))
+            del counters[oldest]
+            self._counters_size -= len(oldest)
 
     def has(self, endpoint: str, ack_id: int) -> bool:
         """Whether somebody waits for that ack."""

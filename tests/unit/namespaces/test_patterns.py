@@ -97,6 +97,26 @@ def test_nothing_is_left_of_those_that_nobody_is_in(home: House) -> None:
     assert len(dispatcher.unconnected._doorstep._gone) <= 1000
 
 
+def test_long_names_are_remembered_in_bounds(house: MakeHouse) -> None:
+    class Asking(BaseNamespace):
+        def recv_connect(self) -> None:
+            self.emit("ask", callback=print)
+
+    client = house({re.compile(r"/room-\d+"): Asking}).client()
+    for number in range(250):
+        name = f"/room-{number:0990}"
+        client.sends(f"1::{name}", f"0::{name}")
+    dispatcher: Any = client.socket.dispatcher
+    acks: Any = client.socket._acks
+    for kept, most in (
+        (dispatcher.unconnected._doorstep._gone, 65_536),
+        (acks._counters, 200_000),
+    ):
+        assert most - 1000 < sum(map(len, kept)) <= most
+        assert name in kept
+    assert client.sends(f'5:1+:{name}:{{"name":"x"}}')[0].startswith(f"6::{name}:1+")
+
+
 def test_no_more_than_a_hundred_at_a_time(home: House, caplog: pytest.LogCaptureFixture) -> None:
     client = home.client()
     for number in range(1, 101):
