@@ -22,6 +22,7 @@ from .exceptions import (
 )
 from .http.manage import socketio_manage
 from .http.middleware import SocketIOMiddleware
+from .namespaces.functions import Handlers
 from .namespaces.handlers import concurrent
 from .namespaces.later import LATER
 from .namespaces.mixins import BroadcastMixin, RoomsMixin
@@ -40,6 +41,7 @@ __all__ = [
     "ConnectionRefused",
     "Disconnected",
     "EventRefused",
+    "Handlers",
     "NotInstalled",
     "PacketError",
     "RateLimited",

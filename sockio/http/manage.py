@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..exceptions import NotInstalled, UsageError
+from ..namespaces.functions import Handlers, NamespaceClass
 from ..namespaces.namespace import BaseNamespace, check_hooks
 from ..namespaces.table import Namespaces
 from ..sessions.socket import Socket
@@ -29,7 +30,7 @@ and route /socket.io/* to this view, nothing else."""
 
 def socketio_manage(
     environ: Any,
-    namespaces: Mapping[str, type[BaseNamespace]],
+    namespaces: Mapping[str, NamespaceClass],
     request: Any = None,
     error_handler: Callable[..., Any] | None = None,
     json_loads: Callable[[str], Any] | None = None,
@@ -89,7 +90,9 @@ def check_namespaces(namespaces: Mapping[Any, Any]) -> Namespaces:
     named = list(namespaces.items())
     if isinstance(namespaces, Namespaces):
         named += namespaces.patterns.items()
-    for name, cls in named:
+    found = {}
+    for name, given in named:
+        cls = found[name] = given.namespace if isinstance(given, Handlers) else given
         if isinstance(name, re.Pattern) and isinstance(name.pattern, str):
             pass
         elif not isinstance(name, str) or ":" in name or name[:1] not in ("", "/"):
@@ -100,10 +103,11 @@ def check_namespaces(namespaces: Mapping[Any, Any]) -> Namespaces:
             )
         if not (isinstance(cls, type) and issubclass(cls, BaseNamespace)):
             raise UsageError(
-                f"namespace {name!r}: {cls!r} is not a subclass of sockio.BaseNamespace."
+                f"namespace {name!r}: {cls!r} is not a subclass of sockio.BaseNamespace, nor "
+                "a sockio.Handlers()."
             )
         check_hooks(cls)
-    return Namespaces(namespaces)
+    return Namespaces(found)
 
 
 def _environ_of(source: Any) -> tuple[dict[str, Any], Any]:

@@ -10,7 +10,7 @@ from ..config.settings import Settings
 from ..exceptions import UsageError
 from ..namespaces.dispatch import Dispatcher
 from ..namespaces.emitter import Emitter
-from ..namespaces.namespace import BaseNamespace
+from ..namespaces.functions import NamespaceClass
 from ..protocol.dialect import V09, Codec
 from ..protocol.strict_json import dumps_with
 from ..runtime.gevent_runtime import GeventRuntime
@@ -49,7 +49,7 @@ class SocketIOMiddleware:
     def __init__(
         self,
         app: WSGIApp,
-        namespaces: Mapping[str, type[BaseNamespace]] | None = None,
+        namespaces: Mapping[str, NamespaceClass] | None = None,
         *,
         runtime: Runtime | None = None,
         **settings: Any,

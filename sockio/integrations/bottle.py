@@ -16,6 +16,7 @@ import bottle
 from ..exceptions import ConnectionRefused
 from ..http.manage import check_namespaces, socketio_manage
 from ..http.middleware import SocketIOMiddleware
+from ..namespaces.functions import NamespaceClass
 from ..namespaces.namespace import BaseNamespace
 
 __all__ = ["wrap"]
@@ -23,7 +24,7 @@ __all__ = ["wrap"]
 
 def wrap(
     app: bottle.Bottle,
-    namespaces: Mapping[str, type[BaseNamespace]],
+    namespaces: Mapping[str, NamespaceClass],
     check: Callable[[], Any] | None = None,
     **settings: Any,
 ) -> SocketIOMiddleware:

@@ -30,12 +30,13 @@ from ..exceptions import ConnectionRefused, UsageError
 from ..http.manage import check_namespaces, socketio_manage
 from ..http.middleware import SocketIOMiddleware
 from ..namespaces.emitter import Emitter
+from ..namespaces.functions import NamespaceClass
 from ..namespaces.gate import refuses
 from ..namespaces.namespace import BaseNamespace
 
 __all__ = ["SocketIO", "open_session"]
 
-N = TypeVar("N", bound=type[BaseNamespace])
+N = TypeVar("N", bound=NamespaceClass)
 F = TypeVar("F", bound=Callable[[], Any])
 
 
@@ -57,7 +58,7 @@ class SocketIO:
     def __init__(
         self,
         app: Flask | None = None,
-        namespaces: Mapping[str, type[BaseNamespace]] | None = None,
+        namespaces: Mapping[str, NamespaceClass] | None = None,
         **settings: Any,
     ) -> None:
         self.namespaces = check_namespaces(namespaces or {})

@@ -26,6 +26,7 @@ from ..config.settings import OPTIONS, Settings
 from ..exceptions import UsageError
 from ..http.manage import check_namespaces, socketio_manage
 from ..http.middleware import SocketIOMiddleware
+from ..namespaces.functions import NamespaceClass
 from ..namespaces.namespace import BaseNamespace
 
 __all__ = ["add_socketio", "event_context", "includeme", "make_wsgi_app", "open_session"]
@@ -39,7 +40,7 @@ def includeme(config: Any) -> None:
 
 
 def add_socketio(
-    config: Any, namespaces: Mapping[str, type[BaseNamespace]], **view_options: Any
+    config: Any, namespaces: Mapping[str, NamespaceClass], **view_options: Any
 ) -> None:
     """Route the handshake to a view that lets everybody in who has the ``permission``.
 

@@ -10,7 +10,7 @@ import functools
 import inspect
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, TypeVar
 
 from ..config.rates import Rate
@@ -28,6 +28,7 @@ __all__ = [
     "method_for_message",
     "method_name_for",
     "on",
+    "reread",
 ]
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -305,6 +306,11 @@ class HandlerTable:
             getattr(owner, step, None) is getattr(base, step, None) for step in STEPS
         )
 
+    @property
+    def marked(self) -> Collection[str]:
+        """The names of events that :func:`on` gives to methods."""
+        return self._events.keys()
+
     def plain_event(self, name: str, count: int) -> Handler | None:
         """The handler of an event, if it takes ``count`` arguments and nothing else is to be
         looked at; None leaves it to :meth:`event` and :meth:`method`."""
@@ -376,6 +382,11 @@ class HandlerTable:
 
 
 _tables: dict[type, HandlerTable] = {}
+
+
+def reread(cls: type) -> None:
+    """The class has got another method: its table is made anew for whoever comes from now on."""
+    _tables.pop(cls, None)
 
 
 def handlers_of(cls: type, base: type) -> HandlerTable:

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from gevent.event import Event
 
 from sockio.testing import Client, EventFailed, LiveServer, Refused
 
@@ -116,6 +117,8 @@ def test_every_recipe_is_tried() -> None:
         "tables",
         "to_one_user",
         "around",
+        "functions",
+        "search",
     }
     assert {name.removesuffix(".py") for name in programs("howto/recipes.md")} == tried
 
@@ -173,6 +176,44 @@ def test_around_every_event(
     assert client.expect("said").args == ["ada", "hi"]
     lines = [record.message for record in caplog.records if record.name == "chat"]
     assert [line.partition(" took")[0] for line in lines] == ["login", "say"]
+
+
+def test_functions_instead_of_a_class(site: Callable[[str], LiveServer]) -> None:
+    server = site("functions")
+    with pytest.raises(Refused, match="Who are you"):
+        server.connect("/chat", generation="eio4")
+    ada, bob = (
+        server.connect("/chat", generation="eio4", auth={"nickname": name})
+        for name in ("ada", "bob")
+    )
+    assert ada.call("user message", "hello") is True
+    assert bob.expect("user message").args == ["ada", "hello"]
+    ada.drop()
+    assert bob.expect("left").args == ["ada"]
+
+
+def test_handlers_that_take_long(
+    program: Load, sockio_serve: Callable[..., LiveServer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    search = program("recipes", "search")
+    found = {"roses": Event(), "ivy": Event()}
+
+    def find(words: str) -> str:
+        found[words].wait()
+        return words
+
+    monkeypatch.setattr(search, "find", find)
+    server = sockio_serve(search.app)
+    client = server.connect("/library")
+    answers: list[str] = []
+    for words in found:
+        client.emit("search", words, callback=answers.append)
+    assert client.call("typing") is True
+    found["ivy"].set()
+    server.wait_until(lambda: len(answers) == 1, "one answer")
+    found["roses"].set()
+    server.wait_until(lambda: len(answers) == 2, "both answers")
+    assert answers == ["ivy", "roses"]
 
 
 def test_not_too_fast(site: Callable[[str], LiveServer]) -> None:

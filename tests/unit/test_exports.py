@@ -20,6 +20,7 @@ PUBLIC = {
     "ConnectionRefused",
     "Disconnected",
     "EventRefused",
+    "Handlers",
     "NotInstalled",
     "PacketError",
     "RateLimited",

@@ -7,13 +7,14 @@ from typing import TypeVar
 
 from ...exceptions import UsageError
 from ...http.manage import check_namespaces
+from ...namespaces.functions import NamespaceClass
 from ...namespaces.namespace import BaseNamespace
 from . import events
 from .channels import ChannelNamespace
 
 __all__ = ["namespace", "namespaces"]
 
-C = TypeVar("C", bound=type[BaseNamespace])
+C = TypeVar("C", bound=NamespaceClass)
 
 _registered: dict[str, type[BaseNamespace]] = {}
 
@@ -32,8 +33,8 @@ def namespace(name: str = "") -> Callable[[C], C]:
     if not isinstance(name, str):
         raise UsageError('@namespace is called with the name: @namespace("/chat").')
 
-    def register(cls: C) -> C:
-        check_namespaces({name: cls})
+    def register(given: C) -> C:
+        (cls,) = check_namespaces({name: given}).values()
         before = _registered.get(name)
         if before is not None and _path(before) != _path(cls):
             raise UsageError(
@@ -41,7 +42,7 @@ def namespace(name: str = "") -> Callable[[C], C]:
                 "Give one of them another name."
             )
         _registered[name] = cls
-        return cls
+        return given
 
     return register
 

@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("django", reason="the Django app needs Django")
 
-from sockio import BaseNamespace, UsageError
+from sockio import BaseNamespace, Handlers, UsageError
 from sockio.integrations.django import (
     NoSocket,
     broadcast,
@@ -40,6 +40,12 @@ class Chat(BaseNamespace):
 
 def handler(*args: Any) -> None:
     pass
+
+
+def test_functions_may_be_a_namespace() -> None:
+    chat = Handlers()
+    assert namespace("/chat")(chat) is chat
+    assert namespaces() == {"/chat": chat.namespace}
 
 
 # ---- Namespaces
