@@ -155,7 +155,7 @@ class EngineSocket(Socket):
             stay = None if self._recovery is None else self._recovery.begin(name)
         else:
             name = stay.name
-            self.session.update(stay.session)
+            stay.bring(self.session)
         if stay is not None and self._recovery is not None:
             self._stays[endpoint] = stay
             self._recovery.is_here(stay, endpoint, self)
@@ -168,6 +168,7 @@ class EngineSocket(Socket):
     def forget_name(self, endpoint: str) -> None:
         if self._recovery is not None and (stay := self._stays.pop(endpoint, None)) is not None:
             self._recovery.has_left(stay, endpoint, self)
+            stay.take_back(self.session)
         name = self._names.pop(endpoint, None) if self._names is not None else None
         if name is not None:
             self.server.unregister_name(endpoint, name, self)
@@ -206,6 +207,7 @@ class EngineSocket(Socket):
             stay = self.stay_in(endpoint)
             if stay is not None:
                 before, stay.missed = stay.missed, []
+                stay.brought = {}
         return super().release(endpoint, answer, deliver=deliver, before=before)
 
     def send_packet(self, packet: Mapping[str, Any], *, volatile: bool = False) -> bool:
@@ -462,7 +464,7 @@ class EngineSocket(Socket):
             # Who is still at the gate has nothing yet, and who is thrown out is not to come back.
             if not self.holding(endpoint) and self.active_ns[endpoint].connected:
                 rooms = self.server.rooms.rooms_of(self, endpoint)
-                recovery.keep(stay, endpoint, rooms, self.session)
+                recovery.keep(stay, endpoint, rooms, self.session, self.address)
 
     @property
     def last_word(self) -> str:

@@ -22,13 +22,15 @@ from typing import Any, NamedTuple, Protocol
 
 from ..protocol.dialect import BaseCodec
 from ..runtime.interfaces import Cancellable, Runtime
+from .crowd import network_of
 from .outbox import Outgoing
 from .reasons import Reason
 
 __all__ = ["BY_ACCIDENT", "Recovery", "Stay", "is_recoverable"]
 
-#: Clients that are away and whose state is kept; one more takes the place of the oldest.
-MAX_KEPT = 10_000
+#: Clients that are away and whose state is kept; one more takes the place of the oldest: of the
+#: oldest of its own address, where that has more than a part of all.
+MAX_KEPT, PART = 10_000, 10
 #: Bytes that an event takes beside its text.
 OVERHEAD = 500
 
@@ -59,7 +61,18 @@ class Session(Protocol):
 class Stay:
     """One client's stay in one namespace, as recovery knows it."""
 
-    __slots__ = ("missed", "name", "number", "pid", "recovered", "rooms", "session", "until")
+    __slots__ = (
+        "address",
+        "brought",
+        "missed",
+        "name",
+        "number",
+        "pid",
+        "recovered",
+        "rooms",
+        "session",
+        "until",
+    )
 
     def __init__(self, name: str, pid: str, number: int) -> None:
         #: What it is called towards others; the same again when it has come back.
@@ -70,10 +83,26 @@ class Stay:
         #: Whether it has come back, and what it has missed then.
         self.recovered = False
         self.missed: list[Outgoing] = []
-        # While it is away: what it had, and until when that is kept.
+        #: What it has brought of its session's data, until it is let in.
+        self.brought: dict[str, Any] = {}
+        # While it is away: where it was, what it had, and until when that is kept.
+        self.address = ""
         self.rooms: frozenset[Hashable] = frozenset()
         self.session: dict[str, Any] = {}
         self.until = 0.0
+
+    def bring(self, session: dict[str, Any]) -> None:
+        """Let a new session have the data of the one before, but for what it has of its own: that
+        is newer."""
+        self.brought = {key: self.session[key] for key in self.session if key not in session}
+        session.update(self.brought)
+
+    def take_back(self, session: dict[str, Any]) -> None:
+        """The client was not let in: its other namespaces are not to see what it has brought."""
+        for key, value in self.brought.items():
+            if session.get(key) is value:
+                del session[key]
+        self.brought = {}
 
 
 #: A pid, and the namespace that it is for: a client may say anything for either.
@@ -107,6 +136,8 @@ class Recovery:
         self._number = 0
         self.size = 0
         self._away: OrderedDict[_Key, Stay] = OrderedDict()
+        # The same by address.
+        self._of: dict[str, OrderedDict[_Key, None]] = {}
         # The sessions of those who are here: they may be back before their loss is noticed.
         self._here: dict[_Key, Session] = {}
         self._timer: Cancellable | None = None
@@ -176,17 +207,33 @@ class Recovery:
         return Stay(name, secrets.token_urlsafe(15), self._number)
 
     def keep(
-        self, stay: Stay, namespace: str, rooms: Iterable[Hashable], session: dict[str, Any]
+        self,
+        stay: Stay,
+        namespace: str,
+        rooms: Iterable[Hashable],
+        session: dict[str, Any],
+        address: str,
     ) -> None:
         """A client is away, and expected to come back."""
+        stay.address = network_of(address)
         stay.rooms = frozenset(rooms)
         stay.session = session
         stay.until = self._runtime.now() + self._seconds
         stay.missed = []
         self._away[stay.pid, namespace] = stay
+        own = self._of.setdefault(stay.address, OrderedDict())
+        own[stay.pid, namespace] = None
         if len(self._away) > MAX_KEPT:
-            self._away.popitem(last=False)
+            self._drop(next(iter(own if len(own) > MAX_KEPT // PART else self._away)))
         self._look_again()
+
+    def _drop(self, key: _Key) -> None:
+        """Its state is not kept any more."""
+        address = self._away.pop(key).address
+        own = self._of[address]
+        del own[key]
+        if not own:
+            del self._of[address]
 
     def take_up(self, namespace: str, told: Mapping[str, Any]) -> Stay | None:
         """The stay that a client goes on with, by what it says when it connects; None for one that
@@ -200,9 +247,10 @@ class Recovery:
         if before is not None:
             # It knows sooner than we do that its connection is gone.
             before.close(Reason.TRANSPORT_CLOSE, say=False)
-        stay = self._away.pop(key, None)
+        stay = self._away.get(key)
         if stay is None:
             return None
+        self._drop(key)
         since = self._since(told.get("offset"), stay)
         if since is None:
             return None
@@ -227,7 +275,7 @@ class Recovery:
         while self._log and self._log[0].until <= now:
             self.size -= self._log.popleft().size
         while self._away and next(iter(self._away.values())).until <= now:
-            self._away.popitem(last=False)
+            self._drop(next(iter(self._away)))
 
     def _look_again(self) -> None:
         """Come back when the oldest of what is kept has been kept long enough."""
@@ -248,6 +296,7 @@ class Recovery:
         """Nobody will come back: the server ends."""
         self._log.clear()
         self._away.clear()
+        self._of.clear()
         self.size = 0
         if self._timer is not None:
             self._timer.cancel()

@@ -157,6 +157,46 @@ def test_the_session_s_data_is_there_again(home: House) -> None:
     ended(ada)
 
 
+def test_what_the_new_session_knows_is_newer(home: House) -> None:
+    ada = Client(home)
+    ada.socket.receive('42/chat,["note",1]')
+    ada.hangs_up()
+    socket = admitted(home, EIO4)
+    socket.session["note"] = "of the new handshake"
+    stream = Stream(socket)
+    socket.attach(stream)
+    socket.receive(f"40/chat,{json.dumps({'pid': ada.pid})}")
+    home.runtime.settle()
+    assert socket["/chat"].recovered
+    assert socket.session["note"] == "of the new handshake"
+    assert "told" in socket.session
+    stream.hangs_up()
+    ended(ada)
+
+
+def test_who_is_not_let_in_again_brings_nothing(house: MakeHouse) -> None:
+    class Gate(BaseNamespace):
+        def recv_connect(self) -> bool:
+            self.session["role"] = self.session.get("role", "guest")
+            return not self.recovered
+
+    home = house({"": Chat, "/chat": Gate}, recovery=120)
+    ada = Client(home)
+    ada.socket.session["role"] = "admin"
+    ada.hangs_up()
+    socket = admitted(home, EIO4)
+    stream = Stream(socket)
+    socket.attach(stream)
+    socket.receive("40")
+    socket.receive(f"40/chat,{json.dumps({'pid': ada.pid})}")
+    home.runtime.settle()
+    assert any(packet.startswith("44/chat") for packet in stream.packets)
+    assert socket[""].connected
+    assert "role" not in socket.session
+    stream.hangs_up()
+    ended(ada)
+
+
 def test_who_is_back_before_the_loss_was_noticed(home: House) -> None:
     ada = Client(home)
     before = ada.socket
@@ -325,6 +365,23 @@ def test_the_oldest_who_is_away_makes_room(home: House, monkeypatch: pytest.Monk
         each.connect()
     assert [each.recovered for each in clients] == [False, True, True]
     ended(*clients)
+
+
+def test_a_flood_of_one_address_takes_no_place_from_others(
+    home: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sockio.sessions.recovery.MAX_KEPT", 20)
+    others = [Client(home) for _ in range(10)]
+    for each in others:
+        each.hangs_up()
+    for _ in range(30):
+        flood = Client(home)
+        flood.socket.address = "10.0.0.66"
+        flood.hangs_up()
+    for each in others:
+        each.connect()
+    assert [each.recovered for each in others] == [True] * 10
+    ended(*others)
 
 
 def test_others_are_told_no_offsets(home: House) -> None:
