@@ -162,7 +162,7 @@ class Endpoint:
             elif route.version == Route.ENGINE:
                 request.engine = True
                 if route.sid:
-                    script = request.field("j") is not None
+                    script = request.callback is not None
                     check_origin(self.settings, request.environ, script=script)
                 answer = self.engine.respond(route, request)
             elif route.version == FILE:
@@ -345,7 +345,7 @@ class Endpoint:
         """What is asked before the application is. Raises ``RequestRefused``; the answer to a
         preflight, which asks no more."""
         environ = request.environ
-        script = self._jsonp_index(request) is not None or request.field("j") is not None
+        script = self._jsonp_index(request) is not None or request.callback is not None
         check_origin(self.settings, environ, script=script)
         if request.method == "OPTIONS" and "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in environ:
             return preflight(request, cors_headers(environ))

@@ -165,7 +165,7 @@ class EngineRequests:
         origin = request.environ.get("HTTP_ORIGIN")
         if origin is not None and not origin.isprintable():
             raise EngineRefused(EngineError.BAD_REQUEST, "bad-origin", "it has control characters")
-        if route.transport == _POLLING and request.field("j") is not None:
+        if route.transport == _POLLING and request.callback is not None:
             if not self._scripts:
                 raise EngineRefused(
                     EngineError.BAD_REQUEST,

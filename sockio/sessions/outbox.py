@@ -68,6 +68,8 @@ class Outgoing:
     def size(self) -> int:
         """Bytes of all of it."""
         # Most packets go straight to the wire: nobody asks.
+        if not self.attachments:
+            return len(self.data)
         return len(self.data) + sum(map(len, self.attachments))
 
 

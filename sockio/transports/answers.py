@@ -71,7 +71,7 @@ class Answer:
     @property
     def closes(self) -> bool:
         """Whether the answer says that the connection is closed after it."""
-        return any(name == "Connection" for name, _ in self.more)
+        return bool(self.more) and any(name == "Connection" for name, _ in self.more)
 
     def wire(self, end_of_head: bytes, closing: bool) -> bytes:
         """The whole answer as bytes. ``end_of_head`` are headers, and the empty line after them."""

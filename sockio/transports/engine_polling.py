@@ -145,7 +145,7 @@ class EnginePolling:
                 return [], PacketError("bodies of this revision of Engine.IO are text")
             return generation.read_binary_payload(body, self._limits)
         try:
-            if _index(request) is not None:
+            if request.callback is not None:
                 return generation.read_payload(decode_form(body), self._limits)
         except PacketError as error:
             return stopped([], error)
@@ -168,7 +168,7 @@ class EnginePolling:
         return self._answer(request, socket, packets)
 
     def _answer(self, request: Request, socket: EngineSocket, packets: list[str | bytes]) -> Answer:
-        index = _index(request)
+        index = request.callback
         text_only = socket.base64 or index is not None
         payload = self.generation.payload(packets, not text_only)
         cors = cors_headers(request.environ)
@@ -179,14 +179,9 @@ class EnginePolling:
         return Answer(_TEXT, payload.encode(), cors)
 
 
-def _index(request: Request) -> str | None:
-    """Which callback of the page an answer is for; None for a plain one."""
-    return request.field("j")
-
-
 def check_callback(request: Request) -> None:
     """Raise ``RequestRefused`` where the answer is to be a script that calls no callback."""
-    index = request.field("j")
+    index = request.callback
     if index is not None and not _INDEX.fullmatch(index):
         raise RequestRefused(
             "400 Bad Request", "Bad request", code="bad-callback", detail="j has to be a number"

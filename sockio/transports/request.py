@@ -9,6 +9,7 @@ from ..protocol.engine_limits import Decoded
 
 __all__ = ["Request", "WouldBlock"]
 
+_NOT_ASKED = "\0"
 #: Characters that a path may show as they are (RFC 3986).
 _PATH_SAFE = "/~!$&'()*+,;=:@"
 
@@ -28,6 +29,7 @@ class Request:
     """
 
     __slots__ = (
+        "_callback",
         "_fields",
         "body",
         "counted",
@@ -60,6 +62,17 @@ class Request:
         self.engine = False
         self.engine_packets: Decoded | None = None
         self._fields: dict[str, str] | None = None
+        # Asked for three times by every request of a client that polls.
+        self._callback: str | None = _NOT_ASKED
+
+    @property
+    def callback(self) -> str | None:
+        """Which callback of a page its answer is to call, as a script: the field ``j`` of clients
+        since 1.0. None for nearly all, which read the answer themselves."""
+        callback = self._callback
+        if callback is _NOT_ASKED:
+            callback = self._callback = self.field("j")
+        return callback
 
     def field(self, name: str) -> str | None:
         """The first value of a field of the query, or None."""
