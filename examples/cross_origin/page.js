@@ -6,6 +6,7 @@
 
 const { sockets, page, stranger } = document.body.dataset;
 const KEPT = 100; // lines
+const TRANSPORTS = ['websocket', 'polling'];
 
 const find = (id) => document.getElementById(id);
 const events = find('events');
@@ -32,17 +33,32 @@ function show(state, wire, meaning) {
 }
 
 function connect() {
-  if (forced) io.transports = [forced];
-  for (const name of new Set(['websocket', 'xhr-polling', 'jsonp-polling', ...(forced ? [forced] : [])])) {
+  for (const name of new Set([...TRANSPORTS, ...(forced ? [forced] : [])])) {
     find('transport').append(new Option(name, name, false, name === forced));
   }
+  // Of a name that it does not know the client says nothing.
+  if (forced && !TRANSPORTS.includes(forced)) {
+    show('shut', 'not connected', `There is no transport ${forced}.`);
+    return;
+  }
 
-  const demo = io.connect(`${sockets}/demo`, { 'max reconnection attempts': Infinity, 'reconnection limit': 5000 });
-  const connection = demo.socket;
+  const demo = io(`${sockets}/demo`, {
+    transports: forced ? [forced] : ['polling', 'websocket'],
+    withCredentials: true, // cookies, where the sockets' site has some
+  });
+  const manager = demo.io; // the connection below, which knows its transport
+  let welcome = false;
 
-  demo.on('welcome', (origin) => {
-    show('open', `connected over ${connection.transport.name}`, 'The sockets were given the origin of this page, in '
+  function open() {
+    show('open', `connected over ${manager.engine.transport.name}`, 'The sockets were given the origin of this page, in '
       + 'origins=[…]. Their answers say so, and the browser lets the page read them.');
+  }
+
+  // From polling to a websocket.
+  demo.on('connect', () => manager.engine.once('upgrade', () => welcome && open()));
+  demo.on('welcome', (origin) => {
+    welcome = true;
+    open();
     tell('welcome', `The server knows this page as ${origin}`);
   });
   demo.on('came', (origin) => tell('came', `another page, from ${origin}`));
@@ -50,22 +66,22 @@ function connect() {
   demo.on('said', (origin, text) => tell('said', `${text} (from ${origin})`));
   demo.on('log', (line) => tell('log', line));
 
-  demo.on('disconnect', () => {
+  demo.on('disconnect', (reason) => {
+    welcome = false;
     show('trying', 'connection lost', 'The client tries to connect again.');
-    tell('disconnect', 'the connection is gone');
+    tell('disconnect', reason);
   });
-  demo.on('reconnecting', (delay, attempt) => tell('reconnecting', `attempt ${attempt}`));
-  demo.on('connect_failed', (reason) => {
-    show('shut', 'not connected', reason ? `The namespace refused: ${reason}.` : `${forced ?? 'No transport'} does not work here.`);
-  });
-  demo.on('error', (reason) => {
-    if (connection.connected || connection.reconnecting) return;
-    if (location.origin === page) show('shut', 'no answer', 'Is the server still running?');
+  manager.on('reconnect_attempt', (attempt) => tell('reconnecting', `attempt ${attempt}`));
+  // `active`: nobody answered, or not so that the page may read it. Otherwise the namespace refused.
+  demo.on('connect_error', (error) => {
+    tell('error', error.message || '(no reason that the browser would tell)');
+    if (!demo.active) show('shut', 'not connected', `The namespace refused: ${error.message}.`);
+    else if (location.origin === page) show('trying', 'no answer', 'Is the server still running?');
     else {
+      demo.disconnect(); // it will be no other
       show('shut', 'refused', 'The sockets refused because of the origin of this page. That much the server’s log says; '
         + 'the page only sees that no answer came which it may read, as if the server were not there.');
     }
-    tell('error', reason || '(no reason that the browser would tell)');
   });
 
   find('say').onsubmit = (event) => {
@@ -78,14 +94,6 @@ function connect() {
       tell('ack', answer.error ? answer.message : `heard over ${answer}, after ${took}`);
     });
     field.value = '';
-  };
-
-  // A websocket ends with its page; of a poll the server has to be told.
-  window.onpagehide = () => {
-    const { transport, sessionid } = connection;
-    if (connection.connected && transport.name !== 'websocket') {
-      navigator.sendBeacon(`${sockets}/socket.io/1/${transport.name}/${sessionid}?disconnect=1`);
-    }
   };
 }
 
@@ -102,9 +110,10 @@ if (location.origin === page) {
   };
 }
 
-if (window.io) {
+if (window.io?.Manager) {
   show('trying', 'connecting', '');
-  window.onload = connect; // a JSONP poll that begins before keeps a browser loading for ever
+  connect();
 } else {
-  show('shut', 'no client', 'The Socket.IO client did not load. Next to run.py: npm install socket.io-client@0.9.17');
+  show('shut', 'no client', 'The Socket.IO client did not load, or is none of 3.x and 4.x. Next to run.py: '
+    + 'npm install socket.io-client@4');
 }

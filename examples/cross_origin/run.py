@@ -36,7 +36,9 @@ FIRST_PORT = 8000  # and the two after it; the variable PORT says otherwise, and
 MAX_TEXT = 200  # characters of what one page says to the others
 
 HERE = Path(__file__).parent
-CDN = "https://cdnjs.cloudflare.com/ajax/libs/socket.io/0.9.17/socket.io.min.js"
+# The client, 4.x, if it is not on this machine; the browser takes this very file.
+CDN = "https://cdn.jsdelivr.net/npm/socket.io-client@4.8.4/dist/socket.io.min.js"
+INTEGRITY = "sha384-fBrXvbDtHoeKWJ/hcA6M+YGueiDW+h45I7V6F2kD1S8bOkrF9rZYPLVkCR6BLR/1"
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
@@ -107,15 +109,22 @@ class Pages:
     def __init__(self, page: str, sockets: str, stranger: str) -> None:
         self.client = find_client()
         source = "/socket.io.js" if self.client else CDN
-        blanks = {"client": source, "page": page, "sockets": sockets, "stranger": stranger}
+        pinned = "" if self.client else f' integrity="{INTEGRITY}" crossorigin="anonymous"'
+        blanks = {
+            "client": source,
+            "integrity": pinned,
+            "page": page,
+            "sockets": sockets,
+            "stranger": stranger,
+        }
         self.html = string.Template((HERE / "page.html").read_text("utf-8")).substitute(blanks)
         live = sockets.replace("http:", "ws:")
         # What a page that fetches from elsewhere has to say, if it says anything: the sockets'
-        # origin for requests and websockets, and for the scripts and frames of JSONP polling.
+        # origin for requests and websockets.
         self.policy = (
-            f"default-src 'self'; script-src 'self' {sockets}{'' if self.client else ' ' + CDN}; "
-            f"connect-src {sockets} {live}; frame-src {sockets} {stranger}; "
-            f"form-action {sockets}; img-src data:; frame-ancestors {page}; base-uri 'none'"
+            f"default-src 'self'; script-src 'self'{'' if self.client else ' ' + CDN}; "
+            f"connect-src {sockets} {live}; frame-src {stranger}; "
+            f"img-src data:; frame-ancestors {page}; base-uri 'none'"
         )
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:

@@ -75,6 +75,7 @@ class Client(NamedTuple):
     variable: str  # the environment's name of the script's file
     package: str  # its folder in node_modules
     cdn: str  # where it comes from if it is not on this machine
+    integrity: str  # the hash of that: the browser takes no other
 
     def find(self) -> Path | None:
         """The script on this machine, if it is here. It is not part of this example."""
@@ -96,13 +97,15 @@ NEW = Client(
     "SOCKIO_CLIENT_JS",
     "socket.io-client",
     "https://cdn.jsdelivr.net/npm/socket.io-client@4.8.4/dist/socket.io.min.js",
+    "sha384-fBrXvbDtHoeKWJ/hcA6M+YGueiDW+h45I7V6F2kD1S8bOkrF9rZYPLVkCR6BLR/1",
 )
 OLD = Client(
     "old",
     "client-0.9.js",
     "SOCKIO_CLIENT_09_JS",
     "socket.io-client-0.9",
-    "https://cdnjs.cloudflare.com/ajax/libs/socket.io/0.9.17/socket.io.min.js",
+    "https://cdn.jsdelivr.net/npm/socket.io-client@0.9.17/dist/socket.io.min.js",
+    "sha384-4Q4At0XhiBsha+rJwYJoobwTFJRNEXtUlQUGS11/JyEsmWTn5V7oEfS16hNxOrht",
 )
 NEW_JS, OLD_JS = NEW.find(), OLD.find()
 

@@ -52,12 +52,12 @@ class Chat:
         return str(reply.headers["Location"]).split("/")[2]
 
 
-def start(data: Path, *options: str) -> Any:
+def start(data: Path, *options: str, **environ: Any) -> Any:
     migrate = command_of("django_chat", "python manage.py migrate")
     with running(migrate, FOLDER, CHAT_DATA=str(data)) as program:
         assert program.wait() == 0, program.output
     command = command_of("django_chat", "python manage.py runserver_socketio")
-    return running([*command, "127.0.0.1:0", *options], FOLDER, CHAT_DATA=str(data))
+    return running([*command, "127.0.0.1:0", *options], FOLDER, CHAT_DATA=str(data), **environ)
 
 
 def token_in(reply: Reply) -> str:
@@ -133,8 +133,10 @@ def test_a_login_opens_both(chat: Chat, bob: Browser, page: OpenPage) -> None:
 
 def test_the_page_brings_the_client(chat: Chat, lobby: str) -> None:
     text = chat.host.get(f"/rooms/{lobby}/").text
-    (client,) = re.findall(r'<script src="([^"]+)"></script>', text)
+    client, more = re.findall(r'<script src="([^"]+)"([^>]*)>', text)[0]
     assert "socket.io" in client
+    # That of a CDN is one that the browser knows.
+    assert client.startswith("/static/") or 'integrity="sha384-' in more
     for path in re.findall(r'"(/static/[^"]+)"', text):
         assert chat.host.get(path).status == 200, path
 

@@ -41,9 +41,9 @@ class Chat:
         return browser
 
 
-def start(data: Path) -> Any:
+def start(data: Path, port: str = "0", **environ: Any) -> Any:
     command = command_of("pyramid_chat", "python -m pyramid.scripts.pserve development.ini")
-    return running([*command, "port=0", f"data={data}"], FOLDER)
+    return running([*command, f"port={port}", f"data={data}"], FOLDER, **environ)
 
 
 def token_in(reply: Reply) -> str:

@@ -47,9 +47,10 @@ from .sockets import NAMESPACE, ChatNamespace
 
 MAX_FORM = 100_000  # bytes
 
-# The JavaScript client, socket.io-client 0.9.17: the file that the environment names, or where npm
-# puts it when run next to development.ini, or a public CDN.
-CDN = "https://cdnjs.cloudflare.com/ajax/libs/socket.io/0.9.17/socket.io.min.js"
+# The JavaScript client, socket.io-client 4.x: the file that the environment names, or where npm
+# puts it when run next to development.ini, or a public CDN, of which browsers take this very file.
+CDN = "https://cdn.jsdelivr.net/npm/socket.io-client@4.8.4/dist/socket.io.min.js"
+INTEGRITY = "sha384-fBrXvbDtHoeKWJ/hcA6M+YGueiDW+h45I7V6F2kD1S8bOkrF9rZYPLVkCR6BLR/1"
 _NPM = "node_modules/socket.io-client/dist/socket.io.js"
 CLIENT = Path(os.environ.get("SOCKIO_CLIENT_JS") or Path(__file__).parents[1] / _NPM)
 FROM_CDN = not CLIENT.is_file()
@@ -177,7 +178,7 @@ def chat(request: Request) -> dict[str, Any]:
         "max_room_name": MAX_ROOM_NAME,
         "user": request.identity.user,
         "client": CDN if FROM_CDN else request.route_path("client"),
-        "from_cdn": FROM_CDN,
+        "integrity": INTEGRITY if FROM_CDN else None,
     }
 
 

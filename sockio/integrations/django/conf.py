@@ -5,6 +5,7 @@
 ``SOCKETIO_HOST``               address of ``runserver_socketio``; ``"127.0.0.1"``
 ``SOCKETIO_PORT``               its port; 9000
 ``SOCKETIO_CLIENT``             the client script: a URL, or a path below ``STATIC_URL``
+``SOCKETIO_CLIENT_INTEGRITY``   what the script has to be: ``"sha384-..."``; None: anything
 ``SOCKETIO_URL``                origin of the Socket.IO server; None: that of the page
 ``SOCKETIO_AUTODISCOVER``       modules imported from each app; ``["sockets"]``
 ``SOCKETIO_MESSAGE_LOG_FORMAT`` one line per message of the channel API; None: no log
@@ -26,6 +27,7 @@ __all__ = [
     "CLIENT_CDN",
     "autodiscover",
     "client",
+    "client_integrity",
     "logs_messages",
     "message_log_format",
     "middleware_settings",
@@ -68,6 +70,11 @@ def port() -> str:
 
 def client() -> str:
     return str(getattr(settings, "SOCKETIO_CLIENT", CLIENT_CDN))
+
+
+def client_integrity() -> str:
+    """The hash of the client script, or ""."""
+    return str(getattr(settings, "SOCKETIO_CLIENT_INTEGRITY", None) or "")
 
 
 def url() -> str:

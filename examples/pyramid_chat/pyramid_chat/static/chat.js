@@ -1,4 +1,4 @@
-// The page's side of the chat, over the ordinary Socket.IO 0.9 client (`io`).
+// The page's side of the chat, over the ordinary Socket.IO client (`io`), 3.x or 4.x.
 //
 //   to the server, each with an ack              from the server
 //   "enter room"     name, id of the last known  "welcome"   {rooms: [name, …], people: {name: [room, …]}}
@@ -13,7 +13,7 @@
 const { me, lobby, resource, maxMessage, announcePath, csrfToken } = document.body.dataset;
 const SHOWN = 400; // messages kept on the page; those that go can be loaded again
 const SAME_BREATH = 300; // seconds within which messages of one author share one head
-const AGAIN = 3000; // milliseconds until the first handshake is tried anew
+const TRANSPORTS = ['websocket', 'polling']; // those of the client that a page of its own can choose
 
 const at = (selector) => document.querySelector(selector);
 const [scroll, messages, waiting, older] = ['#scroll', '#messages', '#waiting', '#older'].map(at);
@@ -318,28 +318,41 @@ if (dialog) {
 
 function end(text, link) {
   over = true;
-  namespace.socket.reconnecting = false; // the client has no other way to call off its attempts
-  if (namespace.socket.connected) namespace.socket.disconnect();
+  namespace?.disconnect();
   drawWire('down', 'Not connected');
   notice(text, link);
+}
+
+/** Whether the login has ended. Of a handshake that was refused, a websocket learns no reason. */
+async function loggedOut() {
+  const page = await fetch(location.pathname, { redirect: 'manual' }).catch(() => null);
+  return page?.type === 'opaqueredirect'; // to the login
 }
 
 function connect() {
   const forced = new URLSearchParams(location.search).get('transport');
   const select = at('#transport');
-  for (const name of new Set([...io.transports, ...(forced ? [forced] : [])])) {
-    if (name !== 'flashsocket') select.append(new Option(name, name, false, name === forced));
+  for (const name of new Set([...TRANSPORTS, ...(forced ? [forced] : [])])) {
+    select.append(new Option(name, name, false, name === forced));
   }
   select.onchange = () => { location.search = select.value ? `transport=${select.value}` : ''; };
-  if (forced) io.transports = [forced];
+  // Of a name that it does not know the client says nothing.
+  if (forced && !TRANSPORTS.includes(forced)) {
+    end(`There is no transport ${forced}.`);
+    return;
+  }
 
-  namespace = io.connect('/chat', { resource, 'max reconnection attempts': Infinity, 'reconnection limit': 8000 });
-  const { socket } = namespace; // the connection below, which knows its transport
+  namespace = io('/chat', { path: `/${resource}`, transports: forced ? [forced] : ['polling', 'websocket'] });
+  const manager = namespace.io; // the connection below, which knows its transport
+  const carried = () => `Connected over ${manager.engine.transport.name}`;
+
+  // From polling to a websocket, before or after we are welcome.
+  namespace.on('connect', () => manager.engine.once('upgrade', () => up && drawWire('up', carried())));
 
   namespace.on('welcome', (welcome) => {
     rooms = welcome.rooms;
     people = new Map(Object.entries(welcome.people));
-    drawWire('up', `Connected over ${socket.transport.name}`);
+    drawWire('up', carried());
     notice('');
     drawRooms();
     enter();
@@ -364,47 +377,31 @@ function connect() {
     drawPeople();
   });
 
-  // A server that shuts down sends its polling clients to its successor. Then, too, the client says
-  // "booted", as after a log-out, but it sets out to reconnect right after it said so.
-  namespace.on('disconnect', () => queueMicrotask(() => {
+  // Whatever else ended it, the client comes back by itself.
+  namespace.on('disconnect', (reason) => {
     entered = false;
     if (over) return;
-    if (socket.reconnecting) {
+    if (reason === 'io server disconnect') end('You were logged out.', 'Log in');
+    else {
       drawWire('trying', 'Reconnecting');
       notice('The connection is lost. It comes back by itself; what you write is kept.');
-    } else end('You were logged out.', 'Log in');
-  }));
-  // A refused handshake says why, also while the client reconnects: Pyramid's 403 reaches it.
-  namespace.on('error', (reason) => {
-    if (over) return;
-    if (reason === 'handshake unauthorized') end('You are not logged in any more.', 'Log in');
-    else if (!socket.connected && !socket.reconnecting) {
-      drawWire('trying', 'Connecting');
-      notice('The server does not answer yet.');
-      setTimeout(() => socket.connect(), AGAIN);
     }
   });
-  namespace.on('connect_failed', (reason) => {
+  // `active`: the client tries again. Otherwise the namespace has refused us.
+  namespace.on('connect_error', async () => {
+    const refused = !namespace.active || await loggedOut();
     if (over) return;
-    if (reason === 'unauthorized') end('You are not logged in any more.', 'Log in');
-    else end(`${forced ?? 'Any transport'} does not work here.`, 'Try again');
+    if (refused) end('You are not logged in any more.', 'Log in');
+    else if (at('#notice').hidden) notice('The server does not answer yet.');
   });
-
-  // A websocket ends with its page; to end a poll takes a word.
-  window.onpagehide = () => {
-    const { connected, transport, sessionid } = socket;
-    if (connected && transport.name !== 'websocket') {
-      navigator.sendBeacon(`/${resource}/1/${transport.name}/${sessionid}?disconnect=1`);
-    }
-  };
 }
 
 drawRooms();
 drawWire('trying', 'Connecting');
 matchMedia('(max-width: 760px)').onchange = () => at('#side').hidePopover();
-// Once the page has loaded: a JSONP poll that begins before keeps a browser loading for ever.
-if (window.io) window.onload = connect;
+if (window.io?.Manager) connect();
 else {
   drawWire('down', 'Not connected');
-  notice('The Socket.IO client did not load. Install it next to development.ini: npm install socket.io-client@0.9.17');
+  notice('The Socket.IO client did not load, or is none of 3.x and 4.x. Install it next to development.ini: '
+    + 'npm install socket.io-client@4');
 }

@@ -22,7 +22,8 @@ register = Library()
 def socketio(nonce: str = "") -> SafeString:
     """The scripts that a page needs before ``io.connect()``.
 
-    The client (setting ``SOCKETIO_CLIENT``), and a small script of sockio's that tells it where
+    The client (setting ``SOCKETIO_CLIENT``; where ``SOCKETIO_CLIENT_INTEGRITY`` is set, the browser
+    takes no other script than that one), and a small script of sockio's that tells it where
     this site's endpoint is and adds ``subscribe`` and ``unsubscribe``. ``nonce`` is that of the
     page's Content-Security-Policy.
     """
@@ -30,10 +31,13 @@ def socketio(nonce: str = "") -> SafeString:
     if "//" not in client and not client.startswith("/"):
         client = static(client)
     attribute = format_html(' nonce="{}"', nonce) if nonce else ""
+    integrity = conf.client_integrity()
+    pinned = format_html(' integrity="{}" crossorigin="anonymous"', integrity) if integrity else ""
     return format_html(
-        '<script src="{}"{}></script>\n'
+        '<script src="{}"{}{}></script>\n'
         '<script src="{}" data-resource="{}" data-url="{}"{}></script>',
         client,
+        pinned,
         attribute,
         static("sockio/channels.js"),
         (get_script_prefix() + conf.resource()).strip("/"),

@@ -13,6 +13,7 @@ const wire = document.getElementById('wire');
 const refusal = document.getElementById('refusal');
 const form = document.getElementById('write');
 const input = form.querySelector('input');
+const chosen = new URLSearchParams(location.search).get('transport'); // ?transport=polling
 
 // What was sent and not answered, by key: it is sent again after a reconnection, and stored once.
 const waiting = new Map();
@@ -33,7 +34,7 @@ function show(message) {
   const atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 40;
   const item = element('li', '', message.author === null ? 'house' : message.author === me ? 'mine' : '');
   item.dataset.id = message.id;
-  if (message.author !== null) item.append(element('b', message.author));
+  if (message.author !== null) item.append(element('b', message.author), ' ');
   const time = element('time', new Date(message.time).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' }));
   time.dateTime = message.time;
   item.append(time, element('p', message.text));
@@ -72,16 +73,21 @@ for (const item of list.children) {
 }
 list.scrollTop = list.scrollHeight;
 
-const chat = window.io && io.connect('/chat', { 'max reconnection attempts': Infinity, 'reconnection limit': 8000 });
+// Of sockio's own script, which knows where the endpoint is; the options are those of the client.
+const chat = window.io?.Manager && io('/chat', { transports: chosen ? [chosen] : ['polling', 'websocket'] });
 
 if (chat) {
+  const manager = chat.io; // the connection below, which knows its transport
+  const carried = () => `Connected over ${manager.engine.transport.name}`;
   chat.on('connect', () => {
+    // From polling to a websocket, before or after the answer.
+    manager.engine.once('upgrade', () => wire.dataset.state === 'up' && draw('up', carried()));
     chat.emit('enter', slug, newest(), (answer) => {
       if (answer.error) {
         draw('down', answer.message);
         return;
       }
-      draw('up', `Connected over ${chat.socket.transport.name}`);
+      draw('up', carried());
       drawPeople(answer.people);
       answer.missed.forEach(show);
       waiting.forEach((_, key) => deliver(key));
@@ -89,21 +95,17 @@ if (chat) {
   });
   chat.on('message', show);
   chat.on('people', drawPeople);
-  // Booted, after a log-out: the client does not come back by itself then.
-  chat.on('disconnect', () => queueMicrotask(() => {
-    if (chat.socket.reconnecting) draw('trying', 'Reconnecting');
-    else draw('down', 'You were logged out. Reload to log in.');
-  }));
-  for (const failure of ['connect_failed', 'error']) {
-    chat.on(failure, (reason) => {
-      if (/unauthorized/.test(reason)) draw('down', 'You are not logged in any more. Reload to log in.');
-      else if (!chat.socket.connected && !chat.socket.reconnecting) {
-        draw('trying', 'The server does not answer yet');
-        setTimeout(() => chat.socket.connect(), 2000);
-      }
-    });
-  }
-} else draw('down', 'The Socket.IO client did not load. See the README.');
+  // Whatever else ended it, the client comes back by itself.
+  chat.on('disconnect', (reason) => {
+    if (reason === 'io server disconnect') draw('down', 'You were logged out. Reload to log in.');
+    else draw('trying', 'Reconnecting');
+  });
+  // `active`: the client tries again. Otherwise recv_connect has refused us.
+  chat.on('connect_error', () => {
+    if (!chat.active) draw('down', 'You are not logged in any more. Reload to log in.');
+    else draw('trying', 'The server does not answer yet');
+  });
+} else draw('down', 'The Socket.IO client did not load, or is none of 3.x and 4.x. See the README.');
 
 form.onsubmit = (event) => {
   event.preventDefault();
@@ -117,5 +119,5 @@ form.onsubmit = (event) => {
   waiting.set(key, { text, item });
   input.value = '';
   refusal.textContent = '';
-  if (chat.socket.connected) deliver(key);
+  if (chat.connected) deliver(key);
 };

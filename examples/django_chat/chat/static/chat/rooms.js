@@ -1,8 +1,8 @@
 // The list of rooms grows by itself when somebody opens one.
 'use strict';
 
-if (window.io) {
-  io.connect('/chat').on('room', (name, address) => {
+if (window.io?.Manager) {
+  io('/chat').on('room', (name, address) => {
     const rooms = document.getElementById('rooms');
     if ([...rooms.querySelectorAll('a')].some((link) => link.pathname === address)) return;
     const link = document.createElement('a');
