@@ -96,13 +96,18 @@ def check_origin(settings: Settings, environ: Mapping[str, Any], *, script: bool
             "no-referrer), let the program send Origin or take another transport, or set "
             "origins='*', or to a callable that allows None.",
         )
+    own = own_origins(environ, proxies)[0][:100]
+    # What a page has that was opened from a disk; some others have it, too.
+    file = f" If the page was opened as a file, open it from the server: {own}/." * (
+        source == "null"
+    )
     raise RequestRefused(
         _FORBIDDEN,
         BAD_ORIGIN,
         code="origin-not-allowed",
         detail=f"origin {(source or 'none')[:100]!r} is not allowed; this server sees itself as "
-        f"{own_origins(environ, proxies)[0][:100]!r}. Set origins=[...] to allow it, or let the "
-        f"proxy pass Host and X-Forwarded-Proto.{_not_counted(settings, environ)}",
+        f"{own!r}. Set origins=[...] to allow it, or let the proxy pass Host and "
+        f"X-Forwarded-Proto.{file}{_not_counted(settings, environ)}",
     )
 
 
@@ -242,7 +247,10 @@ def decide(answer: ViewAnswer, environ: dict[str, Any], socket: Socket) -> list[
         if status.startswith("404"):
             code = "view-not-found"
             path = environ["PATH_INFO"]
-            said += f": route all of {path.rpartition('/1')[0] or path.rstrip('/')}/* to your view"
+            said += (
+                f": route all of {path.rpartition('/1')[0] or path.rstrip('/')}/* to your view, "
+            )
+            said += "or name the namespaces: SocketIOMiddleware(app, {'/chat': ChatNamespace})"
         elif status.startswith("3"):
             code = "view-redirected"
             said += ": a redirect (to a login, perhaps) refuses a client"

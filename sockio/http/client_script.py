@@ -122,7 +122,10 @@ class ClientFiles:
         version = version_in(data)
         if version:
             headers.append(("X-Sockio-Client", version))
-            log.info("%s is that of socket.io-client %s (%s)", name, version, path)
+            old = "; pages with it say io.connect('/chat'), not io('/chat')" * version.startswith(
+                "0."
+            )
+            log.info("%s is that of socket.io-client %s (%s)%s", name, version, path, old)
         head = Head.bare("200 OK", [("Content-Type", NAMES[name]), *headers])
         return Answer(head, data), Answer(Head.bare("304 Not Modified", headers))
 

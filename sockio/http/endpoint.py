@@ -372,6 +372,8 @@ class Endpoint:
     ) -> WSGIApplication:
         """Let the client in. ``seen`` is the environ as the view has seen it."""
         environ = request.environ
+        if not self._looked_around:
+            self._look_around(environ)
         self._lighten(seen, socket, quiet=not request.may_block)
         socket.environ = lasting_environ(seen)
         if socket.request is None:
@@ -561,11 +563,13 @@ class Endpoint:
                 detail=f"none of {', '.join(self.transports)} works under this server; name "
                 "xhr-polling in transports, or serve by gevent.pywsgi (sockio serve)",
             )
-        if not self._looked_around:
-            self._looked_around = True
-            missing = self.transports.keys() - offered
-            say_concerns(environ, missing, in_greenlet=in_greenlet())
         return offered
+
+    def _look_around(self, environ: dict[str, Any]) -> None:
+        """Say what the server cannot do, whatever client is the first that it lets in."""
+        self._looked_around = True
+        missing = [name for name, each in self.transports.items() if not each.works_in(environ)]
+        say_concerns(environ, missing, in_greenlet=in_greenlet())
 
     # ---- established sessions
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from ..exceptions import ConnectionRefused, PacketError
@@ -73,10 +74,11 @@ def connect(desk: Reception, endpoint: str, packet: Packet, size: int = 0) -> No
             desk.calls.complain(
                 logging.WARNING,
                 "namespace-unknown",
-                "%s: there is no namespace %r; known: %s [namespace-unknown]",
+                "%s: there is no namespace %r; known: %s. %s [namespace-unknown]",
                 socket,
                 endpoint or "/",
                 described(socket.namespaces) or "none",
+                _instead(socket.namespaces),
             )
             _deny(desk, endpoint, "Invalid namespace")
         return
@@ -184,6 +186,13 @@ def accept(desk: Reception, endpoint: str) -> None:
     """Tell the client that it is in, and what it was sent meanwhile."""
     socket = desk.socket
     socket.release(endpoint, socket.confirmation(endpoint), deliver=True)
+
+
+def _instead(namespaces: Mapping[str, Any]) -> str:
+    """What to do about a page that asks for a namespace that is not there."""
+    for name in namespaces:
+        return f"Let the page ask for one of these, as by io({name or '/'!r}), or add this one"
+    return "Add it where the application is wrapped, or where the view calls socketio_manage"
 
 
 def _deny(desk: Reception, endpoint: str, message: str, data: Any = None) -> None:

@@ -625,7 +625,8 @@ class BaseNamespace(Member):
             raise EventRefused(
                 "invalid_arguments",
                 f"This takes {handler.wanted()} arguments, not {len(args)}.",
-                detail=f"{type(self).__name__}.{method_name}",
+                detail=f"{type(self).__name__}.{method_name}: let it have a parameter for each "
+                "argument that the page sends, or *args",
             )
         return self._decorated(method)(*args)
 

@@ -1,4 +1,4 @@
-"""The pages of docs/generations.md and of the tutorial, run by real clients as they stand there."""
+"""The pages of docs/generations.md, run by real clients as they stand there."""
 
 from __future__ import annotations
 
@@ -80,25 +80,3 @@ def test_a_page_of_each_generation(
     assert "secret" in script
     page.write_text(AROUND + script.replace("secret", "guess"), "utf-8")
     assert what_is_shown(server, page, folder, 1) == [refused]
-
-
-@pytest.mark.parametrize("folder", ["socket.io-client-4.8.4", "socket.io-client"])
-def test_the_page_of_the_tutorial(
-    serve: Callable[..., Served], tmp_path: Path, folder: str
-) -> None:
-    text = (DOCS / "tutorial.md").read_text("utf-8")
-    names: dict[str, Any] = {}
-    exec(re.findall(r"```python\n(# chat.py.*?)```", text, re.DOTALL)[0], names)
-    server = serve(namespaces={"/chat": names["ChatNamespace"]})
-    script = re.findall(r"<script>\n(.*?)</script>", text, re.DOTALL)[0]
-    if folder == "socket.io-client":
-        # As it says there: the one difference.
-        assert "io('/chat')" in script
-        assert "io.connect('/chat')" in text
-        script = script.replace("io('/chat')", "io.connect('/chat')")
-    page = tmp_path / "page.js"
-    page.write_text(AROUND + script.replace("console.log", "show"), "utf-8")
-    other = server.connect("/chat")
-    assert what_is_shown(server, page, folder, 1) == [True]
-    assert other.expect("announcement").args == ["ada is here"]
-    assert other.expect("message").args == ["ada", "hello"]

@@ -7,10 +7,11 @@ import re
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import NamedTuple
 
 import pytest
 
-__all__ = ["DOCS", "load", "programs", "snippets"]
+__all__ = ["DOCS", "Block", "blocks", "load", "programs", "snippets"]
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
@@ -19,6 +20,25 @@ def snippets(page: str, language: str = "python") -> list[str]:
     """The blocks of code of a page, in order."""
     text = (DOCS / page).read_text(encoding="utf-8")
     return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+class Block(NamedTuple):
+    """One block of code. ``name`` is that of the file that it is the whole of, or ""."""
+
+    language: str
+    name: str
+    code: str
+
+
+def blocks(page: str) -> list[Block]:
+    """All blocks of code of a page, in order. Files begin with ``# name.py`` or
+    ``<!-- name.html -->``."""
+    text = (DOCS / page).read_text(encoding="utf-8")
+    found = []
+    for language, code in re.findall(r"^```(\w+)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
+        name = re.match(r"(?:# |<!-- )([\w.-]+\.\w+)(?: -->)?\n", code)
+        found.append(Block(language, name[1] if name else "", code))
+    return found
 
 
 def programs(page: str) -> dict[str, str]:
