@@ -15,6 +15,10 @@ from .handlers import RESERVED, check_event
 __all__ = ["Emitter", "Replies", "check_room"]
 
 
+#: Clients that are asked without a pause.
+PER_TURN = 250
+
+
 def check_room(room: Hashable) -> None:
     """Raise ``UsageError`` for what can be no room."""
     try:
@@ -137,10 +141,13 @@ class Emitter:
             if (namespace := socket.get(self._namespace)) is not None
         ]
         open_names.update((name, None) for _, name in asked)
-        for namespace, name in asked:
+        for number, (namespace, name) in enumerate(asked, 1):
             if not ask(namespace, name) and name in open_names:
                 missing.append(name)
                 settled(name)
+            if number % PER_TURN == 0:
+                # It waits anyway: thousands are not asked in one go.
+                runtime.breathe()
         if open_names and not done.wait(seconds):
             missing += open_names
         # Copies: who answers a moment too late finds the callback still there.

@@ -179,6 +179,26 @@ def test_an_answer_that_comes_too_late_changes_nothing(
     assert sorted(replies.missing) == sorted(each.id for each in clients)
 
 
+def test_others_have_their_turn_while_many_are_asked(
+    home: House, chat: Emitter, clients: list[Client], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sockio.namespaces.emitter.PER_TURN", 1)
+    story: list[object] = []
+
+    def breathe() -> None:
+        story.append([len(each.hears()) for each in clients])
+        if len(story) == 1:
+            # Who leaves meanwhile is not asked, and does not answer.
+            clients[2].stream.hangs_up()
+            home.runtime.settle()
+
+    monkeypatch.setattr(home.runtime, "breathe", breathe)
+    replies = chat.call("where?", timeout=0.01)
+    assert story == [[1, 0, 0], [0, 1, 0], [0, 0, 0]]
+    assert replies.answers == {}
+    assert len(set(replies.missing)) == len(replies.missing) == 3
+
+
 def test_nobody_is_asked(home: House, chat: Emitter) -> None:
     assert chat.call("where?") == ({}, [])
     with pytest.raises(UsageError, match="connect"):
