@@ -155,9 +155,9 @@ class BaseNamespace(Member):
     def query(self) -> dict[str, str]:
         """The fields of the query that the page connected with, the first value of each.
 
-        Those of the connect packet, ``io.connect("/chat?room=7")``, which clients before 3.0 have;
-        and those of the handshake, ``io({query: {room: 7}})``, without what the client adds by
-        itself. Whoever takes a field several times reads :attr:`qs`, or the environ's
+        Those of the connect packet, which clients 1.x and 2.x have, ``io("/chat?room=7")``; and
+        those of the handshake, ``io({query: {room: 7}})``, and in 0.9 ``io.connect("/chat?room=7")``,
+        without what the client adds by itself. Whoever takes a field several times reads :attr:`qs`, or the environ's
         ``QUERY_STRING``.
         """
         handshake = _fields(self.environ.get("QUERY_STRING", ""))
