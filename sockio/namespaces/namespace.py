@@ -156,9 +156,9 @@ class BaseNamespace(Member):
         """The fields of the query that the page connected with, the first value of each.
 
         Those of the connect packet, which clients 1.x and 2.x have, ``io("/chat?room=7")``; and
-        those of the handshake, ``io({query: {room: 7}})``, and in 0.9 ``io.connect("/chat?room=7")``,
-        without what the client adds by itself. Whoever takes a field several times reads :attr:`qs`, or the environ's
-        ``QUERY_STRING``.
+        those of the handshake, ``io({query: {room: 7}})``, which in 0.9 is where the query of
+        ``io.connect("/chat?room=7")`` goes, without what the client adds by itself. Whoever takes a
+        field several times reads :attr:`qs`, or the environ's ``QUERY_STRING``.
         """
         handshake = _fields(self.environ.get("QUERY_STRING", ""))
         given = {name: value for name, value in handshake.items() if name not in _OF_THE_CLIENT}
