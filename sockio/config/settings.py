@@ -109,15 +109,25 @@ def _origins(value: Any) -> Any:
             raise ValueError(f"{word!r} is no origin; write scheme and host: 'https://{word}'")
         if "*" in word:
             raise ValueError(f"{word!r} would match no origin; use a callable for patterns")
-    return tuple(_as_sent(word.rstrip("/").lower()) for word in words)
+    return tuple(word if word == "null" else _as_sent(word) for word in words)
 
 
 def _as_sent(origin: str) -> str:
-    """An origin as browsers send it, whose hosts are ASCII."""
-    if origin.isascii():
-        return origin
-    scheme, _, host = origin.partition("://")
-    return f"{scheme}://{host.encode('idna').decode('ascii')}"
+    """An origin as browsers send it: hosts in ASCII, and no port that goes without saying. Raises
+    ``ValueError`` for what no browser sends."""
+    scheme, _, host = origin.lower().partition("://")
+    host = host.rstrip("/")
+    if scheme == "file" and not host:
+        return "file://"  # of pages inside of an app, in some web views
+    if not host or re.search(r"[/?#@\\\s]", host):
+        raise ValueError(
+            f"{origin!r} would match no origin: scheme, host and maybe a port, and no path, "
+            "such as 'https://www.example.com'"
+        )
+    usual = {"http": ":80", "https": ":443"}.get(scheme)
+    if usual is not None:
+        host = host.removesuffix(usual)
+    return f"{scheme}://{host if host.isascii() else host.encode('idna').decode('ascii')}"
 
 
 def _hosts(value: Any) -> Hosts | None:

@@ -18,6 +18,7 @@ from sockio.config.origins import (
     preflight_headers,
     source_of,
 )
+from sockio.exceptions import SettingsError
 
 
 def request(
@@ -381,3 +382,33 @@ def test_a_page_before_whose_host_stands_another_is_that_other_ones() -> None:
 def test_origins_may_be_written_as_people_do() -> None:
     origins = Settings.make({"origins": ["http://Bücher.example:8080"]}).origins
     assert is_allowed(origins, request(origin="http://xn--bcher-kva.example:8080"))
+
+
+def test_pages_inside_of_an_app_may_be_let_in_by_what_their_web_view_sends() -> None:
+    for written in ("file://", "FILE:///"):
+        origins = Settings.make({"origins": [written]}).origins
+        assert is_allowed(origins, request(origin="file://"))
+        assert not is_allowed(origins, request(origin="http://elsewhere.example"))
+
+
+def test_a_port_that_goes_without_saying_may_be_said() -> None:
+    origins = Settings.make({"origins": ["https://a.example:443", "http://b.example:80"]}).origins
+    assert is_allowed(origins, request(origin="https://a.example"))
+    assert is_allowed(origins, request(origin="http://b.example"))
+    assert not is_allowed(origins, request(origin="http://a.example"))
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "https://a.example/chat",
+        "https://a.example?x=1",
+        "https://a.example#top",
+        "https://me@a.example",
+        "https://",
+        "https://a example",
+    ],
+)
+def test_what_no_browser_sends_is_refused_when_it_is_set(written: str) -> None:
+    with pytest.raises(SettingsError, match="would match no origin"):
+        Settings.make({"origins": [written]})
