@@ -94,6 +94,12 @@ def _imported(value: Any) -> Any:
     return value
 
 
+def _classes(value: Any) -> tuple[Any, ...]:
+    """Classes, or the dotted names of some."""
+    given = _words(value) if isinstance(value, str) else tuple(value)
+    return tuple(_imported(each) for each in given)
+
+
 def _origins(value: Any) -> Any:
     if callable(value):
         return value
@@ -275,6 +281,9 @@ class Settings:
     resource: str = _option("socket.io", _resource, "URL path prefix of the endpoint")
     transports: tuple[str, ...] | None = _option(
         None, _transports, "names of the transports offered, in order; None is all of them"
+    )
+    own_transports: tuple[Any, ...] = _option(
+        (), _classes, "transports of the application's own for clients of 0.9: their classes"
     )
     heartbeat_interval: float = _option(
         25.0, _seconds, "seconds between heartbeats on streaming transports"

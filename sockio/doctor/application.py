@@ -12,7 +12,7 @@ from ..http.client_script import version_of
 from ..http.middleware import SocketIOMiddleware
 from ..protocol.handshake import Handshake
 from ..testing import Client, ClientError, LiveServer, Refused
-from ..transports import TRANSPORTS
+from ..transports import offered
 from .findings import Finding, Level
 from .namespaces import examine_namespace, loaded_namespaces
 from .patching import examine_patching
@@ -104,7 +104,7 @@ def examine_middleware(middleware: SocketIOMiddleware) -> Iterator[Finding]:
 
 def examine_settings(settings: Settings) -> Iterator[Finding]:
     """Settings that cannot do what was meant. What contradicts itself was refused before."""
-    names = settings.transports or tuple(n for n, each in TRANSPORTS.items() if each.by_default)
+    names = tuple(offered(settings))
     yield Finding("transports", "ok", f"offers {', '.join(names)}")
     served = [CLIENTS[name] for name in settings.generations]
     yield Finding("generations", "ok", f"serves socket.io-client {', '.join(served)}")
