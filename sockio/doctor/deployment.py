@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import re
 import statistics
-import time
 from base64 import b64encode
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from http.client import HTTPException
-from typing import Any
 from urllib.parse import urlsplit
 
 import gevent
 
 from ..exceptions import PacketError, UsageError
-from ..protocol.handshake import Handshake, decode_handshake
-from ..testing import Browser, Client, ClientError, Refused, Reply
+from ..protocol.handshake import decode_handshake
+from ..testing import Browser, Reply
+from .conversation import Conversation, timed, upgrade_removed
 from .findings import Finding
+from .later import LATER, LaterClients
 
 __all__ = ["examine_url"]
-
-#: A namespace that nobody has: the server's refusal of it is an answer that it always gives.
-ECHO = "/sockio-doctor"
 
 #: A website that cannot exist.
 STRANGER = "https://sockio-doctor.invalid"
@@ -37,21 +33,6 @@ REFUSED = "7:::2"
 #: Refusals that a login changes.
 _NEEDS_LOGIN = {"view-refused", "view-redirected", "not-managed", "authorize-refused"}
 
-#: Refusals of clients that are not to be served, or not by polling.
-_NOT_MEANT = {"other-engine", "transport-not-offered"}
-
-#: Seconds, besides the latency, after which an answer does not count as coming at once.
-AT_ONCE = 2.0
-
-_NGINX = (
-    'nginx, in http: map $http_upgrade $connection_upgrade { default upgrade; "" ""; } and in the '
-    "location: proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; "
-    "proxy_set_header Connection $connection_upgrade; proxy_set_header Host $http_host; "
-    "proxy_set_header X-Forwarded-Host $http_host; proxy_set_header X-Forwarded-Proto $scheme; "
-    "proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for; "
-    "proxy_buffering off; proxy_read_timeout 90s; proxy_send_timeout 90s;"
-)
-
 
 def examine_url(
     url: str,
@@ -65,7 +46,7 @@ def examine_url(
     with every request; ``timeout`` is how long to wait for what should come at once. With ``idle``
     a websocket and a poll are kept for so many seconds, to see whether something cuts them.
 
-    Makes some ten sessions and thirty connections, and connects to a namespace ``/sockio-doctor``
+    Makes some forty sessions and ninety connections, and connects to a namespace ``/sockio-doctor``
     that does not exist, which its log will mention. Blocks.
     """
     parts = urlsplit(url if "//" in url else f"http://{url}")
@@ -89,6 +70,11 @@ class _Patient:
         self.timeout = timeout
         self.idle = idle
         self.latency = 0.0
+        #: Whether clients of 0.9 are served.
+        self.old = True
+        #: Where they are not, those by whom the server is looked at.
+        self.newest = LATER[0]
+        self.later = LaterClients(self.browser, resource, timeout)
         self._browsers: list[Browser] = []
 
     def browser(self, **headers: str) -> Browser:
@@ -125,22 +111,28 @@ class _Patient:
             self.headers = {**self.headers, "Origin": ""}
             handshake, finding = self._handshake()
         yield finding
-        yield from self._upgrade()
+        upgrade = list(self._upgrade()) if self.old else []
+        yield from upgrade
         yield from self._foreign_origin()
         if handshake is None:
             return
-        yield self._later_clients()
-        process = list(self._same_process())
+        yield self.later.who_is_served(old=self.old)
+        process = [*(self._same_process() if self.old else ()), *self.later.same_process()]
         yield from process
         if any(each.level == "problem" for each in process):
             return  # whatever else fails fails by that
-        for transport, check in (
-            ("websocket", self._websocket),
-            ("xhr-polling", self._polling),
-            ("htmlfile", self._streaming),
-        ):
-            if transport in handshake.transports:
-                yield from check()
+        conversation = Conversation(self.browser, self.latency, self.idle)
+        if "websocket" in handshake:
+            yield from conversation.websocket()
+        if "xhr-polling" in handshake:
+            yield from conversation.polling(transport="xhr-polling")
+        if "htmlfile" in handshake:
+            yield from conversation.streaming()
+        yield from self.later.converse(
+            # What stays with one generation stays with all, and waiting takes its time.
+            Conversation(self.browser, self.latency, 0 if self.old else self.idle),
+            upgrades=not upgrade,
+        )
 
     # ---- reaching it
 
@@ -149,7 +141,7 @@ class _Patient:
         path = f"/{self.resource}/"
         try:
             reply = browser.get(path)
-            times = [_timed(lambda: browser.get(path)) for _ in range(5)]
+            times = [timed(lambda: browser.get(path)) for _ in range(5)]
         except (OSError, HTTPException) as error:
             return [
                 Finding(
@@ -185,9 +177,20 @@ class _Patient:
 
     # ---- getting in
 
-    def _handshake(self) -> tuple[Handshake | None, Finding]:
-        reply = self.browser().get(f"/{self.resource}/1/")
+    @property
+    def first(self) -> str:
+        """The first request of a client."""
+        return f"/{self.resource}/1/" if self.old else self.later.path(self.newest)
+
+    def _handshake(self) -> tuple[tuple[str, ...] | None, Finding]:
+        """The transports that a session of 0.9 is offered; None where there is none."""
+        reply = self.browser().get(self.first)
         code = reply.headers.get("X-Sockio-Refusal", "")
+        if self.old and code == "protocol-version":
+            return self._handshake_of_later_clients()
+        if reply.status == 200 and not self.old:
+            told = f"a handshake succeeds, of clients {self.newest.clients}"
+            return (), Finding("handshake", "ok", f"{told}; those of 0.7 to 0.9 are not served")
         if reply.status == 200:
             try:
                 handshake = decode_handshake(reply.text)
@@ -199,7 +202,8 @@ class _Patient:
                     "let the proxy pass everything under that path unchanged",
                 )
             offered = ", ".join(handshake.transports)
-            return handshake, Finding("handshake", "ok", f"a handshake succeeds: {offered}")
+            told = f"a handshake succeeds: {offered}"
+            return handshake.transports, Finding("handshake", "ok", told)
         if code in ("origin-not-allowed", "host-not-allowed"):
             return None, Finding(
                 "origin-lost",
@@ -210,13 +214,6 @@ class _Patient:
                 "X-Forwarded-Proto $scheme;) and let the server believe it "
                 f"(trusted_proxies=['127.0.0.1'], or where the proxy is; hosts, where that is set, "
                 f"with this name), or set origins=['{self.url}']",
-            )
-        if code == "protocol-version":
-            return None, Finding(
-                "handshake-refused",
-                "warning",
-                "the server answers, and serves no clients of 0.9, by which the rest is looked at",
-                "nothing, if that is meant; or let generations have '0.9' while it is looked at",
             )
         needs_login = code in _NEEDS_LOGIN
         return None, Finding(
@@ -230,31 +227,15 @@ class _Patient:
             else "see docs/refusals.md",
         )
 
-    def _later_clients(self) -> Finding:
-        """Whether clients since 1.0 get a session as well, who ask at another address."""
-        served = []
-        for revision, clients, goodbye in ((4, "3.x and 4.x", "1"), (3, "1.x and 2.x", "1:1")):
-            browser = self.browser()
-            path = f"/{self.resource}/?EIO={revision}&transport=polling"
-            reply = browser.get(path)
-            told = re.search(r'"sid":"([\w.~-]+)"', reply.text)
-            if reply.status == 200 and told:
-                browser.request("POST", f"{path}&sid={told[1]}", goodbye)
-                served.append(clients)
-            elif reply.headers.get("X-Sockio-Refusal") not in _NOT_MEANT:
-                return Finding(
-                    "later-clients-refused",
-                    "warning",
-                    f"clients 0.7 to 0.9 get a session, those of {clients} do not: GET "
-                    f"/{self.resource}/ is answered {reply.status}",
-                    f"let /{self.resource}/ itself reach the server, with its query, and not only "
-                    "what is below it",
-                )
-        also = f"; clients {', '.join(served)} are served too" if served else ""
-        return Finding("later-clients", "ok", f"clients 0.7 to 0.9 are served{also}")
+    def _handshake_of_later_clients(self) -> tuple[tuple[str, ...] | None, Finding]:
+        self.old = False
+        for self.newest in LATER:
+            if self.browser().get(self.first).headers.get("X-Sockio-Refusal") != "other-engine":
+                break
+        return self._handshake()
 
     def _foreign_origin(self) -> Iterator[Finding]:
-        reply = self.browser(Origin=STRANGER).get(f"/{self.resource}/1/")
+        reply = self.browser(Origin=STRANGER).get(self.first)
         if reply.status == 200:
             yield Finding(
                 "foreign-origin",
@@ -313,13 +294,7 @@ class _Patient:
                 "no-websocket", "warning", "websocket is not offered", "name it in transports"
             )
         else:
-            yield Finding(
-                "upgrade-removed",
-                "problem",
-                f"a request for a websocket is answered {reply.status} instead of 101"
-                f"{f' [{code}]' if code else ''}: something in front removes the upgrade",
-                f"let the headers Upgrade and Connection pass. {_NGINX}",
-            )
+            yield upgrade_removed(reply.status, code)
 
     def _ask_to_upgrade(self) -> Reply | None:
         headers = {
@@ -336,116 +311,9 @@ class _Patient:
         finally:
             browser.close()
 
-    def _websocket(self) -> Iterator[Finding]:
-        try:
-            client, seconds = self._talk("websocket")
-        except Refused:
-            return  # said before: the upgrade did not come through
-        except (ClientError, OSError, EOFError) as error:
-            yield Finding(
-                "websocket-cut",
-                "problem",
-                f"the upgrade to websocket succeeds, and nothing comes through: {_first(error)}",
-                "let the proxy treat the connection as a tunnel from then on",
-            )
-            return
-        told = f"a websocket opens and answers in {1000 * seconds:.0f} ms"
-        yield Finding("websocket", "ok", told)
-        yield from self._stay(client, "a websocket")
-
-    def _polling(self) -> Iterator[Finding]:
-        fix = (
-            "switch buffering off for this path (nginx: proxy_buffering off), and let requests "
-            "wait (proxy_read_timeout 60s)"
-        )
-        try:
-            client, seconds = self._talk("xhr-polling")
-        except (ClientError, OSError, EOFError) as error:
-            yield Finding(
-                "polling-held-back", "problem", f"a poll is not answered: {_first(error)}", fix
-            )
-            return
-        if seconds > AT_ONCE + 4 * self.latency:
-            yield Finding(
-                "polling-held-back", "problem", f"a poll is answered {seconds:.1f} s late", fix
-            )
-            return
-        yield Finding("polling", "ok", f"a poll is answered in {1000 * seconds:.0f} ms")
-        yield from self._stay(client, "a poll")
-
-    def _streaming(self) -> Iterator[Finding]:
-        try:
-            _, seconds = self._talk("htmlfile")
-        except Refused as refused:
-            fix = "let the proxy speak HTTP/1.1 to the server (nginx: proxy_http_version 1.1)"
-            told = f"streams are refused: {_first(refused)}"
-            yield Finding("streaming-held-back", "warning", told, fix)
-            return
-        except (ClientError, OSError, EOFError):
-            seconds = float("inf")
-        if seconds > AT_ONCE + 4 * self.latency:
-            yield Finding(
-                "streaming-held-back",
-                "warning",
-                "an answer that never ends does not arrive while it is written: something collects "
-                "it. Clients that stream (htmlfile: Internet Explorer) hear nothing",
-                "switch buffering off for this path (nginx: proxy_buffering off), or leave "
-                "htmlfile out of transports",
-            )
-        else:
-            yield Finding("streaming", "ok", "a streamed answer arrives as it is written")
-
-    def _talk(self, transport: str) -> tuple[Client | None, float]:
-        """A client with that transport open, and in how many seconds the server answers over it;
-        no client where the global namespace is not for everybody: that is an answer as well."""
-        started = time.monotonic()
-        try:
-            client = self.browser().connect(transport=transport)
-            return client, _timed(lambda: _asked(client))
-        except Refused as refused:
-            if refused.status is not None:
-                raise
-            return None, time.monotonic() - started
-
-    def _stay(self, client: Client | None, what: str) -> Iterator[Finding]:
-        if client is None or not self.idle:
-            return
-        started = time.monotonic()
-        try:
-            client.expect_end(timeout=self.idle)
-        except TimeoutError:
-            yield Finding("idle", "ok", f"{what} was kept for {self.idle:g} s")
-            return
-        yield Finding(
-            "idle-cut",
-            "problem",
-            f"{what} on which nothing happens is cut after {time.monotonic() - started:.0f} s",
-            "raise the timeouts of what is in front above heartbeat_interval and polling_duration "
-            "(nginx: proxy_read_timeout, HAProxy: timeout tunnel)",
-        )
-
 
 def _text_at(browser: Browser, path: str) -> str:
     try:
         return browser.get(path).text
     except (OSError, HTTPException):
         return ""
-
-
-def _asked(client: Client) -> None:
-    try:
-        client.of(ECHO)
-    except Refused as refused:
-        if refused.status is not None:
-            raise
-
-
-def _timed(fn: Callable[[], Any]) -> float:
-    started = time.monotonic()
-    fn()
-    return time.monotonic() - started
-
-
-def _first(error: BaseException) -> str:
-    """The first line of an error's message."""
-    return (str(error) or type(error).__name__).splitlines()[0][:200]

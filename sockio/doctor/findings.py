@@ -74,6 +74,8 @@ CODES: Mapping[str, str] = {
     "no-tls": "the connection is not encrypted",
     "origin-lost": "pages of the site itself are refused",
     "foreign-origin": "pages of any other site are let in",
+    "upgrade": "clients go over from polling to a websocket",
+    "upgrade-failed": "... or do not, where a websocket opens by itself",
     "upgrade-removed": "something in front removes the upgrade to websocket",
     "websocket-cut": "the upgrade succeeds and the connection does not survive it",
     "polling": "polls are answered at once",

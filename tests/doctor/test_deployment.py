@@ -14,11 +14,12 @@ import gevent
 import pytest
 from gevent.pywsgi import WSGIServer
 
-from sockio import BaseNamespace, UsageError
+from sockio import BaseNamespace, SocketIOMiddleware, UsageError
 from sockio.doctor import Finding, examine_url
 from sockio.testing import LiveServer
 
 from ..support.proxy import cable_to
+from ..support.servers import not_ours
 
 HOP_BY_HOP = {"connection", "upgrade", "transfer-encoding", "keep-alive", "content-length", "date"}
 
@@ -109,6 +110,7 @@ def test_a_good_deployment_is_well(site: LiveServer) -> None:
         "later-clients",
         "sessions-found",
         "websocket",
+        "upgrade",
         "polling",
         "streaming",
         "idle",
@@ -222,6 +224,110 @@ def test_who_is_served(
     found = look_at(site.url, timeout=5)
     assert levels(found, "later-clients") == ["ok"]
     assert said in found["later-clients"].text
+
+
+def said_of(url: str, clients: str, **options: Any) -> dict[str, Finding]:
+    """What is said of the clients of one generation."""
+    options.setdefault("timeout", 5)
+    found = examine_url(url, **options)
+    return {each.code: each for each in found if each.text.startswith(f"clients {clients}: ")}
+
+
+LATER = pytest.mark.parametrize(
+    ("generation", "clients"), [("eio3", "1.x and 2.x"), ("eio4", "3.x and 4.x")]
+)
+
+
+@pytest.mark.parametrize("clients", ["1.x and 2.x", "3.x and 4.x"])
+def test_each_generation_is_tried_over_each_transport(site: LiveServer, clients: str) -> None:
+    found = said_of(site.url, clients)
+    assert found.keys() - {"sessions-found"} == {"polling", "websocket", "upgrade"}
+    assert {each.level for each in found.values()} == {"ok"}
+
+
+@LATER
+def test_a_server_for_later_clients_alone(
+    sockio_serve: Callable[..., LiveServer], generation: str, clients: str
+) -> None:
+    site = sockio_serve(namespaces={"": BaseNamespace}, generations=generation)
+    found = look_at(site.url, timeout=5, idle=0.05)
+    assert {each.level for each in found.values()} == {"ok"}, found
+    assert f"of clients {clients}; those of 0.7 to 0.9 are not" in found["handshake"].text
+    assert found["later-clients"].text == f"clients {clients} are served"
+    kept = {"sessions-found", "polling", "websocket", "upgrade", "idle"}
+    assert said_of(site.url, clients, idle=0.05).keys() == kept
+
+
+@LATER
+def test_it_is_told_what_keeps_later_clients_from_websockets(
+    sockio_serve: Callable[..., LiveServer],
+    proxy: Callable[..., Proxy],
+    generation: str,
+    clients: str,
+) -> None:
+    site = sockio_serve(namespaces={"": BaseNamespace}, generations=generation)
+    found = said_of(proxy(site.port, patience=5).url, clients)
+    assert found["upgrade-removed"].level == "problem"
+    assert "instead of 101 [no-upgrade]" in found["upgrade-removed"].text
+    assert "proxy_set_header Upgrade" in found["upgrade-removed"].fix
+    assert levels(found, "polling", "sessions-found") == ["ok", "ok"]
+    assert not {"websocket", "upgrade"} & found.keys()
+
+
+@LATER
+def test_several_processes_that_do_not_share_a_sid(
+    sockio_serve: Callable[..., LiveServer],
+    proxy: Callable[..., Proxy],
+    generation: str,
+    clients: str,
+) -> None:
+    namespaces = {"": BaseNamespace}
+    one, other = (sockio_serve(namespaces=namespaces, generations=generation) for _ in range(2))
+    found = said_of(proxy(one.port, other.port).url, clients)
+    assert list(found) == ["session-lost"]
+    assert "url_param(sid)" in found["session-lost"].fix
+    assert "sid_prefix" in found["session-lost"].fix
+
+
+@LATER
+def test_a_session_that_cannot_go_over(
+    sockio_serve: Callable[..., LiveServer], generation: str, clients: str
+) -> None:
+    """As where a balancer leads websockets of a session elsewhere."""
+    inside = SocketIOMiddleware(not_ours, {"": BaseNamespace}, generations=generation)
+
+    def front(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
+        query = environ.get("QUERY_STRING", "")
+        if "transport=websocket" in query and "sid=" in query:
+            start_response("400 Bad Request", [("Content-Type", "text/plain")])
+            return [b"elsewhere"]
+        return inside(environ, start_response)
+
+    found = said_of(sockio_serve(front).url, clients)
+    assert levels(found, "polling", "websocket", "upgrade-failed") == ["ok", "ok", "problem"]
+    assert "by the sid" in found["upgrade-failed"].fix
+
+
+def test_later_clients_of_which_none_may_poll(sockio_serve: Callable[..., LiveServer]) -> None:
+    site = sockio_serve(
+        namespaces={"": BaseNamespace}, transports="websocket", generations="0.9 eio4"
+    )
+    found = look_at(site.url, timeout=5)
+    assert "clients 3.x and 4.x are served too" in found["later-clients"].text
+    assert said_of(site.url, "3.x and 4.x").keys() == {"websocket"}
+
+
+def test_foreign_pages_of_later_clients(sockio_serve: Callable[..., LiveServer]) -> None:
+    site = sockio_serve(namespaces={"": BaseNamespace}, generations="eio4", origins="*")
+    assert look_at(site.url)["foreign-origin"].level == "warning"
+
+
+def test_a_proxy_that_hides_the_name_from_later_clients(
+    sockio_serve: Callable[..., LiveServer], proxy: Callable[..., Proxy]
+) -> None:
+    site = sockio_serve(namespaces={"": BaseNamespace}, generations="eio4")
+    found = look_at(proxy(site.port, keep_host=False).url, timeout=5)
+    assert levels(found, "origin-lost", "handshake", "polling") == ["problem", "ok", "ok"]
 
 
 def test_a_proxy_that_knows_the_paths_of_0_9_alone(
