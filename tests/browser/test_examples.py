@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from ..examples.programs import EXAMPLES, command_of, running
+from ..examples.test_bare_wsgi import site as bare_site
 from ..examples.test_django_chat import start as start_django
 from ..examples.test_pyramid_chat import start as start_pyramid
 from ..support.processes import need_distribution, need_module
@@ -238,3 +239,37 @@ def test_a_page_that_is_not_allowed_says_so(
     stranger = browser.open(f"{refused}/{query}", visitor="stranger")
     stranger.wait_for('#way[data-state=shut] #wire:text-is("refused")')
     witness.wait_for(f"#events li[data-kind=log]:has-text(\"origin '{refused}' is not allowed\")")
+
+
+# ---- Without a framework
+
+
+def test_the_bare_chat(browser: Browser) -> None:
+    with bare_site("wsgi_chat", "chat:application", **CLIENT) as site:
+        ada, bob = (browser.open(site.url, visitor=name) for name in ("ada", "bob"))
+        for tab, name in ((ada, "ada"), (bob, "ada")):
+            tab.wait_for('#state:text-is("connected")')
+            tab.do("fill", "#name", name)
+            tab.do("press", "#name", "Enter")
+            if tab is ada:
+                tab.wait_for('#here:text-is("here: ada")')
+        bob.wait_for('#trouble:text-is("ada is here already. Take another name.")')
+        bob.do("fill", "#name", "bob")
+        bob.do("press", "#name", "Enter")
+        ada.wait_for('#here:text-is("here: ada, bob")')
+        ada.do("fill", "#text", "<b>hello</b> 🎈")
+        ada.do("press", "#text", "Enter")
+        for tab in (ada, bob):
+            tab.wait_for('#said div:text-is("ada: <b>hello</b> 🎈")')
+        bob.leave()
+        ada.wait_for('#here:text-is("here: ada")')
+        no_problems(ada, bob)
+
+
+def test_the_graph_lives(browser: Browser) -> None:
+    with bare_site("live_graph", "graph:application", SECONDS="0.05", **CLIENT) as site:
+        tab = browser.open(site.url)
+        tab.wait_for('#state:text-is("connected")')
+        tab.wait_for('#line[points*=" "]')
+        tab.wait_for('#now:not(:text-is("–"))')
+        no_problems(tab)
