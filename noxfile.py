@@ -86,7 +86,7 @@ def tests(session: nox.Session) -> None:
 @nox.session
 def e2e(session: nox.Session) -> None:
     """Drive real pages in a headless Chromium; `-- -k chat` and the like go to pytest."""
-    install_sockio(session, "demo", "reload", requirements=group("browser"))
+    install_sockio(session, *EXTRAS, requirements=group("browser"))
     install_js_client(session)
     pytest(session, "tests/browser", *session.posargs, SOCKIO_BROWSER="1")
 
