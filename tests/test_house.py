@@ -123,9 +123,11 @@ def test_the_javascript_clients_are_pinned_and_the_package_private() -> None:
     dependencies = package["dependencies"]
     assert dependencies.pop("socket.io-client") == "0.9.17"
     for name, wanted in dependencies.items():
-        version = name.removeprefix("socket.io-client-")
+        # The version of a client is part of its name; what they need besides is there once.
+        version = name.removeprefix("socket.io-client-") if "client" in name else wanted
         assert re.fullmatch(r"\d+\.\d+\.\d+", version)
-        assert wanted == f"npm:socket.io-client@{version}"
+        if version != wanted:
+            assert wanted == f"npm:socket.io-client@{version}"
 
 
 @pytest.mark.parametrize("session", ["demo", "tests e2e"])
