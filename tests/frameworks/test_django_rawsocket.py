@@ -25,7 +25,7 @@ from ..support.raw_websocket import (
     upgrade_request,
 )
 from ..support.servers import Served
-from ..support.transcript import PATIENCE
+from ..support.transcript import PATIENCE, eventually
 
 pytest.importorskip("django")
 
@@ -262,6 +262,36 @@ def test_closing_is_over_in_time_and_keeps_nothing(
         assert closed
         assert kept <= CHUNK
         assert parts is None
+
+
+@pytest.mark.parametrize("closes", [True, False], ids=["closing", "receiving"])
+def test_little_is_taken_apart_in_one_go(
+    house: House, background: Callable[..., None], monkeypatch: pytest.MonkeyPatch, closes: bool
+) -> None:
+    """Thousands of the smallest frames, also those that came with the request, and those that come
+    when the view is done."""
+    sizes: list[int] = []
+    take = WebSocket._take
+
+    def noting(self: WebSocket, data: bytes) -> None:
+        sizes.append(len(data))
+        take(self, data)
+
+    monkeypatch.setattr(WebSocket, "_take", noting)
+    flood = frame(BINARY) * 3000
+
+    def view(websocket: WebSocket) -> object:
+        return closes or [websocket.receive() for _ in range(3000)]
+
+    house.view = view
+    with Connection(house.server.port) as client:
+        origin = {"Origin": f"http://127.0.0.1:{house.server.port}"}
+        client.send(upgrade_request("/", house.server.port, origin) + flood)
+        assert client.answer().code == 101
+        background(for_ever, client, flood)
+        assert house.outcome()
+        eventually(lambda: len(sizes) > 1, "what came is taken apart")
+    assert max(sizes) <= rawsocket.CHUNK < CHUNK
 
 
 def test_a_view_that_waits_is_closed_with_its_application(house: House) -> None:

@@ -206,7 +206,7 @@ def test_who_breaks_the_protocol_is_told_so(
     echo = open_one(site, "/echo")
     echo.send(data)
     assert echo.closing() == code
-    site.program.tells(rf"(closed \({code}\): its client sent .*\[{line}\])")
+    site.program.tells(rf"(of 127\.0\.0\.1 is closed \({code}\): its client sent .*\[{line}\])")
 
 
 def test_a_view_that_fails_closes_with_1011(site: Site, open_one: Open) -> None:
