@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from ..exceptions import UsageError
 from ..protocol.dialect import BaseCodec
 from ..sessions.outbox import Outgoing
-from ..sessions.recovery import Recovery, is_recoverable
+from ..sessions.recovery import Recovery
 from ..sessions.registry import Members
 from . import Emission
 
@@ -17,11 +18,9 @@ __all__ = ["LocalBackplane"]
 class LocalBackplane:
     """Delivers to the sockets of this process, in O(members): one encoding for each generation."""
 
-    def __init__(
-        self, members: Members, recovery: Callable[[], tuple[Recovery | None, BaseCodec | None]]
-    ) -> None:
+    def __init__(self, members: Members, recovery: Callable[[], Recovery | None]) -> None:
         """``members`` gives whom an emission is for: ``SessionRegistry.members``. ``recovery`` what
-        keeps events for who comes back, and the codec of those."""
+        keeps events for who comes back, where the settings want that."""
         self._members = members
         self._recovery = recovery
 
@@ -32,16 +31,18 @@ class LocalBackplane:
         mistake: UsageError | None = None
         last: BaseCodec | None = None
         packet: Outgoing | None = None
-        recovery, codec_of_those = self._recovery()
-        if (
-            recovery is not None
-            and codec_of_those is not None
-            and is_recoverable(emission.packet, emission.volatile)
-        ):
+        sent: Mapping[str, Any] | None = None
+        recovery = self._recovery()
+        if recovery is not None and recovery.wants(emission.packet):
             # Also where none of them is here: it is for who is away.
-            encoded[codec_of_those] = recovery.prepare(
-                codec_of_those, emission.packet, namespace, emission.rooms, emission.skip
+            sent, kept = recovery.record(
+                emission.packet,
+                namespace,
+                emission.rooms,
+                emission.skip,
+                volatile=emission.volatile,
             )
+            encoded.update(kept)
         for socket in self._members(namespace, emission.rooms, emission.skip):
             codec = socket.codec
             if codec is not last:
@@ -50,9 +51,10 @@ class LocalBackplane:
                     packet = encoded[codec]
                 except KeyError:
                     try:
-                        packet = Outgoing(
-                            codec.encode(emission.packet), namespace, volatile=emission.volatile
+                        text = codec.encode(
+                            emission.packet if sent is None or not codec.has_offsets else sent
                         )
+                        packet = Outgoing(text, namespace, volatile=emission.volatile)
                     except UsageError as error:
                         # Said when those have it who can: what one generation has no form for is no
                         # reason to keep it from the others.

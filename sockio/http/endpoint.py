@@ -32,6 +32,7 @@ from ..sessions.complaints import at_length, printable
 from ..sessions.engine_socket import EngineSocket
 from ..sessions.reasons import Reason
 from ..sessions.registry import SessionRegistry
+from ..sessions.returning_socket import TOKEN
 from ..sessions.socket import Socket
 from ..transports import JSONPPolling, Transport
 from ..transports.answers import Answer, Head, Header
@@ -279,7 +280,7 @@ class Endpoint:
         refused = self._gates(request)
         if refused is not None:
             return refused
-        socket = self._new_socket(route, environ)
+        socket = self._new_socket(route, request)
         try:
             socket.namespaces = self.namespaces
             return self._admit(route, request, socket, environ, [])
@@ -295,7 +296,7 @@ class Endpoint:
         at_once = not (inside.gives_way or (inside.stands_in and not inside.knows(environ)))
         if at_once and (answer := self._gates(request)) is not None:
             return answer
-        socket = self._new_socket(route, environ)
+        socket = self._new_socket(route, request)
         outer = environ.get(CLAIM)
         claim = Claim(inside, environ, outer=outer, here=True, socket=socket)
         try:
@@ -354,13 +355,41 @@ class Endpoint:
             ask_authorize(self.settings.authorize, webob.Request(environ))
         return None
 
-    def _new_socket(self, route: Route, environ: dict[str, Any]) -> Socket:
-        socket = self.registry.create(
-            client_of(environ, self.settings.trusted_proxies), self.engine.generation_of(route)
-        )
+    def _new_socket(self, route: Route, request: Request) -> Socket:
+        environ = request.environ
+        address = client_of(environ, self.settings.trusted_proxies)
+        generation = self.engine.generation_of(route)
+        token = None
+        if generation is None and self.registry.recovery is not None:
+            token = self._token_in(request, address)
+        socket = self.registry.create(address, generation, token)
         # The ancestor's name for it, and ours.
         environ["socketio"] = environ["sockio"] = socket
         return socket
+
+    def _token_in(self, request: Request, address: str) -> str | None:
+        """By what a client of 0.9 wants to be known again, if it does."""
+        token = request.field("recovery")
+        least, most = TOKEN
+        if token is None or least <= len(token) <= most:
+            return token
+        if not request.may_block:
+            # It is logged, and a log handler may block.
+            raise WouldBlock
+        self.registry.complaints.say(
+            log,
+            logging.WARNING,
+            "recovery-token",
+            address,
+            "a handshake from %s has recovery=... with %d characters, which does not count: let "
+            "the page make %d to %d of them at random, as docs/howto/recovery shows. Until then "
+            "its client begins anew whenever the connection was lost. [recovery-token]",
+            address or "?",
+            len(token),
+            least,
+            most,
+        )
+        return None
 
     def _admit(
         self,

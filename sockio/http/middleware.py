@@ -82,7 +82,7 @@ class SocketIOMiddleware:
             codec,
             rooms,
             LocalBackplane(
-                lambda *whom: self.registry.members(*whom), lambda: self.registry.recovering
+                lambda *whom: self.registry.members(*whom), lambda: self.registry.recovery
             ),
             lambda socket: Dispatcher(socket, self.runtime, rooms),
             engines,

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from ..backplane import Emission
 from ..exceptions import UsageError
 from ..sessions.acks import Waiting
+from ..sessions.recovery import Recovery, Stay
 from ..sessions.registry import SessionRegistry
 from ..sessions.socket import Socket
 from .handlers import RESERVED, check_event
@@ -178,17 +179,33 @@ class Emitter:
         for socket in self.sockets():
             for room in rooms:
                 self._registry.rooms.join(socket, self._namespace, room)
+        for recovery, stay in self._absent():
+            for room in rooms:
+                recovery.join(stay, room)
 
     def _leave(self, rooms: tuple[Hashable, ...]) -> None:
         for socket in self.sockets():
             for room in rooms:
                 self._registry.rooms.leave(socket, self._namespace, room)
+        for _, stay in self._absent():
+            for room in rooms:
+                stay.marks.pop(room, None)
 
     def _disconnect(self, silent: bool) -> None:
         for socket in self.sockets():
             namespace = socket.get(self._namespace)
             if namespace is not None:
                 namespace.disconnect(silent)
+        for recovery, stay in self._absent():
+            recovery.forget(stay, self._namespace)
+
+    def _absent(self) -> list[tuple[Recovery, Stay]]:
+        """The members that have lost their connection and may be back (setting ``recovery``)."""
+        recovery = self._registry.recovery
+        if recovery is None:
+            return []
+        absent = recovery.absent(self._namespace, self._rooms, self._skip)
+        return [(recovery, stay) for stay in absent]
 
     def _do(self, fn: Callable[..., None], *args: Any) -> None:
         runtime = self._registry.runtime

@@ -95,13 +95,13 @@ def connect(desk: Reception, endpoint: str, packet: Packet, size: int = 0) -> No
             desk.calls = Beside(desk.calls, socket)
         with desk.calls.around(namespace):
             namespace.match = match
-            stay = socket.stay_in(endpoint)
-            namespace.recovered = stay is not None and stay.recovered
+            # Nothing may block from here on: what is sent meanwhile would be for nobody.
+            stay = socket.arrive(endpoint)
             socket.active_ns[endpoint] = namespace
             desk.rooms.enter(socket, endpoint)
-            if stay is not None:
-                for room in stay.rooms:
-                    desk.rooms.join(socket, endpoint, room)
+            if stay is not None and stay.recovered:
+                namespace.recovered = True
+                desk.rooms.rejoin(socket, endpoint, stay.marks)
             accepted = namespace._open(packet)
         why = "recv_connect said no"
     except ConnectionRefused as refused:

@@ -129,6 +129,12 @@ class BaseCodec(ABC):
     #: What the side that starts heartbeats sends, or the other answers.
     heartbeat: str
 
+    @property
+    def has_offsets(self) -> bool:
+        """Whether its clients take an offset off each event, and say the last when they come
+        back."""
+        return False
+
     @abstractmethod
     def with_json(self, json_loads: JsonLoads | None, json_dumps: JsonDumps | None) -> BaseCodec:
         """Another of the same generation, with other JSON functions where they are given."""

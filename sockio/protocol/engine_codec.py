@@ -143,6 +143,10 @@ class EngineCodec(BaseCodec):
         self.decode = decode
         self.receipt_asked = _no_receipt
 
+    @property
+    def has_offsets(self) -> bool:
+        return self.generation.recovers
+
     def copy(self, packet: Mapping[str, Any]) -> tuple[Packet, int]:
         # The values go through the wire's form of an ack, which has no name to object to.
         values = packet.get("args", (packet.get("data"),))

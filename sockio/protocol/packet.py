@@ -45,6 +45,7 @@ __all__ = [
     "Opened",
     "Packet",
     "PacketType",
+    "asks_nothing",
     "decode",
     "encode",
     "opened",
@@ -310,6 +311,12 @@ def opened(text: str | bytes) -> Opened:
         number, _, data = data.partition("+")
         packet["ackId"] = _read_number(packet, number)
     return packet, read, data
+
+
+def asks_nothing(text: str) -> bool:
+    """Whether a packet is an event or a message whose sender waits for no ack. Told from its wire
+    text."""
+    return text[:1] in ("3", "4", "5") and text[1:3] == "::"
 
 
 def receipt_asked(text: str) -> Packet | None:

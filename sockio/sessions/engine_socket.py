@@ -27,7 +27,8 @@ from .crowd import Place
 from .interfaces import Carrier
 from .outbox import Batch, Outgoing
 from .reasons import Reason
-from .recovery import BY_ACCIDENT, Recovery, Stay, is_recoverable
+from .recoverable import Recoverable
+from .recovery import Recovery, Stay
 from .socket import Socket
 from .states import Alarm, State
 from .wheel import GRANULARITY
@@ -51,7 +52,7 @@ _AWAY = Place.AWAY
 _AT_ONCE = frozenset("1346")
 
 
-class EngineSocket(Socket):
+class EngineSocket(Recoverable):
     """One client of Engine.IO 3 or 4."""
 
     forgiving = False
@@ -65,8 +66,6 @@ class EngineSocket(Socket):
         "_join_by",
         "_left_by_client",
         "_names",
-        "_recovery",
-        "_stays",
         "_told_all",
         "_without_carrier_since",
         "base64",
@@ -104,11 +103,8 @@ class EngineSocket(Socket):
         self._left_by_client = False
         # Its namespaces were told of the end, each by a packet of Socket.IO.
         self._told_all = False
-        # What lets the client come back; None without it, and for who cannot.
-        self._recovery: Recovery | None = server.recovery if self.generation.recovers else None
-        self._stays: dict[str, Stay]
-        if self._recovery is not None:
-            self._stays = {}
+        # None without it, and for who cannot come back.
+        self._recovers_by(server.recovery if self.generation.recovers else None)
         self._without_carrier_since = runtime.now()
 
     # ---- opening
@@ -144,31 +140,31 @@ class EngineSocket(Socket):
     # ---- names
 
     def introduce(self, endpoint: str, packet: Packet) -> None:
+        recovery = self._recovery
+        if recovery is None:
+            self._call(endpoint, secrets.token_urlsafe(NAME_BYTES))
+            return
+        data = packet.get("data")
+        stay = recovery.claim(endpoint, data if isinstance(data, dict) else {}, self)
+        if stay is None:
+            stay = self._begin_anew(recovery, endpoint)
+        else:
+            self._call(endpoint, stay.name)
+        self._enter(recovery, endpoint, stay)
+
+    def _begin_anew(self, recovery: Recovery, endpoint: str) -> Stay:
+        name = secrets.token_urlsafe(NAME_BYTES)
+        self._call(endpoint, name)
+        return recovery.begin(name)
+
+    def _call(self, endpoint: str, name: str) -> None:
         if self._names is None:
             self._names = {}
-        stay = None
-        if self._recovery is not None:
-            data = packet.get("data")
-            stay = self._recovery.take_up(endpoint, data if isinstance(data, dict) else {})
-        if stay is None:
-            name = secrets.token_urlsafe(NAME_BYTES)
-            stay = None if self._recovery is None else self._recovery.begin(name)
-        else:
-            name = stay.name
-            stay.bring(self.session)
-        if stay is not None and self._recovery is not None:
-            self._stays[endpoint] = stay
-            self._recovery.is_here(stay, endpoint, self)
         self._names[endpoint] = name
         self.server.register_name(endpoint, name, self)
 
-    def stay_in(self, endpoint: str) -> Stay | None:
-        return self._stays.get(endpoint) if self._recovery is not None else None
-
     def forget_name(self, endpoint: str) -> None:
-        if self._recovery is not None and (stay := self._stays.pop(endpoint, None)) is not None:
-            self._recovery.has_left(stay, endpoint, self)
-            stay.take_back(self.session)
+        super().forget_name(endpoint)
         name = self._names.pop(endpoint, None) if self._names is not None else None
         if name is not None:
             self.server.unregister_name(endpoint, name, self)
@@ -204,17 +200,25 @@ class EngineSocket(Socket):
     ) -> int:
         if deliver:
             self._join_by = None
-            stay = self.stay_in(endpoint)
-            if stay is not None:
-                before, stay.missed = stay.missed, []
-                stay.brought = {}
-        return super().release(endpoint, answer, deliver=deliver, before=before)
+            before = self._missed(endpoint)
+        forgotten = super().release(endpoint, answer, deliver=deliver, before=before)
+        if before:
+            self._outbox.excuse()
+        return forgotten
 
     def send_packet(self, packet: Mapping[str, Any], *, volatile: bool = False) -> bool:
-        if self._recovery is not None and is_recoverable(packet, volatile):
+        recovery = self._recovery
+        if recovery is not None and recovery.wants(packet):
             endpoint = packet.get("endpoint", "")
             name = self.name_in(endpoint)
-            return self.deliver(self._recovery.prepare(self.codec, packet, endpoint, (name,)))
+            if name:
+                sent, encoded = recovery.record(packet, endpoint, (name,), volatile=volatile)
+                outgoing = encoded.get(self.codec)
+                if outgoing is None:
+                    # Volatile, or with JSON functions of its own, or what cannot be written.
+                    text = self.codec.encode(packet if sent is None else sent)
+                    outgoing = Outgoing(text, endpoint, volatile=volatile)
+                return self.deliver(outgoing)
         return Socket.send_packet(self, packet, volatile=volatile)  # super() costs as much
 
     # ---- receiving
@@ -453,18 +457,9 @@ class EngineSocket(Socket):
     def close(self, reason: str, *, say: bool = True, flush: bool | None = None) -> None:
         # What is not whole will never be, and may be ten megabytes.
         self._header, self._attachments, self._due, self._due_by = "", None, 0, None
-        if self._recovery is not None and self.state is _CONNECTED and reason in BY_ACCIDENT:
-            self._keep_for_later(self._recovery)
         super().close(reason, say=say, flush=flush)
         if self.upgrading is not None and self.state is not _CONNECTED:
             self.upgrading.give_up()
-
-    def _keep_for_later(self, recovery: Recovery) -> None:
-        for endpoint, stay in self._stays.items():
-            # Who is still at the gate has nothing yet, and who is thrown out is not to come back.
-            if not self.holding(endpoint) and self.active_ns[endpoint].connected:
-                rooms = self.server.rooms.rooms_of(self, endpoint)
-                recovery.keep(stay, endpoint, rooms, self.session, self.address)
 
     @property
     def last_word(self) -> str:

@@ -288,11 +288,7 @@ class Lifetime(Outlet):
         self._arm(Alarm.LINGER, self._linger())
         # A client that said goodbye, or went away for good, asks no more: nothing to wait for.
         flush = say if flush is None else flush
-        comes_back = reason in (Reason.SERVER, Reason.REFUSED)
-        if reason == Reason.SHUTDOWN and self._outbox:
-            # Between two polls: the next one is to find what waits.
-            comes_back = True
-        if flush and (carrier is not None or comes_back):
+        if flush and (carrier is not None or self._asks_again(reason)):
             if reason == Reason.SERVER and (self.deciding or self.dispatcher.owes_an_ack()):
                 # Most likely by a recv_connect: what it has sent is delivered, when it has
                 # returned, and a client only hears what comes behind a confirmation. Or by a
@@ -308,6 +304,13 @@ class Lifetime(Outlet):
             self._delivered = True
         self.dispatcher.close(reason, self._told)
         self._on_change(self)
+
+    def _asks_again(self, reason: str) -> bool:
+        """Whether a client between two polls is to find what waits for it, though the session is
+        over."""
+        return reason in (Reason.SERVER, Reason.REFUSED) or (
+            reason == Reason.SHUTDOWN and bool(self._outbox)
+        )
 
     def _linger(self) -> float:
         """Seconds that the last packets may take."""

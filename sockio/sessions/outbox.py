@@ -98,6 +98,7 @@ class Outbox:
     """A bounded queue of :class:`Outgoing` in order, with at most one batch in flight."""
 
     __slots__ = (
+        "_excused",
         "_extra",
         "_flight",
         "_large",
@@ -113,10 +114,11 @@ class Outbox:
         # A list: an empty deque would be the largest part of an idle client.
         self.waiting: list[Outgoing] = []
         self._size = 0
-        # Bytes of the packets in it that are larger than the limit, and of the one that was let in
-        # behind others.
+        # Bytes of the packets in it that do not count: of those that are larger than the limit, of
+        # the one that was let in behind others, and of the first, so many, which are excused.
         self._large = 0
         self._extra: Outgoing | None = None
+        self._excused = 0
         self._flight: Batch | None = None
         self._max_packets = max_packets
         self._max_bytes = max_bytes
@@ -181,7 +183,8 @@ class Outbox:
         return True
 
     def _has_room_for(self, size: int) -> bool:
-        held, count = self._size - self._large, len(self.waiting)
+        held = self._size - self._large
+        count = len(self.waiting) - self._excused
         flight = self._flight
         if flight is not None:
             if flight.written or flight.size > self._max_bytes:
@@ -198,6 +201,12 @@ class Outbox:
         self._size += size
         if size > self._max_bytes:
             self._large += size
+
+    def excuse(self) -> None:
+        """Let nothing that waits now count against what comes behind it."""
+        self._excused = len(self.waiting)
+        self._large = self._large_in(self.waiting)
+        self._extra = None
 
     def take(self, max_bytes: int) -> list[Outgoing]:
         """Remove and return the next packets for good: at least one if there is any, and no more
@@ -216,13 +225,16 @@ class Outbox:
         self._size -= taken
         if self._large:
             self._large -= self._large_in(packets)
+            self._excused = max(0, self._excused - count)
             if self._extra in packets:
                 self._extra = None
         return packets
 
     def _large_in(self, packets: list[Outgoing]) -> int:
         limit, extra = self._max_bytes, self._extra
-        return sum([each.size for each in packets if each.size > limit or each is extra])
+        excused = sum([each.size for each in packets[: self._excused]])
+        others = packets[self._excused :]
+        return excused + sum([each.size for each in others if each.size > limit or each is extra])
 
     def take_batch(self, max_bytes: int) -> Batch:
         """Like :meth:`take`, but the packets stay accounted for until the batch is settled."""
@@ -239,6 +251,9 @@ class Outbox:
         if self._flight is batch:
             self._flight = None
             self.waiting[:0] = batch.packets
+            if self._excused:
+                # They were before those.
+                self._excused += len(batch.packets)
             self._large += self._large_in(batch.packets)
 
     def settle(self) -> None:
@@ -263,7 +278,7 @@ class Outbox:
         dropped = len(self.waiting)
         self.waiting.clear()
         batch, self._flight = self._flight, None
-        self._size = self._large = 0
+        self._size = self._large = self._excused = 0
         self._extra = None
         if batch is not None:
             _abandon(batch)

@@ -1,14 +1,21 @@
 """Connection state recovery: a client that lost its connection finds again what it had missed.
 
-A namespace's client is told a private id (``pid``) when it connects, and each event that it is sent
-ends with an *offset*, by which the client says what it has received. When its connection breaks,
-its name, its rooms and its session's data are kept for a while, and so are the events that were
-sent meanwhile to anybody. When it comes back with its pid, it gets what was for it, in order and
-once; a client that had received nothing yet says no offset, and gets all since it had connected.
+Each client's time in a namespace is a :class:`Stay`. When its connection breaks, its name, its
+rooms and its session's data are kept for a while, and so are the events that are sent meanwhile to
+anybody. When it comes back it gets what was for it, in order and once. It is known by its *pid*:
 
-Not kept are events that ask for an ack, and volatile ones. What is kept is bounded in bytes and in
-age; who comes back for what is gone begins anew, and so does who has missed more than may wait for
-one client. A pid can be taken up once.
+* Clients since 4.6 are told a private id when they connect, and each event that they are sent ends
+  with an *offset*, by which they say what they have received. One that had received nothing yet
+  says no offset, and gets all since it had connected.
+* Those of 0.9 make a token, and say it with each handshake. They count no events: what waited for
+  them when the connection was lost is kept with the stay, and what comes later follows it.
+
+Not kept are events that ask for an ack, and volatile ones. (Clients take the last text of any event
+that asks for none for an offset. So volatile ones have that of the last that was kept.)
+
+What is kept is bounded in bytes and in age; who comes back for what is gone begins anew. A stay
+goes on once: until its gate has said yes it stays here, for a connection may be lost again
+meanwhile.
 
 Facts: Socket.IO protocol, revision 5; socket.io-adapter 2.5.9, ``lib/in-memory-adapter.ts``.
 """
@@ -16,23 +23,28 @@ Facts: Socket.IO protocol, revision 5; socket.io-adapter 2.5.9, ``lib/in-memory-
 from __future__ import annotations
 
 import secrets
+import sys
 from collections import OrderedDict, deque
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Container, Hashable, Mapping, Sequence
+from itertools import islice
+from math import inf
 from typing import Any, NamedTuple, Protocol
 
+from ..exceptions import UsageError
 from ..protocol.dialect import BaseCodec
 from ..runtime.interfaces import Cancellable, Runtime
-from .crowd import network_of
 from .outbox import Outgoing
 from .reasons import Reason
+from .rooms import Rooms
 
-__all__ = ["BY_ACCIDENT", "Recovery", "Stay", "is_recoverable"]
+__all__ = ["BY_ACCIDENT", "Recorded", "Recovery", "Stay"]
 
-#: Clients that are away and whose state is kept; one more takes the place of the oldest: of the
-#: oldest of its own address, where that has more than a part of all.
-MAX_KEPT, PART = 10_000, 10
-#: Bytes that an event takes beside its text.
-OVERHEAD = 500
+#: Clients that are away and whose state is kept; one more takes the place of the oldest.
+MAX_KEPT = 10_000
+#: Bytes that an event or a client takes beside its text, and a room beside its name.
+OVERHEAD, ROOM = 500, 100
+#: Which part of the bytes that are kept for all the state of one client may be.
+SHARE = 4
 
 #: The ends after which a client is expected to come back.
 BY_ACCIDENT = frozenset(
@@ -40,16 +52,13 @@ BY_ACCIDENT = frozenset(
         Reason.TRANSPORT_CLOSE,
         Reason.TRANSPORT_ERROR,
         Reason.PING_TIMEOUT,
+        Reason.HEARTBEAT_TIMEOUT,
+        Reason.CLOSE_TIMEOUT,
         Reason.FORCED_CLOSE,
         Reason.OVERFLOW,
         Reason.EVICTED,
     }
 )
-
-
-def is_recoverable(packet: Mapping[str, Any], volatile: bool) -> bool:
-    """Whether a packet is one that is kept."""
-    return not volatile and packet["type"] in ("event", "message", "json") and "id" not in packet
 
 
 class Session(Protocol):
@@ -62,51 +71,56 @@ class Stay:
     """One client's stay in one namespace, as recovery knows it."""
 
     __slots__ = (
-        "address",
-        "brought",
+        "has_offsets",
+        "lost_at",
+        "marks",
         "missed",
-        "name",
+        "names",
         "number",
         "pid",
+        "queued",
         "recovered",
-        "rooms",
         "session",
+        "since",
+        "size",
         "until",
     )
 
-    def __init__(self, name: str, pid: str, number: int) -> None:
-        #: What it is called towards others; the same again when it has come back.
-        self.name = name
+    def __init__(self, name: str, pid: str, number: int, *, has_offsets: bool) -> None:
+        #: What it is called towards others: one name, but for a client of 0.9 that is coming back,
+        #: which is called anew and may still be meant by the old one.
+        self.names: tuple[str, ...] = (name,)
         self.pid = pid
-        #: The number of the last event that was sent to anybody when it connected.
+        self.has_offsets = has_offsets
+        #: The number of the last event that was not for it, whatever its rooms: with offsets, when
+        #: it connected; without, when its connection was lost.
         self.number = number
-        #: Whether it has come back, and what it has missed then.
+        #: Whether it has come back; the last event that it has; and what it has missed.
         self.recovered = False
+        self.since = number
         self.missed: list[Outgoing] = []
-        #: What it has brought of its session's data, until it is let in.
-        self.brought: dict[str, Any] = {}
-        # While it is away: where it was, what it had, and until when that is kept.
-        self.address = ""
-        self.rooms: frozenset[Hashable] = frozenset()
+        # While it is away: since when; its rooms, each with the last event before it was joined;
+        # what waited for it; its session's data; until when that is kept, and how many bytes it
+        # counts for.
+        self.lost_at = 0.0
+        self.marks: dict[Hashable, int] = {}
+        self.queued: list[Outgoing] = []
         self.session: dict[str, Any] = {}
         self.until = 0.0
+        self.size = 0
 
-    def bring(self, session: dict[str, Any]) -> None:
-        """Let a new session have the data of the one before, but for what it has of its own: that
-        is newer."""
-        self.brought = {key: self.session[key] for key in self.session if key not in session}
-        session.update(self.brought)
-
-    def take_back(self, session: dict[str, Any]) -> None:
-        """The client was not let in: its other namespaces are not to see what it has brought."""
-        for key, value in self.brought.items():
-            if session.get(key) is value:
-                del session[key]
-        self.brought = {}
+    @property
+    def name(self) -> str:
+        return self.names[-1]
 
 
-#: A pid, and the namespace that it is for: a client may say anything for either.
-_Key = tuple[str, str]
+class Recorded(NamedTuple):
+    """An event as it is to be sent."""
+
+    #: The packet with an offset, for codecs that have offsets; None where nobody needs one.
+    sent: Mapping[str, Any] | None
+    #: It by codec, as far as it had to be encoded to be kept.
+    encoded: dict[BaseCodec, Outgoing]
 
 
 class _Entry(NamedTuple):
@@ -114,178 +128,385 @@ class _Entry(NamedTuple):
     namespace: str
     rooms: tuple[Hashable, ...] | None
     skip: frozenset[Hashable]
-    packet: Outgoing
+    # With an offset, and without: each only where somebody may come back for it.
+    modern: Outgoing | None
+    old: Outgoing | None
     size: int
 
 
+_Key = tuple[bool, str, str]
+
+_EVENTS = frozenset(("event", "message", "json"))
+
+
+def _key(stay: Stay, namespace: str) -> _Key:
+    return stay.has_offsets, stay.pid, namespace
+
+
 class Recovery:
-    """What is kept for the clients of one middleware: for ``seconds``, and of events no more than
-    ``max_bytes``. ``max_missed`` is how many packets, and bytes, one client may get at once."""
+    """What is kept for the clients of one middleware: for ``seconds``, and no more than
+    ``max_bytes`` of events and of clients that are away.
+
+    Events are kept for ``grace`` seconds longer: what is older than that when the loss of a client
+    with offsets is noticed it has received, for it has answered since. So it may say an offset from
+    long ago, when all that was said since was for others. ``most`` are the packets and bytes that
+    one client may have missed: who has missed more begins anew. ``modern`` and ``old`` are the
+    codecs with offsets (None where no such client is served) and without.
+    """
 
     def __init__(
-        self, runtime: Runtime, seconds: float, max_bytes: int, max_missed: tuple[int, int]
+        self,
+        runtime: Runtime,
+        seconds: float,
+        max_bytes: int,
+        *,
+        grace: float,
+        rooms: Rooms[Any],
+        most: tuple[int, int],
+        modern: BaseCodec | None,
+        old: BaseCodec,
     ) -> None:
         self._runtime = runtime
-        self._max_missed = max_missed
         self._seconds = seconds
         self._max_bytes = max_bytes
+        self._grace = grace
+        self._rooms = rooms
+        self._most_packets, self._most_bytes = most
+        self._modern = modern
+        self._old = old
         # So that an offset of another process, or of one before, is none of ours.
         self._boot = secrets.token_urlsafe(4)
         # Events in order; the number of the last, from which those of the others follow.
         self._log: deque[_Entry] = deque()
         self._number = 0
+        # When the last event was sent that is not kept any more.
+        self._dropped_at = -inf
+        #: Bytes kept.
         self.size = 0
         self._away: OrderedDict[_Key, Stay] = OrderedDict()
-        # The same by address.
-        self._of: dict[str, OrderedDict[_Key, None]] = {}
-        # The sessions of those who are here: they may be back before their loss is noticed.
+        # How many of those have offsets, and have none.
+        self._away_with = self._away_without = 0
+        # The sessions of those who are here: they may be back before their loss is noticed. With
+        # offsets for each namespace, without by the token alone.
         self._here: dict[_Key, Session] = {}
+        self._holders: dict[str, Session] = {}
         self._timer: Cancellable | None = None
+        self._timer_at = 0.0
+        self._closed = False
 
     def __len__(self) -> int:
-        """Clients that are away."""
+        """Clients that are away, and those that are back and still at the gate."""
         return len(self._away)
 
     # ---- events
 
-    def prepare(
+    def wants(self, packet: Mapping[str, Any]) -> bool:
+        """Whether a packet has to be given to :meth:`record`: somebody may come back."""
+        return bool(
+            (self._here or self._away)
+            and packet["type"] in _EVENTS
+            and "id" not in packet
+            and not self._closed
+        )
+
+    def record(
         self,
-        codec: BaseCodec,
         packet: Mapping[str, Any],
         namespace: str,
         rooms: tuple[Hashable, ...] | None,
         skip: frozenset[Hashable] = frozenset(),
-    ) -> Outgoing:
-        """An event with its offset, which is kept. Raises ``UsageError`` when it cannot be written.
+        *,
+        volatile: bool = False,
+    ) -> Recorded:
+        """Keep an event, one that is wanted, unless it is ``volatile``. Never raises: what cannot
+        be written is not kept.
 
-        The offset is one more argument, as the client takes it off again; others see it.
+        The offset is one more argument, the last.
         """
-        number = self._number + 1
-        offset = f"{self._boot}.{number:x}"
-        if packet["type"] == "event":
-            sent = {**packet, "args": [*packet.get("args", ()), offset]}
-        else:
-            sent = {"type": "event", "name": "message", "args": [packet["data"], offset]}
-            sent["endpoint"] = namespace
-        outgoing = Outgoing(codec.encode(sent), namespace)
-        self._number = number
-        size = outgoing.size + OVERHEAD
-        until = self._runtime.now() + self._seconds
-        self._log.append(_Entry(until, namespace, rooms, skip, outgoing, size))
+        encoded: dict[BaseCodec, Outgoing] = {}
+        sent: dict[str, Any] | None = None
+        modern = old = None
+        number = self._number if volatile else self._number + 1
+        if self._modern is not None and (self._here or self._away_with):
+            offset = f"{self._boot}.{number:x}"
+            if packet["type"] == "event":
+                sent = {**packet, "args": [*packet.get("args", ()), offset]}
+            else:
+                sent = {"type": "event", "name": "message", "args": [packet["data"], offset]}
+                sent["endpoint"] = namespace
+        if volatile:
+            return Recorded(sent, encoded)
+        if self._modern is not None and sent is not None:
+            modern = _encode(self._modern, sent, namespace, encoded)
+        if self._away_without:
+            old = _encode(self._old, packet, namespace, encoded)
+        if modern is None and old is None:
+            return Recorded(None, encoded)
+        self._number = self._rooms.mark = number
+        size = OVERHEAD + sum([each.size for each in encoded.values()])
+        until = self._runtime.now() + self._seconds + self._grace
+        self._log.append(_Entry(until, namespace, rooms, skip, modern, old, size))
         self.size += size
-        while self.size > self._max_bytes:
-            self.size -= self._log.popleft().size
+        self._fit()
         self._look_again()
-        return outgoing
+        return Recorded(sent, encoded)
 
-    def _since(self, offset: Any, stay: Stay) -> int | None:
-        """The number of the last event that a client has; None where what came then is gone."""
-        number = stay.number
-        if offset is not None:
-            boot, _, digits = str(offset).rpartition(".")
-            try:
-                number = int(digits, 16) if boot == self._boot and len(digits) <= 16 else -1
-            except ValueError:
-                number = -1
-        oldest = self._number - len(self._log)
-        return number if oldest <= number <= self._number else None
+    def _has_all_since(self, number: int) -> bool:
+        return self._number - len(self._log) <= number <= self._number
 
-    # ---- clients
+    def _missed_by(self, stay: Stay, namespace: str) -> list[Outgoing] | None:
+        """What was for a client since it was here; None where some of that is gone, and where it is
+        too much."""
+        if not self._has_all_since(stay.since):
+            return None
+        missed = list(stay.queued)
+        # From the end, whatever lies before; and the same in order.
+        count = self._number - stay.since
+        latest = list(islice(reversed(self._log), count))
+        for number, entry in enumerate(reversed(latest), stay.since + 1):
+            if entry.namespace == namespace and _is_for(entry, number, stay):
+                packet = entry.modern if stay.has_offsets else entry.old
+                if packet is not None:
+                    missed.append(packet)
+        if len(missed) > self._most_packets:
+            return None
+        return missed if sum([each.size for each in missed]) <= self._most_bytes else None
+
+    # ---- clients that are here
+
+    def begin(self, name: str, token: str | None = None) -> Stay:
+        """A client connects anew: one of 0.9 with its ``token``, or one that counts events."""
+        pid = secrets.token_urlsafe(15) if token is None else token
+        return Stay(name, pid, self._number, has_offsets=token is None)
 
     def is_here(self, stay: Stay, namespace: str, session: Session) -> None:
         """A client is in a namespace, by that session."""
-        self._here[stay.pid, namespace] = session
+        if stay.has_offsets:
+            self._here[_key(stay, namespace)] = session
 
     def has_left(self, stay: Stay, namespace: str, session: Session) -> None:
         """It is not by that one any more."""
-        key = stay.pid, namespace
+        key = _key(stay, namespace)
         if self._here.get(key) is session:
             del self._here[key]
+            self._rest()
 
-    def begin(self, name: str) -> Stay:
-        """A client connects anew."""
-        return Stay(name, secrets.token_urlsafe(15), self._number)
+    def take_over(self, token: str, session: Session) -> None:
+        """A session of that token has opened: it is the only one."""
+        before = self._holders.get(token)
+        self._holders[token] = session
+        if before is not None and before is not session:
+            # With a goodbye, should its page be there: both would take turns for ever.
+            before.close(Reason.TRANSPORT_CLOSE, say=True)
+
+    def is_taken_over(self, token: str, session: Session) -> bool:
+        """Whether another session has come with the token of that one."""
+        return self._holders.get(token, session) is not session
+
+    def give_up(self, token: str, session: Session) -> None:
+        """That session is over."""
+        if self._holders.get(token) is session:
+            del self._holders[token]
+
+    # ---- clients that are away
 
     def keep(
         self,
         stay: Stay,
         namespace: str,
-        rooms: Iterable[Hashable],
+        marks: dict[Hashable, int],
         session: dict[str, Any],
-        address: str,
+        queued: Sequence[Outgoing] = (),
     ) -> None:
-        """A client is away, and expected to come back."""
-        stay.address = network_of(address)
-        stay.rooms = frozenset(rooms)
-        stay.session = session
-        stay.until = self._runtime.now() + self._seconds
+        """A client is away, and expected to come back: keep its rooms, its session's data and what
+        waited for it."""
+        if self._closed:
+            return
+        size = OVERHEAD + sum([ROOM + sys.getsizeof(room) for room in marks])
+        size += sum([OVERHEAD + packet.size for packet in queued])
+        if size * SHARE > self._max_bytes:
+            return
+        stay.marks, stay.session, stay.queued, stay.size = marks, session, list(queued), size
         stay.missed = []
-        self._away[stay.pid, namespace] = stay
-        own = self._of.setdefault(stay.address, OrderedDict())
-        own[stay.pid, namespace] = None
-        if len(self._away) > MAX_KEPT:
-            self._drop(next(iter(own if len(own) > MAX_KEPT // PART else self._away)))
+        if not stay.has_offsets:
+            stay.number = self._number
+        stay.lost_at = self._runtime.now()
+        stay.until = stay.lost_at + self._seconds
+        key = _key(stay, namespace)
+        before = self._away.pop(key, None)
+        if before is not None:
+            self._count(before, -1)
+        self._away[key] = stay
+        self._count(stay, 1)
+        while len(self._away) > MAX_KEPT:
+            self._drop(next(iter(self._away)))
+        self._fit()
         self._look_again()
 
-    def _drop(self, key: _Key) -> None:
-        """Its state is not kept any more."""
-        address = self._away.pop(key).address
-        own = self._of[address]
-        del own[key]
-        if not own:
-            del self._of[address]
+    def add(self, stay: Stay, namespace: str, packet: Outgoing) -> None:
+        """One more waited for a client that is away now: its loss was noticed by that."""
+        if self._away.get(_key(stay, namespace)) is stay:
+            size = OVERHEAD + packet.size
+            stay.queued.append(packet)
+            stay.size += size
+            self.size += size
+            self._fit()
 
-    def take_up(self, namespace: str, told: Mapping[str, Any]) -> Stay | None:
+    def absent(
+        self, namespace: str, rooms: tuple[Hashable, ...] | None, skip: frozenset[Hashable]
+    ) -> list[Stay]:
+        """Who would be meant by that and is away. Costs as much as are away in all."""
+        self._forget()
+        return [
+            stay
+            for (_, _, where), stay in self._away.items()
+            if where == namespace and _is_meant(stay, rooms, skip, sys.maxsize)
+        ]
+
+    def join(self, stay: Stay, room: Hashable) -> None:
+        """Put a client that is away into a room."""
+        stay.marks.setdefault(room, self._number)
+
+    def forget(self, stay: Stay, namespace: str) -> None:
+        """A client that is away is not to find anything again."""
+        if self._away.get(_key(stay, namespace)) is stay:
+            self._drop(_key(stay, namespace))
+
+    def refuse(self, stay: Stay, namespace: str, session: Session) -> None:
+        """The same of one that has come back by that session, unless it has come by another since:
+        it is not let in, or not wanted any more."""
+        by = self._here.get(_key(stay, namespace))
+        if (by if stay.has_offsets else self._holders.get(stay.pid)) is session:
+            self.forget(stay, namespace)
+
+    # ---- clients that come back
+
+    def claim(self, namespace: str, told: Mapping[str, Any], session: Session) -> Stay | None:
         """The stay that a client goes on with, by what it says when it connects; None for one that
-        says nothing of the kind, and where what it would have to get is gone, or too much."""
+        says nothing of the kind, and where what it would have to get is gone."""
         pid = told.get("pid")
         if not isinstance(pid, str):
             return None
-        self._forget()
-        key = pid, namespace
+        key = (True, pid, namespace)
         before = self._here.get(key)
-        if before is not None:
+        if before is not None and before is not session:
             # It knows sooner than we do that its connection is gone.
             before.close(Reason.TRANSPORT_CLOSE, say=False)
+        offset = told.get("offset")
+        return self._claim(key, None if offset is None else self._number_of(offset))
+
+    def claim_by_token(self, namespace: str, token: str) -> Stay | None:
+        """The same for a client of 0.9."""
+        return self._claim((False, token, namespace), None)
+
+    def _claim(self, key: _Key, since: int | None) -> Stay | None:
+        self._forget()
         stay = self._away.get(key)
         if stay is None:
             return None
-        self._drop(key)
-        since = self._since(told.get("offset"), stay)
-        if since is None:
+        if since is not None and not 0 <= since <= self._number:
+            # Nothing that it could have been told.
+            self._drop(key)
             return None
-        begin = len(self._log) - (self._number - since)
-        missed = [
-            entry.packet
-            for number, entry in enumerate(self._log)
-            if number >= begin and entry.namespace == namespace and _is_for(entry, stay)
-        ]
-        packets, size = self._max_missed
-        if len(missed) > packets or sum([each.size for each in missed]) > size:
-            # They would fill its outbox, and the next one would throw it out, again and again.
+        # What came before it had connected was never for it, whatever it says.
+        stay.since = stay.number if since is None else max(since, stay.number)
+        if stay.has_offsets and self._dropped_at <= stay.lost_at - self._grace:
+            stay.since = max(stay.since, self._number - len(self._log))
+        if not self._has_all_since(stay.since):
+            self._drop(key)
             return None
         stay.recovered = True
-        stay.missed = missed
         return stay
 
-    # ---- time
+    def _number_of(self, offset: Any) -> int:
+        """The number of an event that a client says it has; -1 for what is none of ours."""
+        boot, _, digits = offset.rpartition(".") if isinstance(offset, str) else ("", "", "")
+        if boot != self._boot or not 0 < len(digits) <= 16 or not digits.isalnum():
+            return -1
+        try:
+            return int(digits, 16)
+        except ValueError:
+            return -1
+
+    def arrive(self, stay: Stay, namespace: str, name: str) -> bool:
+        """A client is a member from now on, called ``name``: find what it has missed until now.
+        False where some of that is gone."""
+        if not stay.recovered:
+            stay.number = self._number
+            return True
+        missed = self._missed_by(stay, namespace)
+        if missed is None:
+            self.forget(stay, namespace)
+            return False
+        stay.missed = missed
+        if stay.name != name:
+            stay.names += (name,)
+        return True
+
+    def settle(self, stay: Stay, namespace: str) -> list[Outgoing]:
+        """A client is let in: what it has missed, which is not kept any more."""
+        self.forget(stay, namespace)
+        missed, stay.missed, stay.queued = stay.missed, [], []
+        stay.names = stay.names[-1:]
+        return missed
+
+    # ---- bounds
+
+    def _count(self, stay: Stay, by: int) -> None:
+        self.size += by * stay.size
+        if stay.has_offsets:
+            self._away_with += by
+        else:
+            self._away_without += by
+
+    def _drop(self, key: _Key) -> None:
+        stay = self._away.pop(key, None)
+        if stay is not None:
+            self._count(stay, -1)
+            self._rest()
+
+    def _drop_event(self) -> None:
+        entry = self._log.popleft()
+        self.size -= entry.size
+        self._dropped_at = entry.until - self._seconds - self._grace
+
+    def _rest(self) -> None:
+        """Where nobody is here or away, nobody will ask."""
+        if not self._here and not self._away:
+            while self._log:
+                self._drop_event()
+
+    def _fit(self) -> None:
+        """Give up what is oldest, while there is too much."""
+        while self.size > self._max_bytes:
+            key = next(iter(self._away), None)
+            if key is not None and (
+                not self._log or self._away[key].until <= self._log[0].until - self._grace
+            ):
+                self._drop(key)
+            else:
+                self._drop_event()
 
     def _forget(self) -> None:
         now = self._runtime.now()
         while self._log and self._log[0].until <= now:
-            self.size -= self._log.popleft().size
-        while self._away and next(iter(self._away.values())).until <= now:
-            self._drop(next(iter(self._away)))
+            self._drop_event()
+        while self._away and self._away[key := next(iter(self._away))].until <= now:
+            self._drop(key)
 
     def _look_again(self) -> None:
         """Come back when the oldest of what is kept has been kept long enough."""
-        if self._timer is not None:
-            return
         ends = [self._log[0].until] if self._log else []
         if self._away:
             ends.append(next(iter(self._away.values())).until)
-        if ends:
-            self._timer = self._runtime.at(min(ends), self._time_is_up)
+        if not ends:
+            return
+        end = min(ends)
+        if self._timer is not None:
+            if self._timer_at <= end:
+                return
+            self._timer.cancel()
+        self._timer, self._timer_at = self._runtime.at(end, self._time_is_up), end
 
     def _time_is_up(self) -> None:
         self._timer = None
@@ -293,19 +514,59 @@ class Recovery:
         self._look_again()
 
     def close(self) -> None:
-        """Nobody will come back: the server ends."""
+        """Nobody will come back: the server ends. Nothing is kept any more."""
+        self._closed = True
         self._log.clear()
         self._away.clear()
-        self._of.clear()
-        self.size = 0
+        self.size = self._away_with = self._away_without = 0
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
+    def reopen(self) -> None:
+        """The server has a successor in this process."""
+        self._closed = False
 
-def _is_for(entry: _Entry, stay: Stay) -> bool:
-    mine = stay.rooms
-    if entry.skip and (stay.name in entry.skip or not mine.isdisjoint(entry.skip)):
+    def check(self, sessions: Container[object]) -> None:
+        """Assert what must always hold, and that nobody but ``sessions`` is known."""
+        away = self._away.values()
+        kept = sum(stay.size for stay in away) + sum(entry.size for entry in self._log)
+        assert self.size == kept
+        assert self._away_with == sum(each.has_offsets for each in away)
+        assert self._away_with + self._away_without == len(away)
+        assert all(_key(stay, key[2]) == key for key, stay in self._away.items())
+        for session in (*self._here.values(), *self._holders.values()):
+            assert session in sessions, f"{session} has ended, and is kept"
+        if not self._here and not self._away:
+            assert not self._log, "events are kept for nobody"
+        if self._log or self._away:
+            assert self._timer is not None, "what is kept is kept for ever"
+
+
+def _encode(
+    codec: BaseCodec,
+    packet: Mapping[str, Any],
+    namespace: str,
+    encoded: dict[BaseCodec, Outgoing],
+) -> Outgoing | None:
+    try:
+        text = codec.encode(packet)
+    except UsageError:
+        # Said to whoever emits when it is sent to those who are here.
+        return None
+    encoded[codec] = outgoing = Outgoing(text, namespace)
+    return outgoing
+
+
+def _is_for(entry: _Entry, number: int, stay: Stay) -> bool:
+    return _is_meant(stay, entry.rooms, entry.skip, number)
+
+
+def _is_meant(
+    stay: Stay, rooms: tuple[Hashable, ...] | None, skip: frozenset[Hashable], number: int
+) -> bool:
+    """Whether a client is one of those whom the event of that number is for."""
+    marks, names = stay.marks, stay.names
+    if skip and any(each in names or marks.get(each, number) < number for each in skip):
         return False
-    rooms = entry.rooms
-    return rooms is None or stay.name in rooms or not mine.isdisjoint(rooms)
+    return rooms is None or any(each in names or marks.get(each, number) < number for each in rooms)

@@ -23,6 +23,7 @@ from .engine_socket import EngineSocket
 from .interfaces import PacketSink, Publisher
 from .reasons import Reason
 from .recovery import Recovery
+from .returning_socket import ReturningSocket
 from .rooms import Rooms
 from .socket import Socket
 from .states import State
@@ -60,7 +61,6 @@ class SessionRegistry:
         backplane: Publisher,
         make_sink: Callable[[Socket], PacketSink],
         engines: Mapping[Generation, EngineCodec] | None = None,
-        packing: BaseCodec | None = None,
     ) -> None:
         self.settings = settings
         self.runtime = runtime
@@ -72,17 +72,20 @@ class SessionRegistry:
         self._on_change = self._changed
         #: The codecs of the generations of Engine.IO that are served.
         self.engines: Mapping[Generation, EngineCodec] = engines or {}
-        #: That of clients whose packets are bytes, where they are served.
-        self.packing = packing
         #: One that copies what any generation could send.
         self.copier: BaseCodec = next(iter(self.engines.values()), codec)
         #: What lets clients come back to what they had, where the settings want that.
         self.recovery: Recovery | None = None
         if settings.recovery is not None:
-            self.recovery = Recovery(runtime, *settings.recovery, settings.max_outbox)
-        self._recovering_codec: BaseCodec | None = next(
-            (each for generation, each in self.engines.items() if generation.recovers), None
-        )
+            self.recovery = Recovery(
+                runtime,
+                *settings.recovery,
+                grace=settings.ping_interval + settings.ping_timeout,
+                rooms=rooms,
+                most=settings.max_outbox,
+                modern=next((each for each in self.engines.values() if each.has_offsets), None),
+                old=codec,
+            )
         # Clients by the names that they have to others, where that is not the session's id.
         self._named: dict[tuple[str, str], Socket] = {}
         #: Through this goes whatever is logged because of a client.
@@ -135,11 +138,6 @@ class SessionRegistry:
             if not socket.findable:
                 return None
         return socket
-
-    @property
-    def recovering(self) -> tuple[Recovery | None, BaseCodec | None]:
-        """What lets clients come back, and how they are written to."""
-        return self.recovery, self._recovering_codec
 
     def members(
         self,
@@ -215,20 +213,25 @@ class SessionRegistry:
 
     # ---- coming and going
 
-    def create(self, address: str, generation: Generation | None = None) -> Socket:
+    def create(
+        self, address: str, generation: Generation | None = None, token: str | None = None
+    ) -> Socket:
         """A new socket that is in no index yet; :meth:`admit` makes it findable. Without a
-        ``generation`` of Engine.IO it is one of 0.9."""
+        ``generation`` of Engine.IO it is one of 0.9, which may come back where it has a ``token``.
+        """
         prefix = self.settings.sid_prefix
         sessid = prefix + secrets.token_urlsafe(SID_BYTES)
         while sessid in self._sockets:
             sessid = prefix + secrets.token_urlsafe(SID_BYTES)
-        socket = (
-            Socket(sessid, self, self.settings, self.codec, self.runtime, self._on_change)
-            if generation is None
-            else EngineSocket(
-                sessid, self, self.settings, self.engines[generation], self.runtime, self._on_change
-            )
-        )
+        socket: Socket
+        settings, runtime, on_change = self.settings, self.runtime, self._on_change
+        if generation is not None:
+            engine = self.engines[generation]
+            socket = EngineSocket(sessid, self, settings, engine, runtime, on_change)
+        elif token is not None and self.recovery is not None:
+            socket = ReturningSocket(sessid, self, settings, self.codec, runtime, on_change, token)
+        else:
+            socket = Socket(sessid, self, settings, self.codec, runtime, on_change)
         socket.address = address
         socket.dispatcher = self._make_sink(socket)
         return socket
@@ -336,6 +339,8 @@ class SessionRegistry:
     def reopen(self) -> None:
         """Take new sessions again: the server that was stopped has a successor in this process."""
         self._closing = False
+        if self.recovery is not None:
+            self.recovery.reopen()
         self.complaints.reopen()
 
     def wait_until_empty(self, timeout: float) -> bool:
@@ -452,7 +457,10 @@ class SessionRegistry:
             assert namespace in socket.active_ns, (
                 f"{socket} left {namespace!r} and has a name there"
             )
-        self.rooms.check([*self._sockets.values(), *self._ending])
+        alive = [*self._sockets.values(), *self._ending]
+        self.rooms.check(alive)
+        if self.recovery is not None:
+            self.recovery.check(alive)
 
     @staticmethod
     def _check_crowd(crowd: Crowd[Socket], members: list[Socket]) -> None:

@@ -8,7 +8,7 @@ is also in the namespace's room of all.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Mapping
 from typing import Generic, TypeVar
 
 __all__ = ["EVERYBODY", "Rooms"]
@@ -28,12 +28,15 @@ EVERYBODY = _Everybody()
 class Rooms(Generic[M]):
     """Membership of ``M`` (sockets) in rooms."""
 
-    __slots__ = ("_members", "_rooms")
+    __slots__ = ("_members", "_rooms", "mark")
 
     def __init__(self) -> None:
         # Dicts as ordered sets: members are served in the order in which they joined.
         self._members: dict[tuple[str, Hashable], dict[M, None]] = {}
-        self._rooms: dict[tuple[M, str], dict[Hashable, None]] = {}
+        self._rooms: dict[tuple[M, str], dict[Hashable, int]] = {}
+        #: What is noted of whoever joins a room from now on. Recovery lets it say what was the last
+        #: event before that.
+        self.mark = 0
 
     def enter(self, member: M, namespace: str) -> None:
         """``member`` connected to ``namespace``."""
@@ -42,7 +45,13 @@ class Rooms(Generic[M]):
     def join(self, member: M, namespace: str, room: Hashable) -> None:
         """Put ``member`` into a room. Joining twice is joining once."""
         self._members.setdefault((namespace, room), {})[member] = None
-        self._rooms.setdefault((member, namespace), {})[room] = None
+        self._rooms.setdefault((member, namespace), {}).setdefault(room, self.mark)
+
+    def rejoin(self, member: M, namespace: str, marks: Mapping[Hashable, int]) -> None:
+        """Put ``member`` into rooms that it has been in before, with what was noted then."""
+        for room, mark in marks.items():
+            self.join(member, namespace, room)
+            self._rooms[member, namespace][room] = mark
 
     def leave(self, member: M, namespace: str, room: Hashable) -> None:
         """Take ``member`` out of a room; nothing happens if it is not in it."""
@@ -72,6 +81,12 @@ class Rooms(Generic[M]):
     def rooms_of(self, member: M, namespace: str) -> frozenset[Hashable]:
         """The rooms that ``member`` joined in ``namespace``."""
         return frozenset(self._rooms.get((member, namespace), ())) - {EVERYBODY}
+
+    def marks_of(self, member: M, namespace: str) -> dict[Hashable, int]:
+        """The same, each with the :attr:`mark` that there was when it was joined."""
+        marks = dict(self._rooms.get((member, namespace), {}))
+        marks.pop(EVERYBODY, None)
+        return marks
 
     def check(self, alive: Iterable[M]) -> None:
         """Assert that both indexes agree and that only ``alive`` members are in them."""

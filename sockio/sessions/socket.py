@@ -171,8 +171,9 @@ class Socket(OldNames, Lifetime):
     def introduce(self, endpoint: str, packet: Packet) -> None:
         """Give the client a name in a namespace, to which it connects by ``packet``."""
 
-    def stay_in(self, endpoint: str) -> Stay | None:
-        """What recovery knows of the client in a namespace; None where there is no recovery."""
+    def arrive(self, endpoint: str) -> Stay | None:
+        """The client is a member of a namespace from now on: what recovery knows of it there; None
+        where there is no recovery."""
         return None
 
     def forget_name(self, endpoint: str) -> None:

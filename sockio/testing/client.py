@@ -107,11 +107,16 @@ class Client:
         self.events: list[Event] = []
         #: Why it is over, or None while it is not.
         self.end: str | None = None
+        #: Whether it has found its state again (setting ``recovery``); clients since 3.0 are told.
+        self.recovered = False
         self._given: set[int] = set()
         self._errors: list[Packet] = []
         self._confirmed = 0
         self._refused: Packet | None = None
         self._qs = ""
+        # By what it is known again, and the last event that it has.
+        self._pid: str | None = None
+        self._offset: str | None = None
         self._auth: Mapping[str, Any] | None = None
         self._handlers: dict[str, Callable[..., Any]] = {}
 
@@ -334,7 +339,8 @@ class Client:
         """Come back, as the JavaScript client does when its connection broke: a new session, the
         same namespaces. ``resume`` polls on in the old session instead.
 
-        Events that came before are forgotten, unless resumed. Returns the same client.
+        Events that came before are forgotten, unless resumed. Where the setting ``recovery`` is on,
+        what was missed comes: for 0.9 with ``query="recovery=..."``. Returns the same client.
         """
         self._session.reconnect(resume)
         return self

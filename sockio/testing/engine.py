@@ -181,12 +181,20 @@ class EngineSession(Session):
         if kind == "connect" and client is not None:
             told: Any = packet.get("data") or {}
             client.id = told.get("sid", "")
+            pid = told.get("pid")
+            client.recovered = pid is not None and pid == client._pid
+            client._pid = pid
             client._confirmed += 1
         elif kind == "error" and client is not None:
             client._refused = packet
         elif kind == "disconnect" and client is not None:
             client.end = "server disconnect"
         else:
+            if client is not None and client._pid and kind == "event" and "id" not in packet:
+                # The offset, which JavaScript's listeners do not look at.
+                args = packet["args"]
+                if args and isinstance(args[-1], str):
+                    client._offset = args.pop()
             super()._hear(packet)
 
     # ---- writing
@@ -196,6 +204,10 @@ class EngineSession(Session):
         packet["qs"] = client._qs
         if client._auth is not None:
             packet["data"] = client._auth
+        if client._pid:
+            known = {"pid": client._pid, "offset": client._offset}
+            said = {name: value for name, value in known.items() if value is not None}
+            packet["data"] = {**said, **(client._auth or {})}
         return packet
 
     def refused(self, client: Client) -> Refused:
@@ -255,7 +267,8 @@ class EngineSession(Session):
         if self.opens_global:
             self._wait_until_open()
         for client in came_back:
-            if client.namespace or not self.opens_global:
+            # Not the global namespace, if the page never asked for it.
+            if client._confirmed and (client.namespace or not self.opens_global):
                 client._connect()
 
 

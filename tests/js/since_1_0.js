@@ -40,13 +40,25 @@ function make(modules, namespaces, report) {
   function watch(name, socket) {
     const answers = new Map();
     const say = (event, ...args) => tell(name, socket, event, args);
-    // What the client calls for each event from the server.
-    socket.onevent = function reported({ data, id }) {
-      const [event, ...args] = data;
-      const acknowledge = id === undefined || id === null ? null : socket.ack(id);
+    const hear = (event, args, acknowledge) => {
       say(event, ...args);
       if (acknowledge && answers.has(event)) acknowledge(...answers.get(event));
     };
+    // What the client calls for each event from the server, as late as it can be caught.
+    const { emitEvent } = socket;
+    if (emitEvent) {
+      socket.emitEvent = function reported(all) {
+        const [event, ...args] = all;
+        const acknowledge = typeof args[args.length - 1] === 'function' ? args.pop() : null;
+        hear(event, args, acknowledge);
+        emitEvent.call(socket, all);
+      };
+    } else {
+      socket.onevent = function reported({ data, id }) {
+        const [event, ...args] = data;
+        hear(event, args, id === undefined || id === null ? null : socket.ack(id));
+      };
+    }
     socket.on('connect', () => say('connect'));
     socket.on('disconnect', (reason) => say('disconnect', reason));
     socket.on('error', (error) => say('error', error));
@@ -76,6 +88,7 @@ function make(modules, namespaces, report) {
 /** Leave no trace of one connection. */
 function forget({ namespace, manager }) {
   namespace.onevent = () => {};
+  namespace.emitEvent = () => {};
   namespace.off();
   manager.off();
   manager.reconnection(false);

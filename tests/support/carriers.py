@@ -143,9 +143,9 @@ class Poll:
 class Client:
     """One session and what carries it."""
 
-    def __init__(self, house: House, address: str = "10.0.0.1") -> None:
+    def __init__(self, house: House, address: str = "10.0.0.1", token: str | None = None) -> None:
         self.house = house
-        self.socket = house.handshake(address)
+        self.socket = house.handshake(address, token)
         self.stream = Stream(self.socket)
 
     def opens(self, *endpoints: str) -> Client:
@@ -204,17 +204,17 @@ class House:
         self.registry: SessionRegistry = self.middleware.registry
         self._doors: list[AsyncResult[Any]] = []
 
-    def handshake(self, address: str = "10.0.0.1") -> Socket:
+    def handshake(self, address: str = "10.0.0.1", token: str | None = None) -> Socket:
         """A session that is admitted and not opened yet."""
-        socket = self.registry.create(address)
+        socket = self.registry.create(address, None, token)
         socket.namespaces = self.middleware.namespaces or {}
         socket.environ = {"socketio": socket, "REMOTE_ADDR": address}
         self.registry.admit(socket)
         return socket
 
-    def client(self, *endpoints: str) -> Client:
+    def client(self, *endpoints: str, token: str | None = None) -> Client:
         """A client with an open stream, connected to these namespaces."""
-        client = Client(self).opens(*endpoints)
+        client = Client(self, token=token).opens(*endpoints)
         client.hears()
         return client
 

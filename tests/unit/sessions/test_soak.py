@@ -292,8 +292,8 @@ def remember_sessions(home: House) -> list[weakref.ref[Any]]:
     known: list[weakref.ref[Any]] = []
     create = home.registry.create
 
-    def remember(address: str, generation: Any = None) -> Any:
-        socket = create(address, generation)
+    def remember(address: str, generation: Any = None, token: str | None = None) -> Any:
+        socket = create(address, generation, token)
         known.append(weakref.ref(socket))
         return socket
 
