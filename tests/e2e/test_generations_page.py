@@ -1,4 +1,5 @@
-"""The pages of docs/generations.md, run by real clients as they stand there."""
+"""The pages of docs/generations.md and docs/howto/recovery.md, run by real clients as they stand
+there."""
 
 from __future__ import annotations
 
@@ -12,6 +13,8 @@ from typing import Any
 import pytest
 
 from ..support.node import NODE_MODULES, find_client
+from ..support.pages import snippets
+from ..support.proxy import cable_to
 from ..support.servers import Served
 
 pytestmark = pytest.mark.e2e
@@ -80,3 +83,44 @@ def test_a_page_of_each_generation(
     assert "secret" in script
     page.write_text(AROUND + script.replace("secret", "guess"), "utf-8")
     assert what_is_shown(server, page, folder, 1) == [refused]
+
+
+@pytest.mark.parametrize(
+    ("number", "folder", "shown"),
+    [
+        pytest.param(0, "socket.io-client-4.8.4", ["connected", "bob: hello?", "back"], id="4.x"),
+        pytest.param(1, "socket.io-client", ["connected", "connected", "bob: hello?"], id="0.9"),
+    ],
+)
+def test_a_page_that_loses_its_connection(
+    serve: Callable[..., Served], tmp_path: Path, number: int, folder: str, shown: list[str]
+) -> None:
+    names: dict[str, Any] = {"__name__": "recovery_site"}
+    exec(snippets("howto/recovery.md")[0], names)
+    server = serve(names["app"])
+    scripts = re.findall(
+        r"<script>\n(.*?)</script>", snippets("howto/recovery.md", "html")[0], re.DOTALL
+    )
+    script = [scripts[-1], *snippets("howto/recovery.md", "js")][number]
+    page = tmp_path / "page.js"
+    # It says at once what it shows, too.
+    around = AROUND.replace("shown.push(what);", "shown.push(what); console.log(what);")
+    page.write_text(around + script, "utf-8")
+    with cable_to(server.port) as cable:
+        command = [find_client(folder), str(page), cable.url, str(NODE_MODULES / folder), "3"]
+        node = subprocess.Popen(command, stdout=subprocess.PIPE, encoding="utf-8")
+        try:
+            assert node.stdout is not None
+            assert node.stdout.readline() == "connected\n"
+            lobby = server.middleware.of("/chat").to("lobby")
+            server.wait_until(lambda: [each.transport for each in lobby.sockets()] == ["websocket"])
+            (before,) = lobby.sockets()
+            cable.cut()
+            server.wait_until(lambda: not before.connected)
+            lobby.emit("said", "bob", "hello?")
+            output, _ = node.communicate(timeout=20)
+        finally:
+            node.kill()
+            node.wait()
+    assert node.returncode == 0
+    assert json.loads(output.splitlines()[-1]) == shown
