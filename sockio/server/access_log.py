@@ -26,12 +26,15 @@ __all__ = ["AccessLog", "send_to", "without_sids"]
 #: Characters of a request line that are logged.
 LONGEST = 500
 
-_SID = re.compile(r"((?:/\d+/[a-z-]*/|[?&](?:sid|recovery)=)[\w.~-]{6})[\w.~-]{10,}")
+_SID = re.compile(r"((?:/\d+/[a-z-]*/|[?&]sid=)[\w.~-]{6})[\w.~-]{10,}")
+# A page makes it, of whatever characters.
+_TOKEN = re.compile(r"([?&]recovery=[^&\s]{6})[^&\s]+")
 
 
 def without_sids(line: str) -> str:
-    """The line with session ids cut to what tells them apart."""
-    return _SID.sub(r"\1…", line)
+    """The line with session ids, and what clients are known again by, cut to what tells them
+    apart."""
+    return _TOKEN.sub(r"\1…", _SID.sub(r"\1…", line))
 
 
 def send_to(handler: logging.Handler) -> None:

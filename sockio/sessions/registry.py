@@ -61,6 +61,7 @@ class SessionRegistry:
         backplane: Publisher,
         make_sink: Callable[[Socket], PacketSink],
         engines: Mapping[Generation, EngineCodec] | None = None,
+        packing: BaseCodec | None = None,
     ) -> None:
         self.settings = settings
         self.runtime = runtime
@@ -72,6 +73,8 @@ class SessionRegistry:
         self._on_change = self._changed
         #: The codecs of the generations of Engine.IO that are served.
         self.engines: Mapping[Generation, EngineCodec] = engines or {}
+        #: That of clients whose packets are bytes, where they are served.
+        self.packing = packing
         #: One that copies what any generation could send.
         self.copier: BaseCodec = next(iter(self.engines.values()), codec)
         #: What lets clients come back to what they had, where the settings want that.

@@ -153,6 +153,11 @@ def test_there_is_none_by_default_and_the_fast_path_stays(
         ("/?EIO=4&sid=a~b.abcdefghijklmnopqrst", "/?EIO=4&sid=a~b.ab…"),
         ("/?EIO=4&sid=abcdefghijklmnopqrst&t=1", "/?EIO=4&sid=abcdef…&t=1"),
         ("/socket.io/1/?recovery=abcdefghijklmnopqrst", "/socket.io/1/?recovery=abcdef…"),
+        (
+            "/socket.io/1/?a=b&recovery=a+b/c%2Fd!e(f)=g:h&t=1",
+            "/socket.io/1/?a=b&recovery=a+b/c%…&t=1",
+        ),
+        ("/socket.io/1/?recovery=abcdef HTTP/1.1", "/socket.io/1/?recovery=abcdef HTTP/1.1"),
         ("/shop/1/x", "/shop/1/x"),
     ],
 )
