@@ -176,8 +176,7 @@ class EngineSocket(Recoverable):
         if self.generation.global_namespace is None:
             return None
         told = {"sid": self.name_in(endpoint)}
-        stay = self.stay_in(endpoint)
-        if stay is not None:
+        if self._recovery is not None and (stay := self._stays.get(endpoint)) is not None:
             told["pid"] = stay.pid
         packet = {"type": "connect", "endpoint": endpoint, "data": told}
         return Outgoing(self.codec.encode(packet), endpoint)

@@ -18,29 +18,25 @@ from .states import State
 __all__ = ["Recoverable"]
 
 _CONNECTED = State.CONNECTED
-_ABSENT = object()
 
 
 class Recoverable(Socket):
     """One client that may come back, where ``_recovery`` is not None."""
 
-    __slots__ = ("_found", "_recovery", "_stays", "_undo")
+    __slots__ = ("_brought", "_found", "_recovery", "_stays")
 
     _recovery: Recovery | None
     #: By namespace.
     _stays: dict[str, Stay]
-    #: The data of an earlier session that is in this one's, and what stood there before.
+    #: The data of an earlier session, and what of it is in this one's.
     _found: dict[str, Any] | None
-    _undo: dict[str, Any]
+    _brought: dict[str, Any]
 
     def _recovers_by(self, recovery: Recovery | None) -> None:
         self._recovery = recovery
         if recovery is not None:
             self._stays = {}
             self._found = None
-
-    def stay_in(self, endpoint: str) -> Stay | None:
-        return self._stays.get(endpoint) if self._recovery is not None else None
 
     def _begin_anew(self, recovery: Recovery, endpoint: str) -> Stay:
         """A stay of a client that has found nothing, under a name that it has from now on."""
@@ -50,14 +46,14 @@ class Recoverable(Socket):
         """The client is at the gate of a namespace, with that stay."""
         self._stays[endpoint] = stay
         recovery.is_here(stay, endpoint, self)
-        found = stay.session
-        if stay.recovered and found is not self._found:
-            # Once for all namespaces of the earlier session: what one has changed since then is not
-            # set back by the next.
-            session = self.session
-            self._undo = {name: session.get(name, _ABSENT) for name in found}
-            self._found = found
-            session.update(found)
+        if stay.recovered and stay.session is not self._found:
+            # Once for all namespaces of the earlier session, and only what the new one has not:
+            # what it has is newer.
+            self._found, session = stay.session, self.session
+            self._brought = {
+                name: found for name, found in self._found.items() if name not in session
+            }
+            session.update(self._brought)
 
     def arrive(self, endpoint: str) -> Stay | None:
         recovery = self._recovery
@@ -66,32 +62,28 @@ class Recoverable(Socket):
         if recovery.arrive(stay, endpoint, self.name_in(endpoint)):
             return stay
         # What it would have to get is gone since it knocked.
-        self._lose(recovery, stay)
+        self._lose(stay)
         self.forget_name(endpoint)
         stay = self._begin_anew(recovery, endpoint)
         self._enter(recovery, endpoint, stay)
         return stay
 
-    def _lose(self, recovery: Recovery, stay: Stay) -> None:
-        """The client has not come back after all: it is not to find the session's data."""
+    def _lose(self, stay: Stay) -> None:
+        """The client has not come back after all: nobody is to find the earlier session's data."""
         if not stay.recovered or stay.session is not self._found:
             return
-        session, found = self.session, self._found
-        for name, before in self._undo.items():
-            if session.get(name, _ABSENT) is not found.get(name, _ABSENT):
-                continue  # It has been set since.
-            if before is _ABSENT:
-                session.pop(name, None)
-            else:
-                session[name] = before
-        self._found, self._undo = None, {}
+        session = self.session
+        for name, found in self._brought.items():
+            if session.get(name) is found:
+                del session[name]
+        self._found, self._brought = None, {}
 
     def forget_name(self, endpoint: str) -> None:
         recovery = self._recovery
         if recovery is not None and (stay := self._stays.pop(endpoint, None)) is not None:
             if self.holding(endpoint):
                 # Its gate has said no.
-                self._lose(recovery, stay)
+                self._lose(stay)
                 recovery.refuse(stay, endpoint, self)
             recovery.has_left(stay, endpoint, self)
 
@@ -131,4 +123,11 @@ class Recoverable(Socket):
             # is not to come back.
             if not self.holding(endpoint) and self.active_ns[endpoint].connected:
                 marks = self.server.rooms.marks_of(self, endpoint)
-                recovery.keep(stay, endpoint, marks, self.session, undelivered.get(endpoint, ()))
+                recovery.keep(
+                    stay,
+                    endpoint,
+                    marks,
+                    self.session,
+                    self.address,
+                    undelivered.get(endpoint, ()),
+                )

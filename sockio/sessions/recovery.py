@@ -33,14 +33,16 @@ from typing import Any, NamedTuple, Protocol
 from ..exceptions import UsageError
 from ..protocol.dialect import BaseCodec
 from ..runtime.interfaces import Cancellable, Runtime
+from .crowd import network_of
 from .outbox import Outgoing
 from .reasons import Reason
 from .rooms import Rooms
 
 __all__ = ["BY_ACCIDENT", "Recorded", "Recovery", "Stay"]
 
-#: Clients that are away and whose state is kept; one more takes the place of the oldest.
-MAX_KEPT = 10_000
+#: Clients that are away and whose state is kept; one more takes the place of the oldest: of the
+#: oldest of its own address, where that has more than a part of all, in clients or in bytes.
+MAX_KEPT, PART = 10_000, 10
 #: Bytes that an event or a client takes beside its text, and a room beside its name.
 OVERHEAD, ROOM = 500, 100
 #: Which part of the bytes that are kept for all the state of one client may be.
@@ -71,6 +73,7 @@ class Stay:
     """One client's stay in one namespace, as recovery knows it."""
 
     __slots__ = (
+        "address",
         "has_offsets",
         "lost_at",
         "marks",
@@ -99,9 +102,10 @@ class Stay:
         self.recovered = False
         self.since = number
         self.missed: list[Outgoing] = []
-        # While it is away: since when; its rooms, each with the last event before it was joined;
-        # what waited for it; its session's data; until when that is kept, and how many bytes it
-        # counts for.
+        # While it is away: where it was, and since when; its rooms, each with the last event before
+        # it was joined; what waited for it; its session's data; until when that is kept, and how
+        # many bytes it counts for.
+        self.address = ""
         self.lost_at = 0.0
         self.marks: dict[Hashable, int] = {}
         self.queued: list[Outgoing] = []
@@ -134,7 +138,20 @@ class _Entry(NamedTuple):
     size: int
 
 
+#: Whether it counts events, a pid, and the namespace that it is for: a client may say anything for
+#: either.
 _Key = tuple[bool, str, str]
+
+
+class _Address:
+    """Those of one address that are away, in order, and the bytes that are kept of them."""
+
+    __slots__ = ("keys", "size")
+
+    def __init__(self) -> None:
+        self.keys: OrderedDict[_Key, None] = OrderedDict()
+        self.size = 0
+
 
 _EVENTS = frozenset(("event", "message", "json"))
 
@@ -184,6 +201,7 @@ class Recovery:
         #: Bytes kept.
         self.size = 0
         self._away: OrderedDict[_Key, Stay] = OrderedDict()
+        self._addresses: dict[str, _Address] = {}
         # How many of those have offsets, and have none.
         self._away_with = self._away_without = 0
         # The sessions of those who are here: they may be back before their loss is noticed. With
@@ -316,6 +334,7 @@ class Recovery:
         namespace: str,
         marks: dict[Hashable, int],
         session: dict[str, Any],
+        address: str,
         queued: Sequence[Outgoing] = (),
     ) -> None:
         """A client is away, and expected to come back: keep its rooms, its session's data and what
@@ -326,30 +345,32 @@ class Recovery:
         size += sum([OVERHEAD + packet.size for packet in queued])
         if size * SHARE > self._max_bytes:
             return
-        stay.marks, stay.session, stay.queued, stay.size = marks, session, list(queued), size
-        stay.missed = []
+        stay.marks, stay.session, stay.queued, stay.missed = marks, session, list(queued), []
         if not stay.has_offsets:
             stay.number = self._number
         stay.lost_at = self._runtime.now()
         stay.until = stay.lost_at + self._seconds
+        stay.address = network_of(address)
         key = _key(stay, namespace)
         before = self._away.pop(key, None)
         if before is not None:
-            self._count(before, -1)
+            self._uncount(key, before)
         self._away[key] = stay
-        self._count(stay, 1)
-        while len(self._away) > MAX_KEPT:
-            self._drop(next(iter(self._away)))
+        own = self._addresses.setdefault(stay.address, _Address())
+        own.keys[key] = None
+        self._grow(stay, size)
+        if len(self._away) > MAX_KEPT:
+            self._drop(next(iter(own.keys if len(own.keys) > MAX_KEPT // PART else self._away)))
+        while self.size > self._max_bytes and own.size * PART > self._max_bytes:
+            self._drop(next(iter(own.keys)))
         self._fit()
         self._look_again()
 
     def add(self, stay: Stay, namespace: str, packet: Outgoing) -> None:
         """One more waited for a client that is away now: its loss was noticed by that."""
         if self._away.get(_key(stay, namespace)) is stay:
-            size = OVERHEAD + packet.size
             stay.queued.append(packet)
-            stay.size += size
-            self.size += size
+            self._grow(stay, OVERHEAD + packet.size)
             self._fit()
 
     def absent(
@@ -452,17 +473,34 @@ class Recovery:
 
     # ---- bounds
 
+    def _grow(self, stay: Stay, size: int) -> None:
+        """So much is kept of a client that is away; from nothing on, of one more."""
+        if not stay.size:
+            self._count(stay, 1)
+        stay.size += size
+        self.size += size
+        self._addresses[stay.address].size += size
+
     def _count(self, stay: Stay, by: int) -> None:
-        self.size += by * stay.size
         if stay.has_offsets:
             self._away_with += by
         else:
             self._away_without += by
 
+    def _uncount(self, key: _Key, stay: Stay) -> None:
+        self._count(stay, -1)
+        own = self._addresses[stay.address]
+        del own.keys[key]
+        own.size -= stay.size
+        self.size -= stay.size
+        stay.size = 0
+        if not own.keys:
+            del self._addresses[stay.address]
+
     def _drop(self, key: _Key) -> None:
         stay = self._away.pop(key, None)
         if stay is not None:
-            self._count(stay, -1)
+            self._uncount(key, stay)
             self._rest()
 
     def _drop_event(self) -> None:
@@ -517,7 +555,8 @@ class Recovery:
         """Nobody will come back: the server ends. Nothing is kept any more."""
         self._closed = True
         self._log.clear()
-        self._away.clear()
+        for key in list(self._away):
+            self._drop(key)
         self.size = self._away_with = self._away_without = 0
         if self._timer is not None:
             self._timer.cancel()
@@ -534,6 +573,8 @@ class Recovery:
         assert self.size == kept
         assert self._away_with == sum(each.has_offsets for each in away)
         assert self._away_with + self._away_without == len(away)
+        assert sum(len(each.keys) for each in self._addresses.values()) == len(away)
+        assert sum(each.size for each in self._addresses.values()) == sum(s.size for s in away)
         assert all(_key(stay, key[2]) == key for key, stay in self._away.items())
         for session in (*self._here.values(), *self._holders.values()):
             assert session in sessions, f"{session} has ended, and is kept"

@@ -547,3 +547,21 @@ def test_memory_does_not_grow_with_those_who_never_come_back(house: MakeHouse) -
     home.runtime.advance(130)
     assert recovery.size == len(recovery) == 0
     home.registry.check()
+
+
+def test_a_flood_of_one_address_takes_no_bytes_from_others(house: MakeHouse) -> None:
+    home = house({"/chat": Chat}, recovery=(120, 100_000))
+    others = [Client(home) for _ in range(5)]
+    for each in others:
+        each.socket["/chat"].join("x" * 1_000)
+        each.hangs_up()
+    for number in range(30):
+        flood = home.client("/chat", token=f"token_number_{number:09}")
+        flood.socket.address = "10.0.0.66"
+        flood["/chat"].join("y" * 15_000)
+        flood.hangs_up()
+    home.registry.check()
+    for each in others:
+        each.connect()
+    assert [each.recovered for each in others] == [True] * 5
+    ended(*others)
