@@ -138,7 +138,7 @@ class Emitter:
 
         asked = [
             (namespace, socket.name_in(self._namespace))
-            for socket in self.sockets()
+            for socket in self._asked()
             if (namespace := socket.get(self._namespace)) is not None
         ]
         open_names.update((name, None) for _, name in asked)
@@ -176,7 +176,7 @@ class Emitter:
         self._do(self._disconnect, silent)
 
     def _join(self, rooms: tuple[Hashable, ...]) -> None:
-        for socket in self.sockets():
+        for socket in self._asked():
             for room in rooms:
                 self._registry.rooms.join(socket, self._namespace, room)
         for recovery, stay in self._absent():
@@ -184,7 +184,7 @@ class Emitter:
                 recovery.join(stay, room)
 
     def _leave(self, rooms: tuple[Hashable, ...]) -> None:
-        for socket in self.sockets():
+        for socket in self._asked():
             for room in rooms:
                 self._registry.rooms.leave(socket, self._namespace, room)
         for _, stay in self._absent():
@@ -192,7 +192,7 @@ class Emitter:
                 stay.marks.pop(room, None)
 
     def _disconnect(self, silent: bool) -> None:
-        for socket in self.sockets():
+        for socket in self._asked():
             namespace = socket.get(self._namespace)
             if namespace is not None:
                 namespace.disconnect(silent)
@@ -208,6 +208,7 @@ class Emitter:
         return [(recovery, stay) for stay in absent]
 
     def _do(self, fn: Callable[..., None], *args: Any) -> None:
+        """Do it in the server's thread."""
         runtime = self._registry.runtime
         if runtime.here():
             fn(*args)
@@ -230,7 +231,13 @@ class Emitter:
         else:
             registry.runtime.from_thread(registry.backplane.publish, emission, size=size)
         if self._namespace not in registry.known:
-            if here:
-                registry.emitted_to_unknown(self._namespace)
-            else:
-                registry.runtime.from_thread(registry.emitted_to_unknown, self._namespace)
+            self._do(self._nobody)
+
+    def _asked(self) -> list[Socket]:
+        """Those with whom something is done; who misspelt their namespace is told."""
+        if self._namespace not in self._registry.known:
+            self._nobody()
+        return self.sockets()
+
+    def _nobody(self) -> None:
+        self._registry.emitted_to_unknown(self._namespace)

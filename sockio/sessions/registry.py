@@ -196,13 +196,17 @@ class SessionRegistry:
 
         Nothing is said while no namespace is known: a view has not let in the first client yet.
         """
-        if not self.known or len(self.known) >= KNOWN or namespace in self._unknown:
+        if not (self.known or self.known_patterns):
+            return
+        if len(self.known) >= KNOWN or namespace in self._unknown:
             return
         if len(self._unknown) >= UNKNOWN:
             return
         if any(pattern.fullmatch(namespace) for pattern in self.known_patterns):
             return
         self._unknown.add(namespace)
+        known = [repr(name) for name in sorted(self.known)[:20]]
+        known += sorted(f"re.compile({each.pattern!r})" for each in self.known_patterns)[:20]
         self.complaints.say(
             log,
             logging.WARNING,
@@ -211,7 +215,7 @@ class SessionRegistry:
             "of(%r) reaches nobody: there is no namespace of that name, or no client was given one "
             "yet; known: %s [emit-to-unknown]",
             namespace,
-            at_length(", ".join(repr(name) for name in sorted(self.known)[:20])),
+            at_length(", ".join(known)),
         )
 
     # ---- coming and going

@@ -263,9 +263,19 @@ def unknown_ones(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [each.getMessage() for each in caplog.records if "emit-to-unknown" in each.getMessage()]
 
 
-@pytest.mark.parametrize("emit", [lambda e: e.emit("x"), lambda e: e.to("red").send("x")])
+@pytest.mark.parametrize(
+    "emit",
+    [
+        lambda e: e.emit("x"),
+        lambda e: e.to("red").send("x"),
+        lambda e: e.call("x"),
+        lambda e: e.join("red"),
+        lambda e: e.leave("red"),
+        lambda e: e.disconnect(),
+    ],
+)
 def test_an_emit_to_a_namespace_that_there_is_not_is_told_once(
-    home: House, emit: Callable[[Emitter], None], caplog: pytest.LogCaptureFixture
+    home: House, emit: Callable[[Emitter], object], caplog: pytest.LogCaptureFixture
 ) -> None:
     for name in ("/typo", "/typo", "/chat", "", "/other", "/typo"):
         emit(home.middleware.of(name))

@@ -163,6 +163,16 @@ def test_an_emit_to_one_that_fits_is_no_mistake(
     assert "emit-to-unknown" in caplog.text
 
 
+def test_an_emit_to_one_that_fits_none_of_patterns_alone(
+    house: MakeHouse, caplog: pytest.LogCaptureFixture
+) -> None:
+    home = house({re.compile(r"/room-\d+"): Room})
+    home.middleware.of("/room-9").emit("news")
+    assert caplog.records == []
+    home.middleware.of("/romo-9").emit("news")
+    assert r"known: re.compile('/room-\\d+') [emit-to-unknown]" in caplog.text
+
+
 @pytest.mark.parametrize("wrong", [re.compile(rb"/bytes"), 5, None, ("/a",)])
 def test_what_is_neither_a_name_nor_a_pattern(wrong: Any) -> None:
     with pytest.raises(UsageError, match="compiled pattern"):
