@@ -63,6 +63,7 @@ class EngineSocket(Recoverable):
         "_due",
         "_due_by",
         "_header",
+        "_heard",
         "_join_by",
         "_left_by_client",
         "_names",
@@ -97,6 +98,8 @@ class EngineSocket(Recoverable):
         self._attachments: list[bytes] | None = None
         self._due = 0
         self._due_by: float | None = None
+        # How many packets had come at the last ping; None when their successors bought more time.
+        self._heard: int | None = None
         # By when a namespace has to be joined; None when one was.
         self._join_by: float | None = None
         self._names: dict[str, str] | None = None
@@ -538,11 +541,18 @@ class EngineSocket(Recoverable):
         late = self.runtime.now() - self._alarm_at - EARLY
         # From when it was due, so that deadlines do not drift; unless it was we who were busy.
         self._expect_ping(late if late < PUNCTUAL else 0.0)
+        self._heard = self.received
         self.deliver(Outgoing(self.codec.heartbeat))
 
     def _no_pulse(self) -> None:
         if self._paused:
             # We are the ones who do not read: the answer may well be waiting in the kernel.
+            self._expect_ping()
+        elif self._heard is not None and (self._due or self.received != self._heard):
+            # It is there, and its answer may stand behind what it sends over a slow line. The
+            # reference adds the time at the first such packet, once; to look for that with each
+            # would cost all of them.
+            self._heard = None
             self._expect_ping()
         else:
             self.close(Reason.PING_TIMEOUT, say=False)

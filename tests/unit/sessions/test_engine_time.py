@@ -104,6 +104,70 @@ def test_the_server_pings_an_interval_after_the_opening_and_after_each_pong(
     home.runtime.settle()
 
 
+@pytest.mark.parametrize(
+    "sent",
+    [
+        pytest.param('42["nobody"]', id="an event"),
+        pytest.param("40/nowhere", id="a connect"),
+        pytest.param("43123[]", id="an ack"),
+        pytest.param('451-["nobody",{"_placeholder":true,"num":0}]', id="a part of a packet"),
+    ],
+)
+def test_who_is_heard_while_its_answer_is_due_has_the_time_once_more(
+    house: MakeHouse, sent: str
+) -> None:
+    home = house({"": Told})
+    socket = admitted(home, EIO4)
+    stream = Stream(socket)
+    socket.attach(stream)
+    socket.receive("40")
+    home.runtime.settle()
+    home.runtime.advance(25 + LATE + 19)
+    socket.receive(sent)
+    home.runtime.settle()
+    home.runtime.advance(20)
+    assert socket.close_reason is None
+    socket.receive("42" + '["nobody"]' if sent[:2] != "45" else b"\0")
+    home.runtime.settle()
+    home.runtime.advance(0.8)
+    assert socket.close_reason is None
+    home.runtime.advance(0.1 + 3 * LATE)
+    assert socket.close_reason == Reason.PING_TIMEOUT
+
+
+def test_what_was_heard_before_the_ping_buys_no_time(house: MakeHouse) -> None:
+    home = house({"": Told})
+    socket = admitted(home, EIO4)
+    socket.attach(Stream(socket))
+    socket.receive("40")
+    home.runtime.advance(24.9)
+    socket.receive('42["nobody"]')
+    home.runtime.settle()
+    home.runtime.advance(20)
+    assert socket.close_reason is None
+    home.runtime.advance(0.1 + 2 * LATE)
+    assert socket.close_reason == Reason.PING_TIMEOUT
+
+
+def test_each_ping_has_its_own_time(house: MakeHouse) -> None:
+    home = house({"": Told})
+    socket = admitted(home, EIO4)
+    socket.attach(Stream(socket))
+    socket.receive("40")
+    home.runtime.settle()
+    for _ in range(3):
+        home.runtime.advance(25 + LATE + 1)
+        socket.receive('42["nobody"]')
+        home.runtime.settle()
+        home.runtime.advance(38)
+        assert socket.close_reason is None
+        socket.receive("3")
+    home.runtime.advance(25 + LATE + 19)
+    assert socket.close_reason is None
+    home.runtime.advance(1 + LATE)
+    assert socket.close_reason == Reason.PING_TIMEOUT
+
+
 @pytest.mark.parametrize("phase", [0.0, 0.03, 0.05, 0.07, 0.0999])
 def test_the_timer_does_not_make_short_intervals_longer(house: MakeHouse, phase: float) -> None:
     home = house({"": Told}, ping_interval=0.3, ping_timeout=0.2)
