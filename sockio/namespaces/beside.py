@@ -6,13 +6,14 @@ other, as ever.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from ..protocol.packet import Packet
 from ..runtime.interfaces import Job, Signal
 from ..sessions.jobs import ENDS_A_TASK
 from ..sessions.socket import Socket
-from .calls import Calls
+from .calls import Calls, LastWords
 from .handlers import HandlerTable, method_for_message
 
 __all__ = ["Beside"]
@@ -64,9 +65,36 @@ class Beside(Calls):
             self._running.pop(one, None)
             self._make_room()
 
+    # ---- one that disconnects its own client
+
+    @property
+    def _here(self) -> _One | None:
+        """The one whose task this is."""
+        task = self._socket.runtime.task()
+        return next((one for one in self._running if one.task is task), None)
+
+    @property
+    def answering_in(self) -> str:
+        one = self._here
+        return super().answering_in if one is None else one.answering_in
+
+    def let_finish(self, namespace: Any, say: Callable[[LastWords | None], object]) -> bool:
+        one = self._here
+        if one is None:
+            return super().let_finish(namespace, say)
+        return one.let_finish(namespace, say)
+
+    def say_last(self, words: LastWords | None) -> None:
+        super().say_last(words)
+        if words is None:
+            # The end has overtaken whoever is slow.
+            for one in list(self._running):
+                one.say_last(None)
+
     def end(self, namespace: Any) -> None:
         for one, (owner, job) in list(self._running.items()):
             if owner is namespace:
+                one.say_last(None)
                 # Here and not in its task alone: one that has not begun never ends.
                 del self._running[one]
                 job.kill(block=False)

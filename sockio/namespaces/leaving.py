@@ -148,10 +148,11 @@ class Leaving:
             desk.rooms.leave_namespace(socket, endpoint)
             socket.active_ns.pop(endpoint, None)
             socket.forget_name(endpoint)
+            # May have a goodbye to say still.
+            desk.calls.end(namespace)
             socket.unseal(endpoint)
             socket.forget_acks(endpoint)
             namespace._end_jobs()
-            desk.calls.end(namespace)
             if socket.state is State.CONNECTED:
                 desk.unconnected.left(endpoint, farewell.reason)
             if self._seen_off is not None:

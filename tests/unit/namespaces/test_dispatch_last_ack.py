@@ -3,11 +3,13 @@ of the end behind it."""
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from sockio import BaseNamespace, Reason
+from sockio import BaseNamespace, Reason, concurrent
 from sockio.exceptions import EventRefused
 from sockio.namespaces.dispatch import PATIENCE
 from sockio.virtsocket import State
@@ -82,6 +84,28 @@ FAILED = '[{"error":"internal_error","message":"The server failed to handle this
 REFUSED = '[{"error":"no_more","message":"That was it."}]'
 
 
+def beside(handler: Callable[[Any], object]) -> Callable[[Any], object]:
+    @functools.wraps(handler)
+    def another(self: Any) -> object:
+        return handler(self)
+
+    return concurrent(another)
+
+
+#: The same handlers, each in a task of its own.
+Beside: type[Exit] = type(
+    "Beside",
+    (Exit,),
+    {name: beside(value) for name, value in vars(Exit).items() if name.startswith("on_quit")},
+)
+
+
+@pytest.fixture(params=[Exit, Beside], ids=["one at a time", "beside each other"])
+def kind(request: pytest.FixtureRequest) -> type[Exit]:
+    kind: type[Exit] = request.param
+    return kind
+
+
 @pytest.fixture
 def client(house: MakeHouse) -> Client:
     client = house({"": Exit, "/s": Exit, "/other": Exit}).client("/s", "/other")
@@ -113,10 +137,27 @@ def ask(name: str, endpoint: str = "/s", number: str = "1+") -> str:
     ],
 )
 def test_the_ack_goes_out_before_the_goodbye(
-    client: Client, name: str, endpoint: str, heard: list[str]
+    house: MakeHouse, kind: type[Exit], name: str, endpoint: str, heard: list[str]
 ) -> None:
+    client = house({"": kind, "/s": kind, "/other": kind}).client("/s", "/other")
     assert client.sends(ask(name, endpoint)) == heard
     assert client.socket.connected == (endpoint != "" and "0::" not in heard)
+
+
+@pytest.mark.parametrize(("endpoint", "heard"), [("/s", "0::/s"), ("", "0::")])
+def test_one_that_runs_beside_others_and_goes_on_is_ended(
+    house: MakeHouse, endpoint: str, heard: str
+) -> None:
+    """As every such one by the end of its namespace: the client is told without an answer."""
+    client = house({"": Beside, "/s": Beside}).client("/s")
+    client.socket.session["door"] = client.house.door()
+    assert client.sends(ask("quit_slowly", endpoint)) == [heard]
+    if endpoint:
+        assert client.sends("1::/s", ask("quit", number="2+")) == [
+            "1::/s",
+            '6::/s:2+["bye"]',
+            "0::/s",
+        ]
 
 
 @pytest.mark.parametrize(("endpoint", "heard"), [("/s", "0::/s"), ("", "0::")])
