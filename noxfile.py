@@ -40,6 +40,8 @@ DEMO_CLIENTS = {
     "SOCKIO_CLIENT_JS": "socket.io-client-4.8.4",
     "SOCKIO_CLIENT_09_JS": "socket.io-client",
 }
+# What judges raw websockets, in a Python of its own.
+AUTOBAHN = "autobahntestsuite==25.10.1"
 # What the whole suite needs: the examples are part of it.
 EXTRAS = sorted(PYPROJECT["project"]["optional-dependencies"])
 
@@ -206,6 +208,25 @@ def fuzz(session: nox.Session) -> None:
     """Run the property-based tests with the many examples of the "fuzz" hypothesis profile."""
     install_sockio(session, requirements=group("test"))
     pytest(session, "-m", "fuzz", "--hypothesis-profile=fuzz", *session.posargs)
+
+
+@nox.session
+def autobahn(session: nox.Session) -> None:
+    """Have Autobahn's fuzzing client judge raw websockets, for a minute; it needs a Python 2.7, as
+    python2.7 on PATH or where SOCKIO_PYTHON2 says."""
+    python2 = os.environ.get("SOCKIO_PYTHON2") or shutil.which("python2.7")
+    if python2 is None:
+        session.skip("there is no python2.7 on PATH")
+    install_sockio(session)
+    libraries = session.cache_dir / "autobahn"
+    if not (libraries / "autobahntestsuite").is_dir():
+        session.run_install(
+            python2, "-m", "pip", "install", "--quiet", "--target", str(libraries), AUTOBAHN,
+            external=True,
+        )  # fmt: skip
+    report = Path(session.create_tmp()) / "autobahn"
+    session.run("python", "tests/autobahn/judge.py", python2, str(libraries), str(report))
+    session.log(f"the report is {report / 'index.html'}")
 
 
 @nox.session

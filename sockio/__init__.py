@@ -19,6 +19,7 @@ from .exceptions import (
     SettingsError,
     SockioError,
     UsageError,
+    WebSocketClosed,
 )
 from .http.manage import socketio_manage
 from .http.middleware import SocketIOMiddleware
@@ -52,6 +53,7 @@ __all__ = [
     "SocketIOMiddleware",
     "SockioError",
     "UsageError",
+    "WebSocketClosed",
     "allow",
     "concurrent",
     "limit",

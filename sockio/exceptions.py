@@ -11,6 +11,7 @@
     ├── AckFailed            ``call()`` got no answer
     │   ├── AckTimeout       ... within its timeout                       (also a TimeoutError)
     │   └── Disconnected     ... because the client went away
+    ├── WebSocketClosed      sent to a raw websocket that is closed       (also a ConnectionError)
     └── UsageError           sockio was called in a way that cannot work; the message says the fix
         ├── NotInstalled     ``socketio_manage()`` outside the middleware
         └── SettingsError    a setting with a wrong name or value         (also a ValueError)
@@ -37,6 +38,7 @@ __all__ = [
     "SettingsError",
     "SockioError",
     "UsageError",
+    "WebSocketClosed",
 ]
 
 
@@ -140,6 +142,11 @@ class AckTimeout(AckFailed, TimeoutError):
 
 class Disconnected(AckFailed):
     """The client went away before it acknowledged."""
+
+
+class WebSocketClosed(SockioError, ConnectionError):
+    """Sent to a websocket of the application's own that is closed. A view may let it pass: its
+    visitor has left."""
 
 
 class UsageError(SockioError):

@@ -13,6 +13,7 @@ from typing import Any
 from ..transports.connection import FAST
 from .claims import CLAIM
 from .frameworks import OVERHEARD
+from .rawsocket import DOOR, WEBSOCKET
 
 __all__ = ["KEPT", "lasting_environ", "shed"]
 
@@ -51,7 +52,7 @@ _FLEETING = frozenset(
         "wsgi.input",
         "wsgi.errors",
         "wsgi.file_wrapper",
-        "wsgi.websocket",
+        WEBSOCKET,
         "gunicorn.socket",
         "gunicorn.sock",
         "werkzeug.socket",
@@ -61,6 +62,7 @@ _FLEETING = frozenset(
         CLAIM,
         OVERHEARD,
         FAST,
+        DOOR,
         "sockio.take_connection",
     )
 )

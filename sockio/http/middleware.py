@@ -26,6 +26,7 @@ from .endpoint import Endpoint
 from .engine_requests import make_engines, make_packing
 from .frameworks import json_default_of
 from .manage import check_namespaces
+from .rawsocket import WEBSOCKET, Terms, withdraw
 from .route import route_of
 
 __all__ = ["SocketIOMiddleware"]
@@ -43,7 +44,9 @@ class SocketIOMiddleware:
 
     ``settings`` are the keyword arguments of :class:`~sockio.config.Settings`; an unknown name or a
     value that cannot work raises :class:`~sockio.exceptions.SettingsError`. Every request that is
-    not under ``/socket.io/`` (setting ``resource``) goes to ``app`` with its environ untouched.
+    not under ``/socket.io/`` (setting ``resource``) goes to ``app`` with its environ untouched; one
+    that asks for a websocket has it in ``environ["wsgi.websocket"]``
+    (:class:`~sockio.http.rawsocket.OfferedWebSocket`).
     """
 
     def __init__(
@@ -100,6 +103,8 @@ class SocketIOMiddleware:
         self.endpoint = Endpoint(
             self.settings, self.registry, transports, app, self.namespaces, self.inside
         )
+        registry = self.registry
+        self._terms = Terms(self.settings, registry.complaints.say, lambda: registry.closing)
         self._mount = "/" + self.settings.resource
         self._below = self._mount + "/"
 
@@ -126,6 +131,8 @@ class SocketIOMiddleware:
                     if claim.only_asking:
                         start_response("204 No Content", [])
                         return []
+                if WEBSOCKET in environ:
+                    withdraw(environ)
                 self.runtime.bind()
                 if is_pywsgi(environ):
                     # Here and not in the server alone: any gevent.pywsgi may be around.
@@ -136,6 +143,8 @@ class SocketIOMiddleware:
             claim = self._claim_of(environ)
             if self.inside.stands_in:
                 Claim(self.inside, environ, outer=claim)
+        if "HTTP_UPGRADE" in environ:
+            return self._terms.offer(self.app, environ, start_response)
         return self.app(environ, start_response)
 
     def _claim_of(self, environ: dict[str, Any]) -> Claim | None:
@@ -193,12 +202,15 @@ class SocketIOMiddleware:
         return Emitter(self.serving.registry, namespace)
 
     def close(self, timeout: float = 0) -> None:
-        """End every session and refuse new ones: for the end of the server.
+        """End every session and refuse new ones: for the end of the server. The application's own
+        websockets are closed, too.
 
         Queued packets are still delivered and the namespaces told, for which it blocks ``timeout``
         seconds at most; by default it does not wait.
         """
         self.registry.close_all()
+        if self.runtime.here():
+            self._terms.farewell.say()
         if timeout:
             self.registry.wait_until_empty(timeout)
 

@@ -107,7 +107,7 @@ class _WithWebSockets:
         environ[TOLD] = self._told
         Claim(self._inside, environ)
         if self._is_plain(environ):
-            environ["sockio.take_connection"] = lambda headers: self._take_over(environ)
+            environ["sockio.take_connection"] = lambda headers: self._take_over(environ, headers)
         if not self._keeps:
             start_response = _saying_close(start_response)
         return self.application(environ, start_response)
@@ -120,10 +120,11 @@ class _WithWebSockets:
         own = {"http11-socket", "https-socket", "https-socket-modifier1", "suwsgi-socket"}
         return not own & self._uwsgi.opt.keys()
 
-    def _take_over(self, environ: dict[str, Any]) -> Any:
+    def _take_over(self, environ: dict[str, Any], headers: Iterable[tuple[str, str]]) -> Any:
         """Answer ``101``, and duplicate the descriptor: uWSGI closes its own after the request."""
+        chosen = [value for name, value in headers if name == "Sec-WebSocket-Protocol"]
         self._uwsgi.websocket_handshake(
-            environ.get("HTTP_SEC_WEBSOCKET_KEY", ""), environ.get("HTTP_ORIGIN", "")
+            environ.get("HTTP_SEC_WEBSOCKET_KEY", ""), environ.get("HTTP_ORIGIN", ""), *chosen
         )
         sock = _socket.socket(fileno=os.dup(self._uwsgi.connection_fd()))
         sock.setblocking(False)

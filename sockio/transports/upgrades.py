@@ -34,15 +34,15 @@ from .connection import (
 from .framing import SWITCHING, negotiate, refuse_body
 from .streams import BlockingStream, Stream, WatchedStream
 
-__all__ = ["Upgraded", "is_foreign", "upgrade"]
+__all__ = ["NO_SERVER", "NO_UPGRADE", "Upgraded", "is_foreign", "upgrade"]
 
 Connected = Callable[[Stream, bytes], None]
 
-_NO_UPGRADE = (
+NO_UPGRADE = (
     "This address is for websockets, and the request does not ask for one. If your client did, a "
     "proxy in front removed it: let the headers Upgrade and Connection pass."
 )
-_NO_SERVER = (
+NO_SERVER = (
     "This server cannot open websockets. Run the application under gevent.pywsgi "
     "(sockio.server.SocketIOServer) or gunicorn -k gevent_pywsgi."
 )
@@ -96,7 +96,7 @@ def upgrade(
         return _over(ready_made, runtime, connected)
     asked = environ.get("HTTP_UPGRADE", "").strip().lower() == "websocket"
     if not asked or "upgrade" not in environ.get("HTTP_CONNECTION", "").lower():
-        raise RequestRefused("400 Bad Request", _NO_UPGRADE, code="no-upgrade")
+        raise RequestRefused("400 Bad Request", NO_UPGRADE, code="no-upgrade")
     if FAST in environ:
         answer = Answer(Head.bare(SWITCHING, negotiate(environ)), more=more)
         return Upgraded(answer, runtime, connected)
@@ -105,7 +105,7 @@ def upgrade(
     native = upgradable(environ)
     if native is None and take is None:
         raise RequestRefused(
-            "501 Not Implemented", _NO_SERVER, code="server-cannot-upgrade", detail=_NO_SERVER
+            "501 Not Implemented", NO_SERVER, code="server-cannot-upgrade", detail=NO_SERVER
         )
     headers = [*negotiate(environ), *more]
     if take is not None:

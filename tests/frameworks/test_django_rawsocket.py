@@ -29,13 +29,13 @@ from ..support.transcript import PATIENCE, eventually
 
 pytest.importorskip("django")
 
-from sockio.integrations.django import rawsocket
 from sockio.integrations.django.rawsocket import (
     Door,
     WebSocket,
     WebSocketClosed,
     WebSocketDoor,
 )
+from sockio.transports import rawsocket
 from sockio.transports.streams import CHUNK
 
 # Its page is no page to who asks what is inside, and other tests have made middlewares.

@@ -12,6 +12,8 @@ from gevent.event import Event
 from sockio.testing import Client, EventFailed, LiveServer, Refused
 
 from ..support.pages import load, programs
+from ..support.raw_http import Connection, get
+from ..support.raw_websocket import open_own
 
 Load = Callable[[str, str], ModuleType]
 
@@ -69,6 +71,47 @@ def test_a_view_without_a_framework(program: Load, sockio_serve: Callable[..., L
         server.connect("/chat", query="key=guessed")
     assert refused.value.status == 401
     assert server.connect("/chat", query="key=your%20own").call("user message", "hi") is True
+
+
+# ---- websockets of one's own
+
+
+@pytest.mark.parametrize(
+    ("name", "app", "needs"),
+    [
+        pytest.param("echo_site", "application", "webob", id="WSGI"),
+        pytest.param("flask_echo", "app", "flask", id="Flask"),
+        pytest.param("pyramid_echo", "application", "pyramid", id="Pyramid"),
+    ],
+)
+def test_a_websocket_of_ones_own(
+    program: Load, sockio_serve: Callable[..., LiveServer], name: str, app: str, needs: str
+) -> None:
+    pytest.importorskip(needs)
+    server = sockio_serve(getattr(program("websockets", name), app))
+    headers: dict[str, str | None] = {}
+    greeting = ""
+    if name == "flask_echo":
+        with Connection(server.port) as connection:
+            assert open_own(connection, "/echo").upgrade.code == 401
+        browser = server.browser()
+        browser.submit("/login", nickname="ada")
+        headers["Cookie"] = "; ".join(f"{key}={value}" for key, value in browser.cookies.items())
+        greeting = "ada: "
+    with Connection(server.port) as connection:
+        client = open_own(connection, "/echo", **headers)
+        for text in ("hello", "Grüße ☃", "x" * 70_000):
+            client.say(text)
+            assert client.hear() == greeting + text
+        client.send_close(1000)
+        assert client.closing() == 1000
+    with Connection(server.port) as connection:
+        foreign = open_own(connection, "/echo", Origin="http://evil.example", **headers).upgrade
+        assert (foreign.code, foreign.headers["x-sockio-refusal"]) == (403, "origin-not-allowed")
+    with Connection(server.port) as connection:
+        assert open_own(connection, "/nowhere").upgrade.code == 404
+    # As a page it is none.
+    assert get(server.port, "/echo").code in (400, 404)
 
 
 # ---- coming from Flask-SocketIO

@@ -37,6 +37,11 @@ class Chat(BaseNamespace, RoomsMixin):
 
 def pages(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
     """The rest of the site."""
+    if environ["PATH_INFO"] == "/own" and "wsgi.websocket" in environ:
+        websocket = environ["wsgi.websocket"]
+        while (message := websocket.receive()) is not None:
+            websocket.send(message)
+        return []
     body = f"{environ.get('SCRIPT_NAME')}|{environ.get('PATH_INFO')}".encode()
     headers = [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))]
     start_response("200 OK", headers)

@@ -17,7 +17,14 @@ from ..support.generations import LATER_WAYS
 from ..support.node import Node
 from ..support.processes import Process
 from ..support.raw_http import Connection, get, handshake, post
-from ..support.raw_websocket import TEXT, RawWebSocket, frame, open_session, upgrade_request
+from ..support.raw_websocket import (
+    TEXT,
+    RawWebSocket,
+    frame,
+    open_own,
+    open_session,
+    upgrade_request,
+)
 from ..support.transcript import PATIENCE
 
 __all__ = [
@@ -259,6 +266,23 @@ class WebSocketContract(ServerContract):
             assert websocket.hear() == "7:::1+0"
             assert websocket.closing() == 1000
 
+    def test_the_application_has_websockets_of_its_own(self, server: Served) -> None:
+        with Connection(server.port) as connection:
+            own = open_own(connection)
+            for text in (SNOWMAN, "x" * 100_000):
+                own.say(text)
+                assert own.hear() == text
+            own.send_close(1000)
+            # gevent-websocket says it twice.
+            assert own.read_frame().code == 1000
+        if self.asks_first:
+            with Connection(server.port) as connection:
+                assert open_own(connection, "/page").upgrade.body == "|/page"
+            with Connection(server.port) as connection:
+                foreign = open_own(connection, Origin="http://evil.example").upgrade
+                code = foreign.headers["x-sockio-refusal"]
+                assert (foreign.code, code) == (403, "origin-not-allowed")
+
 
 class EndingContract:
     """And what is promised when it is told to end. Subclasses need a fixture ``doomed``."""
@@ -281,6 +305,14 @@ class EndingContract:
         doomed.told("server shutting down")
         doomed.told("server shutting down")
         assert "Traceback" not in doomed.process.output
+
+    def test_so_is_it_to_the_applications_own_websockets(self, doomed: Served) -> None:
+        with Connection(doomed.port) as connection:
+            own = open_own(connection)
+            own.say("last words")
+            assert own.hear() == "last words"
+            assert doomed.process.stop() == 0
+            assert own.read_frame().code == 1001
 
     @BOTH_REVISIONS
     def test_clients_since_1_0_are_told(self, doomed: Served, revision: int) -> None:

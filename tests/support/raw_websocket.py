@@ -25,6 +25,7 @@ __all__ = [
     "RawWebSocket",
     "accept_for",
     "frame",
+    "open_own",
     "open_session",
     "upgrade_request",
 ]
@@ -163,3 +164,16 @@ def open_session(port: int, *namespaces: str, tls: ssl.SSLContext | None = None)
         websocket.say(f"1::{name}")
         assert websocket.hear() == f"1::{name}"
     return websocket
+
+
+def open_own(connection: Connection, path: str = "/own", **headers: str | None) -> RawWebSocket:
+    """Make a websocket of a connection that is none of Socket.IO's. ``headers`` replace the usual
+    ones; what the answer was is in ``upgrade``."""
+    client = RawWebSocket.__new__(RawWebSocket)
+    client.__dict__.update(connection.__dict__)
+    port = connection.sock.getpeername()[1]
+    usual = {"Origin": f"{connection.scheme}://127.0.0.1:{port}"}
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    client.send(upgrade_request(path, port, {**usual, **named}))
+    client.upgrade = client.answer()
+    return client

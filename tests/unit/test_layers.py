@@ -60,7 +60,7 @@ THIRD_PARTY = {
         "transports.deflate",
         "testing.engine",
         "testing.wires",
-        "integrations.django.rawsocket",
+        "transports.rawsocket",
     },
     "django": {"integrations.django"},
     "werkzeug": {"integrations.django", "compat.flask_socketio"},

@@ -29,7 +29,7 @@ REASONS = {
     "integrations.gunicorn_worker": "when the worker starts",
     "integrations.django.message_log": "the log of messages, which a setting asks for; cut, "
     "printable, one line for each message as in any access log",
-    "integrations.django.rawsocket": "at DEBUG only, by a logger whose lines are cut and printable",
+    "transports.rawsocket": "at DEBUG only, by a logger whose lines are cut and printable",
     "integrations.django.outside": "in a process without a server, which has no clients",
 }
 

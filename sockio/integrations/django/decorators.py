@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import logging
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -26,21 +25,14 @@ import gevent
 from django.http import HttpRequest, HttpResponse
 
 from ...exceptions import RequestRefused, UsageError
-from ...sessions.complaints import at_length
+from ...transports.upgrades import NO_UPGRADE
 from .context import close_connections
-from .outside import complain
 from .rawsocket import Door, WebSocket, WebSocketClosed, asks_for_websocket
 
 __all__ = ["accept_websocket", "require_websocket", "websocket"]
 
-log = logging.getLogger("sockio.django")
-
 View = Callable[..., Any]
 
-_NO_UPGRADE = (
-    "This address is for websockets, and the request does not ask for one. If your client did, a "
-    "proxy in front removed it: let the headers Upgrade and Connection pass."
-)
 _NO_DOOR = (
     "this request asks for a websocket and did not come through sockio. Make the application of "
     "wsgi.py by sockio.integrations.django.get_wsgi_application()."
@@ -61,7 +53,7 @@ def websocket(view: View | None = None, *, subprotocols: Iterable[str] = ()) -> 
     @functools.wraps(view)
     def opened(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if not asks_for_websocket(request.META):
-            return _plain("400 Bad Request", _NO_UPGRADE)
+            return _plain("400 Bad Request", NO_UPGRADE)
         return _serve(request, subprotocols, lambda socket: view(request, socket, *args, **kwargs))
 
     return opened
@@ -75,7 +67,7 @@ def require_websocket(view: View) -> View:
     @functools.wraps(view)
     def opened(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if not asks_for_websocket(request.META):
-            return _plain("400 Bad Request", _NO_UPGRADE)
+            return _plain("400 Bad Request", NO_UPGRADE)
         return _serve_as_attribute(view, request, args, kwargs)
 
     return opened
@@ -125,18 +117,7 @@ def _serve(
     try:
         socket = door.open(subprotocols)
     except RequestRefused as refused:
-        complain(
-            log,
-            logging.WARNING,
-            refused.code,
-            door.client,
-            "refused a websocket at %s from %s: %s [%s]%s",
-            request.path,
-            door.client or "?",
-            str(refused),
-            refused.code,
-            at_length(f" ({refused.detail})" if refused.detail else ""),
-        )
+        door.tell_refused(refused)
         return _plain(refused.status, refused.body, refused.headers)
     # Who the visitor is has been looked up; a connection is not kept for as long as the websocket.
     close_connections()

@@ -1,11 +1,11 @@
-"""The end of the server, for views that are websockets: each is closed with 1001."""
+"""The end of the server, for websockets of the application's own: each is closed with 1001."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, Protocol
 
-import gevent
+from ..runtime.blocking import pause, start
 
 __all__ = ["Farewell"]
 
@@ -40,19 +40,25 @@ class Farewell:
         self._open[websocket] = server
         if not self._watching:
             self._watching = True
-            gevent.spawn(self._watch)
+            start(self._watch)
 
     def remove(self, websocket: Closable) -> None:
         self._open.pop(websocket, None)
 
+    def say(self) -> None:
+        """Close all of them, beside the caller."""
+        while self._open:
+            websocket, _ = self._open.popitem()
+            start(_end, websocket)
+
     def _watch(self) -> None:
         while self._open:
-            gevent.sleep(LOOK)
+            pause(LOOK)
             closing = self._closing()
             for websocket, server in list(self._open.items()):
                 if closing or not getattr(server, "started", True):
                     self.remove(websocket)
-                    gevent.spawn(_end, websocket)
+                    start(_end, websocket)
         self._watching = False
 
 

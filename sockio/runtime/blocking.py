@@ -1,0 +1,43 @@
+"""What code that may block, in the task of its own request, has of gevent."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from typing import Any
+
+import gevent
+import gevent.socket
+from gevent.exceptions import ConcurrentObjectUseError
+from gevent.lock import RLock
+
+__all__ = ["IN_USE", "at_most", "cooperative", "lock", "pause", "start"]
+
+#: Raised to a task that would wait for a socket in the way that another one does already.
+IN_USE = (ConcurrentObjectUseError,)
+
+
+def lock() -> contextlib.AbstractContextManager[object]:
+    """One task at a time; the one that has it may take it again."""
+    return RLock()
+
+
+def at_most(seconds: float) -> contextlib.AbstractContextManager[object]:
+    """Leave the block after so many seconds, without an exception."""
+    return gevent.Timeout(max(0.0, seconds), False)  # type: ignore[arg-type]  # gevent's own way
+
+
+def cooperative(sock: Any) -> Any:
+    """A plain socket as one that lets others work while it waits; the descriptor moves."""
+    family, kind, proto = sock.family, sock.type, sock.proto
+    return gevent.socket.socket(family, kind, proto, fileno=sock.detach())
+
+
+def pause(seconds: float) -> None:
+    """Let others work for so long."""
+    gevent.sleep(seconds)
+
+
+def start(fn: Callable[..., object], *args: Any) -> None:
+    """Run ``fn`` in a task of its own, soon."""
+    gevent.spawn(fn, *args)

@@ -1,0 +1,1 @@
+"""Raw websockets as Autobahn's fuzzing client sees them: ``nox -s autobahn``."""
