@@ -19,6 +19,7 @@ OVERRIDABLE = (
     *HOOKS,
     "initialize",
     "get_initial_acl",
+    "around_event",
     "exception_handler_decorator",
     "process_packet",
     "process_event",

@@ -14,6 +14,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -38,7 +39,12 @@ class Handlers:
 
     def __init__(self, name: str = "Handlers") -> None:
         #: The class that they make, which may be subclassed. ``name`` is what the log calls it.
-        self.namespace: type[BaseNamespace] = type(name, (BaseNamespace,), {})
+        self.namespace: type[BaseNamespace] = type(
+            # Of the module that makes it, as a class would be.
+            name,
+            (BaseNamespace,),
+            {"__module__": sys._getframe(1).f_globals.get("__name__", __name__)},
+        )
 
     def on(self, name: str) -> Callable[[F], F]:
         """Handle the event ``name``, whatever characters are in it; ``"*"`` is every event that

@@ -288,10 +288,33 @@ def test_a_stranger_who_is_refused(tmp_path: Path, body: str, code: str, level: 
 # ---- namespaces
 
 
+def test_functions_are_looked_at_as_methods_are(tmp_path: Path) -> None:
+    found = look_at(
+        tmp_path,
+        """
+        from sockio import Handlers
+
+        chat = Handlers("Chat")
+
+        @chat.on("say")
+        def say(client, *, text): ...
+
+        app = SocketIOMiddleware(pages, {"/chat": chat})
+        """,
+    )
+    assert "text by keyword" in found["keyword-only-argument"].text
+
+
 @pytest.mark.parametrize(
     ("method", "code", "words"),
     [
         pytest.param("def recv_conect(self): ...", "hook-misspelt", "recv_connect", id="recv_"),
+        pytest.param(
+            "def arround_event(self, name, args, go_on): ...",
+            "hook-misspelt",
+            "around_event",
+            id="around",
+        ),
         pytest.param("def recv_hello(self): ...", "hook-misspelt", "recv_", id="no such hook"),
         pytest.param(
             "def get_inital_acl(self): ...", "hook-misspelt", "get_initial_acl", id="the ACL"
