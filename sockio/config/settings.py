@@ -43,6 +43,17 @@ def _seconds(value: Any) -> float:
     return number
 
 
+def _told_to_client(value: Any) -> float:
+    """Seconds that a client of 0.9 reads from its handshake."""
+    if value in (0, "0"):
+        # The client multiplies the empty field by a thousand, and gives up after no time at all.
+        raise ValueError(
+            "must be a positive number of seconds: the reference's 0, which turns it off, keeps the "
+            "JavaScript clients of 0.9 from ever connecting. For none that matters write 1e9"
+        )
+    return _seconds(value)
+
+
 def _count(value: Any) -> int:
     number = int(value)
     if number < 1 or (isinstance(value, float) and number != value):
@@ -289,10 +300,12 @@ class Settings:
         25.0, _seconds, "seconds between heartbeats on streaming transports"
     )
     heartbeat_timeout: float = _option(
-        60.0, _seconds, "seconds to wait for the answer to a heartbeat"
+        60.0, _told_to_client, "seconds to wait for the answer to a heartbeat"
     )
     close_timeout: float = _option(
-        60.0, _seconds, "seconds a session lives without any request; also told to the client"
+        60.0,
+        _told_to_client,
+        "seconds a session lives without any request; also told to the client",
     )
     polling_duration: float = _option(20.0, _seconds, "seconds after which an idle poll is ended")
     generations: tuple[str, ...] = _option(

@@ -99,6 +99,10 @@ REFUSED = [
     pytest.param("transports", " , ", "at least one", id="no transport but a comma"),
     pytest.param("heartbeat_interval", 0, "positive number of seconds", id="no time"),
     pytest.param("heartbeat_interval", -1, "positive number of seconds", id="negative time"),
+    pytest.param(
+        "close_timeout", 0, "from ever connecting", id="the reference's way to turn it off"
+    ),
+    pytest.param("heartbeat_timeout", "0", "from ever connecting", id="the same in an ini file"),
     pytest.param("close_timeout", math.inf, "positive number of seconds", id="for ever"),
     pytest.param("close_timeout", "nan", "positive number of seconds", id="no number"),
     pytest.param("close_timeout", "soon", "could not convert", id="a word for a time"),
