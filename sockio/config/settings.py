@@ -24,6 +24,8 @@ from .rates import Rate
 
 __all__ = ["FAST_PATHS", "GENERATIONS", "OPTIONS", "Option", "Settings", "flag"]
 
+#: Seconds: two of them, in milliseconds, are what a timer of JavaScript can be set to.
+LONGEST_TIMER = 1_000_000
 #: Bytes that wait to be handled, where a setting says nothing of them.
 INBOX_BYTES = 4_000_000
 #: Bytes of events that are kept for who comes back, where a setting says nothing of them.
@@ -44,14 +46,17 @@ def _seconds(value: Any) -> float:
 
 
 def _told_to_client(value: Any) -> float:
-    """Seconds that a client of 0.9 reads from its handshake."""
+    """Seconds that a client reads from its handshake, and sets a timer of JavaScript to."""
     if value in (0, "0"):
-        # The client multiplies the empty field by a thousand, and gives up after no time at all.
+        # 0.9 multiplies an empty field by a thousand, and gives up after no time at all.
         raise ValueError(
-            "must be a positive number of seconds: the reference's 0, which turns it off, keeps the "
-            "JavaScript clients of 0.9 from ever connecting. For none that matters write 1e9"
+            "must be a positive number of seconds. The reference's 0 turned it off, and kept the "
+            "JavaScript clients of 0.9 from ever connecting; a week is 604800"
         )
-    return _seconds(value)
+    seconds = _seconds(value)
+    if seconds > LONGEST_TIMER:
+        raise ValueError(f"must be {LONGEST_TIMER} at most: longer timers of browsers end at once")
+    return seconds
 
 
 def _count(value: Any) -> int:
@@ -314,10 +319,14 @@ class Settings:
         f"generations of clients that are served, of {', '.join(GENERATIONS)}",
     )
     ping_interval: float = _option(
-        25.0, _seconds, "seconds between two heartbeats of clients since 1.0, on every transport"
+        25.0,
+        _told_to_client,
+        "seconds between two heartbeats of clients since 1.0, on every transport",
     )
     ping_timeout: float = _option(
-        20.0, _seconds, "seconds that a client since 1.0 may be late with its heartbeat"
+        20.0,
+        _told_to_client,
+        "seconds that a client since 1.0 may be late with its heartbeat",
     )
     upgrade_timeout: float = _option(
         10.0, _seconds, "seconds that a client since 1.0 may try out a websocket"

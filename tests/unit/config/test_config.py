@@ -103,6 +103,7 @@ REFUSED = [
         "close_timeout", 0, "from ever connecting", id="the reference's way to turn it off"
     ),
     pytest.param("heartbeat_timeout", "0", "from ever connecting", id="the same in an ini file"),
+    pytest.param("ping_interval", 1_000_001, "end at once", id="what no timer can be set to"),
     pytest.param("close_timeout", math.inf, "positive number of seconds", id="for ever"),
     pytest.param("close_timeout", "nan", "positive number of seconds", id="no number"),
     pytest.param("close_timeout", "soon", "could not convert", id="a word for a time"),
