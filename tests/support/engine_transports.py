@@ -16,6 +16,7 @@ import json
 import re
 from collections.abc import Mapping
 from typing import ClassVar, TypeVar
+from urllib.parse import quote_plus
 
 import gevent
 
@@ -102,7 +103,7 @@ class EngineClient(Client):
     def shake_hands(self) -> str:
         answer = self.up.ask("GET", self.path, headers=self.headers)
         assert answer.code == 200, answer
-        (opened, *_) = packets_of(self.revision, answer.body)
+        (opened, *_) = packets_of(self.revision, self.unwrap(answer.body))
         assert isinstance(opened, str)
         sid: str = json.loads(opened[1:])["sid"]
         return sid
@@ -124,7 +125,12 @@ class EngineClient(Client):
     def ready(self) -> None:
         """See to it that packets can be sent."""
 
+    def unwrap(self, body: str) -> str:
+        """The payload in the answer to a poll."""
+        return body
+
     def post(self, body: str) -> Answer:
+        """POST a payload and wait for the answer."""
         return self.up.ask("POST", self.path, body, {"Content-Type": "text/plain", **self.headers})
 
     def close(self) -> None:
@@ -157,7 +163,8 @@ class Polling(EngineClient):
             answer = self.down.answer()
             self.waiting = False
             assert answer.code == 200, answer
-            self._heard += map(from_engine, map(str, packets_of(self.revision, answer.body)))
+            packets = packets_of(self.revision, self.unwrap(answer.body))
+            self._heard += map(from_engine, map(str, packets))
         return self._heard.popleft()
 
     def send(self, *packets: str) -> None:
@@ -177,6 +184,34 @@ class Polling(EngineClient):
             self.down.close()
             self.down = None
         self.waiting = False
+
+
+class JSONPPolling(Polling):
+    """By script elements and forms, as clients until 2.x do where they have to."""
+
+    def __init__(
+        self, server: Served, sid: str | None = None, headers: Mapping[str, str] = {}
+    ) -> None:
+        # Without it nobody would know whose script it is.
+        super().__init__(server, sid, {"Referer": f"http://127.0.0.1:{server.port}/", **headers})
+
+    @property
+    def path(self) -> str:
+        return f"{super().path}&j=7"
+
+    def unwrap(self, body: str) -> str:
+        head, tail = "___eio[7](", ");"
+        assert body.startswith(head), body
+        assert body.endswith(tail), body
+        text = json.loads(body[len(head) : -len(tail)])
+        assert isinstance(text, str)
+        return text
+
+    def post(self, body: str) -> Answer:
+        # A form would make a newline of a backslash and an n (client 2.x, polling-jsonp.js).
+        form = "d=" + quote_plus(body.replace("\\n", "\\\\n"))
+        headers = {"Content-Type": "application/x-www-form-urlencoded", **self.headers}
+        return self.up.ask("POST", self.path, form, headers)
 
 
 class WebSocket(EngineClient):
@@ -244,7 +279,12 @@ class Upgraded(WebSocket):
 def _of_each_revision() -> dict[str, type[EngineClient]]:
     clients: dict[str, type[EngineClient]] = {}
     for revision in (3, 4):
-        for way, kind in (("polling", Polling), ("websocket", WebSocket), ("upgrade", Upgraded)):
+        for way, kind in (
+            ("polling", Polling),
+            ("jsonp", JSONPPolling),
+            ("websocket", WebSocket),
+            ("upgrade", Upgraded),
+        ):
             name = f"eio{revision} {way}"
             clients[name] = type(kind.__name__, (kind,), {"revision": revision})
     return clients
