@@ -23,3 +23,7 @@ autodoc_typehints_format = "short"
 html_theme = "furo"
 html_title = f"sockio {release}"
 html_copy_source = False
+html_static_path = ["_static"]
+html_css_files = ["tables.css"]
+# The theme's own for dark pages underlines names as if they were links.
+pygments_dark_style = "github-dark"

@@ -145,3 +145,23 @@ def test_every_row_is_in_a_checklist() -> None:
     listed = {row.split("|")[1].strip() for page in pages for row in rows(page)}
     wanted = [f"{kind}-{number:02}" for kind, numbers in INVENTORY.items() for number in numbers]
     assert [name for name in wanted if name not in listed] == []
+
+
+# ---- the way to the pages
+
+
+def test_the_readme_leads_to_every_page() -> None:
+    readme = (TESTS.parent / "README.md").read_text(encoding="utf-8")
+    linked = {link.partition("#")[0] for link in re.findall(r"\]\(([^)]+)\)", readme)}
+    missing = [link for link in linked if "://" not in link and not (TESTS.parent / link).exists()]
+    assert missing == []
+    pages = {str(page.relative_to(TESTS.parent)) for page in DOCS.rglob("*.md")}
+    # The front page, two that are files beside the README, and what a page of their own leads to.
+    others = {"docs/index.md", "docs/contributing.md", "docs/changelog.md"}
+    others |= {page for page in pages if page.startswith("docs/checklist/")}
+    built = {page for page in pages if page.startswith("docs/_build/")}
+    assert sorted(pages - linked - others - built) == []
+
+
+def test_the_picture_of_the_front_page_is_small() -> None:
+    assert (DOCS / "demo.png").stat().st_size < 60_000

@@ -1,5 +1,5 @@
-"""The pages of docs/generations.md and docs/howto/recovery.md, run by real clients as they stand
-there."""
+"""The pages of docs/generations.md and docs/howto/recovery.md, and the front page, run by real
+clients as they stand there."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 from ..support.node import NODE_MODULES, find_client
 from ..support.pages import snippets
 from ..support.proxy import cable_to
-from ..support.servers import Served
+from ..support.servers import Served, not_ours
 
 pytestmark = pytest.mark.e2e
 
@@ -124,3 +124,15 @@ def test_a_page_that_loses_its_connection(
             node.wait()
     assert node.returncode == 0
     assert json.loads(output.splitlines()[-1]) == shown
+
+
+def test_the_front_page(serve: Callable[..., Served], tmp_path: Path) -> None:
+    text = (DOCS / "index.md").read_text("utf-8")
+    (program,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    (script,) = re.findall(r"```js\n(.*?)```", text, re.DOTALL)
+    names: dict[str, Any] = {"pages": not_ours}
+    exec(program, names)
+    page = tmp_path / "page.js"
+    page.write_text(AROUND + script, "utf-8")
+    server = serve(names["app"])
+    assert what_is_shown(server, page, "socket.io-client-4.8.4", 1) == ["ada: hello"]

@@ -83,7 +83,7 @@ class TestPlainGevent(PollingContract):
         offered = {get(server.port, "/socket.io/1/").body.split(":")[3] for _ in range(2)}
         assert offered == {"htmlfile,xhr-polling,jsonp-polling"}
         server.process.find("cannot open websockets .* Run gunicorn with -k gevent_pywsgi")
-        assert server.process.output.count("cannot open websockets") == 1
+        assert server.process.output.count("cannot open websockets for a WSGI application") == 1
 
     def test_an_upgrade_is_refused_with_a_reason(self, server: Served) -> None:
         with Connection(server.port) as connection:
