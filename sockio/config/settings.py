@@ -337,7 +337,7 @@ class Settings:
     recovery: tuple[float, int] | None = _option(
         None,
         _recovery,
-        "seconds, and bytes of events, that are kept for clients who lost their connection",
+        "seconds for which, and bytes of what, is kept for clients who lost their connection",
     )
     bytes_to_09: str = _option(
         "base64",

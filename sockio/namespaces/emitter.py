@@ -159,20 +159,22 @@ class Emitter:
         return self._registry.members(self._namespace, self._rooms, self._skip)
 
     def join(self, *rooms: Hashable) -> None:
-        """Put every member that is connected now into these rooms. Never blocks."""
+        """Put every member that is connected now into these rooms, and those who are away and may
+        come back (setting ``recovery``). Never blocks."""
         for room in rooms:
             check_room(room)
         self._do(self._join, rooms)
 
     def leave(self, *rooms: Hashable) -> None:
-        """Take every member out of these rooms. Never blocks."""
+        """Take every member out of these rooms, those who may come back among them. Never
+        blocks."""
         for room in rooms:
             check_room(room)
         self._do(self._leave, rooms)
 
     def disconnect(self, silent: bool = False) -> None:
-        """Disconnect every member from the namespace, as ``namespace.disconnect()`` does. Never
-        blocks."""
+        """Disconnect every member from the namespace, as ``namespace.disconnect()`` does. Those who
+        are away begin anew when they are back. Never blocks."""
         self._do(self._disconnect, silent)
 
     def _join(self, rooms: tuple[Hashable, ...]) -> None:

@@ -127,7 +127,8 @@ class BaseNamespace(Member):
         #: one that is configured by name.
         self.match: re.Match[str] | None = None
         #: Whether the client has come back after its connection broke (setting ``recovery``): it
-        #: has its ``id``, its rooms and its session's data again, and gets what it had missed.
+        #: has its rooms and its session's data again (in later generations than 0.9 its ``id``,
+        #: too), and gets what it had missed.
         self.recovered = False
         self._table = handlers_of(type(self), BaseNamespace)
         self._leaving = False

@@ -17,7 +17,7 @@ from ..runtime.interfaces import Runtime
 from .interfaces import Carrier
 from .outbox import Outgoing
 from .recoverable import Recoverable
-from .recovery import Recovery, Stay
+from .recovery import BY_ACCIDENT, Recovery, Stay
 from .socket import Socket
 from .states import State
 
@@ -98,10 +98,10 @@ class ReturningSocket(Recoverable):
         return False
 
     def send_packet(self, packet: Mapping[str, Any], *, volatile: bool = False) -> bool:
-        if self.state is not _CONNECTED and self._recovery.wants(packet):
+        if self.close_reason in BY_ACCIDENT and not volatile and self._recovery.wants(packet):
             # Of a handler that goes on while its client is away.
             endpoint = packet.get("endpoint", "")
-            if endpoint in self._stays and not volatile:
+            if endpoint in self._stays:
                 self._recovery.record(packet, endpoint, (self.sessid,))
             return False
         return Socket.send_packet(self, packet, volatile=volatile)

@@ -306,3 +306,43 @@ def test_one_large_packet_passes_behind_others_and_does_not_count() -> None:
     assert box.take(ANY_AMOUNT) == batch.packets
     assert box.size == 0
     assert box.put_large(large)
+
+
+def test_what_is_excused_does_not_count_until_it_is_gone() -> None:
+    box = outbox(max_packets=3, max_bytes=3, queued="ab")
+    box.excuse()
+    assert [box.put(Outgoing(each)) for each in "cdef"] == [True, True, True, False]
+    assert texts(box.take(1)) == "a"
+    assert not box.put(Outgoing("f"))
+    assert texts(box.take(2)) == "b c"
+    assert box.put(Outgoing("f"))
+    assert not box.put(Outgoing("g"))
+    assert texts(box.take(ANY_AMOUNT)) == "d e f"
+    assert box.size == 0
+    assert [box.put(Outgoing(each)) for each in "ghij"] == [True, True, True, False]
+
+
+def test_what_is_excused_stays_so_when_its_answer_breaks_off() -> None:
+    box = outbox(max_packets=2, max_bytes=1000, queued="ab")
+    box.force(Outgoing("c"))
+    box.excuse()
+    batch = box.take_batch(1)
+    box.restore(batch)
+    assert [box.put(Outgoing(each)) for each in "de"] == [True, True]
+    assert not box.put(Outgoing("f"))
+    batch = box.take_batch(ANY_AMOUNT)
+    assert texts(batch.packets) == "a b c d e"
+    batch.written = True
+    box.settle()
+    assert box.size == 0
+    assert [box.put(Outgoing(each)) for each in "fgh"] == [True, True, False]
+
+
+def test_a_large_packet_that_is_excused_counts_once() -> None:
+    box = outbox(max_packets=10, max_bytes=3)
+    box.force(Outgoing("large"))
+    box.force(Outgoing("b"))
+    box.excuse()
+    assert [box.put(Outgoing(each)) for each in "cdef"] == [True, True, True, False]
+    assert texts(box.take(ANY_AMOUNT)) == "large b c d e"
+    assert [box.put(Outgoing(each)) for each in "cdef"] == [True, True, True, False]
