@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import logging
 import subprocess
 from collections.abc import Callable, Iterable, Iterator
@@ -15,7 +16,7 @@ from gevent.event import AsyncResult
 from gevent.pywsgi import WSGIServer
 
 from sockio import BaseNamespace, SocketIOMiddleware, WebSocketClosed
-from sockio.http.rawsocket import OfferedWebSocket
+from sockio.http.rawsocket import Door, OfferedWebSocket
 from sockio.transports import rawsocket
 
 from ..support.node import NODE_MODULES, find_client
@@ -515,25 +516,37 @@ def test_the_end_of_the_server_is_1001(serve: Callable[..., Served]) -> None:
 
 
 def test_nothing_is_left(serve: Callable[..., Served]) -> None:
-    app = Site(lambda websocket: websocket.send("bye"))
-    server = serve(app, {"": Echo})
-    offered: list[Any] = []
+    """Nor for the garbage collector, which would stop everybody."""
+    server = serve(Site(), {"": Echo})
+    kinds = (Door, OfferedWebSocket, rawsocket.WebSocket)
+    before = {id(each) for each in gc.get_objects() if isinstance(each, kinds)}
 
-    def remember(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        body = server_app(environ, start_response)
-        offered.append("wsgi.websocket" in environ)
-        return body
-
-    server_app = server.server.application
-    server.server.application = remember
-    server.server.fast = None
-    for path in ("/own", "/nowhere"):
+    def visit(path: str, origin: str) -> None:
         with Connection(server.port) as connection:
-            client = open_own(connection, path)
+            client = open_own(connection, path, Origin=origin)
             if client.upgrade.code == 101:
+                client.say("hello")
+                assert client.hear() == "hello"
                 client.send_close()
-                with contextlib.suppress(EOFError):
-                    while client.read_frame().opcode != CLOSE:
-                        pass
-    eventually(lambda: len(offered) == 2, "both have been answered")
-    assert offered == [False, False]
+                assert client.closing() == 1000
+
+    gc.disable()
+    try:
+        for path, origin in (
+            ("/own", f"http://127.0.0.1:{server.port}"),
+            ("/own", "http://evil.example"),
+            ("/nowhere", f"http://127.0.0.1:{server.port}"),
+        ):
+            visit(path, origin)
+        eventually(
+            lambda: (
+                not [
+                    each
+                    for each in gc.get_objects()
+                    if isinstance(each, kinds) and id(each) not in before
+                ]
+            ),
+            "nothing is left of them",
+        )
+    finally:
+        gc.enable()
