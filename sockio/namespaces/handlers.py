@@ -150,8 +150,7 @@ def concurrent(fn: F) -> F:
     Its acks come when they come, and so do its events. Of one client as many run at once as the
     setting ``max_concurrent`` says; one more waits, and with it what the client has sent behind it.
     Those that run when the client leaves the namespace are ended: what has to be finished is no
-    matter for them, and a client that such a handler disconnects gets no ack from it. What several
-    share on ``self`` may change wherever one of them waits.
+    matter for them. What several share on ``self`` may change wherever one of them waits.
     """
     fn.__dict__["__sockio_concurrent__"] = [True]
     return fn
