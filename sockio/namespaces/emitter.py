@@ -155,7 +155,8 @@ class Emitter:
         return Replies(dict(answers), list(missing))
 
     def sockets(self) -> list[Socket]:
-        """The sockets that an emit would reach now."""
+        """The sockets that an emit would reach now. ``socket["/chat"]`` is the instance of the
+        namespace class for each, with its ``id``."""
         return self._registry.members(self._namespace, self._rooms, self._skip)
 
     def join(self, *rooms: Hashable) -> None:
