@@ -158,6 +158,9 @@ class SocketIOServer(WSGIServer):
             self.fast.step_aside()
         if self.started:
             self._offer_policy(self.middleware.settings)
+            if middleware is not None:
+                # It may have been closed with a server before this one.
+                middleware.registry.reopen()
 
     def _open_access_log(self) -> None:
         if self._logs_access:
@@ -224,6 +227,9 @@ class SocketIOServer(WSGIServer):
             self.fast.stopping = False
         if hasattr(self, "door"):
             self.door.stopping = False
+        # Closed with this server when it was stopped, or with another around the same application.
+        for each in self.middlewares:
+            each.registry.reopen()
         super().start()
 
     def start_accepting(self) -> None:

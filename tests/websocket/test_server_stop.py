@@ -10,9 +10,11 @@ import gevent
 import pytest
 from gevent.event import Event
 
-from sockio import BaseNamespace
+from sockio import BaseNamespace, SocketIOMiddleware
+from sockio.server import SocketIOServer
 
-from ..support.raw_http import Connection, get
+from ..support.engine_client import EngineWire
+from ..support.raw_http import Connection, get, handshake
 from ..support.servers import Served, not_ours
 from ..support.transcript import eventually
 from ..support.ways import WAYS, Way
@@ -160,3 +162,22 @@ def test_a_server_that_was_stopped_starts_and_stops_again(
         assert not server.started
         live.start()
         assert server.started
+
+
+@pytest.mark.usefixtures("alone")
+@pytest.mark.parametrize("seen", [True, False], ids=["the middleware", "a layer around it"])
+def test_an_application_has_one_server_after_another(seen: bool) -> None:
+    """And the second is not taken for the first, which had ended."""
+    inner = SocketIOMiddleware(not_ours, {"": Told})
+    app = inner if seen else lambda environ, start_response: inner(environ, start_response)
+    for times in (1, 2):
+        server = SocketIOServer(("127.0.0.1", 0), app)
+        for _ in range(times):
+            server.start()
+            port = server.server_port
+            assert port is not None
+            assert handshake(port)
+            with EngineWire(port) as wire:
+                assert wire.told["sid"]
+                server.stop(timeout=10)
+                assert wire.closing() == 1001
