@@ -13,7 +13,7 @@ import pytest
 
 from ..support.node import NODE_MODULES, find_client
 from ..support.pages import Block, blocks
-from ..support.processes import Process, free_port, need_module, running
+from ..support.processes import STARTS, Process, free_port, need_module, running
 from .remote import Browser, Tab
 
 pytestmark = pytest.mark.browser
@@ -59,7 +59,7 @@ def served(folder: Path) -> Iterator[tuple[Process, str]]:
     assert program == "sockio"
     port = str(free_port())
     with running([sys.executable, "-m", "sockio.cli", *words, "--port", port], folder) as process:
-        yield process, process.find(r"serving on (http://127\.0\.0\.1:\d+)")[1]
+        yield process, process.find(r"serving on (http://127\.0\.0\.1:\d+)", STARTS)[1]
 
 
 def says(tab: Tab, text: str) -> None:

@@ -17,7 +17,7 @@ import pytest
 
 from ..support.node import NODE_MODULES, Client, Node, SharedNode, find_client
 from ..support.pages import DOCS, blocks
-from ..support.processes import Process, free_port, running
+from ..support.processes import STARTS, Process, free_port, running
 from ..support.raw_http import Connection, get
 from ..support.transcript import eventually
 
@@ -72,11 +72,24 @@ class Site:
 class Hour:
     """Makes sites, with something wrong."""
 
-    def __init__(self, folder: Path, node: Node, stack: ExitStack) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        node: Node,
+        stack: ExitStack,
+        plain: Callable[[], tuple[Process, int]],
+    ) -> None:
+        self._plain = plain
         self.folder = folder
         self._node = node
         self._stack = stack
         self.sites: list[Site] = []
+
+    def plain(self) -> Site:
+        """The chat with nothing wrong in it."""
+        site = Site(*self._plain(), self._node, [])
+        self.sites.append(site)
+        return site
 
     def serve(self, files: dict[str, str], client: str = NEW) -> Site:
         command = [sys.executable, "-m", "sockio.cli", "serve", "app:app", "--port", "0"]
@@ -97,17 +110,28 @@ class Hour:
             modules.mkdir()
             (modules / "socket.io-client").symlink_to(NODE_MODULES / client)
         process = self._stack.enter_context(running(command, self.folder))
-        port = int(process.find(r"(?:serving|Running) on .*http://127\.0\.0\.1:(\d+)")[1])
+        port = int(process.find(r"(?:serving|Running) on .*http://127\.0\.0\.1:(\d+)", STARTS)[1])
         site = Site(process, port, self._node, [])
         self.sites.append(site)
         return site
 
 
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Process, int]]:
+    """The first chat as it stands, for all that concerns what a page does."""
+    folder = tmp_path_factory.mktemp("chat")
+    for name, code in FIRST.items():
+        (folder / name).write_text(code, "utf-8")
+    command = [sys.executable, "-m", "sockio.cli", "serve", "app:app", "--port", "0"]
+    with running(command, folder) as process:
+        yield process, int(process.find(r"serving on http://127\.0\.0\.1:(\d+)", STARTS)[1])
+
+
 @pytest.fixture
-def hour(tmp_path: Path, shared_node: SharedNode) -> Iterator[Hour]:
+def hour(tmp_path: Path, shared_node: SharedNode, request: pytest.FixtureRequest) -> Iterator[Hour]:
     # The clients leave before the servers do.
     with ExitStack() as stack, contextmanager(shared_node.use)() as node:
-        yield Hour(tmp_path, node, stack)
+        yield Hour(tmp_path, node, stack, lambda: request.getfixturevalue("plain"))
 
 
 # ---- what goes wrong, by the first words of its row
@@ -128,7 +152,7 @@ def other_generations(hour: Hour) -> None:
 
 
 def no_namespace(hour: Hour) -> None:
-    hour.serve(FIRST).is_not_let_in("/")
+    hour.plain().is_not_let_in("/")
 
 
 def no_route(hour: Hour) -> None:
@@ -145,15 +169,15 @@ def nobody_in(hour: Hour) -> None:
 
 
 def other_origin(hour: Hour) -> None:
-    hour.serve(FIRST).is_not_let_in(extraHeaders={"Origin": "http://127.0.0.1:5500"})
+    hour.plain().is_not_let_in(extraHeaders={"Origin": "http://127.0.0.1:5500"})
 
 
 def no_method(hour: Hour) -> None:
-    hour.serve(FIRST).refuses("user mesage", "hello")
+    hour.plain().refuses("user mesage", "hello")
 
 
 def number_of_arguments(hour: Hour) -> None:
-    hour.serve(FIRST).refuses("user message", "hello", "there")
+    hour.plain().refuses("user message", "hello", "there")
 
 
 def method_fails(hour: Hour) -> None:
@@ -234,7 +258,7 @@ def test_it_is_said_what_to_do(hour: Hour, row: str) -> None:
 
 
 def test_a_page_that_was_opened_as_a_file_and_has_the_client_from_elsewhere(hour: Hour) -> None:
-    site = hour.serve(FIRST)
+    site = hour.plain()
     site.is_not_let_in(extraHeaders={"Origin": "null"})
     site.process.find(rf"opened as a file, open it from the server: http://127.0.0.1:{site.port}/")
 

@@ -17,7 +17,7 @@ import pytest
 
 from ..support.node import Node, SharedNode
 from ..support.pages import blocks
-from ..support.processes import need_program, running
+from ..support.processes import STARTS, need_program, running
 from ..support.raw_http import Connection
 from .conftest import EXAMPLES, StartProxy
 
@@ -62,7 +62,7 @@ def served(folder: Path, words: list[str]) -> Iterator[int]:
     server is told as systemd and docker do."""
     words[words.index("--port") + 1] = "0"
     with running([sys.executable, "-m", "sockio.cli", *words], folder) as process:
-        yield int(process.find(r"serving on https?://[\d.]+:(\d+)")[1])
+        yield int(process.find(r"serving on https?://[\d.]+:(\d+)", STARTS)[1])
         assert process.stop() == 0
 
 

@@ -20,7 +20,10 @@ import pytest
 
 from .transcript import PATIENCE, Transcript
 
-__all__ = ["Process", "free_port", "need_module", "need_program", "running"]
+__all__ = ["STARTS", "Process", "free_port", "need_module", "need_program", "running"]
+
+#: Seconds that a program with a framework may take to start, on a machine that has much to do.
+STARTS = 4 * PATIENCE
 
 
 def free_port() -> int:
