@@ -113,7 +113,7 @@ class Door:
         #: What was opened, and why it was not.
         self.websocket: WebSocket | None = None
         self.refused: RequestRefused | None = None
-        # The view has begun to answer as to any other request.
+        # The view has begun to answer as to any other request, or has.
         self._answers = False
         self._status = ""
         self._hang_up: Callable[[], object] = lambda: None
@@ -189,6 +189,8 @@ class Door:
             self._hang_up()
 
     def _withdraw(self) -> None:
+        # Tasks may keep it, and the connection is the next request's.
+        self._answers = True
         # They know each other, and would all wait for the garbage collector.
         if self.of(self._environ) is self:
             withdraw(self._environ)

@@ -30,13 +30,15 @@ class _One(Calls):
 class Beside(Calls):
     """The calls of a client in one of whose namespaces handlers may run side by side."""
 
-    __slots__ = ("_room", "_running")
+    __slots__ = ("_held", "_room", "_running")
 
     def __init__(self, before: Calls, socket: Socket) -> None:
         """In the place of ``before``, which the client has had until now."""
         super().__init__(socket)
         self.task, before.task = before.task, None
-        self._running: dict[_One, tuple[Any, Job]] = {}
+        # With the bytes of the packet that each has been given, and those of all.
+        self._running: dict[_One, tuple[Any, Job, int]] = {}
+        self._held = 0
         # What a packet waits for that would be one too many.
         self._room: Signal | None = None
 
@@ -45,7 +47,10 @@ class Beside(Calls):
             super().handle(namespace, packet, receipted)
             return
         socket = self._socket
-        while len(self._running) >= socket.config.max_concurrent:
+        config, size = socket.config, self.size
+        while self._running and (
+            len(self._running) >= config.max_concurrent or self._held + size > config.max_inbox[1]
+        ):
             self._room = socket.runtime.signal()
             self._room.wait()
         if namespace._deaf or namespace._told:
@@ -54,7 +59,8 @@ class Beside(Calls):
             return
         one = _One(socket)
         job = socket.runtime.spawn(self._run, one, namespace, packet, receipted)
-        self._running[one] = (namespace, job)
+        self._running[one] = (namespace, job, size)
+        self._held += size
 
     def _run(self, one: _One, namespace: Any, packet: Packet, receipted: bool) -> None:
         one.task = self._socket.runtime.task()
@@ -62,8 +68,12 @@ class Beside(Calls):
             one.handle(namespace, packet, receipted)
         finally:
             one.task = None
-            self._running.pop(one, None)
+            self._forget(one)
             self._make_room()
+
+    def _forget(self, one: _One) -> None:
+        _, _, size = self._running.pop(one, (None, None, 0))
+        self._held -= size
 
     # ---- one that disconnects its own client
 
@@ -92,11 +102,11 @@ class Beside(Calls):
                 one.say_last(None)
 
     def end(self, namespace: Any) -> None:
-        for one, (owner, job) in list(self._running.items()):
+        for one, (owner, job, _) in list(self._running.items()):
             if owner is namespace:
                 one.say_last(None)
                 # Here and not in its task alone: one that has not begun never ends.
-                del self._running[one]
+                self._forget(one)
                 job.kill(block=False)
         self._make_room()
 

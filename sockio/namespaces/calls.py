@@ -26,7 +26,7 @@ LastWords = Callable[[], object]
 class Calls(Refusals):
     """What one client calls, and what it is answered."""
 
-    __slots__ = ("_answering", "_owed", "task")
+    __slots__ = ("_answering", "_owed", "size", "task")
 
     #: What a handler may raise that is none of its failures.
     ends: ClassVar[tuple[type[BaseException], ...]] = ENDS_THE_PROCESS
@@ -35,6 +35,8 @@ class Calls(Refusals):
         super().__init__(socket)
         #: The task that handles this client's packets at the moment.
         self.task: object = None
+        #: Bytes of the packet that is handled, as it came; 0 for a short one.
+        self.size = 0
         # The namespace of the present handler, while its client waits for an ack with data; and, if
         # the handler disconnects that client, what says goodbye behind the ack.
         self._answering: Any = None

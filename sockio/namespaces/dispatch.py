@@ -314,7 +314,11 @@ class Dispatcher:
         if kind == "connect":
             connect(self, endpoint, packet, len(text))
         else:
-            calls.handle(namespace, packet, receipted)
+            calls.size = len(text)
+            try:
+                calls.handle(namespace, packet, receipted)
+            finally:
+                calls.size = 0
 
     # ---- those who are made when they are needed
 

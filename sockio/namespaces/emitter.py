@@ -181,7 +181,7 @@ class Emitter:
     def _join(self, rooms: tuple[Hashable, ...]) -> None:
         for socket in self._asked():
             for room in rooms:
-                self._registry.rooms.join(socket, self._namespace, room)
+                self._registry.join(socket, self._namespace, room)
         for recovery, stay in self._absent():
             for room in rooms:
                 recovery.join(stay, room)

@@ -47,12 +47,14 @@ class Member:
     rooms = _RoomsOf()
 
     def join(self, room: Hashable) -> None:
-        """Put this client into ``room``, any hashable value. Joining twice is joining once."""
+        """Put this client into ``room``, any hashable value. Joining twice is joining once.
+
+        Raises ``UsageError`` for what is none, and for another client's name (``namespace.id``)."""
         check_room(room)
         if not self.socket.runtime.here():
             self.socket.runtime.from_thread(self.join, room)
         elif not self._told and _is_there(self):
-            self.socket.server.rooms.join(self.socket, self.ns_name, room)
+            self.socket.server.join(self.socket, self.ns_name, room)
 
     def leave(self, room: Hashable) -> None:
         """Take this client out of ``room``; nothing happens if it is not in it."""

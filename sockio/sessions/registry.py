@@ -12,7 +12,7 @@ import secrets
 from collections.abc import Callable, Hashable, Mapping
 
 from ..config.settings import Settings
-from ..exceptions import RequestRefused
+from ..exceptions import RequestRefused, UsageError
 from ..protocol.dialect import BaseCodec, Codec
 from ..protocol.engine_codec import EngineCodec
 from ..protocol.generations import Generation
@@ -165,12 +165,23 @@ class SessionRegistry:
         return found
 
     def _in_room(self, namespace: str, room: Hashable) -> list[Socket]:
-        found = self.rooms.members(namespace, room)
-        if not found and isinstance(room, str):
+        if isinstance(room, str):
+            # First: names of rooms may come from clients, who must not hear what is for another.
             socket = self.find(namespace, room)
             if socket is not None and namespace in socket.active_ns:
                 return [socket]
-        return found
+        return self.rooms.members(namespace, room)
+
+    def join(self, socket: Socket, namespace: str, room: Hashable) -> None:
+        """Put a client into a room. Raises ``UsageError`` where that is the name of another: what
+        is sent to that one when it has gone is for nobody, or for it when it is back."""
+        if isinstance(room, str):
+            owner = self.find(namespace, room)
+            if owner is not None and owner is not socket:
+                raise UsageError(
+                    f"join: the room {room[:6]}… is another client's name, which it alone is in."
+                )
+        self.rooms.join(socket, namespace, room)
 
     def find(self, namespace: str, name: str) -> Socket | None:
         """The client with that name (``namespace.id``) in a namespace, or None."""

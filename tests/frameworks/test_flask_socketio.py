@@ -15,6 +15,7 @@ from gevent.event import Event
 from sockio import UsageError
 from sockio.compat import flask_socketio as fs
 from sockio.compat.flask_socketio.options import settings_of
+from sockio.testing import EventFailed
 from sockio.testing.client import Client
 from sockio.testing.server import eventually
 
@@ -555,3 +556,44 @@ def test_the_application_may_come_later(app: Flask) -> None:
     assert socketio.middleware is not None
     settings = socketio.middleware.settings
     assert (settings.ping_interval, settings.ping_timeout) == (7, 3)
+
+
+@pytest.mark.parametrize("name", ["connect", "disconnect", "*"])
+@pytest.mark.parametrize("namespace", ["", "/object"])
+def test_no_client_can_send_what_a_handler_is_kept_by(
+    socketio: fs.SocketIO, connect: Callable[..., Client], name: str, namespace: str
+) -> None:
+    told: list[Any] = []
+
+    class Object(fs.Namespace):
+        def trigger_event(self, event: str, *args: Any) -> Any:
+            told.append(event)
+
+    socketio.on_namespace(Object("/object"))
+    for event in ("connect", "disconnect"):
+        socketio.on(event)(lambda *args, event=event: told.append(event))
+    socketio.on("*")(lambda event, *args: told.append(event))
+    # Later clients are thrown out for it by their protocol.
+    client = connect(namespace, generation="0.9")
+    before = list(told)
+    with pytest.raises(EventFailed, match="unallowed_event_name"):
+        client.call(name, "made up", "by a client")
+    assert told == before
+
+
+def test_a_room_called_as_another_client_is_not_entered(
+    socketio: fs.SocketIO, connect: Callable[..., Client]
+) -> None:
+    socketio.on("name")(lambda: request.sid)  # type: ignore[attr-defined]
+    socketio.on("join")(fs.join_room)
+    socketio.on("whisper")(lambda to: fs.emit("whispered", to=to))
+    victim, curious = connect(), connect()
+    name = victim.call("name")
+    with pytest.raises(EventFailed, match="internal_error"):
+        curious.call("join", name)
+    assert socketio.server.rooms(curious.call("name")) == [curious.call("name")]
+    curious.call("whisper", name)
+    victim.expect("whispered")
+    assert curious.heard("whispered") == []
+    # Its own it is in anyway.
+    victim.call("join", name)

@@ -15,7 +15,7 @@ import pytest
 from gevent.event import AsyncResult
 from gevent.pywsgi import WSGIServer
 
-from sockio import BaseNamespace, SocketIOMiddleware, WebSocketClosed
+from sockio import BaseNamespace, SocketIOMiddleware, UsageError, WebSocketClosed
 from sockio.http.rawsocket import Door, OfferedWebSocket
 from sockio.transports import rawsocket
 
@@ -550,3 +550,36 @@ def test_nothing_is_left(serve: Callable[..., Served]) -> None:
         )
     finally:
         gc.enable()
+
+
+@pytest.mark.parametrize(
+    "answer", [pytest.param(list, id="a list"), pytest.param(iter, id="parts")]
+)
+def test_a_task_that_comes_after_the_answer_opens_nothing(
+    serve: Callable[..., Served], answer: Callable[[list[bytes]], Iterable[bytes]]
+) -> None:
+    kept: list[OfferedWebSocket] = []
+    asked: AsyncResult[Any] = AsyncResult()
+    used: AsyncResult[Any] = AsyncResult()
+
+    def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        if environ["PATH_INFO"] == "/own":
+            kept.append(environ["wsgi.websocket"])
+        elif environ["PATH_INFO"] == "/next":
+            # The connection is this request's now.
+            asked.set()
+            used.get(timeout=PATIENCE)
+        return answer(page(start_response))
+
+    port = serve(application, {"": Echo}).port
+    with Connection(port) as connection:
+        connection.send(upgrade_request("/own", port))
+        assert connection.answer().body == "page"
+        connection.send(f"GET /next HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode())
+        asked.get(timeout=PATIENCE)
+        try:
+            with pytest.raises(UsageError, match="answered as a page"):
+                kept[0].send("hello")
+        finally:
+            used.set()
+        assert connection.answer().code == 200

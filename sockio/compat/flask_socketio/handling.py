@@ -10,7 +10,7 @@ from typing import Any
 import flask
 from flask.sessions import SessionMixin
 
-from ...exceptions import ConnectionRefused
+from ...exceptions import ConnectionRefused, EventRefused
 from ...namespaces.handlers import concurrent
 from ...namespaces.namespace import BaseNamespace, on
 
@@ -25,6 +25,8 @@ __all__ = [
 
 #: Where the session of a client's events is kept, in the environ of its handshake.
 _SAVED = "saved_session"
+#: Handlers are kept by these, too, which are no events. Clients of 0.9 may send what they like.
+_NO_EVENTS = frozenset(("connect", "disconnect", "*"))
 
 
 class ConnectionRefusedError(Exception):
@@ -116,6 +118,8 @@ class Bridge(BaseNamespace):
 
     @on("*")
     def handle_event(self, name: str, *args: Any) -> Any:
+        if name in _NO_EVENTS:
+            raise EventRefused("unallowed_event_name", "The event's name is reserved.")
         return self.extension._handle(self, name, args)
 
 

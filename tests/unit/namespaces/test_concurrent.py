@@ -181,6 +181,30 @@ def test_the_bound_is_that_of_the_client_whatever_its_namespaces(house: MakeHous
     home.lets("b")
 
 
+def test_what_they_were_given_is_bounded_in_bytes(house: MakeHouse) -> None:
+    home = Home(house({"/s": Slow}, max_inbox=(100, 1000)))
+    large = {letter: letter * 600 for letter in "abc"}
+    for text in large.values():
+        home.asks("slow", text)
+    assert home.running == 1
+    home.lets(large["a"])
+    assert home.running == 1
+    home.lets(large["b"])
+    home.lets(large["c"])
+    # What is larger than all may be runs alone.
+    home.asks("slow", "d" * 2000)
+    assert home.running == 1
+    home.lets("d" * 2000)
+    assert (home.running, home.calls._held) == (0, 0)
+
+
+def test_the_end_of_the_namespace_gives_their_bytes_back(house: MakeHouse) -> None:
+    home = Home(house({"/s": Slow}, max_inbox=(100, 1000)))
+    home.asks("slow", "a" * 600)
+    home.client.sends("0::/s")
+    assert (home.running, home.calls._held) == (0, 0)
+
+
 @pytest.mark.parametrize("end", ["the client leaves", "the server ends it", "the session ends"])
 def test_the_end_of_the_namespace_ends_them(
     home: Home, end: str, caplog: pytest.LogCaptureFixture
