@@ -202,6 +202,8 @@ class Recovery:
         self.size = 0
         self._away: OrderedDict[_Key, Stay] = OrderedDict()
         self._addresses: dict[str, _Address] = {}
+        # Their names, each with its namespace.
+        self._names: set[tuple[str, str]] = set()
         # How many of those have offsets, and have none.
         self._away_with = self._away_without = 0
         # The sessions of those who are here: they may be back before their loss is noticed. With
@@ -356,6 +358,7 @@ class Recovery:
         if before is not None:
             self._uncount(key, before)
         self._away[key] = stay
+        self._names.update([(namespace, name) for name in stay.names])
         own = self._addresses.setdefault(stay.address, _Address())
         own.keys[key] = None
         self._grow(stay, size)
@@ -383,6 +386,10 @@ class Recovery:
             for (_, _, where), stay in self._away.items()
             if where == namespace and _is_meant(stay, rooms, skip, sys.maxsize)
         ]
+
+    def is_name(self, namespace: str, name: str) -> bool:
+        """Whether somebody who is away may come back under that name."""
+        return (namespace, name) in self._names
 
     def join(self, stay: Stay, room: Hashable) -> None:
         """Put a client that is away into a room."""
@@ -489,6 +496,7 @@ class Recovery:
 
     def _uncount(self, key: _Key, stay: Stay) -> None:
         self._count(stay, -1)
+        self._names.difference_update([(key[2], name) for name in stay.names])
         own = self._addresses[stay.address]
         del own.keys[key]
         own.size -= stay.size
@@ -575,6 +583,8 @@ class Recovery:
         assert self._away_with + self._away_without == len(away)
         assert sum(len(each.keys) for each in self._addresses.values()) == len(away)
         assert sum(each.size for each in self._addresses.values()) == sum(s.size for s in away)
+        kept_names = {(key[2], name) for key, stay in self._away.items() for name in stay.names}
+        assert self._names <= kept_names
         assert all(_key(stay, key[2]) == key for key, stay in self._away.items())
         for session in (*self._here.values(), *self._holders.values()):
             assert session in sessions, f"{session} has ended, and is kept"

@@ -177,7 +177,8 @@ class SessionRegistry:
         is sent to that one when it has gone is for nobody, or for it when it is back."""
         if isinstance(room, str):
             owner = self.find(namespace, room)
-            if owner is not None and owner is not socket:
+            away = self.recovery is not None and self.recovery.is_name(namespace, room)
+            if owner is not socket and (owner is not None or away):
                 raise UsageError(
                     f"join: the room {room[:6]}… is another client's name, which it alone is in."
                 )

@@ -101,6 +101,36 @@ def test_events_of_before_it_connected(home: House) -> None:
     ended(ada, eve)
 
 
+def test_a_room_called_as_somebody_who_is_away(
+    home: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nobody hears what is for one who may come back, live or by coming back as well."""
+    ada, eve = Client(home), Client(home)
+    name = ada.id
+    ada.hangs_up()
+    eve.socket.receive(f'42/chat,["enter","{name}"]')
+    home.runtime.settle()
+    assert "is another client's name" in caplog.text
+    assert [event[0] for event in eve.reads()] == ["error"]
+    eve.events.clear()
+    chat = home.middleware.of("/chat")
+    chat.socket(name).emit("news", 1)
+    assert eve.reads() == []
+    eve.hangs_up()
+    chat.socket(name).emit("news", 2)
+    eve.connect()
+    assert eve.events == []
+    ada.events.clear()
+    ada.connect()
+    assert ada.events == [["news", 1], ["news", 2]]
+    # Its own it may join: it is in it.
+    ada.socket.receive(f'42/chat,["enter","{name}"]')
+    home.runtime.settle()
+    chat.socket(name).emit("news", 3)
+    assert ada.reads() == [["news", 3]]
+    ended(ada, eve)
+
+
 @pytest.mark.parametrize("when", ["away", "at the gate", "in the making"])
 def test_what_is_sent_while_it_comes_back(home: House, when: str) -> None:
     """Whatever blocks on the way in, nothing is sent to nobody, and nothing twice."""
