@@ -45,16 +45,10 @@ AUTOBAHN = "autobahntestsuite==25.10.1"
 # What the whole suite needs: the examples are part of it.
 EXTRAS = sorted(PYPROJECT["project"]["optional-dependencies"])
 
-# Tests that spend their time with starting other programs, or waiting for them. These have a
-# session of their own:
+# Tests that spend their time with other programs and over the wire, or waiting for them. These have
+# a session of their own:
 SERVERS = ("proxies/*", "servers/*")
-PROGRAMS = (
-    "benchmarks/*",
-    "doctor/*",
-    "e2e/test_later_clients.py",
-    "examples/*",
-    "frameworks/test_django_*.py",
-)
+PROGRAMS = ("benchmarks/*", "contract/*", "doctor/*", "e2e/*", "examples/*", "frameworks/*")
 
 # The rows of the matrix.
 RELEASES = releases(
