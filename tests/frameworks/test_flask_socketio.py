@@ -597,3 +597,12 @@ def test_a_room_called_as_another_client_is_not_entered(
     assert curious.heard("whispered") == []
     # Its own it is in anyway.
     victim.call("join", name)
+
+
+@pytest.mark.parametrize("namespaces", ["*", ["*"]])
+def test_any_namespace_is_the_global_one_too(app: Flask, namespaces: Any) -> None:
+    socketio = fs.SocketIO(app, namespaces=namespaces)
+    socketio.on("where", namespace="*")(lambda: request.namespace)  # type: ignore[attr-defined]
+    for name in ("/", "/any"):
+        client = socketio.test_client(app, name)
+        assert client.emit("where", namespace=name, callback=True) == name

@@ -74,7 +74,9 @@ class SocketIO:
         self.middleware = SocketIOMiddleware(app.wsgi_app, {}, **settings)
         app.wsgi_app = self.middleware  # type: ignore[method-assign]
         accepted = [self._accepted] if isinstance(self._accepted, str) else self._accepted
-        for name in [*accepted, *self._handlers, *self._objects]:
+        # No name is any name, too.
+        always = ["/"] if "*" in accepted else []
+        for name in [*always, *accepted, *self._handlers, *self._objects]:
             self._serve(name)
 
     def _serve(self, name: str) -> None:
