@@ -127,6 +127,7 @@ def test_a_middleware_that_is_found_inside(serve: Callable[..., Served], lines: 
     assert lines(2)[1][0] == "203.0.113.7"
 
 
+@pytest.mark.fast_path("http")
 def test_there_is_none_by_default_and_the_fast_path_stays(
     serve: Callable[..., Served], caplog: pytest.LogCaptureFixture
 ) -> None:
