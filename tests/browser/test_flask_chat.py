@@ -60,7 +60,8 @@ def log_in(
     if not known:
         tab.do("fill", "#nickname", nickname)
         tab.do("press", "#nickname", "Enter")
-    tab.wait_for("#composer")
+    # Until it has gone over: of a page that leaves before that, nothing may be left to tell it.
+    tab.wait_for('#connection[data-state=online]:has-text("over websocket")')
     tab.do("goto", f"{server.url}{page}?transport={transport}")
     tab.wait_for(f'#connection[data-state=online]:has-text("over {transport}")')
     return tab
