@@ -233,7 +233,7 @@ def examples(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure sockio and its peers, 15 minutes; `-- --quick` and the like go to the runner.
+    """Measure sockio and its peers; `-- --quick` and the like go to the runner.
 
     `-- --bystander` measures instead what others feel while one client floods, in two minutes, and
     `-- --bounds` what one can make the server keep.
