@@ -47,10 +47,9 @@ class GeventRuntime:
         self._thread: int | None = None
         self._hub: Any = None
         self._reuse = "workers" not in without
-        self._join = "join" not in without
         self._workers: Workers | None = None
         self._letterbox: Letterbox | None = None
-        self.turn = Turn()
+        self.turn = Turn(joins="join" not in without)
 
     def bind(self) -> None:
         """Make the calling thread the one that sockets live in. Called with every request."""
@@ -87,8 +86,7 @@ class GeventRuntime:
         return 0 if self._workers is None else self._workers.idle
 
     def begin_turn(self) -> None:
-        if self._join and not self.turn.open:
-            self.turn.open = True
+        if self.turn.begin():
             (self._workers or self._hire()).call()
 
     def _hire(self) -> Workers:

@@ -1,9 +1,10 @@
 """One turn of the event loop, in which what goes out is collected to leave joined.
 
 A turn opens when the first bytes of a loop's pass are read, and ends when what they set off has run
-as far as it can without waiting. Whoever writes in between may put its packets together and send
-them once, at the turn's end: four broadcasts that arrived in one read cost each of their receivers
-one system call instead of four, and nothing leaves later than it would have been noticed.
+as far as it can without waiting. What gave way meanwhile has turns of its own when it goes on.
+Whoever writes in between may put its packets together and send them once, at the turn's end: four
+broadcasts that arrived in one read cost each of their receivers one system call instead of four,
+and nothing leaves later than it would have been noticed.
 """
 
 from __future__ import annotations
@@ -25,13 +26,22 @@ class Writer(Protocol):
 class Turn:
     """Whether a turn is open, and who collected something in it."""
 
-    __slots__ = ("_writers", "at_end", "open")
+    __slots__ = ("_joins", "_writers", "at_end", "open")
 
-    def __init__(self) -> None:
+    def __init__(self, *, joins: bool = True) -> None:
         self.open = False
+        self._joins = joins
         self._writers: list[Writer] = []
         #: Have ``writer.flush()`` called when the turn ends.
         self.at_end: Callable[[Writer], None] = self._writers.append
+
+    def begin(self) -> bool:
+        """Open the turn, where packets are joined at all. Whether it was closed before, and its
+        end has to be seen to."""
+        began = self._joins and not self.open
+        if began:
+            self.open = True
+        return began
 
     def end(self) -> None:
         """Close the turn, and do what waited for it."""

@@ -182,6 +182,9 @@ class Workers:
         others as long as the slice lasts. Returns the time."""
         resting = self._resting
         now = 0.0
+        # What they write is joined like anybody's: else whoever once gave way, and is asked for
+        # more before it is done, would write packet by packet for good.
+        self._turn.begin()
         while rested and resting and now <= ends:
             rested -= 1
             task = resting.popleft()
@@ -190,6 +193,7 @@ class Workers:
             except BaseException:
                 self._hub.handle_error(task, *sys.exc_info())
             now = time.monotonic()
+        self._turn.end()
         return now
 
     def _work(self) -> None:

@@ -197,3 +197,65 @@ def test_a_loop_that_never_waits_keeps_its_pace(
         work(SLICE / 2)
         order.append(str(number))
     assert order.index("input") <= 3
+
+
+class Collecting:
+    """Who joins what is written in one turn, and counts how often it leaves."""
+
+    def __init__(self, runtime: GeventRuntime) -> None:
+        self.turn = runtime.turn
+        self.left: list[int] = []
+        self._collected = 0
+
+    def write(self) -> None:
+        if not self.turn.open:
+            self.left.append(1)
+            return
+        if not self._collected:
+            self.turn.at_end(self)
+        self._collected += 1
+
+    def flush(self) -> None:
+        self.left.append(self._collected)
+        self._collected = 0
+
+
+def test_what_is_written_by_those_who_gave_way_is_joined_too(real: GeventRuntime) -> None:
+    """A worker that is asked for more before it is done never comes to the end of its job: written
+    one by one, four broadcasts cost four times as much, and nothing would ever end that."""
+    collecting, done = Collecting(real), Event()
+
+    def writes() -> None:
+        for _ in range(4):
+            collecting.write()
+
+    def job() -> None:
+        writes()
+        real.breathe()
+        writes()
+        real.breathe()
+        writes()
+        done.set()
+
+    real.begin_turn()
+    real.run(job)
+    assert done.wait(5)
+    # The end of the turn in which it was done comes behind it.
+    real.breathe()
+    assert collecting.left == [4, 4, 4]
+
+
+def test_without_joining_each_leaves_by_itself() -> None:
+    runtime = GeventRuntime(without=("join",))
+    runtime.bind()
+    collecting, done = Collecting(runtime), Event()
+
+    def job() -> None:
+        runtime.breathe()
+        collecting.write()
+        collecting.write()
+        done.set()
+
+    runtime.run(job)
+    assert done.wait(5)
+    assert collecting.left == [1, 1]
