@@ -235,11 +235,17 @@ class Emitter:
             registry.runtime.from_thread(registry.backplane.publish, emission, size=size)
         if self._namespace not in registry.known:
             self._do(self._nobody)
+        elif not registry.had_clients:
+            registry.emitted_to_nobody()
 
     def _asked(self) -> list[Socket]:
-        """Those with whom something is done; who misspelt their namespace is told."""
-        if self._namespace not in self._registry.known:
+        """Those with whom something is done; who misspelt their namespace is told, and who asks
+        where there can be nobody."""
+        registry = self._registry
+        if self._namespace not in registry.known:
             self._nobody()
+        elif not registry.had_clients:
+            registry.emitted_to_nobody()
         return self.sockets()
 
     def _nobody(self) -> None:

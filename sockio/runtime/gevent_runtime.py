@@ -61,6 +61,10 @@ class GeventRuntime:
             self._letterbox = Letterbox(self._hub, self)
             warn_about_patching()
 
+    @property
+    def bound(self) -> bool:
+        return self._thread is not None
+
     def task(self) -> object:
         return gevent.getcurrent()
 

@@ -51,6 +51,11 @@ class Runtime(Protocol):
         """Make the calling thread the one that sockets live in. Called with every request."""
         ...
 
+    @property
+    def bound(self) -> bool:
+        """Whether a server, or a request, has said where sockets live: see :meth:`bind`."""
+        ...
+
     def now(self) -> float:
         """Seconds on a clock that never goes back."""
         ...

@@ -99,6 +99,8 @@ class SessionRegistry:
         #: The patterns that names of further ones fit.
         self.known_patterns: set[re.Pattern[str]] = set()
         self._unknown: set[str] = set()
+        #: Whether there has been a client, or it was said that there can be none.
+        self.had_clients = False
         self._sockets: dict[str, Socket] = {}
         # Sessions that ended and whose namespaces are still being told.
         self._ending: dict[Socket, Crowd[Socket] | None] = {}
@@ -206,9 +208,12 @@ class SessionRegistry:
     def emitted_to_unknown(self, namespace: str) -> None:
         """Say once that an emit to ``namespace`` reached nobody, since there is none of that name.
 
-        Nothing is said while no namespace is known: a view has not let in the first client yet.
+        While no namespace is known, a view has not let in the first client yet: only where there
+        can be none something is said.
         """
         if not (self.known or self.known_patterns):
+            if not self.had_clients:
+                self.emitted_to_nobody()
             return
         if len(self.known) >= KNOWN or namespace in self._unknown:
             return
@@ -228,6 +233,21 @@ class SessionRegistry:
             "yet; known: %s [emit-to-unknown]",
             namespace,
             at_length(", ".join(known)),
+        )
+
+    def emitted_to_nobody(self) -> None:
+        """Say once that what is emitted reaches nobody, in a process that no server runs in."""
+        if self.runtime.bound:
+            return
+        self.had_clients = True
+        self.complaints.say(
+            log,
+            logging.WARNING,
+            "no-server",
+            "",
+            "of(): nothing is sent: no server runs in this process, or it has served no request "
+            "yet. of() reaches the clients of its own process: from a task queue, a shell or "
+            "another worker, ask a view of the server by HTTP [no-server]",
         )
 
     # ---- coming and going
@@ -344,6 +364,7 @@ class SessionRegistry:
             self.known.update(socket.namespaces)
             self.known_patterns.update(getattr(socket.namespaces, "patterns", ()))
         self._sockets[socket.sessid] = socket
+        self.had_clients = True
         socket.admit()
 
     def close_all(self, reason: str = Reason.SHUTDOWN) -> None:

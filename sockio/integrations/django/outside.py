@@ -77,7 +77,9 @@ def of(namespace: str = "", *, missing_ok: bool = True) -> Emitter:
 def _nobody() -> SessionRegistry:
     """Clients of a process that has none."""
     log.warning("of(): nothing is sent: %s [no-server]", _NO_CLIENTS)
-    return SocketIOMiddleware(_no_pages, {}).registry
+    registry = SocketIOMiddleware(_no_pages, {}).registry
+    registry.had_clients = True  # It was said here that there are none.
+    return registry
 
 
 def _no_pages(environ: dict[str, Any], start_response: Any) -> list[bytes]:

@@ -11,9 +11,10 @@ import gevent
 import gevent.pool
 import pytest
 
-from sockio import BaseNamespace, RoomsMixin, UsageError
+from sockio import BaseNamespace, RoomsMixin, SocketIOMiddleware, UsageError
 from sockio.http.manage import check_namespaces
 from sockio.namespaces.emitter import Emitter
+from sockio.server import SocketIOServer
 
 from ...support.carriers import Client, House
 from ...support.threads import in_a_native_thread
@@ -313,3 +314,34 @@ def test_names_without_number_are_not_remembered(
         home.middleware.of(f"/room/{number}").emit("x")
     assert len(home.registry._unknown) == 100
     assert len(unknown_ones(caplog)) == home.registry.settings.log_lines
+
+
+def no_pages(environ: object, start_response: Callable[..., object]) -> list[bytes]:
+    raise AssertionError("nobody asks")
+
+
+@pytest.mark.parametrize("namespaces", [{"/chat": Chat}, {}], ids=["a mapping", "given by a view"])
+def test_where_no_server_runs_nothing_is_sent_and_the_log_says_so_once(
+    namespaces: dict[str, type[Chat]], caplog: pytest.LogCaptureFixture
+) -> None:
+    middleware = SocketIOMiddleware(no_pages, namespaces)
+    everybody = middleware.of("/chat")
+    everybody.to("red").emit("news", "text")
+    everybody.skip("x").send("text")
+    assert everybody.sockets() == []
+    assert everybody.call("ready?") == ({}, [])
+    (said,) = [each for each in caplog.records if "of()" in each.getMessage()]
+    assert said.levelname == "WARNING"
+    assert "no server runs in this process" in said.getMessage()
+    assert "ask a view" in said.getMessage()
+
+
+def test_a_server_that_waits_for_its_first_client_is_one(caplog: pytest.LogCaptureFixture) -> None:
+    middleware = SocketIOMiddleware(no_pages, {"/chat": Chat})
+    server = SocketIOServer(("127.0.0.1", 0), middleware)
+    server.start()
+    try:
+        middleware.of("/chat").emit("news", "text")
+    finally:
+        server.stop()
+    assert "no-server" not in caplog.text
