@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..exceptions import NotInstalled, UsageError
-from ..namespaces.functions import Handlers, NamespaceClass
+from ..namespaces.functions import Handlers, NamespaceMap
 from ..namespaces.namespace import BaseNamespace, check_hooks
 from ..namespaces.table import Namespaces
 from ..sessions.socket import Socket
@@ -30,7 +30,7 @@ and route /socket.io/* to this view, nothing else."""
 
 def socketio_manage(
     environ: Any,
-    namespaces: Mapping[str, NamespaceClass],
+    namespaces: NamespaceMap,
     request: Any = None,
     error_handler: Callable[..., Any] | None = None,
     json_loads: Callable[[str], Any] | None = None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from ..backplane.local import LocalBackplane
@@ -10,7 +10,7 @@ from ..config.settings import Settings
 from ..exceptions import UsageError
 from ..namespaces.dispatch import Dispatcher
 from ..namespaces.emitter import Emitter
-from ..namespaces.functions import NamespaceClass
+from ..namespaces.functions import NamespaceMap
 from ..protocol.dialect import V09, Codec
 from ..protocol.strict_json import dumps_with
 from ..runtime.gevent_runtime import GeventRuntime
@@ -52,7 +52,7 @@ class SocketIOMiddleware:
     def __init__(
         self,
         app: WSGIApp,
-        namespaces: Mapping[str, NamespaceClass] | None = None,
+        namespaces: NamespaceMap | None = None,
         *,
         runtime: Runtime | None = None,
         **settings: Any,

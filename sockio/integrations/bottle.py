@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,7 +16,7 @@ import bottle
 from ..exceptions import ConnectionRefused
 from ..http.manage import check_namespaces, socketio_manage
 from ..http.middleware import SocketIOMiddleware
-from ..namespaces.functions import NamespaceClass
+from ..namespaces.functions import NamespaceMap
 from ..namespaces.namespace import BaseNamespace
 
 __all__ = ["wrap"]
@@ -24,7 +24,7 @@ __all__ = ["wrap"]
 
 def wrap(
     app: bottle.Bottle,
-    namespaces: Mapping[str, NamespaceClass],
+    namespaces: NamespaceMap,
     check: Callable[[], Any] | None = None,
     **settings: Any,
 ) -> SocketIOMiddleware:

@@ -19,7 +19,7 @@ Without it three lines do the same for one namespace and no contexts, see the RE
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, TypeVar
 
@@ -30,7 +30,7 @@ from ..exceptions import ConnectionRefused, UsageError
 from ..http.manage import check_namespaces, socketio_manage
 from ..http.middleware import SocketIOMiddleware
 from ..namespaces.emitter import Emitter
-from ..namespaces.functions import NamespaceClass
+from ..namespaces.functions import NamespaceClass, NamespaceMap
 from ..namespaces.gate import refuses
 from ..namespaces.namespace import BaseNamespace
 
@@ -58,7 +58,7 @@ class SocketIO:
     def __init__(
         self,
         app: Flask | None = None,
-        namespaces: Mapping[str, NamespaceClass] | None = None,
+        namespaces: NamespaceMap | None = None,
         **settings: Any,
     ) -> None:
         self.namespaces = check_namespaces(namespaces or {})

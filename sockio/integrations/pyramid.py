@@ -26,7 +26,7 @@ from ..config.settings import OPTIONS, Settings
 from ..exceptions import UsageError
 from ..http.manage import check_namespaces, socketio_manage
 from ..http.middleware import SocketIOMiddleware
-from ..namespaces.functions import NamespaceClass
+from ..namespaces.functions import NamespaceMap
 from ..namespaces.namespace import BaseNamespace
 
 __all__ = ["add_socketio", "event_context", "includeme", "make_wsgi_app", "open_session"]
@@ -39,9 +39,7 @@ def includeme(config: Any) -> None:
     config.add_directive("add_socketio", add_socketio)
 
 
-def add_socketio(
-    config: Any, namespaces: Mapping[str, NamespaceClass], **view_options: Any
-) -> None:
+def add_socketio(config: Any, namespaces: NamespaceMap, **view_options: Any) -> None:
     """Route the handshake to a view that lets everybody in who has the ``permission``.
 
     ``view_options`` are those of ``config.add_view``: ``permission``, ``effective_principals``,

@@ -14,15 +14,16 @@
 
 from __future__ import annotations
 
+import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from ..exceptions import UsageError
 from .handlers import handlers_of, on, reread
 from .namespace import BaseNamespace, check_hooks
 
-__all__ = ["Handlers", "NamespaceClass"]
+__all__ = ["Handlers", "NamespaceClass", "NamespaceMap"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -105,4 +106,10 @@ class Handlers:
 
 
 NamespaceClass = type[BaseNamespace] | Handlers
+#: What is served: by the names of namespaces, by patterns of them, or both in one mapping.
+NamespaceMap = (
+    Mapping[str, NamespaceClass]
+    | Mapping[re.Pattern[str], NamespaceClass]
+    | Mapping[str | re.Pattern[str], NamespaceClass]
+)
 """What serves a name: a class, or functions in place of one."""

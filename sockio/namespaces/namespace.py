@@ -124,8 +124,9 @@ class BaseNamespace(Member):
         #: all of this client's together were more than 65 536 bytes.
         self.auth: dict[str, Any] = {}
         #: How the namespace's name fits the pattern that it was found by, with its groups; None for
-        #: one that is configured by name.
-        self.match: re.Match[str] | None = None
+        #: one that is configured by name (which its type leaves out: a class that is for a pattern
+        #: need not ask).
+        self.match: re.Match[str] = None  # type: ignore[assignment]
         #: Whether the client has come back after its connection broke (setting ``recovery``): it
         #: has its rooms and its session's data again (in later generations than 0.9 its ``id``,
         #: too), and gets what it had missed.
@@ -634,7 +635,8 @@ class BaseNamespace(Member):
     def _keep_to(self, handler: Handler) -> None:
         """Raise ``RateLimited`` when the client comes to ``handler`` sooner than it may."""
         # Of a pattern once, as a client may make up any number of names that fit it.
-        where = self.ns_name if self.match is None else self.match.re.pattern
+        by_name = self.match is None
+        where = self.ns_name if by_name else self.match.re.pattern
         name = (where, handler.name)
         exceeded = self.socket.over_rate(name, handler.limits, self._runtime.now())
         if exceeded is not None:

@@ -14,7 +14,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, cast
 
 import gevent
@@ -26,6 +26,7 @@ from gevent.pywsgi import WSGIServer
 from ..config.settings import OPTIONS, Settings
 from ..exceptions import SettingsError
 from ..http.middleware import SocketIOMiddleware
+from ..namespaces.functions import NamespaceMap
 from ..runtime.patching import warn_about_patching
 from ..runtime.process import make_ready
 from ..transports.connection import is_gone, no_delay
@@ -87,7 +88,7 @@ class SocketIOServer(WSGIServer):
         self,
         listener: Any,
         app: Callable[..., Any],
-        namespaces: Mapping[str, Any] | None = None,
+        namespaces: NamespaceMap | None = None,
         **options: Any,
     ) -> None:
         if "policy_listener" in options:
@@ -504,7 +505,7 @@ def serve(
     app: Callable[..., Any],
     host: str = "127.0.0.1",
     port: int = 8080,
-    namespaces: Mapping[str, Any] | None = None,
+    namespaces: NamespaceMap | None = None,
     *,
     _quiet: bool = False,
     _stop_timeout: float | None = None,
