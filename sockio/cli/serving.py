@@ -26,6 +26,10 @@ def serve(arguments: argparse.Namespace, settings: dict[str, str], blocked: floa
 
         # Somebody is developing, and wants to see every failure.
         never_mute()
+    from ..runtime.gevent_runtime import GeventRuntime
+
+    # What the application starts when it is imported may emit before the server is there.
+    GeventRuntime.server_made = True
     sys.path.insert(0, os.getcwd())
     app = _load(arguments.app)
     options: dict[str, Any] = dict(settings)

@@ -10,7 +10,7 @@ import logging
 import socket as stdlib_socket
 import time
 from collections.abc import Callable, Collection
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import gevent
 import gevent.event
@@ -43,6 +43,10 @@ class GeventRuntime:
     Sockets live in one thread, the one whose hub served the first request: see :meth:`bind`.
     """
 
+    #: Whether a server was made in this process, or is about to be: it may have met no request yet,
+    #: and so not the middleware that serves.
+    server_made: ClassVar[bool] = False
+
     def __init__(self, without: Collection[str] = ()) -> None:
         self._thread: int | None = None
         self._hub: Any = None
@@ -63,7 +67,7 @@ class GeventRuntime:
 
     @property
     def bound(self) -> bool:
-        return self._thread is not None
+        return self.server_made or self._thread is not None
 
     def task(self) -> object:
         return gevent.getcurrent()

@@ -27,6 +27,7 @@ from ..config.settings import OPTIONS, Settings
 from ..exceptions import SettingsError
 from ..http.middleware import SocketIOMiddleware
 from ..namespaces.functions import NamespaceMap
+from ..runtime.gevent_runtime import GeventRuntime
 from ..runtime.patching import warn_about_patching
 from ..runtime.process import make_ready
 from ..transports.connection import is_gone, no_delay
@@ -138,6 +139,7 @@ class SocketIOServer(WSGIServer):
         #: where that cannot be.
         self.fast: Service | None = None
         found.inside.when_found(self._found)
+        GeventRuntime.server_made = True
 
     @property
     def middleware(self) -> SocketIOMiddleware:

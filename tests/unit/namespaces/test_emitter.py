@@ -14,6 +14,7 @@ import pytest
 from sockio import BaseNamespace, RoomsMixin, SocketIOMiddleware, UsageError
 from sockio.http.manage import check_namespaces
 from sockio.namespaces.emitter import Emitter
+from sockio.runtime.gevent_runtime import GeventRuntime
 from sockio.server import SocketIOServer
 
 from ...support.carriers import Client, House
@@ -322,8 +323,11 @@ def no_pages(environ: object, start_response: Callable[..., object]) -> list[byt
 
 @pytest.mark.parametrize("namespaces", [{"/chat": Chat}, {}], ids=["a mapping", "given by a view"])
 def test_where_no_server_runs_nothing_is_sent_and_the_log_says_so_once(
-    namespaces: dict[str, type[Chat]], caplog: pytest.LogCaptureFixture
+    namespaces: dict[str, type[Chat]],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(GeventRuntime, "server_made", False)
     middleware = SocketIOMiddleware(no_pages, namespaces)
     everybody = middleware.of("/chat")
     everybody.to("red").emit("news", "text")
@@ -336,12 +340,13 @@ def test_where_no_server_runs_nothing_is_sent_and_the_log_says_so_once(
     assert "ask a view" in said.getMessage()
 
 
-def test_a_server_that_waits_for_its_first_client_is_one(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("hidden", [False, True], ids=["found", "hidden"])
+def test_a_server_that_has_not_begun_is_one(
+    hidden: bool, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also for a middleware that it cannot see before the first request."""
+    monkeypatch.setattr(GeventRuntime, "server_made", False)
     middleware = SocketIOMiddleware(no_pages, {"/chat": Chat})
-    server = SocketIOServer(("127.0.0.1", 0), middleware)
-    server.start()
-    try:
-        middleware.of("/chat").emit("news", "text")
-    finally:
-        server.stop()
+    SocketIOServer(("127.0.0.1", 0), partial(middleware) if hidden else middleware)
+    middleware.of("/chat").emit("news", "text")
     assert "no-server" not in caplog.text
