@@ -6,7 +6,7 @@ does the packing; the extra ``msgpack`` installs it.
 
 What is sent are the values that a client with JSON would get: they go through the application's
 ``json_dumps`` first. What is received are the values that such a client would have sent: a ``Date``
-is a text as of ``toISOString()``, ``undefined`` is None.
+is a text as of ``toISOString()``, ``undefined`` is None, and so are NaN and the infinities.
 
 Facts: socket.io-msgpack-parser 3.0.2, ``index.js``; notepack.io 2.2.0, ``lib/encode.js``. The
 latter has one type of extension, 0, for an ``undefined`` (one zero), a ``Date`` (milliseconds in
@@ -15,6 +15,8 @@ eight bytes) and an ``ArrayBuffer`` (bytes): eight bytes that make a date are ta
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -57,6 +59,12 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _FLAT = frozenset((str, int, float, bool, type(None), bytes))
 #: Bytes that begin neither a list nor a map.
 _NO_NESTS = bytes(set(range(256)) - {*range(0x80, 0xA0), *range(0xDC, 0xE0)})
+
+#: How a number begins that may be NaN or infinite, and a timestamp of MessagePack's own. The
+#: library reads those by itself, and the client has none.
+_ODD = re.compile(rb"[\xca\xcb][\x7f\xff]|\xd6\xff|\xd7\xff|\xc7\x0c\xff")
+#: Types of values that are in JSON, whatever they are, and hold no others.
+_IN_JSON = _FLAT - {float}
 
 _KINDS = {0: "connect", 1: "disconnect", 2: "event", 3: "ack", 4: "error"}
 
@@ -282,7 +290,35 @@ def _data(item: bytes) -> Any:
     # Most packets have not as many bytes that could begin a list or a map.
     if len(item.translate(None, _NO_NESTS)) > MAX_DEPTH:
         _check_depth(data)
+    if _ODD.search(item):
+        data = _as_in_json(data)
     return data
+
+
+def _as_in_json(value: Any) -> Any:
+    """``value`` with None in place of each number that JSON has not, as by ``JSON.stringify()``:
+    who stored one, and sent it on, could not write a packet for anybody. Raises ``PacketError``
+    for timestamps."""
+    whole = [value]
+    level: list[Any] = [whole]
+    while level:
+        inner: list[Any] = []
+        for each in level:
+            named = isinstance(each, dict)
+            types = set(map(type, each.values() if named else each))
+            if types <= _IN_JSON:
+                continue
+            if _msgpack.Timestamp in types:
+                raise PacketError("an extension of the type -1 means nothing here")
+            if float in types:
+                for key, one in each.items() if named else enumerate(each):
+                    if type(one) is float and not math.isfinite(one):
+                        each[key] = None
+            if list in types or dict in types:
+                values = each.values() if named else each
+                inner += [one for one in values if isinstance(one, (list, dict))]
+        level = inner
+    return whole[0]
 
 
 def _check_depth(value: Any) -> None:

@@ -6,6 +6,7 @@ What the client's own code makes of them is in ``tests/e2e/test_later_clients.py
 from __future__ import annotations
 
 import contextlib
+import math
 import struct
 from typing import Any
 
@@ -194,10 +195,30 @@ UNDEFINED = msgpack.ExtType(0, b"\0")
         (msgpack.ExtType(0, b"\xff\0\0\0\0\0\0\0"), b"\xff\0\0\0\0\0\0\0"),
         # A date that JavaScript has and Python has not.
         (msgpack.ExtType(0, struct.pack(">q", 8 * 10**15)), struct.pack(">q", 8 * 10**15)),
+        # As JSON.stringify() writes them, wherever they stand; bytes that look like them stay.
+        (math.nan, None),
+        (math.inf, None),
+        (-math.inf, None),
+        ({"a": [-math.inf, 1.5], "b": math.nan}, {"a": [None, 1.5], "b": None}),
+        ([[[math.nan]], "\u07ff"], [[[None]], "\u07ff"]),
+        (b"\xcb\x7f\xd7\xff", b"\xcb\x7f\xd7\xff"),
+        (1.7976931348623157e308, 1.7976931348623157e308),
     ],
 )
 def test_values_that_json_has_not(value: Any, found: Any) -> None:
     assert read(event("name", value))["args"] == [found]
+
+
+def test_numbers_of_four_bytes_that_json_has_not() -> None:
+    for number in (math.nan, math.inf, -math.inf):
+        message = msgpack.packb(
+            {"type": 3, "nsp": "/", "id": 1, "data": [number]}, use_single_float=True
+        )
+        assert read(message)["args"] == [None]
+
+
+def test_what_a_connect_brings_has_none_of_them_either() -> None:
+    assert read(packed(type=0, nsp="/", data={"n": math.nan}))["data"] == {"n": None}
 
 
 def test_undefined_fields_are_none() -> None:
@@ -234,6 +255,12 @@ BAD = {
     "a map whose keys are numbers": event("n", {1: 1}),
     "no UTF-8": event("name").replace(b"name", b"n\xff\xffe"),
     "another extension": event("n", msgpack.ExtType(5, b"x")),
+    "a timestamp": event("n", msgpack.Timestamp(1)),
+    "one of eight bytes": event("n", msgpack.Timestamp(2**33)),
+    "one of twelve bytes": event("n", msgpack.Timestamp(2**40, 5)),
+    "timestamps inside": event("n", {"k": ["text", [msgpack.Timestamp(1)]]}),
+    "a timestamp in an ack": packed(type=3, nsp="/", id=1, data=[msgpack.Timestamp(1)]),
+    "a timestamp in a connect": packed(type=0, nsp="/", data={"t": msgpack.Timestamp(1)}),
     "deep": raw_event(1, b"\x91" * 5000 + b"\xc0"),
     "a list that says it is long": raw_event(2**31, b""),
     "a type of many lists": b"\x81\xa4type" + b"\x91" * 5000,
