@@ -233,20 +233,20 @@ class Emitter:
             return  # There is nobody to wait for, and nobody to hear it.
         else:
             registry.runtime.from_thread(registry.backplane.publish, emission, size=size)
-        if self._namespace not in registry.known:
+        if self._namespace not in registry.known or not registry.had_clients:
             self._do(self._nobody)
-        elif not registry.had_clients:
-            registry.emitted_to_nobody()
 
     def _asked(self) -> list[Socket]:
         """Those with whom something is done; who misspelt their namespace is told, and who asks
         where there can be nobody."""
         registry = self._registry
-        if self._namespace not in registry.known:
+        if self._namespace not in registry.known or not registry.had_clients:
             self._nobody()
-        elif not registry.had_clients:
-            registry.emitted_to_nobody()
         return self.sockets()
 
     def _nobody(self) -> None:
-        self._registry.emitted_to_unknown(self._namespace)
+        registry = self._registry
+        if self._namespace in registry.known:
+            registry.emitted_to_nobody()
+        else:
+            registry.emitted_to_unknown(self._namespace)

@@ -106,10 +106,11 @@ class Handlers:
 
 
 NamespaceClass = type[BaseNamespace] | Handlers
-#: What is served: by the names of namespaces, by patterns of them, or both in one mapping.
+"""What serves a name: a class, or functions in place of one."""
+
 NamespaceMap = (
     Mapping[str, NamespaceClass]
     | Mapping[re.Pattern[str], NamespaceClass]
     | Mapping[str | re.Pattern[str], NamespaceClass]
 )
-"""What serves a name: a class, or functions in place of one."""
+"""What is served: by the names of namespaces, by patterns of them, or both in one mapping."""

@@ -305,7 +305,8 @@ def _as_in_json(value: Any) -> Any:
         inner: list[Any] = []
         for each in level:
             named = isinstance(each, dict)
-            types = set(map(type, each.values() if named else each))
+            values = each.values() if named else each
+            types = set(map(type, values))
             if types <= _IN_JSON:
                 continue
             if _msgpack.Timestamp in types:
@@ -315,7 +316,6 @@ def _as_in_json(value: Any) -> Any:
                     if type(one) is float and not math.isfinite(one):
                         each[key] = None
             if list in types or dict in types:
-                values = each.values() if named else each
                 inner += [one for one in values if isinstance(one, (list, dict))]
         level = inner
     return whole[0]

@@ -53,7 +53,8 @@ class Runtime(Protocol):
 
     @property
     def bound(self) -> bool:
-        """Whether a server, or a request, has said where sockets live: see :meth:`bind`."""
+        """Whether there may be clients: a request has come (:meth:`bind`), or a server was made in
+        this process or is about to be."""
         ...
 
     def now(self) -> float:
