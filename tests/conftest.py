@@ -10,6 +10,7 @@ from gevent import monkey
 
 monkey.patch_all()
 
+import functools  # noqa: E402
 import gc  # noqa: E402
 import weakref  # noqa: E402
 from collections.abc import Callable, Iterator  # noqa: E402
@@ -110,6 +111,13 @@ def no_greenlet_died(request: pytest.FixtureRequest) -> Iterator[None]:
         del hub.handle_error
     if request.node.get_closest_marker("greenlets_may_die") is None:
         assert not failures
+
+
+@pytest.fixture
+def sockio_serve(sockio_serve: Callable[..., Served]) -> Callable[..., Served]:
+    """The clients of this suite are those of 0.9 where a test names no generation; a user's are
+    4.x."""
+    return functools.partial(sockio_serve, generation="0.9")
 
 
 @pytest.fixture

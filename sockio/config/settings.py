@@ -1,7 +1,7 @@
 """The settings, as one table: name, converter, default, what it means.
 
 The same table feeds keyword arguments, ini keys and command-line options, so a value may always
-come as the string that an ini file holds: ``heartbeat_interval="25"`` is ``25.0``. Times are
+come as the string that an ini file holds: ``ping_interval="25"`` is ``25.0``. Times are
 seconds, sizes are bytes. A :class:`Settings` object is frozen and belongs to one middleware; two
 middlewares in one process never share one.
 """
@@ -302,10 +302,10 @@ class Settings:
         (), _classes, "transports of the application's own for clients of 0.9: their classes"
     )
     heartbeat_interval: float = _option(
-        25.0, _seconds, "seconds between heartbeats on streaming transports"
+        25.0, _seconds, "seconds between heartbeats of clients of 0.9 on streaming transports"
     )
     heartbeat_timeout: float = _option(
-        60.0, _told_to_client, "seconds to wait for the answer to a heartbeat"
+        60.0, _told_to_client, "seconds to wait for the answer to a heartbeat of that kind"
     )
     close_timeout: float = _option(
         60.0,

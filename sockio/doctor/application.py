@@ -131,14 +131,16 @@ def examine_settings(settings: Settings) -> Iterator[Finding]:
             "flashsocket is offered, and Flash connects nowhere without a policy server",
             "policy_server=True, policy_domains=[...]; or leave flashsocket out",
         )
-    if settings.heartbeat_interval >= PROXY:
-        yield Finding(
-            "heartbeat-too-rare",
-            "warning",
-            f"a heartbeat every {settings.heartbeat_interval:g} s: proxies cut a websocket that is "
-            "silent for 60 s, many of them sooner",
-            "leave heartbeat_interval at 25",
-        )
+    for name in ("ping_interval", "heartbeat_interval"):
+        seconds = getattr(settings, name)
+        if seconds >= PROXY:
+            yield Finding(
+                "heartbeat-too-rare",
+                "warning",
+                f"a heartbeat every {seconds:g} s: proxies cut a websocket that is silent for "
+                "60 s, many of them sooner",
+                f"leave {name} at 25",
+            )
     if settings.polling_duration >= STRICT_PROXY:
         level: Level = "warning" if settings.polling_duration >= PROXY else "note"
         yield Finding(

@@ -9,7 +9,7 @@
     [filter:sockio]
     use = egg:sockio-wsgi
     namespaces = myproject.sockets:NAMESPACES
-    heartbeat_interval = 15
+    ping_interval = 15
 
     [server:main]
     use = egg:sockio-wsgi#paster

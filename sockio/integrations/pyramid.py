@@ -7,7 +7,7 @@ every event.
     config.add_socketio({"/chat": ChatNamespace}, permission="chat")
     return make_wsgi_app(config)
 
-Settings may stand in the ini file: ``sockio.heartbeat_interval = 20``.
+Settings may stand in the ini file: ``sockio.ping_interval = 20``.
 """
 
 from __future__ import annotations

@@ -157,9 +157,9 @@ class BaseNamespace(Member):
     def query(self) -> dict[str, str]:
         """The fields of the query that the page connected with, the first value of each.
 
-        Those of the connect packet, which clients 1.x and 2.x have, ``io("/chat?room=7")``; and
-        those of the handshake, ``io({query: {room: 7}})``, which in 0.9 is where the query of
-        ``io.connect("/chat?room=7")`` goes, without what the client adds by itself. Whoever takes a
+        Those of the handshake, ``io("/chat", {query: {room: 7}})``, without what the client adds by
+        itself; in 0.9 that is where the query of ``io.connect("/chat?room=7")`` goes. And those of
+        the connect packet, which clients 1.x and 2.x have, ``io("/chat?room=7")``. Whoever takes a
         field several times reads :attr:`qs`, or the environ's ``QUERY_STRING``.
         """
         handshake = _fields(self.environ.get("QUERY_STRING", ""))
@@ -206,10 +206,12 @@ class BaseNamespace(Member):
             """The gate. Return False or raise ``ConnectionRefused`` to refuse the client; whatever
             is false refuses, but None does not.
 
-            Called once, when the client connects to the namespace (the global namespace: when its
-            transport opens). Any other exception refuses too, and is logged. What is emitted in
-            here is delivered right after the client was told that it is connected; a refused
-            client gets none of it. May take the packet: ``def recv_connect(self, packet)``.
+            Called once, when the client connects to the namespace (of clients before 3.0 the global
+            namespace: when its transport opens). Any other exception refuses too, and is logged.
+            What is emitted in here is delivered right after the client was told that it is
+            connected; a refused client gets none of it. May take what the page gave with the
+            connect, ``def recv_connect(self, auth)``, and the packet, ``def recv_connect(self,
+            packet)``.
             """
 
         def recv_disconnect(self) -> Any:
@@ -223,10 +225,12 @@ class BaseNamespace(Member):
             self.disconnect(silent=True)
 
     def recv_message(self, data: Any) -> Any:
-        """A plain message, from the client's ``send(text)``. Returns the ack's arguments."""
+        """A plain message, from the page's ``send(text)``; of clients since 1.0 bytes as well,
+        where the class has no ``on_message``. Returns the ack's arguments."""
 
     def recv_json(self, data: Any) -> Any:
-        """A JSON message, from the client's ``json.send(value)``. Returns the ack's arguments."""
+        """Any other JSON, from the page's ``send(value)``, where the class has no ``on_message``;
+        in 0.9 from ``json.send(value)``. Returns the ack's arguments."""
 
     def recv_error(self, packet: Mapping[str, Any]) -> Any:
         """An error packet from the client, whole."""

@@ -1,4 +1,4 @@
-"""For tests: a server on loopback, clients that speak to it over any transport, a clock by hand.
+"""For tests: a server on loopback, clients of every generation over any transport, a clock by hand.
 
 ::
 
@@ -23,7 +23,8 @@ from .errors import ClientError, EventFailed, NothingCame, Refused, SessionOver
 from .server import LiveServer
 from .wires import WIRES
 
-#: The names of all transports, for ``parametrize``.
+#: The names of all transports of 0.9, for ``parametrize``; later clients have ``websocket``,
+#: ``polling`` and ``upgrade``.
 TRANSPORTS = tuple(WIRES)
 
 __all__ = [

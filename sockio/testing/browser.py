@@ -9,11 +9,15 @@ from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from .client import Client
-from .engine import GENERATIONS, EngineSession
+from .engine import GENERATIONS, TRANSPORTS, EngineSession
 from .errors import ClientError
 from .http import CooperativeConnection
+from .wires import WIRES
 
 __all__ = ["Browser", "Reply"]
+
+#: Transports that no later client has.
+ONLY_OF_09 = WIRES.keys() - TRANSPORTS
 
 #: Seconds after which a request that should have been answered counts as hanging.
 PATIENCE = 10.0
@@ -30,13 +34,22 @@ class Reply(NamedTuple):
 class Browser:
     """Somebody who visits ``url`` (scheme, host and port) and keeps its cookies.
 
-    Sends its own origin, follows no redirects, and asks one thing at a time.
+    Sends its own origin, follows no redirects, and asks one thing at a time. ``generation`` is that
+    of its clients where :meth:`connect` is not told another.
     """
 
-    def __init__(self, url: str, *, resource: str = "socket.io", timeout: float = PATIENCE) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        resource: str = "socket.io",
+        timeout: float = PATIENCE,
+        generation: str = "",
+    ) -> None:
         self.url = url.rstrip("/")
         self.resource = resource.strip("/")
         self.timeout = timeout
+        self.generation = generation
         #: Cookies by name, as they are sent.
         self.cookies: dict[str, str] = {}
         #: Sent with every request, also those of the clients.
@@ -51,7 +64,7 @@ class Browser:
         return self.request("GET", path, headers=headers)
 
     def submit(self, path: str, **fields: str) -> Reply:
-        """Send a form."""
+        """Send a form, and return the answer: ``status``, ``headers``, ``text``."""
         form = {"Content-Type": "application/x-www-form-urlencoded"}
         return self.request("POST", path, urlencode(fields), form)
 
@@ -103,7 +116,7 @@ class Browser:
         namespace: str = "",
         *,
         transport: str = "websocket",
-        generation: str = "0.9",
+        generation: str = "",
         auth: Mapping[str, Any] | None = None,
         query: str = "",
         headers: Mapping[str, str] | None = None,
@@ -111,15 +124,19 @@ class Browser:
     ) -> Client:
         """A client of this browser that is connected to ``namespace``.
 
-        ``generation`` is that of the client: ``"0.9"``, ``"eio3"`` (1.x and 2.x), ``"eio4"`` (3.x
-        and 4.x). ``transport`` is one of :data:`sockio.testing.TRANSPORTS`, for later generations
-        ``"websocket"``, ``"polling"`` or ``"upgrade"`` (from the one to the other). ``auth`` is
-        what clients since 3.0 give with the connect. ``query`` is added to the URL of the handshake
+        ``generation`` is that of the client: ``"eio4"`` (3.x and 4.x), ``"eio3"`` (1.x and 2.x) or
+        ``"0.9"``; without it, and without one of the browser's own, ``"eio4"``, but ``"0.9"`` over
+        a transport that only those clients have. ``transport`` is ``"websocket"``, ``"polling"`` or
+        ``"upgrade"`` (from the one to the other), for 0.9 one of
+        :data:`sockio.testing.TRANSPORTS`. ``auth`` is what clients since 3.0 give with the
+        connect. ``query`` is added to the URL of the handshake
         (``"room=lobby"``), ``headers`` to all of the client's requests. ``timeout`` is how many
         seconds the client waits for anything, this browser's unless given. Raises
         :class:`Refused` when the server says no.
         """
         seconds = self.timeout if timeout is None else timeout
+        generation = generation or self.generation
+        generation = generation or ("0.9" if transport in ONLY_OF_09 else "eio4")
         if generation == "0.9":
             client = Client(self, transport, query, headers or {}, seconds)
         elif generation in GENERATIONS:
@@ -136,7 +153,9 @@ class Browser:
 
     def another(self) -> Browser:
         """Somebody else's browser; it is closed with this one."""
-        other = Browser(self.url, resource=self.resource, timeout=self.timeout)
+        other = Browser(
+            self.url, resource=self.resource, timeout=self.timeout, generation=self.generation
+        )
         self._others.append(other)
         return other
 

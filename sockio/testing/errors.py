@@ -14,8 +14,10 @@ class ClientError(AssertionError):
 class Refused(ClientError):
     """The server refused the client: at the handshake, at a namespace, or in a later request.
 
-    ``status`` is the HTTP status, None where a namespace refused; ``text`` what the answer said;
-    ``code`` the short name of the refusal (header ``X-Sockio-Refusal``), "" where there is none.
+    ``status`` is the HTTP status, None where a namespace refused; ``text`` the words of the answer,
+    the same for clients of every generation where a request was refused (a namespace of 0.9 has
+    only the word ``unauthorized``); ``code`` the short name of the refusal (header
+    ``X-Sockio-Refusal``), "" where there is none.
     ``data`` is what came beside the text where a namespace refused, of generations since 3.0.
     """
 

@@ -8,7 +8,7 @@
 
 ``sockio_serve``      starts servers: ``server = sockio_serve(app)``, stopped at the end
 ``sockio_clock``      a clock by hand, for ``sockio_serve(..., runtime=sockio_clock)``
-``sockio_transport``  the name of every transport in turn: the test runs once over each
+``sockio_transport``  the name of every transport of 0.9 in turn: the test runs once over each
 """
 
 from __future__ import annotations
@@ -39,5 +39,5 @@ def sockio_clock() -> ManualRuntime:
 
 @pytest.fixture(params=TRANSPORTS)
 def sockio_transport(request: pytest.FixtureRequest) -> str:
-    """Each transport's name in turn."""
+    """The name of each transport of 0.9 in turn."""
     return str(request.param)

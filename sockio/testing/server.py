@@ -36,7 +36,8 @@ class LiveServer:
     ``app`` is any WSGI application, wrapped in the middleware or not; ``namespaces`` and
     ``options`` are those of :class:`~sockio.server.SocketIOServer`. Without an application there is
     one that says ``app:/its/path``. ``runtime`` replaces the clock of a middleware that is made
-    here, see :class:`ManualRuntime`.
+    here, see :class:`ManualRuntime`. ``generation`` is that of the clients that connect here and do
+    not say another, see :meth:`Browser.connect`.
 
     Runs inside a ``with`` block, at whose end the server's books are checked (a session in an index
     where it does not belong fails the test), or between :meth:`start` and :meth:`stop`. Its
@@ -50,8 +51,10 @@ class LiveServer:
         namespaces: Mapping[str, Any] | None = None,
         *,
         runtime: Runtime | None = None,
+        generation: str = "",
         **options: Any,
     ) -> None:
+        self._generation = generation
         if runtime is not None:
             if find_middleware(app) is not None:
                 raise UsageError(
@@ -132,13 +135,18 @@ class LiveServer:
 
     def browser(self) -> Browser:
         """Somebody who has cookies of their own, and may log in before connecting."""
-        browser = Browser(self.url, resource=self.middleware.settings.resource)
+        browser = Browser(
+            self.url,
+            resource=self.middleware.settings.resource,
+            generation=self._generation,
+        )
         self._browsers.append(browser)
         return browser
 
     def connect(self, namespace: str = "", **options: Any) -> Client:
         """A client that is connected to ``namespace``, in a browser of its own. ``options`` are
-        those of :meth:`Browser.connect`: ``transport``, ``query``, ``headers``, ``timeout``."""
+        those of :meth:`Browser.connect`: ``transport``, ``generation``, ``auth``, ``query``,
+        ``headers``, ``timeout``."""
         return self.browser().connect(namespace, **options)
 
     def socket_of(self, client: Client) -> Any:

@@ -38,9 +38,20 @@ Headers = Callable[[], dict[str, str]]
 
 
 def refusal_of(what: str, status: int, text: str, code: str | None) -> Refused:
-    """The error for an answer that says no."""
+    """The error for an answer that says no.
+
+    Clients since 1.0 are told ``{"code": 4, "message": "handshake unauthorized"}``, those of 0.9
+    the words alone.
+    """
     shown = f" [{code}]" if code else ""
-    return Refused(f"{what} was refused: {status} {text[:300]!r}{shown}", status, text, code or "")
+    message = f"{what} was refused: {status} {text[:300]!r}{shown}"
+    try:
+        told = json.loads(text)
+    except ValueError:
+        told = None
+    if isinstance(told, dict) and told.keys() == {"code", "message"}:
+        text = str(told["message"])
+    return Refused(message, status, text, code or "")
 
 
 class Wire(ABC):

@@ -186,8 +186,9 @@ def anybody(origin: str | None, environ: Any) -> bool:
         pytest.param({"transports": "websocket"}, "no-polling", "warning", id="no polling"),
         pytest.param({"transports": "flashsocket"}, "flash-without-policy", "note", id="flash"),
         pytest.param(
-            {"heartbeat_interval": 58}, "heartbeat-too-rare", "warning", id="rare heartbeats"
+            {"heartbeat_interval": 58}, "heartbeat-too-rare", "warning", id="rare heartbeats of 0.9"
         ),
+        pytest.param({"ping_interval": 58}, "heartbeat-too-rare", "warning", id="rare heartbeats"),
         pytest.param({"polling_duration": 58}, "poll-too-long", "warning", id="long polls"),
         pytest.param({"polling_duration": 40}, "poll-too-long", "note", id="rather long polls"),
         pytest.param(

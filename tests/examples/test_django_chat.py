@@ -117,9 +117,9 @@ def page() -> Iterator[OpenPage]:
 def test_pages_lead_to_the_login_and_the_namespace_refuses(chat: Chat) -> None:
     stranger = chat.visit()
     assert stranger.get("/").headers["Location"] == "/accounts/login/?next=/"
-    client = stranger.connect()
-    with pytest.raises(Refused):
-        client.of("/chat")
+    with pytest.raises(Refused) as refused:
+        stranger.connect("/chat")
+    assert refused.value.status is None
 
 
 def test_a_login_opens_both(chat: Chat, bob: Browser, page: OpenPage) -> None:

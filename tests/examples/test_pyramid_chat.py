@@ -31,7 +31,7 @@ class Chat:
         self.host = self.register("Ada")
 
     def visit(self) -> Browser:
-        self.browsers.append(Browser(self.url))
+        self.browsers.append(Browser(self.url, generation="0.9"))
         return self.browsers[-1]
 
     def register(self, name: str) -> Browser:

@@ -17,7 +17,7 @@ from ..support.servers import Served
 def visit() -> Iterator[Callable[[Served], Browser]]:
     """Open a browser for a server: ``visit(server).get("/")``."""
     with ExitStack() as stack:
-        yield lambda server: stack.enter_context(Browser(server.url))
+        yield lambda server: stack.enter_context(Browser(server.url, generation="0.9"))
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ def app() -> ModuleType:
 
 @pytest.fixture(scope="module")
 def site(app: ModuleType) -> Iterator[Served]:
-    with Served(app.application) as site:
+    with Served(app.application, generation="0.9") as site:
         yield site
 
 

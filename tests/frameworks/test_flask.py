@@ -22,7 +22,7 @@ def app() -> ModuleType:
 
 @pytest.fixture(scope="module")
 def site(app: ModuleType) -> Iterator[Served]:
-    with Served(app.app) as site:
+    with Served(app.app, generation="0.9") as site:
         yield site
 
 

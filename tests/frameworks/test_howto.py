@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -16,6 +17,12 @@ from ..support.raw_http import Connection, get
 from ..support.raw_websocket import open_own
 
 Load = Callable[[str, str], ModuleType]
+
+
+@pytest.fixture
+def sockio_serve(sockio_serve: Callable[..., LiveServer]) -> Callable[..., LiveServer]:
+    """With the clients that a reader's own tests have."""
+    return functools.partial(sockio_serve, generation="")
 
 
 @pytest.fixture

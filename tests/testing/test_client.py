@@ -21,6 +21,8 @@ from sockio.testing import (
     SessionOver,
 )
 
+from ..support.generations import Way, ways
+
 #: Whatever could end a string, a script, a part or a frame too early.
 AWKWARD = "snow ☃ \U0001f388 </script> \\ \" ' \r\n-- � 6:::1+[]\u2028"
 
@@ -218,6 +220,17 @@ def test_a_namespace_has_the_fields_of_the_query_and_none_of_the_clients_own(
     by_packet = "" if generation == "eio4" else "?a=b"
     fields = client.of("/query", by_packet).call("fields")
     assert fields == {"room": "lobby", "a": "b" if by_packet else "1"}
+
+
+@pytest.mark.parametrize("way", ways())
+def test_a_refused_handshake_tells_why_in_the_same_words_whoever_asks(
+    sockio_serve: Callable[..., LiveServer], way: Way
+) -> None:
+    server = sockio_serve(namespaces={}, authorize=lambda request: False)
+    with pytest.raises(Refused) as refused:
+        server.connect(**way)
+    assert (refused.value.text, refused.value.status) == ("handshake unauthorized", 403)
+    assert refused.value.code == "authorize-refused"
 
 
 def test_a_refused_handshake_tells_why(

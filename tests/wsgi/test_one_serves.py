@@ -62,7 +62,9 @@ class Unasked(LiveServer):
 @pytest.fixture
 def serve() -> Iterator[Serve]:
     with ExitStack() as stack:
-        yield lambda *args, **options: stack.enter_context(Unasked(*args, **options))
+        yield lambda *args, **options: stack.enter_context(
+            Unasked(*args, generation="0.9", **options)
+        )
 
 
 # ---- what can be around a middleware
@@ -944,7 +946,7 @@ def test_an_application_that_asks_a_server_elsewhere(serve: Serve, alone: None) 
 
 def test_a_test_server_asks_when_it_is_asked() -> None:
     layer = Seen(SocketIOMiddleware(view, {"": Secret}))
-    with LiveServer(layer) as server:
+    with LiveServer(layer, generation="0.9") as server:
         assert server.middleware is layer.inner
         assert server.registry is layer.inner.registry
     assert layer.paths == ["/socket.io"]

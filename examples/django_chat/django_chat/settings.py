@@ -69,7 +69,7 @@ STATIC_URL = "/static/"
 STATICFILES_DIRS: list[tuple[str, str]] = []
 
 # The client of the pages, 4.x: the file that SOCKIO_CLIENT_JS names, or the one that npm put here,
-# or else that of a public CDN, of which the browser takes this very file.
+# or else, as where SOCKETIO_CLIENT is not set, that of a public CDN.
 _client = Path(
     os.environ.get(
         "SOCKIO_CLIENT_JS", BASE_DIR / "node_modules" / "socket.io-client" / "dist" / "socket.io.js"
@@ -78,11 +78,6 @@ _client = Path(
 if _client.is_file():
     STATICFILES_DIRS.append(("vendor", str(_client.parent)))
     SOCKETIO_CLIENT = f"vendor/{_client.name}"
-else:
-    SOCKETIO_CLIENT = "https://cdn.jsdelivr.net/npm/socket.io-client@4.8.4/dist/socket.io.min.js"
-    SOCKETIO_CLIENT_INTEGRITY = (
-        "sha384-fBrXvbDtHoeKWJ/hcA6M+YGueiDW+h45I7V6F2kD1S8bOkrF9rZYPLVkCR6BLR/1"
-    )
 
 #: Settings of sockio, by the names in its table.
-SOCKETIO = {"heartbeat_interval": 20}
+SOCKETIO = {"ping_interval": 20}

@@ -4,8 +4,10 @@
 ``SOCKETIO``                    dict: the settings of the middleware, by their names
 ``SOCKETIO_HOST``               address of ``runserver_socketio``; ``"127.0.0.1"``
 ``SOCKETIO_PORT``               its port; 9000
-``SOCKETIO_CLIENT``             the client script: a URL, or a path below ``STATIC_URL``
-``SOCKETIO_CLIENT_INTEGRITY``   what the script has to be: ``"sha384-..."``; None: anything
+``SOCKETIO_CLIENT``             the client script: a URL, or a path below ``STATIC_URL``; that of
+                                client 4.x at a public CDN
+``SOCKETIO_CLIENT_INTEGRITY``   what the script has to be: ``"sha384-..."``; None: anything, but
+                                for the CDN's where ``SOCKETIO_CLIENT`` is not set
 ``SOCKETIO_URL``                origin of the Socket.IO server; None: that of the page
 ``SOCKETIO_AUTODISCOVER``       modules imported from each app; ``["sockets"]``
 ``SOCKETIO_MESSAGE_LOG_FORMAT`` one line per message of the channel API; None: no log
@@ -35,7 +37,9 @@ __all__ = [
     "websocket_urlconf",
 ]
 
-CLIENT_CDN = "https://cdnjs.cloudflare.com/ajax/libs/socket.io/0.9.17/socket.io.min.js"
+CLIENT_CDN = "https://cdn.jsdelivr.net/npm/socket.io-client@4.8.4/dist/socket.io.min.js"
+#: Of that file, as npm has it.
+_CLIENT_CDN_INTEGRITY = "sha384-fBrXvbDtHoeKWJ/hcA6M+YGueiDW+h45I7V6F2kD1S8bOkrF9rZYPLVkCR6BLR/1"
 
 _LOG_FORMAT = '%(REMOTE_ADDR)s - - [%(TIME)s] "Socket.IO %(TYPE)s: %(MESSAGE)s"'
 
@@ -46,7 +50,7 @@ def middleware_settings() -> dict[str, Any]:
     if not isinstance(given, Mapping):
         raise SettingsError(
             f"SOCKETIO={given!r} in the Django settings: must be a dict of sockio's settings, such "
-            "as {'heartbeat_interval': 20}."
+            "as {'ping_interval': 20}."
         )
     Settings.make(given)
     return dict(given)
@@ -74,7 +78,8 @@ def client() -> str:
 
 def client_integrity() -> str:
     """The hash of the client script, or ""."""
-    return str(getattr(settings, "SOCKETIO_CLIENT_INTEGRITY", None) or "")
+    known = _CLIENT_CDN_INTEGRITY if client() == CLIENT_CDN else ""
+    return str(getattr(settings, "SOCKETIO_CLIENT_INTEGRITY", None) or known)
 
 
 def url() -> str:

@@ -20,12 +20,12 @@ register = Library()
 
 @register.simple_tag
 def socketio(nonce: str = "") -> SafeString:
-    """The scripts that a page needs before ``io.connect()``.
+    """The scripts that a page needs before ``io('/chat')``.
 
-    The client (setting ``SOCKETIO_CLIENT``; where ``SOCKETIO_CLIENT_INTEGRITY`` is set, the browser
-    takes no other script than that one), and a small script of sockio's that tells it where
-    this site's endpoint is and adds ``subscribe`` and ``unsubscribe``. ``nonce`` is that of the
-    page's Content-Security-Policy.
+    The client (setting ``SOCKETIO_CLIENT``, without it client 4.x from a public CDN; where its hash
+    is known, by ``SOCKETIO_CLIENT_INTEGRITY`` for others than that, the browser takes no other
+    script), and a small script of sockio's that tells it where this site's endpoint is and adds
+    ``subscribe`` and ``unsubscribe``. ``nonce`` is that of the page's Content-Security-Policy.
     """
     client = conf.client()
     if "//" not in client and not client.startswith("/"):

@@ -1,7 +1,7 @@
 // Tells socket.io-client, of any version, where this site's endpoint is, and gives it channels.
 //
-//     var socket = io.connect();
-//     socket.on('connect', function () { socket.subscribe('room-1'); });
+//     const socket = io(); // with client 0.9: io.connect()
+//     socket.on('connect', () => { socket.subscribe('room-1'); });
 //     socket.send({ any: 'JSON' });
 //
 // `connect` fires on every reconnection too, and the server forgets subscriptions with the
