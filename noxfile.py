@@ -48,7 +48,15 @@ EXTRAS = sorted(PYPROJECT["project"]["optional-dependencies"])
 # Tests that spend their time with other programs and over the wire, or waiting for them. These have
 # a session of their own:
 SERVERS = ("proxies/*", "servers/*")
-PROGRAMS = ("benchmarks/*", "contract/*", "doctor/*", "e2e/*", "examples/*", "frameworks/*")
+PROGRAMS = (
+    "benchmarks/*",
+    "contract/*",
+    "doctor/*",
+    "e2e/*",
+    "examples/*",
+    "frameworks/*",
+    "redis/*",
+)
 
 # The rows of the matrix.
 RELEASES = releases(

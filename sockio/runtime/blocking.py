@@ -7,14 +7,27 @@ from collections.abc import Callable
 from typing import Any
 
 import gevent
+import gevent.monkey
 import gevent.socket
 from gevent.exceptions import ConcurrentObjectUseError
 from gevent.lock import RLock
 
-__all__ = ["IN_USE", "at_most", "cooperative", "lock", "pause", "start"]
+__all__ = ["IN_USE", "aside", "at_most", "cooperative", "lock", "pause", "start"]
 
 #: Raised to a task that would wait for a socket in the way that another one does already.
 IN_USE = (ConcurrentObjectUseError,)
+
+
+def aside(fn: Callable[..., Any], *args: Any) -> Any:
+    """``fn(*args)``, which blocks on sockets of the standard library, while others go on.
+
+    Here, where gevent has patched those; else in a native thread, for which the calling task waits.
+    It may be one of gevent's few (its own name lookups use them, too): not for what blocks for
+    good.
+    """
+    if gevent.monkey.is_module_patched("socket"):
+        return fn(*args)
+    return gevent.get_hub().threadpool.apply(fn, args)
 
 
 def lock() -> contextlib.AbstractContextManager[object]:

@@ -68,6 +68,8 @@ THIRD_PARTY = {
     "flask": {"integrations.flask", "compat.flask_socketio"},
     "pyramid": {"integrations.pyramid"},
     "bottle": {"integrations.bottle"},
+    "hiredis": {"backplane.redis.address"},
+    "redis": {"backplane.redis.address"},
     "gunicorn": {"integrations.gunicorn_worker"},
 }
 

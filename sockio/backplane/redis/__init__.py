@@ -1,0 +1,23 @@
+"""Opaque bytes between hosts, by the publish and subscribe of a Redis server.
+
+:class:`~sockio.backplane.redis.link.RedisLink` is what others use. redis-py makes each connection
+(URL, TLS, users, Sentinel); its socket is then driven from the loop, and read by hiredis: nothing
+here blocks, and nothing is sent twice. The extra ``redis`` installs both.
+
+========= ==================================================================================
+frames    what stands in front of each payload: version, publisher, number
+numbering the numbers that a publisher gives, and what a receiver concludes from them
+address   a URL, and the connection that it stands for
+line      one connection: made again whenever it is lost, asked for a sign of life
+publisher what leaves, in a bounded queue
+subscriber what arrives, by channel
+outage    the two lines about an outage
+link      the whole
+========= ==================================================================================
+"""
+
+from __future__ import annotations
+
+from .link import LinkNumbers, RedisLink
+
+__all__ = ["LinkNumbers", "RedisLink"]

@@ -1,0 +1,206 @@
+"""The link of this process to those on other hosts, by way of a Redis server."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Callable
+from typing import NamedTuple
+
+from ...exceptions import UsageError
+from ...runtime.interfaces import Runtime
+from .address import Address
+from .frames import publisher_bytes
+from .outage import Drops, Outage, Say
+from .publisher import Publisher
+from .subscriber import Fault, Subscriber
+
+__all__ = ["LinkNumbers", "RedisLink"]
+
+log = logging.getLogger("sockio.redis")
+
+_PUBLISH, _SUBSCRIBE = "publish", "subscribe"
+
+
+class LinkNumbers(NamedTuple):
+    """What happened so far, and how it stands."""
+
+    published: int  #: accepted, and not dropped later as far as it is known
+    dropped: int
+    received: int  #: on channels that were subscribed: own ones and faulty ones as well
+    missing: int  #: of others, which did not arrive
+    outages: int
+    waiting: int  #: bytes to be written
+    channels: int  #: subscribed
+
+
+class RedisLink:
+    """Carries payloads between the processes that use one server, at most once each.
+
+    Those of one publisher arrive in order; what is lost is counted, and told when the next of its
+    publisher on the same channel arrives. Nothing is sent twice, and nothing waits for the server:
+    :meth:`publish` does local work only. Made anew by itself whenever it is lost.
+
+    Everything is for the thread that the sockets live in. The callbacks are called in the hub and
+    must not block; what they raise is logged.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        runtime: Runtime,
+        *,
+        on_message: Callable[[str, bytes], object],
+        on_gap: Callable[[str, int], object],
+        say: Say,
+        on_state: Callable[[bool], object] | None = None,
+        name: str | None = None,
+    ) -> None:
+        """``url`` is described in :mod:`~sockio.backplane.redis.address`. ``on_message`` gets a
+        channel and a payload of others, ``on_gap`` a publisher and how many of its publications are
+        missing, ``on_state`` whether the link stands, whenever that changes. ``say`` is
+        ``Complaints.say``. ``name`` is this publisher's, 1 to 16 letters, digits, ``_`` or ``-``,
+        and belongs to no other process, nor to an earlier life of this one.
+
+        Raises ``UsageError`` for what is wrong with the URL or the name, and where the packages are
+        missing.
+        """
+        #: This publisher's name, which others see with gaps.
+        self.name = secrets.token_urlsafe(9) if name is None else name
+        try:
+            own = publisher_bytes(self.name)
+        except ValueError as error:
+            raise UsageError(str(error)) from None
+        address = Address(url)
+        self._say = say
+        #: What the log calls the server: without password.
+        self.label = address.label
+        self._closed = False
+        self._drops = Drops(runtime, say, address.label)
+        self._outage = Outage(runtime, say, address.label, self._drops, self._changed)
+        self._on_state = on_state
+        self._publisher = Publisher(
+            address,
+            runtime,
+            own,
+            opened=lambda: self._outage.there(_PUBLISH),
+            lost=lambda why: self._outage.lost(_PUBLISH, why),
+            dropped=self._dropped,
+            refused=self._refused,
+        )
+        self._subscriber = Subscriber(
+            address,
+            runtime,
+            own,
+            message=on_message,
+            gap=on_gap,
+            ready=lambda: self._outage.there(_SUBSCRIBE),
+            lost=lambda why: self._outage.lost(_SUBSCRIBE, why),
+            faulty=self._faulty,
+            failed=self._failed,
+        )
+
+    def start(self) -> None:
+        """Connect, soon. What is published before that waits."""
+        self._outage.begin({_PUBLISH, _SUBSCRIBE})
+        self._publisher.line.start()
+        self._subscriber.line.start()
+
+    def publish(self, channel: str, payload: bytes) -> bool:
+        """Queue a payload; whether that was possible: else it is dropped, and counted.
+
+        Those of one turn leave in one write. While there is no connection they wait for two
+        seconds, and then are dropped. Raises ``UsageError`` for more than 1 MB, which would have
+        the server cut every subscriber.
+        """
+        if self._closed:
+            return False
+        return self._publisher.publish(channel, payload)
+
+    def subscribe(self, *channels: str, then: Callable[[], object] | None = None) -> None:
+        """Want what others publish there. ``then`` is called once the server has confirmed all of
+        them, at once where it has already; not where one is unsubscribed before."""
+        if not self._closed:
+            self._subscriber.subscribe(channels, then)
+
+    def unsubscribe(self, *channels: str) -> None:
+        """Nothing of these is delivered from now on."""
+        if not self._closed:
+            self._subscriber.unsubscribe(channels)
+
+    def close(self) -> None:
+        """Send what the kernel takes at once, and hang up for good."""
+        self._closed = True
+        self._drops.close()
+        self._publisher.line.close()
+        self._subscriber.line.close()
+
+    @property
+    def deaf(self) -> float | None:
+        """Since when, on the runtime's clock, either connection is missing or channels are not
+        confirmed; None while the link stands."""
+        return self._outage.since
+
+    @property
+    def numbers(self) -> LinkNumbers:
+        publisher, subscriber = self._publisher, self._subscriber
+        return LinkNumbers(
+            publisher.published,
+            self._drops.total,
+            subscriber.received,
+            subscriber.missing,
+            self._outage.count,
+            publisher.waiting,
+            subscriber.channels,
+        )
+
+    # ---- what is said
+
+    def _changed(self, stands: bool) -> None:
+        if self._on_state is not None and not self._closed:
+            try:
+                self._on_state(stands)
+            except Exception as error:
+                self._failed("its state", error)
+
+    def _dropped(self, number: int) -> None:
+        why = "there is no connection" if self._outage.since is not None else "the queue is full"
+        self._drops.add(number, why=why)
+
+    def _refused(self, reply: str) -> None:
+        self._say(
+            log,
+            logging.ERROR,
+            "redis_refused",
+            self.label,
+            "%s: the server refuses to publish: %s",
+            self.label,
+            reply,
+            quiet=True,
+        )
+
+    def _faulty(self, channel: str, fault: Fault) -> None:
+        self._say(
+            log,
+            logging.WARNING,
+            f"redis_{fault.code}",
+            self.label,
+            "%s: a publication on the channel %r was dropped: %s",
+            self.label,
+            channel,
+            fault.text,
+            quiet=True,
+        )
+
+    def _failed(self, channel: str, error: Exception) -> None:
+        self._say(
+            log,
+            logging.ERROR,
+            "redis_handler",
+            self.label,
+            "%s: what came by %s could not be handled",
+            self.label,
+            channel,
+            exc_info=error,
+            quiet=True,
+        )

@@ -1,0 +1,266 @@
+"""What arrives, by channel: of others, in order, and what is missing counted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+from ...runtime.interfaces import Runtime
+from .address import Address
+from .frames import HEADER, MAX_PAYLOAD, VERSION, name_of, read_head
+from .line import NOTHING, Line
+from .numbering import Heard, follow
+
+__all__ = ["Fault", "Subscriber"]
+
+#: Channels in one command: one by one they cost the server sixteen times as much.
+BATCH = 500
+#: Publishers heard on one channel. Of more, the one that began first is forgotten.
+PUBLISHERS = 4096
+
+
+class Fault(NamedTuple):
+    """What is wrong with a publication: one of a few codes, and words about it."""
+
+    code: str
+    text: str
+
+
+_SHORT = Fault("garbage", "it is no frame of sockio's: too short")
+_LONG = Fault("garbage", f"it has more than {MAX_PAYLOAD} bytes")
+_NAME = Fault("garbage", "its publisher's name is none")
+_IMPOSSIBLE = Fault("garbage", "its number is impossible")
+_TIMES = Fault("late", "it came behind a later one of its publisher, or again")
+_MANY = Fault("publishers", f"it is of one more publisher than the {PUBLISHERS} that are followed")
+
+
+class _Channel:
+    __slots__ = ("name", "publishers", "raw", "ready", "then")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.raw = name.encode("utf-8", "surrogatepass")
+        self.publishers: dict[bytes, Heard] = {}
+        #: Whether the server has confirmed it.
+        self.ready = False
+        self.then: list[Callable[[], object]] = []
+
+
+class Subscriber:
+    """One connection, the channels that are wanted, and how far each publisher was heard."""
+
+    def __init__(
+        self,
+        address: Address,
+        runtime: Runtime,
+        publisher: bytes,
+        *,
+        message: Callable[[str, bytes], object],
+        gap: Callable[[str, int], object],
+        ready: Callable[[], None],
+        lost: Callable[[str], None],
+        faulty: Callable[[str, Fault], None],
+        failed: Callable[[str, Exception], None],
+    ) -> None:
+        """``publisher`` is our own name in frames, which are left out.
+
+        ``message`` is told a channel and a payload, ``gap`` a publisher and how many are missing;
+        ``failed`` on which channel either raised what. ``ready`` is called when the server has
+        confirmed all channels.
+        """
+        self._runtime = runtime
+        self._own = publisher
+        self._message = message
+        self._gap = gap
+        self._on_ready = ready
+        self._on_lost = lost
+        self._faulty = faulty
+        self._failed = failed
+        self._channels: dict[bytes, _Channel] = {}
+        #: How many times the server has yet to confirm each.
+        self._pending: dict[bytes, int] = {}
+        self._announced = False
+        self.received = 0
+        self.missing = 0
+        self.line = Line(address, runtime, self)
+
+    @property
+    def channels(self) -> int:
+        return len(self._channels)
+
+    def subscribe(self, names: Iterable[str], then: Callable[[], object] | None) -> None:
+        """``then`` is called in the hub once the server has confirmed all of them; not where one is
+        unsubscribed before."""
+        new: list[_Channel] = []
+        unready: list[_Channel] = []
+        for name in names:
+            channel = _Channel(name)
+            known = self._channels.setdefault(channel.raw, channel)
+            if known is channel:
+                new.append(channel)
+            if not known.ready and known not in unready:
+                unready.append(known)
+        if then is not None:
+            left = len(unready)
+
+            def one() -> None:
+                nonlocal left
+                left -= 1
+                if left <= 0:
+                    then()
+
+            for channel in unready:
+                channel.then.append(one)
+            if not unready:
+                then()
+        if self.line.is_open:
+            self._ask(new)
+
+    def unsubscribe(self, names: Iterable[str]) -> None:
+        """What was on its way is not delivered any more."""
+        gone: list[bytes] = []
+        for name in names:
+            channel = self._channels.pop(name.encode("utf-8", "surrogatepass"), None)
+            if channel is not None:
+                gone.append(channel.raw)
+        if gone and self.line.is_open:
+            for start in range(0, len(gone), BATCH):
+                self.line.send(_packed(b"UNSUBSCRIBE", gone[start : start + BATCH]))
+
+    def _ask(self, channels: list[_Channel]) -> None:
+        for channel in channels:
+            self._pending[channel.raw] = self._pending.get(channel.raw, 0) + 1
+        for start in range(0, len(channels), BATCH):
+            names = [channel.raw for channel in channels[start : start + BATCH]]
+            self.line.send(_packed(b"SUBSCRIBE", names))
+
+    def _look(self) -> None:
+        if not self._pending and not self._announced:
+            self._announced = True
+            self._on_ready()
+
+    # ---- for the line
+
+    def opened(self) -> None:
+        self._pending = {}
+        self._announced = False
+        self._ask(list(self._channels.values()))
+        self._look()
+
+    def lost(self, why: str, unsent: list[bytes]) -> None:
+        for channel in self._channels.values():
+            channel.ready = False
+        self._on_lost(why)
+
+    def replies(self, gets: Callable[[], Any]) -> None:
+        # What is sent to clients on account of this is joined, as if a client had caused it.
+        self._runtime.begin_turn()
+        channels, own, message = self._channels, self._own, self._message
+        while True:
+            reply = gets()
+            if reply is NOTHING:
+                return
+            try:
+                kind, name, frame = reply
+                if kind != b"message":
+                    self._other(kind, name)
+                    continue
+            except (TypeError, ValueError):
+                if isinstance(reply, Exception):
+                    # To SUBSCRIBE: it may be allowed later.
+                    self.line.lose(f"the server refuses what is asked: {reply}")
+                    return
+                continue  # PONG
+            channel = channels.get(name)
+            if channel is None:
+                continue  # unsubscribed meanwhile
+            self.received += 1
+            try:
+                version, publisher, series, number = read_head(frame)
+                if publisher == own and version == VERSION:
+                    continue
+                heard = channel.publishers[publisher]
+                if (
+                    version != VERSION
+                    or series != heard.series
+                    or number != heard.number + 1
+                    or len(frame) > HEADER + MAX_PAYLOAD
+                ):
+                    raise LookupError
+                heard.number = number
+                heard.late = 0
+            except Exception:  # also what is no frame
+                if not self._odd(channel, frame):
+                    continue
+            try:
+                message(channel.name, frame[HEADER:])
+            except Exception as error:
+                self._failed(channel.name, error)
+
+    def _other(self, kind: Any, name: Any) -> None:
+        """A reply of three parts that is no message."""
+        left = self._pending.pop(name, 0) - 1 if kind == b"subscribe" else -1
+        if left > 0:
+            self._pending[name] = left
+        channel = self._channels.get(name) if left == 0 else None
+        if channel is not None:
+            channel.ready = True
+            then, channel.then = channel.then, []
+            for fn in then:
+                try:
+                    fn()
+                except Exception as error:
+                    self._failed(channel.name, error)
+        if left == 0:
+            self._look()
+
+    def _odd(self, channel: _Channel, frame: Any) -> bool:
+        """Whether to deliver a frame that is not simply the next of its publisher."""
+        fault: Fault | None = None
+        if not isinstance(frame, bytes) or len(frame) < HEADER:
+            fault = _SHORT
+        elif frame[0] != VERSION:
+            fault = Fault(
+                "version",
+                f"it is of version {frame[0]}, and this sockio knows {VERSION}: do all processes "
+                "run the same release?",
+            )
+        elif len(frame) > HEADER + MAX_PAYLOAD:
+            fault = _LONG
+        else:
+            fault = self._follow(channel, frame)
+        if fault is None:
+            return True
+        self._faulty(channel.name, fault)
+        return False
+
+    def _follow(self, channel: _Channel, frame: bytes) -> Fault | None:
+        _, publisher, series, number = read_head(frame)
+        name = name_of(publisher)
+        if name is None:
+            return _NAME
+        publishers = channel.publishers
+        heard = publishers.get(publisher)
+        if heard is None:
+            publishers[publisher] = Heard(series, number)
+            if len(publishers) > PUBLISHERS:
+                del publishers[next(iter(publishers))]
+                self._faulty(channel.name, _MANY)
+            return None
+        missing, fault = follow(heard, series, number)
+        if missing:
+            self.missing += missing
+            try:
+                self._gap(name, missing)
+            except Exception as error:
+                self._failed(channel.name, error)
+        if fault:
+            return _IMPOSSIBLE if fault == "impossible" else _TIMES
+        return None
+
+
+def _packed(verb: bytes, names: list[bytes]) -> bytes:
+    """A command with channels, as RESP has it."""
+    parts = [b"*%d\r\n$%d\r\n%b\r\n" % (len(names) + 1, len(verb), verb)]
+    parts += [b"$%d\r\n%b\r\n" % (len(name), name) for name in names]
+    return b"".join(parts)
