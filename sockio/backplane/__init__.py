@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
-__all__ = ["Backplane", "Emission"]
+__all__ = ["Backplane", "Emission", "Order"]
 
 
 @dataclass(frozen=True)
@@ -31,12 +31,29 @@ class Emission:
     volatile: bool = False
 
 
+class Order(NamedTuple):
+    """What is to be done with clients, wherever they are connected."""
+
+    #: ``join``, ``leave`` or ``disconnect``.
+    what: str
+    #: Whom it is for, as of an :class:`Emission`.
+    namespace: str
+    rooms: tuple[Hashable, ...] | None
+    skip: frozenset[Hashable]
+    #: The rooms to join or to leave; whether to disconnect silently.
+    args: tuple[Hashable, ...]
+
+
 class Backplane(Protocol):
     """Delivers emissions."""
 
-    def publish(self, emission: Emission) -> None:
+    def publish(self, emission: Emission) -> object:
         """Deliver to every member that is connected now. Never blocks.
 
         Raises ``UsageError`` when the packet cannot be written as JSON.
         """
+        ...
+
+    def tell(self, order: Order) -> None:
+        """Have the other processes carry out an order, which has been here. Never blocks."""
         ...

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
 from ..exceptions import UsageError
@@ -10,9 +10,15 @@ from ..protocol.dialect import BaseCodec
 from ..sessions.outbox import Outgoing
 from ..sessions.recovery import Recovery
 from ..sessions.registry import Members
-from . import Emission
+from ..sessions.socket import Socket
+from . import Emission, Order
 
-__all__ = ["LocalBackplane"]
+__all__ = ["Encoded", "LocalBackplane", "Whom"]
+
+#: An emission in the forms that it was needed in.
+Encoded = dict[BaseCodec, Outgoing | None]
+#: A namespace, rooms, and what is left out.
+Whom = tuple[str, "tuple[Hashable, ...] | None", "frozenset[Hashable]"]
 
 
 class LocalBackplane:
@@ -24,10 +30,12 @@ class LocalBackplane:
         self._members = members
         self._recovery = recovery
 
-    def publish(self, emission: Emission) -> None:
+    def publish(self, emission: Emission) -> Encoded:
+        """Deliver it; what it was encoded to meanwhile, by codec: None where one has no form for
+        it. Raises ``UsageError`` where one of those has none whose clients it is for."""
         namespace = emission.namespace
         # One entry, unless sockets of several generations or with JSON functions of their own meet.
-        encoded: dict[BaseCodec, Outgoing | None] = {}
+        encoded: Encoded = {}
         mistake: UsageError | None = None
         last: BaseCodec | None = None
         packet: Outgoing | None = None
@@ -64,3 +72,18 @@ class LocalBackplane:
                 socket.deliver(packet)
         if mistake is not None:
             raise mistake
+        return encoded
+
+    def tell(self, order: Order) -> None:
+        """There is nobody else."""
+
+    def deliver(self, whom: Whom, form: Callable[[Socket], Outgoing | None]) -> None:
+        """Deliver what was encoded elsewhere: ``form`` gives what is for a client, by its codec."""
+        last: BaseCodec | None = None
+        packet: Outgoing | None = None
+        for socket in self._members(*whom):
+            if socket.codec is not last:
+                last = socket.codec
+                packet = form(socket)
+            if packet is not None:
+                socket.deliver(packet)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import os
 import pkgutil
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -97,6 +98,13 @@ def _sid_prefix(value: Any) -> str:
     if not re.fullmatch(r"[A-Za-z0-9_.~-]{0,40}", prefix):
         raise ValueError("must be up to 40 letters, digits or any of _ . ~ -")
     return prefix
+
+
+def _directory(value: Any) -> str:
+    path = os.fspath(value) if value else ""
+    if path and path != "off" and not os.path.isabs(path):
+        raise ValueError("must be an absolute path, the same for all workers, or 'off'")
+    return str(path)
 
 
 def _imported(value: Any) -> Any:
@@ -373,6 +381,12 @@ class Settings:
     )
     authorize: Callable[..., Any] | None = _option(
         None, _imported, "callable(request) that decides on each handshake"
+    )
+    mesh: str = _option(
+        "",
+        _directory,
+        "directory by which the workers of one host find each other; "
+        "empty is SOCKIO_MESH of the environment, 'off' none",
     )
     sid_prefix: str = _option(
         "", _sid_prefix, "in front of session ids, for proxies that tell servers apart by it"

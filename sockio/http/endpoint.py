@@ -17,7 +17,7 @@ from __future__ import annotations
 import io
 import logging
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import webob
 
@@ -111,6 +111,16 @@ _TEXT = Head("200 OK", "text/plain; charset=UTF-8")
 _SCRIPT = Head("200 OK", "application/javascript")
 
 
+class Others(Protocol):
+    """The other workers: :class:`sockio.http.forwarding.asker.Asker`."""
+
+    def owner_of(self, endpoint: Endpoint, sessid: str) -> str | None: ...
+
+    def relay(
+        self, endpoint: Endpoint, route: Route, request: Request
+    ) -> WSGIApplication | None: ...
+
+
 class Endpoint:
     """Answers the requests under one resource, for one middleware."""
 
@@ -141,6 +151,8 @@ class Endpoint:
         self._looked_around = False
         self._speaks_09 = "0.9" in settings.generations
         self._promises: dict[tuple[str, ...], str] = {}
+        #: The other workers, where there are some: what is for their sessions is theirs.
+        self.others: Others | None = None
 
     def respond(self, route: Route, request: Request, *, alone: bool = False) -> WSGIApplication:
         """The answer to one request: a WSGI application. ``alone`` says that no middleware inside
@@ -154,6 +166,10 @@ class Endpoint:
                 raise WouldBlock
             if self.inside.gives_way and not alone and not self._is_mine(route):
                 return self._pass_on(route, request)
+            if route.sid and self.others is not None:
+                relay = self.others.relay(self, route, request)
+                if relay is not None:
+                    return relay
             check_host(self.settings, request.environ)
             answer: WSGIApplication
             if not (route.sid or route.admits or alone) and self._another_serves(request):
@@ -212,6 +228,8 @@ class Endpoint:
         except Exception:
             # Said, and logged, by whoever answers.
             return False
+        if self.others is not None and self.others.owner_of(self, route.sid) is not None:
+            return True
         socket = self.registry.get_socket(route.sid)
         if isinstance(socket, EngineSocket):
             # One at a time: of a second nothing is read.

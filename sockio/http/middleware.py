@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 from ..backplane.local import LocalBackplane
 from ..config.settings import Settings
@@ -28,6 +29,7 @@ from .frameworks import json_default_of
 from .manage import check_namespaces
 from .rawsocket import WEBSOCKET, Terms, withdraw
 from .route import route_of
+from .workers import worker_of
 
 __all__ = ["SocketIOMiddleware"]
 
@@ -48,6 +50,9 @@ class SocketIOMiddleware:
     that asks for a websocket has it in ``environ["wsgi.websocket"]``
     (:class:`~sockio.http.rawsocket.OfferedWebSocket`).
     """
+
+    #: How many there are, by the resource.
+    _made: ClassVar[dict[str, int]] = {}
 
     def __init__(
         self,
@@ -78,15 +83,16 @@ class SocketIOMiddleware:
         )
         engines = make_engines(self.settings, json_dumps)
         rooms: Rooms[Socket] = Rooms()
+        self._local = LocalBackplane(
+            lambda *whom: self.registry.members(*whom), lambda: self.registry.recovery
+        )
         #: The living sessions: ``registry.sockets``, ``registry.get_socket(sessid)``.
         self.registry = SessionRegistry(
             self.settings,
             self.runtime,
             codec,
             rooms,
-            LocalBackplane(
-                lambda *whom: self.registry.members(*whom), lambda: self.registry.recovery
-            ),
+            self._local,
             lambda socket: Dispatcher(socket, self.runtime, rooms),
             engines,
             make_packing(self.settings, engines),
@@ -105,6 +111,12 @@ class SocketIOMiddleware:
         )
         registry = self.registry
         self._terms = Terms(self.settings, registry.complaints.say, lambda: registry.closing)
+        path = self.settings.mesh or os.environ.get("SOCKIO_MESH", "")
+        self._mesh = "" if path == "off" else path
+        # What it is called in each worker, where it is loaded in the same order.
+        resource = self.settings.resource
+        number = self._made[resource] = self._made.get(resource, 0) + 1
+        self._group = f"{resource}#{number}"
         self._mount = "/" + self.settings.resource
         self._below = self._mount + "/"
 
@@ -134,6 +146,8 @@ class SocketIOMiddleware:
                 if WEBSOCKET in environ:
                     withdraw(environ)
                 self.runtime.bind()
+                if self._mesh:
+                    self.join()
                 if is_pywsgi(environ):
                     # Here and not in the server alone: any gevent.pywsgi may be around.
                     no_delay(connection_of(environ))
@@ -193,6 +207,19 @@ class SocketIOMiddleware:
         """
         self.inside.stands_in = self.inside.watchful = True
         self.inside.given = given
+        self._group = f"{self.settings.resource}#server"
+
+    def join(self) -> None:
+        """Be one worker among those that have the setting ``mesh`` in common (or ``SOCKIO_MESH`` in
+        their environment); nothing happens without one, and the second time. For servers: a
+        middleware joins with its first request otherwise.
+
+        Raises ``SettingsError`` for a directory that cannot be used.
+        """
+        if self._mesh:
+            worker = worker_of(self._mesh, self.runtime)
+            worker.add(self._group, self.endpoint, self._local)
+            self._mesh = ""
 
     def of(self, namespace: str) -> Emitter:
         """Emit to a namespace from anywhere in the process, other native threads included:

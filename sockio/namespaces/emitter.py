@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Mapping
 from typing import Any, NamedTuple
 
-from ..backplane import Emission
+from ..backplane import Emission, Order
 from ..exceptions import UsageError
 from ..sessions.acks import Waiting
 from ..sessions.recovery import Recovery, Stay
@@ -164,19 +164,33 @@ class Emitter:
         come back (setting ``recovery``). Never blocks."""
         for room in rooms:
             check_room(room)
-        self._do(self._join, rooms)
+        self._do(self._everywhere, "join", rooms)
 
     def leave(self, *rooms: Hashable) -> None:
         """Take every member out of these rooms, those who may come back among them. Never
         blocks."""
         for room in rooms:
             check_room(room)
-        self._do(self._leave, rooms)
+        self._do(self._everywhere, "leave", rooms)
 
     def disconnect(self, silent: bool = False) -> None:
         """Disconnect every member from the namespace, as ``namespace.disconnect()`` does. Those who
         are away begin anew when they are back. Never blocks."""
-        self._do(self._disconnect, silent)
+        self._do(self._everywhere, "disconnect", (silent,))
+
+    def carry_out(self, what: str, args: tuple[Hashable, ...]) -> None:
+        """Do in this process what :class:`~sockio.backplane.Order` names."""
+        if what == "join":
+            self._join(args)
+        elif what == "leave":
+            self._leave(args)
+        elif what == "disconnect":
+            self._disconnect(bool(args[0]))
+
+    def _everywhere(self, what: str, args: tuple[Hashable, ...]) -> None:
+        self.carry_out(what, args)
+        order = Order(what, self._namespace, self._rooms, self._skip, args)
+        self._registry.backplane.tell(order)
 
     def _join(self, rooms: tuple[Hashable, ...]) -> None:
         for socket in self._asked():

@@ -237,6 +237,9 @@ class SocketIOServer(WSGIServer):
 
     def start_accepting(self) -> None:
         warn_about_patching()
+        # Before anybody can ask here for a session of another worker.
+        self.outermost.runtime.bind()
+        self.outermost.join()
         if not hasattr(self, "door"):
             self.door = self._make_door()
         if self.access_log is None:

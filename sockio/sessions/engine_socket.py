@@ -12,7 +12,6 @@ those are put together here, and read when it is their turn.
 from __future__ import annotations
 
 import logging
-import secrets
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -37,8 +36,6 @@ __all__ = ["EngineSocket"]
 
 #: Seconds that a closing session waits for the poll that takes the last packets.
 LINGER = 30.0
-#: Bytes of randomness in a client's name to others.
-NAME_BYTES = 15
 #: Seconds by which the wheel is asked for a heartbeat before it is due: it is met in the slot next
 #: to that, and not always in a later one, so that short intervals do not add up to longer ones.
 EARLY = GRANULARITY / 2
@@ -145,7 +142,7 @@ class EngineSocket(Recoverable):
     def introduce(self, endpoint: str, packet: Packet) -> None:
         recovery = self._recovery
         if recovery is None:
-            self._call(endpoint, secrets.token_urlsafe(NAME_BYTES))
+            self._call(endpoint, self.server.ids.name())
             return
         data = packet.get("data")
         stay = recovery.claim(endpoint, data if isinstance(data, dict) else {}, self)
@@ -156,7 +153,7 @@ class EngineSocket(Recoverable):
         self._enter(recovery, endpoint, stay)
 
     def _begin_anew(self, recovery: Recovery, endpoint: str) -> Stay:
-        name = secrets.token_urlsafe(NAME_BYTES)
+        name = self.server.ids.name()
         self._call(endpoint, name)
         return recovery.begin(name)
 
@@ -307,7 +304,7 @@ class EngineSocket(Recoverable):
         packing = self.server.packing
         if packing is None or not self._has_said_nothing:
             return False
-        if self.codec is not self._shared_codec:
+        if self.codec is not self.shared_codec:
             packing = packing.with_json(self.codec.json_loads, self.codec.json_dumps)
         self.codec = packing
         # What is kept for who comes back is kept in JSON.

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import re
-import secrets
 from collections.abc import Callable, Hashable, Mapping
 
 from ..config.settings import Settings
@@ -20,6 +19,7 @@ from ..runtime.interfaces import Cancellable, Runtime, Signal
 from .complaints import Complaints, at_length
 from .crowd import Crowd, Place, network_of
 from .engine_socket import EngineSocket
+from .ids import Ids
 from .interfaces import PacketSink, Publisher
 from .reasons import Reason
 from .recovery import Recovery
@@ -33,8 +33,6 @@ __all__ = ["Members", "SessionRegistry"]
 
 log = logging.getLogger("sockio.registry")
 
-#: Bytes of randomness in a session id: 20 URL-safe characters, as the reference server's have.
-SID_BYTES = 15
 #: Names of namespaces that are remembered, and names that are none.
 KNOWN, UNKNOWN = 1000, 100
 
@@ -68,6 +66,8 @@ class SessionRegistry:
         self.codec = codec
         self.rooms = rooms
         self.backplane = backplane
+        #: What makes the ids of sessions and clients.
+        self.ids = Ids()
         self._make_sink = make_sink
         # Made once: one of its own would be a good part of what an idle client costs.
         self._on_change = self._changed
@@ -259,9 +259,9 @@ class SessionRegistry:
         ``generation`` of Engine.IO it is one of 0.9, which may come back where it has a ``token``.
         """
         prefix = self.settings.sid_prefix
-        sessid = prefix + secrets.token_urlsafe(SID_BYTES)
+        sessid = prefix + self.ids.session()
         while sessid in self._sockets:
-            sessid = prefix + secrets.token_urlsafe(SID_BYTES)
+            sessid = prefix + self.ids.session()
         socket: Socket
         settings, runtime, on_change = self.settings, self.runtime, self._on_change
         if generation is not None:

@@ -62,7 +62,6 @@ class Socket(OldNames, Lifetime):
     __slots__ = (
         "__weakref__",
         "_acks",
-        "_shared_codec",
         "_silent_until",
         "active_ns",
         "address",
@@ -75,6 +74,7 @@ class Socket(OldNames, Lifetime):
         "server",
         "sessid",
         "session",
+        "shared_codec",
     )
 
     def __init__(
@@ -107,7 +107,8 @@ class Socket(OldNames, Lifetime):
         self.hits = 0
         # Made by the first limit that it meets: most meet none.
         self.buckets: Buckets | None = None
-        self._shared_codec = codec
+        #: That of its generation, whatever JSON functions a view has asked for.
+        self.shared_codec = codec
         # Made for the first callback: most clients are asked for no ack.
         self._acks: PendingAcks | None = None
         self._silent_until = 0.0
@@ -402,7 +403,7 @@ class Socket(OldNames, Lifetime):
     ) -> None:
         """Use other JSON functions for this socket. Broadcasts are then encoded for it alone."""
         if loads is not None or dumps is not None:
-            self.codec = self._shared_codec.with_json(loads, dumps)
+            self.codec = self.shared_codec.with_json(loads, dumps)
 
     @property
     def jobs(self) -> Jobs:

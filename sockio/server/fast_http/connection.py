@@ -23,10 +23,11 @@ import logging
 import socket as stdlib_socket
 import time
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from ...exceptions import RequestRefused
 from ...http.endpoint import Endpoint
+from ...http.forwarding.relay import Relay, RemoteUpgrade
 from ...http.route import Route
 from ...runtime.interfaces import Cancellable, Runtime
 from ...sessions.outbox import Batch
@@ -146,7 +147,7 @@ class FastConnection:
         # The request whose body is being read.
         self._route: Route | None = None
         self._request: Request | None = None
-        self._poll: Poll | None = None
+        self._poll: Poll | Relay | None = None
         # There is a reason to answer the poll; nobody is about to look for one.
         self._woken = self._parked = False
         # What the kernel did not take yet, and the packets in it.
@@ -455,7 +456,7 @@ class FastConnection:
         kind = type(answer)
         if kind is Answer:
             self._send(answer)
-        elif kind is Poll:
+        elif kind is Poll or kind is Relay:
             self.state = _POLLING
             self._poll = answer
             self._woken = self._parked = False
@@ -464,12 +465,12 @@ class FastConnection:
                 self._conclude(answer)
             else:
                 self._parked = True
-        elif kind is Upgraded:
+        elif kind is Upgraded or kind is RemoteUpgrade:
             self._switch(answer)
         else:
             raise TypeError(f"{answer!r} cannot be given from the event loop")
 
-    def _switch(self, upgraded: Upgraded) -> None:
+    def _switch(self, upgraded: Upgraded | RemoteUpgrade) -> None:
         """Answer, and be a websocket from then on."""
         data = self._service.wire(upgraded.answer, False)
         try:
@@ -510,18 +511,21 @@ class FastConnection:
             except Exception:
                 self._failed()
 
-    def _conclude(self, poll: Poll) -> None:
+    def _conclude(self, poll: Poll | Relay) -> None:
         if poll is not self._poll:
             return
         self._poll = None
         answer, batch = poll.conclude(gone=self._ended or not is_established(self._sock))
         if batch is not None:
             batch.unread = self._is_unread
-            self._send(answer, batch, poll.socket)
+            self._send(cast(Answer, answer), batch, poll.socket)
         elif self._ended:
             self.close()
-        else:
+        elif type(answer) is Answer:
             self._send(answer)
+        else:
+            # Another worker's session goes over to a websocket.
+            self._switch(cast(RemoteUpgrade, answer))
         self._advance()
 
     def _is_unread(self) -> bool:

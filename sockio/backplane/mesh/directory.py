@@ -1,0 +1,172 @@
+"""The directory of a mesh: where the workers of one host find each other.
+
+It belongs to one user, and nobody else may look into it (0700). In it are a listening Unix socket
+of each worker, under the worker's *boot id* (four characters that no two have), and a key that all
+share. To list it is to know who is there; a restart is a new name. What a dead worker left is
+removed by whoever finds that nobody answers there.
+"""
+
+from __future__ import annotations
+
+import _socket
+import contextlib
+import errno
+import hashlib
+import os
+import re
+import secrets
+import stat
+import struct
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from ...exceptions import SettingsError
+
+__all__ = ["Directory", "directory_for", "is_boot_id", "peer_is_me"]
+
+#: Bytes that the path of a Unix socket may have (sun_path of Linux is 108 with its end; macOS 104).
+LONGEST = 103
+KEY_BYTES = 32
+_BOOT = re.compile(r"[A-Za-z0-9_-]{4}", re.ASCII)
+#: Connections that wait until a worker has the time to accept them.
+BACKLOG = 512
+
+
+def is_boot_id(text: str) -> bool:
+    """Whether this can be a worker's boot id."""
+    return _BOOT.fullmatch(text) is not None
+
+
+def directory_for(addresses: Iterable[object]) -> Path:
+    """The directory of those who listen at ``addresses`` (a host and a port, or the path of a
+    socket, in any form that is the same for all of them): of this user, and the same after a
+    restart. It is not made here."""
+    named = "\n".join(sorted(str(each) for each in addresses))
+    digest = hashlib.blake2s(named.encode("utf-8", "surrogateescape"), digest_size=6).hexdigest()
+    runtime = os.environ.get("XDG_RUNTIME_DIR")
+    if runtime and os.path.isdir(runtime) and os.access(runtime, os.W_OK):
+        return Path(runtime, f"sockio-{digest}")
+    return Path(tempfile.gettempdir(), f"sockio-{os.getuid()}-{digest}")
+
+
+class Directory:
+    """One, which is made if it is not there. Raises ``SettingsError`` for one that cannot be used,
+    or that others could look into."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        if len(os.fsencode(self.path)) + 5 > LONGEST:
+            raise SettingsError(
+                f"mesh={str(path)!r}: the path of a directory with sockets in it has "
+                f"{LONGEST - 5} bytes at most; take a shorter one, such as /run/user/1000/NAME."
+            )
+        try:
+            with contextlib.suppress(FileExistsError):
+                self.path.mkdir(mode=0o700)
+            self._check()
+            self.key = self._get_key()
+        except OSError as error:
+            raise SettingsError(
+                f"mesh={str(path)!r}: {error.strerror or error}. It is a directory that the "
+                "workers' user can make, or one of that user's that nobody else may look into "
+                "(mode 0700)."
+            ) from error
+
+    def _check(self) -> None:
+        # A link would be followed by whoever comes next, to wherever it then leads.
+        found = os.lstat(self.path)
+        if not stat.S_ISDIR(found.st_mode):
+            raise NotADirectoryError(20, "it is no directory")
+        if found.st_uid != os.getuid():
+            raise PermissionError(13, f"it belongs to another user ({found.st_uid})")
+        if found.st_mode & 0o077:
+            raise PermissionError(
+                13, f"others may look into it (its mode is {stat.S_IMODE(found.st_mode):o})"
+            )
+
+    def _get_key(self) -> bytes:
+        """The key, made by whoever comes first. Nobody reads it half written."""
+        file = self.path / "key"
+        for _ in range(3):
+            with contextlib.suppress(FileNotFoundError):
+                key = file.read_bytes()
+                if len(key) == KEY_BYTES:
+                    return key
+                # Nobody of ours leaves such a one: the disk was full.
+                file.unlink(missing_ok=True)
+            new = self.path / f"key.{secrets.token_hex(8)}"
+            descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            try:
+                os.write(descriptor, secrets.token_bytes(KEY_BYTES))
+                with contextlib.suppress(FileExistsError):
+                    os.link(new, file)
+            finally:
+                os.close(descriptor)
+                new.unlink(missing_ok=True)
+        raise OSError(5, "its file 'key' cannot be made")
+
+    def listen(self) -> tuple[str, _socket.socket]:
+        """A new boot id, and the socket that listens under it, which does not block."""
+        while True:
+            boot = secrets.token_urlsafe(3)
+            # Nobody sees it before it listens, and takes it for that of a dead one.
+            hidden = self.path / f"{boot}~"
+            sock = _unix_socket()
+            try:
+                sock.bind(os.fspath(hidden))
+                sock.listen(BACKLOG)
+                os.link(hidden, self.path / boot)
+            except OSError as error:
+                sock.close()
+                if error.errno not in (errno.EADDRINUSE, errno.EEXIST):
+                    raise
+            else:
+                return boot, sock
+            finally:
+                hidden.unlink(missing_ok=True)
+
+    def connect(self, boot: str) -> _socket.socket | None:
+        """A connection to the worker of that name; None where there is none. Does not block.
+
+        Raises ``BlockingIOError`` for one that has not accepted others for long."""
+        path = self.path / boot
+        sock = _unix_socket()
+        try:
+            sock.connect(os.fspath(path))
+        except BlockingIOError:
+            sock.close()
+            raise
+        except OSError as error:
+            sock.close()
+            if isinstance(error, ConnectionRefusedError):
+                # It is dead, and left this.
+                self.forget(boot)
+            return None
+        return sock
+
+    def forget(self, boot: str) -> None:
+        """Remove what a worker listened at."""
+        with contextlib.suppress(OSError):
+            (self.path / boot).unlink()
+
+    def names(self) -> list[str]:
+        """The boot ids of those who listen, or did."""
+        return sorted(each for each in os.listdir(self.path) if is_boot_id(each))
+
+
+def _unix_socket() -> _socket.socket:
+    # The kernel's own, whatever is patched.
+    sock = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+    sock.setblocking(False)
+    return sock
+
+
+def peer_is_me(sock: _socket.socket) -> bool:
+    """Whether the process at the other end of a Unix socket is of the same user; true where the
+    system does not tell, as the directory lets in nobody else."""
+    option: int | None = getattr(_socket, "SO_PEERCRED", None)
+    if option is None:
+        return True
+    _, uid, _ = struct.unpack("3i", sock.getsockopt(_socket.SOL_SOCKET, option, 12))
+    return bool(uid == os.getuid())

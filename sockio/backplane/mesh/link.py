@@ -1,0 +1,251 @@
+"""One stream between two workers: frames both ways, joined per turn, and descriptors among them.
+
+::
+
+    frame    length of the payload (4 bytes, big-endian), kind (1 byte), payload
+
+Driven by the event loop: no task waits for a link. A frame that carries a descriptor is sent by a
+call of its own; descriptors arrive in the order of such frames.
+"""
+
+from __future__ import annotations
+
+import _socket
+import array
+import contextlib
+import errno
+import os
+import struct
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from ...exceptions import PacketError
+from ...runtime.interfaces import Cancellable, Runtime
+
+__all__ = ["CARRIES", "LARGEST", "MOST_WAITING", "Frame", "Link"]
+
+#: Bytes of one frame, and of what may wait for a worker that does not read.
+LARGEST, MOST_WAITING = 64_000_000, 16_000_000
+#: Kinds from here on come with a descriptor.
+CARRIES = 0x80
+#: Bytes read in one go; seconds of taking apart before others get a turn.
+CHUNK, SLICE = 65536, 0.005
+#: Descriptors that come with one read: each needs a call of its own to be sent.
+_FDS = 8
+_HEAD = struct.Struct(">IB")
+_SPACE = _socket.CMSG_SPACE(_FDS * 4)
+
+
+class Frame(NamedTuple):
+    """What came over a link."""
+
+    kind: int
+    payload: bytes
+    #: Of a kind from :data:`CARRIES` on, where one came: whoever takes the frame closes it.
+    descriptor: int | None = None
+
+
+class Link:
+    """One end. ``on_frame(link, frame)`` and ``on_end(link, why)`` are called in the hub, and must
+    not block; the second once."""
+
+    def __init__(
+        self,
+        sock: _socket.socket,
+        runtime: Runtime,
+        on_frame: Callable[[Link, Frame], object],
+        on_end: Callable[[Link, str], object],
+    ) -> None:
+        self._sock = sock
+        self._runtime = runtime
+        self._on_frame = on_frame
+        self._on_end = on_end
+        #: The boot id of the worker at the other end, when it has said so.
+        self.peer = ""
+        #: When something came from there.
+        self.heard = runtime.now()
+        self.closed = False
+        self._data = bytearray()
+        self._descriptors: deque[int] = deque()
+        # What this turn has to say; and what the kernel did not take, with its descriptor.
+        self._said: list[bytes] = []
+        self._unsent: deque[tuple[Any, int | None]] = deque()
+        #: Bytes that wait for the other end to read.
+        self.waiting = 0
+        self._writing: Cancellable | None = None
+        self._reading: Cancellable | None = None
+        self._later: Cancellable | None = None
+        self._again: Cancellable | None = None
+        self._read()
+
+    # ---- sending
+
+    def send(self, kind: int, payload: bytes, descriptor: int | None = None) -> bool:
+        """Send a frame, when this turn ends; with a ``descriptor``, which is closed then. False,
+        and nothing done with either, where too much waits or the link has ended."""
+        size = len(payload)
+        if self.closed or self.waiting > MOST_WAITING or size > LARGEST:
+            return False
+        said = self._said
+        if not said and not self._unsent and self._runtime.turn.open:
+            self._runtime.turn.at_end(self)
+        said.append(_HEAD.pack(size, kind))
+        said.append(payload)
+        self.waiting += size
+        if descriptor is not None:
+            frame = b"".join(said[-2:])
+            del said[-2:]
+            self._put()
+            self._unsent.append((frame, descriptor))
+        if not self._runtime.turn.open:
+            self.flush()
+        return True
+
+    def _put(self) -> None:
+        if self._said:
+            self._unsent.append((b"".join(self._said), None))
+            self._said.clear()
+
+    def flush(self) -> None:
+        """Write what was collected, as far as the other end reads."""
+        self._put()
+        if self._writing is None and not self.closed:
+            self._write()
+
+    def _write(self) -> None:
+        unsent = self._unsent
+        try:
+            while unsent:
+                data, descriptor = unsent[0]
+                if descriptor is None:
+                    sent = self._sock.send(data)
+                else:
+                    rights = array.array("i", [descriptor])
+                    control = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, rights)]
+                    sent = self._sock.sendmsg([data], control)
+                    os.close(descriptor)
+                if sent < len(data):
+                    unsent[0] = (memoryview(data)[sent:], None)
+                else:
+                    unsent.popleft()
+        except (BlockingIOError, InterruptedError):
+            pass
+        except OSError as error:
+            if error.errno != errno.ETOOMANYREFS:
+                self.close(str(error))
+                return
+            # More descriptors are under way than the system lets be; it says not when that is over.
+            self._again = self._runtime.at(self._runtime.now() + 0.05, self._write)
+        self._sent()
+
+    def _sent(self) -> None:
+        if self._unsent:
+            if self._writing is None:
+                # The kernel's own socket has what is asked of it.
+                sock: Any = self._sock
+                self._writing = self._runtime.watch(sock, self._write, write=True)
+            self.waiting = sum([len(data) for data, _ in self._unsent])
+            return
+        self.waiting = 0
+        writing, self._writing = self._writing, None
+        if writing is not None:
+            writing.cancel()
+
+    # ---- receiving
+
+    def _read(self) -> None:
+        sock: Any = self._sock
+        self._reading = self._runtime.watch(sock, self._readable)
+
+    def _readable(self) -> None:
+        try:
+            data, control, _, _ = self._sock.recvmsg(CHUNK, _SPACE)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError as error:
+            self.close(str(error))
+            return
+        for level, kind, rights in control:
+            if level == _socket.SOL_SOCKET and kind == _socket.SCM_RIGHTS:
+                descriptors = array.array("i")
+                descriptors.frombytes(rights[: len(rights) - len(rights) % 4])
+                self._descriptors.extend(descriptors)
+        if not data:
+            self.close("it has ended")
+            return
+        self.heard = self._runtime.now()
+        self._data += data
+        self._runtime.begin_turn()
+        self._take()
+
+    def _take(self) -> None:
+        """Hand on the frames that are complete, for a slice of time."""
+        self._later = None
+        data, at = self._data, 0
+        ends = time.monotonic() + SLICE
+        head = _HEAD.size
+        try:
+            while len(data) - at >= head and not self.closed:
+                size, kind = _HEAD.unpack_from(data, at)
+                if size > LARGEST:
+                    raise PacketError(f"a frame of {size} bytes")
+                end = at + head + size
+                if len(data) < end:
+                    break
+                payload = bytes(data[at + head : end])
+                at = end
+                descriptor = None
+                if kind >= CARRIES:
+                    if not self._descriptors:
+                        raise PacketError("a descriptor that did not come")
+                    descriptor = self._descriptors.popleft()
+                self._on_frame(self, Frame(kind, payload, descriptor))
+                if time.monotonic() > ends:
+                    break
+        except PacketError as error:
+            self.close(f"it sent {error}")
+            return
+        del data[:at]
+        if self.closed:
+            return
+        if len(data) >= head and len(data) >= head + _HEAD.unpack_from(data)[0]:
+            # Others first.
+            self._stop_reading()
+            self._later = self._runtime.at(self._runtime.now(), self._go_on)
+        elif self._reading is None:
+            self._read()
+
+    def _go_on(self) -> None:
+        if not self.closed:
+            self._runtime.begin_turn()
+            self._take()
+
+    def _stop_reading(self) -> None:
+        reading, self._reading = self._reading, None
+        if reading is not None:
+            reading.cancel()
+
+    # ---- the end
+
+    def close(self, why: str = "") -> None:
+        """End it. Twice is once. What was not sent is lost."""
+        if self.closed:
+            return
+        self.closed = True
+        self._stop_reading()
+        for watch in (self._writing, self._later, self._again):
+            if watch is not None:
+                watch.cancel()
+        for descriptor in (*self._descriptors, *[each for _, each in self._unsent]):
+            if descriptor is not None:
+                with contextlib.suppress(OSError):
+                    os.close(descriptor)
+        self._descriptors.clear()
+        self._unsent.clear()
+        self._said.clear()
+        self._data = bytearray()
+        self.waiting = 0
+        self._sock.close()
+        self._on_end(self, why)

@@ -1,0 +1,267 @@
+"""The asking side: requests that have come here, and are for the sessions of other workers."""
+
+from __future__ import annotations
+
+import io
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from ...backplane.mesh.link import Frame, Link
+from ...backplane.mesh.mesh import Mesh
+from ...exceptions import RequestRefused
+from ...runtime.interfaces import Cancellable, Runtime
+from ...sessions.ids import BOOT, WorkerIds
+from ...transports.answers import Answer, Head
+from ...transports.base import WSGIApplication
+from ...transports.body import announced, read_body
+from ...transports.connection import can_upgrade
+from ...transports.request import Request
+from ..endpoint import Endpoint
+from ..route import Route
+from .frames import (
+    ASK,
+    BEGUN,
+    CANCEL,
+    ENDED,
+    FATE,
+    GIVEN,
+    NEXT,
+    NUMBER,
+    PASS,
+    PIECE,
+    PING,
+    PONG,
+    head_of_request,
+    read_answer,
+)
+from .owner import HAS_BATCH
+from .relay import Relay, RemoteUpgrade
+
+__all__ = ["Asker"]
+
+log = logging.getLogger("sockio.mesh")
+
+#: Seconds between two looks whether those are there who owe an answer; and without a sign of life
+#: after which they are given up.
+LOOK, PATIENCE = 1.0, 3.0
+
+_Key = tuple[str, int]
+
+
+class Asker:
+    """Asks the owners of sessions, for the middlewares of one process."""
+
+    def __init__(self, mesh: Mesh, runtime: Runtime, ids: WorkerIds) -> None:
+        self.runtime = runtime
+        self._mesh = mesh
+        self._ids = ids
+        self._number = 0
+        self._asking: dict[_Key, Relay] = {}
+        # How to answer without the owner: by the request.
+        self._endpoints: dict[_Key, tuple[Endpoint, Route]] = {}
+        # When those were asked for a sign of life who have not given one.
+        self._pinged: dict[str, float] = {}
+        self._timer: Cancellable | None = None
+        #: Requests that were forwarded, and websockets that were passed on.
+        self.forwarded = self.passed = 0
+        for kind, taker in (
+            (GIVEN, self._given),
+            (BEGUN, self._begun),
+            (PIECE, self._piece),
+            (ENDED, self._ended),
+            (PONG, self._pong),
+        ):
+            mesh.take(kind, taker)
+        mesh.on_leave.append(self._left)
+
+    # ---- what the endpoint asks
+
+    def owner_of(self, endpoint: Endpoint, sessid: str) -> str | None:
+        """The boot id of another worker, one that lives, whose session that is; else None."""
+        prefix = endpoint.settings.sid_prefix
+        start = len(prefix)
+        boot = sessid[start : start + BOOT]
+        if boot == self._ids.boot:
+            return None
+        if not sessid.startswith(prefix) or self._ids.owner(sessid[start:]) is None:
+            return None
+        return boot if self._mesh.link_to(boot) is not None else None
+
+    def relay(self, endpoint: Endpoint, route: Route, request: Request) -> Relay | None:
+        """What answers a request of another worker's session; None for what is answered here.
+
+        Raises ``RequestRefused`` for a body that is too large, or does not come; and where a
+        websocket is asked for and this server can open none. Reads the body, which may block.
+        """
+        boot = self.owner_of(endpoint, route.sid)
+        if boot is None:
+            return None
+        if request.method == "POST" and request.body is None:
+            announced(request, endpoint.settings)
+            read_body(request, endpoint.settings, self.runtime)
+        environ = request.environ
+        if "wsgi.websocket" in environ or ("HTTP_UPGRADE" in environ and not can_upgrade(environ)):
+            raise RequestRefused(
+                "501 Not Implemented",
+                "This server cannot open websockets of another worker.",
+                code="server-cannot-upgrade",
+                detail="serve by sockio serve --workers, or by sockio's gunicorn worker",
+            )
+        relay = Relay(self, boot, request)
+        self._number = self._number % 0xFFFFFFFF + 1
+        relay.number = self._number
+        self._endpoints[boot, relay.number] = endpoint, route
+        return relay
+
+    # ---- what a relay asks
+
+    def ask(self, relay: Relay) -> None:
+        """Send its request to the owner."""
+        key = relay.boot, relay.number
+        self._asking[key] = relay
+        self.forwarded += 1
+        stuck = self._pinged.get(relay.boot)
+        if stuck is not None and self.runtime.now() - stuck > PATIENCE:
+            self._refuse(key, relay)
+            return
+        request = relay.request
+        data = b"%b%b%b" % (
+            NUMBER.pack(relay.number),
+            head_of_request(request.environ),
+            request.body or b"",
+        )
+        if not self._mesh.send(relay.boot, ASK, data):
+            if relay.boot in self._mesh.links:
+                self._refuse(key, relay)
+            else:
+                self._answer_here(key, relay)
+        elif self._timer is None:
+            self._timer = self.runtime.at(self.runtime.now() + LOOK, self._look)
+
+    def cancel(self, relay: Relay) -> None:
+        """Nobody waits for the answer any more. Twice is once."""
+        if self._forget((relay.boot, relay.number)):
+            self._mesh.send(relay.boot, CANCEL, NUMBER.pack(relay.number))
+
+    def tell_fate(self, relay: Relay, *, written: bool) -> None:
+        """Say what became of the packets in an answer."""
+        data = NUMBER.pack(relay.number) + (b"\1" if written else b"\0")
+        self._mesh.send(relay.boot, FATE, data)
+
+    def ask_for_next(self, relay: Relay) -> None:
+        """Ask for the next piece of an answer."""
+        self._mesh.send(relay.boot, NEXT, NUMBER.pack(relay.number))
+
+    def _forget(self, key: _Key) -> Relay | None:
+        self._endpoints.pop(key, None)
+        return self._asking.pop(key, None)
+
+    # ---- what the owner says
+
+    def _given(self, link: Link, frame: Frame) -> None:
+        payload = frame.payload
+        (number,) = NUMBER.unpack_from(payload)
+        relay = self._forget((link.peer, number))
+        if relay is None:
+            if payload[NUMBER.size] & HAS_BATCH:
+                # Its client hung up while this was under way.
+                link.send(FATE, NUMBER.pack(number) + b"\0")
+            return
+        status, headers, body = read_answer(payload, NUMBER.size + 1)
+        headers = [each for each in headers if each[0] != "Content-Length"]
+        answer = Answer(Head.bare(status, headers), body)
+        if status.startswith("101"):
+            self.passed += 1
+            relay.give(RemoteUpgrade(answer, self.runtime, self._passing(relay)))
+        else:
+            relay.give(answer, has_batch=bool(payload[NUMBER.size] & HAS_BATCH))
+
+    def _passing(self, relay: Relay) -> Callable[[int, bytes], bool]:
+        def pass_on(descriptor: int, early: bytes) -> bool:
+            data = NUMBER.pack(relay.number) + early
+            return self._mesh.send(relay.boot, PASS, data, descriptor)
+
+        return pass_on
+
+    def _of(self, link: Link, frame: Frame) -> Relay | None:
+        (number,) = NUMBER.unpack_from(frame.payload)
+        return self._asking.get((link.peer, number))
+
+    def _begun(self, link: Link, frame: Frame) -> None:
+        relay = self._of(link, frame)
+        if relay is not None:
+            status, headers, _ = read_answer(frame.payload, NUMBER.size)
+            relay.begin_pieces(status, headers)
+
+    def _piece(self, link: Link, frame: Frame) -> None:
+        relay = self._of(link, frame)
+        if relay is not None:
+            relay.add_piece(frame.payload[NUMBER.size :])
+
+    def _ended(self, link: Link, frame: Frame) -> None:
+        (number,) = NUMBER.unpack_from(frame.payload)
+        relay = self._forget((link.peer, number))
+        if relay is not None:
+            relay.end()
+
+    # ---- owners that do not answer
+
+    def _left(self, boot: str) -> None:
+        self._pinged.pop(boot, None)
+        for key, relay in [each for each in self._asking.items() if each[0][0] == boot]:
+            self._answer_here(key, relay)
+
+    def _answer_here(self, key: _Key, relay: Relay) -> None:
+        """The owner is dead, and the session with it: this worker says so."""
+        found = self._endpoints.get(key)
+        self._forget(key)
+        if relay.head is not None or found is None:
+            relay.end()
+            return
+        endpoint, route = found
+        self.runtime.run(self._give, relay, lambda request: endpoint.respond(route, request))
+
+    def _refuse(self, key: _Key, relay: Relay) -> None:
+        """The owner does not answer: its client may try again."""
+        found = self._endpoints.get(key)
+        self._forget(key)
+        if relay.head is not None or found is None:
+            relay.end()
+            return
+        endpoint, _ = found
+        refused = RequestRefused(
+            "503 Service Unavailable",
+            "The server is busy: try again.",
+            code="worker-stuck",
+            detail=f"worker {relay.boot}, whose session it is, has given no sign of life for "
+            f"{PATIENCE:g} seconds: its event loop is blocked, or it is stopped",
+        )
+        self.runtime.run(self._give, relay, lambda request: endpoint.refuse(request, refused))
+
+    def _give(self, relay: Relay, answer: Callable[[Request], WSGIApplication]) -> None:
+        request = relay.request
+        may_block, request.may_block = request.may_block, True
+        environ: dict[str, Any] = request.environ
+        if request.body is not None:
+            environ["wsgi.input"] = io.BytesIO(request.body)
+        relay.give(answer(request))
+        request.may_block = may_block
+
+    def _look(self) -> None:
+        """See whether those live who owe an answer."""
+        self._timer = None
+        now = self.runtime.now()
+        for boot in {boot for boot, _ in self._asking}:
+            pinged = self._pinged.get(boot)
+            if pinged is None:
+                self._pinged[boot] = now
+                self._mesh.send(boot, PING, b"")
+            elif now - pinged > PATIENCE:
+                for key, relay in [each for each in self._asking.items() if each[0][0] == boot]:
+                    self._refuse(key, relay)
+        if self._asking or self._pinged:
+            self._timer = self.runtime.at(now + LOOK, self._look)
+
+    def _pong(self, link: Link, frame: Frame) -> None:
+        self._pinged.pop(link.peer, None)

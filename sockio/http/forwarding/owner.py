@@ -1,0 +1,349 @@
+"""The owner's side: requests that have come to another worker, answered here."""
+
+from __future__ import annotations
+
+import _socket
+import contextlib
+import io
+import logging
+import os
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from ...backplane.mesh.link import Frame, Link
+from ...backplane.mesh.mesh import Mesh
+from ...runtime.interfaces import Runtime, Signal
+from ...sessions.outbox import Batch
+from ...sessions.socket import Socket
+from ...transports.answers import Answer
+from ...transports.connection import FAST
+from ...transports.polling import Poll
+from ...transports.request import Request, WouldBlock
+from ...transports.upgrades import Upgraded
+from ..endpoint import Endpoint
+from ..route import Route, route_of
+from .frames import (
+    ASK,
+    BEGUN,
+    CANCEL,
+    ENDED,
+    FATE,
+    GIVEN,
+    NEXT,
+    NUMBER,
+    PASS,
+    PIECE,
+    PING,
+    PONG,
+    head_of_answer,
+    read_request,
+)
+
+__all__ = ["HAS_BATCH", "Owner"]
+
+log = logging.getLogger("sockio.mesh")
+
+#: Seconds in which the connection of a websocket has to come.
+PATIENCE = 10.0
+#: What an answer's flag says: that it carries packets whose fate is to be told.
+HAS_BATCH = 1
+
+_Key = tuple[str, int]
+
+
+class Owner:
+    """Answers what other workers ask, for the sessions of this one. ``endpoint_of`` gives whose
+    a request is, by its path and query."""
+
+    def __init__(
+        self, mesh: Mesh, runtime: Runtime, endpoint_of: Callable[[str, str], Endpoint | None]
+    ) -> None:
+        self.runtime = runtime
+        self._endpoint_of = endpoint_of
+        self._asked: dict[_Key, Asked] = {}
+        for kind, taker in (
+            (ASK, self._ask),
+            (CANCEL, self._cancel),
+            (FATE, self._fate),
+            (NEXT, self._next),
+            (PASS, self._passed),
+            (PING, self._ping),
+        ):
+            mesh.take(kind, taker)
+        mesh.on_leave.append(self._left)
+
+    def _ask(self, link: Link, frame: Frame) -> None:
+        (number,) = NUMBER.unpack_from(frame.payload)
+        environ, body = read_request(frame.payload)
+        endpoint = self._endpoint_of(environ["PATH_INFO"], environ.get("QUERY_STRING", ""))
+        below = "" if endpoint is None else f"/{endpoint.settings.resource}/"
+        route = None
+        if endpoint is not None and environ["PATH_INFO"].startswith(below):
+            route = route_of(environ["PATH_INFO"][len(below) :], environ.get("QUERY_STRING", ""))
+        if endpoint is None or route is None:
+            # It serves at another place than the worker that has asked.
+            head = head_of_answer("404 Not Found", [])
+            link.send(GIVEN, NUMBER.pack(number) + b"\0" + head)
+            return
+        asked = Asked(self, endpoint, link, number, environ, body)
+        self._asked[link.peer, number] = asked
+        asked.begin(route)
+
+    def forget(self, asked: Asked) -> None:
+        self._asked.pop((asked.link.peer, asked.number), None)
+
+    def _of(self, link: Link, frame: Frame) -> Asked | None:
+        (number,) = NUMBER.unpack_from(frame.payload)
+        return self._asked.get((link.peer, number))
+
+    def _cancel(self, link: Link, frame: Frame) -> None:
+        asked = self._of(link, frame)
+        if asked is not None:
+            asked.cancel()
+
+    def _fate(self, link: Link, frame: Frame) -> None:
+        asked = self._of(link, frame)
+        if asked is not None:
+            asked.settle(written=frame.payload[NUMBER.size :] == b"\1")
+
+    def _next(self, link: Link, frame: Frame) -> None:
+        asked = self._of(link, frame)
+        if asked is not None:
+            asked.go_on()
+
+    def _passed(self, link: Link, frame: Frame) -> None:
+        assert frame.descriptor is not None
+        asked = self._of(link, frame)
+        if asked is None or not asked.open(frame.descriptor, frame.payload[NUMBER.size :]):
+            os.close(frame.descriptor)
+
+    def _ping(self, link: Link, frame: Frame) -> None:
+        link.send(PONG, b"")
+
+    def _left(self, boot: str) -> None:
+        """A worker has died, and with it the connections of its clients."""
+        for asked in [each for key, each in self._asked.items() if key[0] == boot]:
+            # What it had been given may have been written: nothing is sent twice.
+            asked.cancel(written=True)
+
+
+class Asked:
+    """One request, from the asking to its end."""
+
+    __slots__ = (
+        "_batch",
+        "_body",
+        "_endpoint",
+        "_environ",
+        "_gone",
+        "_owner",
+        "_pieces",
+        "_poll",
+        "_signal",
+        "_socket",
+        "_upgraded",
+        "_woken",
+        "link",
+        "number",
+    )
+
+    def __init__(
+        self,
+        owner: Owner,
+        endpoint: Endpoint,
+        link: Link,
+        number: int,
+        environ: dict[str, Any],
+        body: bytes,
+    ) -> None:
+        self._owner = owner
+        self._endpoint = endpoint
+        self.link = link
+        self.number = number
+        self._environ = environ
+        self._body = body
+        self._poll: Poll | None = None
+        self._woken = False
+        self._batch: Batch | None = None
+        self._socket: Socket | None = None
+        self._upgraded: Upgraded | None = None
+        # An answer in pieces: whoever makes them, and waits until one has been written.
+        self._pieces: Any = None
+        self._signal: Signal | None = None
+        self._gone = False
+
+    def begin(self, route: Route) -> None:
+        environ = self._environ
+        transport = self._endpoint.transport_of(route)
+        if transport is not None and not transport.evented:
+            self._owner.runtime.run(self._in_task, route)
+            return
+        environ[FAST] = self
+        request = Request(environ, self._body, may_block=False)
+        try:
+            answer = self._endpoint.respond(route, request)
+        except WouldBlock:
+            self._owner.runtime.run(self._in_task, route, request)
+            return
+        self._give(answer)
+
+    def _in_task(self, route: Route, request: Request | None = None) -> None:
+        environ = self._environ
+        environ["wsgi.input"] = io.BytesIO(self._body)
+        if request is None:
+            request = Request(environ, self._body)
+        request.may_block = True
+        try:
+            self._give(self._endpoint.respond(route, request))
+        except BaseException:
+            self._send(GIVEN, b"\0" + head_of_answer("500 Internal Server Error", []))
+            self._owner.forget(self)
+            raise
+
+    def _give(self, answer: Any) -> None:
+        kind = type(answer)
+        if kind is Answer:
+            self._answer(answer)
+        elif kind is Poll:
+            answer.begin(self._wake)
+            self._poll = answer
+            if self._woken or self._gone:
+                self.flush()
+        elif kind is Upgraded:
+            self._upgraded = answer
+            runtime = self._owner.runtime
+            # Whoever asked may find its client gone, or die.
+            runtime.at(runtime.now() + PATIENCE, self._give_up)
+            self._answer(answer.answer)
+        else:
+            self._stream(answer)
+
+    # ---- a whole answer
+
+    def _answer(self, answer: Answer, batch: Batch | None = None) -> None:
+        flag = b"\1" if batch is not None else b"\0"
+        head = head_of_answer(answer.head.status, answer.headers())
+        sent = self._send(GIVEN, b"%b%b%b" % (flag, head, answer.body))
+        if batch is None:
+            if self._upgraded is None:
+                self._owner.forget(self)
+            return
+        assert self._socket is not None
+        if not sent:
+            self._socket.restore(batch)
+            self._owner.forget(self)
+            return
+        # As good as written: the client's next request may come by another worker, before this one
+        # has said so. That it was not, is said.
+        self._batch = batch
+        self._socket.written(batch)
+
+    def settle(self, *, written: bool) -> None:
+        """The worker that was answered says what became of the packets in it."""
+        batch, self._batch = self._batch, None
+        if batch is not None and self._socket is not None and not written:
+            self._socket.restore(batch)
+        self._owner.forget(self)
+
+    # ---- a poll
+
+    def _wake(self) -> None:
+        if self._woken:
+            return
+        self._woken = True
+        if self._poll is not None:
+            turn = self._owner.runtime.turn
+            if turn.open:
+                turn.at_end(self)
+            else:
+                self._owner.runtime.run(self.flush)
+
+    def flush(self) -> None:
+        """Answer the poll that there is a reason to answer."""
+        poll, self._poll = self._poll, None
+        if poll is None:
+            return
+        self._socket = poll.socket
+        answer, batch = poll.conclude(gone=self._gone or self.link.closed)
+        if self._gone:
+            self._owner.forget(self)
+        else:
+            self._answer(answer, batch)
+
+    # ---- an answer in pieces
+
+    def _stream(self, app: Callable[..., Iterable[bytes]]) -> None:
+        """Send what a WSGI application gives, piece by piece. Blocks."""
+        told: list[Any] = []
+
+        def start_response(status: str, headers: Any, exc_info: Any = None) -> Callable[..., Any]:
+            told[:] = [status, headers]
+            return lambda data: None
+
+        self._signal = self._owner.runtime.signal()
+        self._pieces = app
+        pieces = app(self._environ, start_response)
+        begun = False
+        try:
+            for piece in pieces:
+                if not begun:
+                    begun = True
+                    self._send(BEGUN, head_of_answer(*told))
+                if not piece:
+                    continue
+                if self._gone or not self._send(PIECE, piece):
+                    break
+                self._signal.wait()
+                self._signal = self._owner.runtime.signal()
+            if not begun:
+                self._send(BEGUN, head_of_answer(*told))
+            self._send(ENDED, b"")
+        finally:
+            self._owner.forget(self)
+            close = getattr(pieces, "close", None)
+            if close is not None:
+                close()
+
+    def go_on(self) -> None:
+        """The last piece has been written."""
+        if self._signal is not None:
+            self._signal.set()
+
+    # ---- a websocket
+
+    def open(self, descriptor: int, early: bytes) -> bool:
+        """The connection of a websocket has come; false where none is expected."""
+        upgraded, self._upgraded = self._upgraded, None
+        self._owner.forget(self)
+        if upgraded is None:
+            return False
+        sock = _socket.socket(fileno=descriptor)
+        sock.setblocking(False)
+        upgraded.open(sock, early)
+        return True
+
+    def _give_up(self) -> None:
+        if self._upgraded is not None:
+            self._upgraded = None
+            self._owner.forget(self)
+
+    # ---- the end
+
+    def cancel(self, *, written: bool = False) -> None:
+        """The client hung up, or the worker that has its connection died."""
+        self._gone = True
+        self._upgraded = None
+        poll = self._poll
+        if poll is not None:
+            poll.hang_up()
+        elif self._pieces is not None:
+            abort = getattr(self._pieces, "abort", None)
+            if abort is not None:
+                with contextlib.suppress(Exception):
+                    abort()
+            self.go_on()
+        else:
+            self.settle(written=written)
+
+    def _send(self, kind: int, data: bytes) -> bool:
+        return self.link.send(kind, NUMBER.pack(self.number) + data)

@@ -1,0 +1,290 @@
+"""A request of another worker's session, as the worker sees it that got it.
+
+It is the WSGI application that answers the request, and for a server that answers from its event
+loop what a :class:`~sockio.transports.polling.Poll` is: something that waits.
+"""
+
+from __future__ import annotations
+
+import os
+import socket as stdlib_socket
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from ...runtime.interfaces import Runtime, Signal
+from ...sessions.outbox import Batch
+from ...transports.answers import Answer, Head
+from ...transports.base import WSGIApplication
+from ...transports.connection import (
+    answer_at_once,
+    connection_of,
+    handed_out,
+    is_gone,
+    read_early,
+    take_over,
+    upgradable,
+    watch_for_hangup,
+    with_tls,
+)
+from ...transports.request import Request
+
+if TYPE_CHECKING:
+    from .asker import Asker
+
+__all__ = ["Relay", "RemoteUpgrade"]
+
+#: Bytes that are moved in one go between a client and its owner, where TLS ends in this process.
+CHUNK = 16384
+#: For nobody.
+_GONE = Head("503 Service Unavailable", "text/plain; charset=UTF-8")
+
+
+class Relay:
+    """One request that waits for its owner's answer."""
+
+    __slots__ = (
+        "_asker",
+        "_batch",
+        "_ended",
+        "_outcome",
+        "_pieces",
+        "_signal",
+        "_wake",
+        "boot",
+        "head",
+        "number",
+        "request",
+    )
+
+    def __init__(self, asker: Asker, boot: str, request: Request) -> None:
+        self._asker = asker
+        self.boot = boot
+        self.request = request
+        self.number = 0
+        #: Status and headers of an answer that comes in pieces.
+        self.head: tuple[str, list[tuple[str, str]]] | None = None
+        self._pieces: list[bytes] = []
+        self._ended = False
+        self._outcome: WSGIApplication | None = None
+        self._batch: Batch | None = None
+        self._wake: Callable[[], object] = _nobody
+        self._signal: Signal | None = None
+
+    # ---- as a poll
+
+    def begin(self, wake: Callable[[], object]) -> None:
+        """Ask. ``wake`` is called when there is an answer: at once, maybe."""
+        self._wake = wake
+        self._asker.ask(self)
+
+    def conclude(self, *, gone: bool) -> tuple[WSGIApplication, Batch | None]:
+        """The answer, and the packets in it whose fate is told to :attr:`socket`. With ``gone``
+        there is nobody to read it."""
+        outcome, batch = self._outcome, self._batch
+        if gone or outcome is None:
+            self._asker.cancel(self)
+            if batch is not None:
+                self.restore(batch)
+            return outcome if type(outcome) is Answer else Answer(_GONE), None
+        return outcome, batch
+
+    def hang_up(self) -> None:
+        """The client is gone."""
+        self._asker.cancel(self)
+        self._wake()
+
+    @property
+    def socket(self) -> Any:
+        """Whoever is told what became of the packets: as a socket is."""
+        return self
+
+    def written(self, batch: Batch, *, at_once: bool = False) -> None:
+        self._tell_fate(batch, written=True)
+
+    def restore(self, batch: Batch) -> None:
+        self._tell_fate(batch, written=False)
+
+    def _tell_fate(self, batch: Batch, *, written: bool) -> None:
+        if self._batch is batch:
+            self._batch = None
+            batch.written = written
+            self._asker.tell_fate(self, written=written)
+
+    # ---- what the owner says
+
+    def give(self, outcome: WSGIApplication, *, has_batch: bool = False) -> None:
+        """The answer is here."""
+        self._outcome = outcome
+        if has_batch:
+            self._batch = Batch([])
+        self._wake()
+
+    def begin_pieces(self, status: str, headers: list[tuple[str, str]]) -> None:
+        self.head = (status, headers)
+        self._wake()
+
+    def add_piece(self, piece: bytes) -> None:
+        self._pieces.append(piece)
+        self._wake()
+
+    def end(self) -> None:
+        self._ended = True
+        self._wake()
+
+    # ---- as a WSGI application
+
+    def __call__(
+        self, environ: dict[str, Any], start_response: Callable[..., Any]
+    ) -> Iterable[bytes]:
+        runtime = self._asker.runtime
+        self._signal = runtime.signal()
+        connection = connection_of(environ)
+        # The watch is over before the server reads on.
+        watch = watch_for_hangup(runtime, connection, self.hang_up)
+        try:
+            self.begin(self._woken)
+            self._signal.wait()
+        finally:
+            if watch is not None:
+                watch.cancel()
+        if self.head is not None:
+            start_response(*self.head)
+            return self._body(runtime, connection)
+        outcome, batch = self.conclude(gone=is_gone(connection))
+        if batch is None or type(outcome) is not Answer:
+            return outcome(environ, start_response)
+        start_response(outcome.head.status, outcome.headers())
+        return _Body(outcome.body, batch, self)
+
+    def _woken(self) -> None:
+        assert self._signal is not None
+        self._signal.set()
+
+    def _body(self, runtime: Runtime, connection: Any) -> Iterator[bytes]:
+        first = True
+        try:
+            while True:
+                while self._pieces:
+                    if not first:
+                        self._asker.ask_for_next(self)
+                    first = False
+                    yield self._pieces.pop(0)
+                if self._ended:
+                    return
+                if not first:
+                    self._asker.ask_for_next(self)
+                    first = True
+                self._wait(runtime, connection)
+                if is_gone(connection):
+                    return
+        finally:
+            if not self._ended:
+                self._asker.cancel(self)
+
+    def _wait(self, runtime: Runtime, connection: Any) -> None:
+        self._signal = runtime.signal()
+        if self._pieces or self._ended:
+            return
+        watch = watch_for_hangup(runtime, connection, self._woken)
+        try:
+            self._signal.wait()
+        finally:
+            if watch is not None:
+                watch.cancel()
+
+
+class _Body:
+    """The body of an answer with packets in it; a server closes it when it has written it, or
+    cannot."""
+
+    def __init__(self, body: bytes, batch: Batch, relay: Relay) -> None:
+        self._body: bytes | None = body
+        self._batch = batch
+        self._relay = relay
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        body, self._body = self._body, None
+        if body is not None:
+            return body
+        self._relay.written(self._batch)
+        raise StopIteration
+
+    def close(self) -> None:
+        self._relay.restore(self._batch)
+
+
+class RemoteUpgrade:
+    """The answer to a request that becomes a websocket of another worker's: ``answer``, and then
+    :meth:`open`, as of :class:`~sockio.transports.upgrades.Upgraded`."""
+
+    __slots__ = ("_pass_on", "_runtime", "answer")
+
+    def __init__(
+        self, answer: Answer, runtime: Runtime, pass_on: Callable[[int, bytes], bool]
+    ) -> None:
+        self.answer = answer
+        self._runtime = runtime
+        # Takes the descriptor, if it says so.
+        self._pass_on = pass_on
+
+    def open(self, sock: Any, early: bytes) -> None:
+        """Let the owner have the connection."""
+        descriptor = sock.detach()
+        if not self._pass_on(descriptor, early):
+            os.close(descriptor)
+
+    def __call__(
+        self, environ: dict[str, Any], start_response: Callable[..., Any]
+    ) -> Iterable[bytes]:
+        status, headers = self.answer.head.status, list(self.answer.headers())
+        take = handed_out(environ)
+        if take is not None:
+            self.open(take(headers), b"")
+            return []
+        native = upgradable(environ)
+        assert native is not None, "asked for before"
+        reader, sock = native
+        answer_at_once(start_response, status, headers)
+        if with_tls(sock):
+            self._relay(sock, read_early(reader, sock))
+            reader.close()
+        else:
+            self.open(*take_over(reader, sock))
+        return []
+
+    def _relay(self, sock: Any, early: bytes) -> None:
+        """Go between, for as long as the websocket lasts: only this process has its keys."""
+        ours, theirs = stdlib_socket.socketpair()
+        descriptor = theirs.detach()
+        if not self._pass_on(descriptor, early):
+            os.close(descriptor)
+            ours.close()
+            return
+        other = self._runtime.spawn(_move, ours, sock)
+        try:
+            _move(sock, ours)
+        finally:
+            other.kill(block=False)
+            ours.close()
+
+
+def _move(source: Any, target: Any) -> None:
+    """Write to one connection what comes from another, until either ends. Blocks."""
+    try:
+        while data := source.recv(CHUNK):
+            target.sendall(data)
+    except (OSError, ValueError):
+        pass
+    finally:
+        for each in (source, target):
+            try:
+                getattr(each, "_sock", each).shutdown(stdlib_socket.SHUT_RDWR)
+            except (OSError, ValueError):
+                continue
+
+
+def _nobody() -> None:
+    """Nobody waits."""

@@ -1,0 +1,95 @@
+"""One process as a worker among several: it joins the mesh, and its middlewares with it.
+
+A worker joins when its server begins, or with the first request that one of its middlewares gets:
+never before it was forked.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+from collections.abc import Callable
+
+from ..backplane import Order
+from ..backplane.joined import EMISSION, ORDER, JoinedBackplane
+from ..backplane.local import LocalBackplane
+from ..backplane.mesh.directory import Directory
+from ..backplane.mesh.link import Frame, Link
+from ..backplane.mesh.mesh import Mesh
+from ..namespaces.emitter import Emitter
+from ..runtime.interfaces import Runtime
+from ..sessions.ids import WorkerIds
+from ..sessions.registry import SessionRegistry
+from .endpoint import Endpoint
+from .forwarding.asker import Asker
+from .forwarding.owner import Owner
+from .route import route_of
+
+__all__ = ["Worker", "worker_of"]
+
+
+class Worker:
+    """This process in the mesh of one directory, for all of its middlewares."""
+
+    def __init__(self, path: str, runtime: Runtime) -> None:
+        directory = Directory(path)
+        self.mesh = Mesh(directory, runtime)
+        self.ids = WorkerIds(self.mesh.boot, directory.key)
+        self.asker = Asker(self.mesh, runtime, self.ids)
+        self.owner = Owner(self.mesh, runtime, self._endpoint_of)
+        self._endpoints: list[Endpoint] = []
+        self._backplanes: dict[str, JoinedBackplane] = {}
+        self.mesh.take(EMISSION, self._take)
+        self.mesh.take(ORDER, self._take)
+
+    def add(self, group: str, endpoint: Endpoint, local: LocalBackplane) -> None:
+        """Let a middleware of this process take part. ``group`` is what it is called in each
+        worker."""
+        registry = endpoint.registry
+        backplane = JoinedBackplane(local, self.mesh, registry, group, _executor(registry))
+        registry.backplane = backplane
+        registry.ids = self.ids
+        endpoint.others = self.asker
+        self._endpoints.append(endpoint)
+        self._backplanes[group] = backplane
+
+    def _take(self, link: Link, frame: Frame) -> None:
+        for backplane in self._backplanes.values():
+            if backplane.take(frame.kind, frame.payload):
+                return
+
+    def _endpoint_of(self, path: str, query: str) -> Endpoint | None:
+        """Whose session a request is for; where there is none (any more), one that says so."""
+        found = None
+        for endpoint in self._endpoints:
+            below = f"/{endpoint.settings.resource}/"
+            if path.startswith(below):
+                route = route_of(path[len(below) :], query)
+                if route is not None and endpoint.registry.get_socket(route.sid) is not None:
+                    return endpoint
+                found = found or endpoint
+        return found
+
+
+def _executor(registry: SessionRegistry) -> Callable[[Order], None]:
+    def execute(order: Order) -> None:
+        emitter = Emitter(registry, order.namespace, order.rooms, order.skip)
+        emitter.carry_out(order.what, order.args)
+
+    return execute
+
+
+#: By the process and the directory: a process that was forked is another worker.
+_workers: dict[tuple[int, str], Worker] = {}
+
+
+def worker_of(path: str, runtime: Runtime) -> Worker:
+    """This process's place in the mesh of a directory. Raises ``SettingsError`` for a directory
+    that cannot be used."""
+    key = os.getpid(), os.path.abspath(path)
+    worker = _workers.get(key)
+    if worker is None or worker.mesh.closed:
+        worker = _workers[key] = Worker(path, runtime)
+        # What it leaves behind otherwise is removed by who comes next.
+        atexit.register(worker.mesh.close)
+    return worker
