@@ -225,6 +225,8 @@ class Asker:
     def _refuse(self, key: _Key, relay: Relay) -> None:
         """The owner does not answer: its client may try again."""
         found = self._endpoints.get(key)
+        # Should it come to read this, nobody waits.
+        self._mesh.send(relay.boot, CANCEL, NUMBER.pack(relay.number))
         self._forget(key)
         if relay.head is not None or found is None:
             relay.end()

@@ -175,7 +175,8 @@ class Asked:
     def begin(self, route: Route) -> None:
         environ = self._environ
         transport = self._endpoint.transport_of(route)
-        if transport is not None and not transport.evented:
+        evented = transport is None or transport.evented or "HTTP_UPGRADE" in environ
+        if not evented:
             self._owner.runtime.run(self._in_task, route)
             return
         environ[FAST] = self

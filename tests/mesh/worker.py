@@ -1,0 +1,101 @@
+"""One worker: ``worker.py SHARED OPTIONS``. Its first line is the port that is its own; it listens
+at the port ``SHARED`` as well, together with the others."""
+
+from gevent import monkey
+
+monkey.patch_all()
+
+import json  # noqa: E402
+import logging  # noqa: E402
+import os  # noqa: E402
+import socket  # noqa: E402
+import sys  # noqa: E402
+import time  # noqa: E402
+from typing import Any  # noqa: E402
+
+from sockio import BaseNamespace, RoomsMixin, SocketIOMiddleware  # noqa: E402
+from sockio.server import SocketIOServer  # noqa: E402
+from sockio.transports import TRANSPORTS  # noqa: E402
+
+
+class Chat(BaseNamespace, RoomsMixin):
+    def recv_connect(self) -> None:
+        self.join("lobby")
+
+    def on_who(self) -> list[Any]:
+        """The worker and the client's name."""
+        return [os.getpid(), self.id]
+
+    def on_say(self, *words: Any) -> int:
+        self.emit_to_room("lobby", "said", *words, include_self=True)
+        return os.getpid()
+
+    def on_count(self, first: int, last: int) -> None:
+        for number in range(first, last):
+            self.emit_to_room("lobby", "number", os.getpid(), number, include_self=True)
+
+    def on_hear(self, *words: Any) -> int:
+        """How much has come."""
+        return sum(len(each) for each in words)
+
+    def on_tell(self, room: str, text: str) -> None:
+        app.of(self.ns_name).to(room).emit("told", text)
+
+    def on_move(self, room: str, other: str) -> None:
+        app.of(self.ns_name).to(room).join(other)
+
+    def on_leave(self, room: str) -> None:
+        app.of(self.ns_name).to(room).leave(room)
+
+    def on_throw_out(self, room: str) -> None:
+        app.of(self.ns_name).to(room).disconnect()
+
+    def on_odd(self) -> str:
+        try:
+            app.of(self.ns_name).to(("a", 1)).emit("told", "")
+        except Exception as error:
+            return str(error)
+        return "sent"
+
+    def on_stand_still(self, seconds: float) -> None:
+        self.emit("standing")
+        ends = time.monotonic() + seconds
+        while time.monotonic() < ends:
+            pass
+
+
+def page(environ: Any, start_response: Any) -> list[bytes]:
+    body = b"%d" % os.getpid()
+    start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))])
+    return [body]
+
+
+def listener(port: int) -> socket.socket:
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    sock.bind(("127.0.0.1", port))
+    sock.listen(256)
+    sock.setblocking(False)
+    return sock
+
+
+logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
+shared, options = int(sys.argv[1]), json.loads(sys.argv[2])
+served = {
+    name: options.pop(name) for name in ("certfile", "keyfile", "log") if options.get(name)
+}
+options.setdefault("transports", list(TRANSPORTS))
+app = SocketIOMiddleware(page, {"": Chat, "/chat": Chat}, origins="*", **options)
+if "certfile" in served:
+    import ssl
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(served["certfile"], served["keyfile"])
+    served = {"ssl_context": context}
+servers = [SocketIOServer(listener(0), app, **served), SocketIOServer(listener(shared), app)]
+for server in servers:
+    server.start()
+sys.stdout.write(f"port {servers[0].server_port}\n")
+sys.stdout.flush()
+servers[0].serve_forever()
