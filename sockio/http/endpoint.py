@@ -616,7 +616,8 @@ class Endpoint:
         """Say what the server cannot do, whatever client is the first that it lets in."""
         self._looked_around = True
         missing = [name for name, each in self.transports.items() if not each.works_in(environ)]
-        say_concerns(environ, missing, in_greenlet=in_greenlet())
+        joined = self.others is not None
+        say_concerns(environ, missing, in_greenlet=in_greenlet(), joined=joined)
 
     # ---- established sessions
 

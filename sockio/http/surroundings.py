@@ -47,19 +47,20 @@ def several_processes(server: str) -> str:
 
 
 def concerns(
-    environ: Mapping[str, Any], missing: Collection[str], *, in_greenlet: bool
+    environ: Mapping[str, Any], missing: Collection[str], *, in_greenlet: bool, joined: bool = False
 ) -> Iterator[tuple[int, str]]:
     """What the maker of this environ cannot do: level of the log, and message with the fix.
 
     ``missing`` are the transports that the settings allow and this server does not.
-    ``in_greenlet`` says whether the request's task gives way to others while it waits.
+    ``in_greenlet`` says whether the request's task gives way to others while it waits, ``joined``
+    whether the processes of the server know each other (setting ``mesh``).
     """
     software = environ.get("SERVER_SOFTWARE") or ""
     if not software and "uwsgi.version" in environ:
         version = environ["uwsgi.version"]
         software = f"uWSGI/{version.decode() if isinstance(version, bytes) else version}"
     told = environ.get(TOLD, ())
-    if environ.get("wsgi.multiprocess") and "processes" not in told:
+    if environ.get("wsgi.multiprocess") and "processes" not in told and not joined:
         yield logging.ERROR, several_processes(software or "This server")
     # No name: a test that calls the application itself.
     if software and not in_greenlet:
@@ -73,8 +74,8 @@ def concerns(
 
 
 def say_concerns(
-    environ: Mapping[str, Any], missing: Collection[str], *, in_greenlet: bool
+    environ: Mapping[str, Any], missing: Collection[str], *, in_greenlet: bool, joined: bool = False
 ) -> None:
     """Log them."""
-    for level, message in concerns(environ, missing, in_greenlet=in_greenlet):
+    for level, message in concerns(environ, missing, in_greenlet=in_greenlet, joined=joined):
         log.log(level, "%s", message)

@@ -13,7 +13,7 @@ import pytest
 from ..support.engine_client import EngineSession, EngineWire, body_of, packets_of
 from ..support.raw_http import Connection, get, handshake, post
 from ..support.raw_websocket import RawWebSocket, frame, upgrade_request
-from ..support.tls import Certificate
+from ..support.tls import Certificate, make_certificate
 from .conftest import Worker, Workers
 
 REVISIONS = (3, 4)
@@ -22,7 +22,9 @@ REVISIONS = (3, 4)
 @pytest.fixture(params=["fast", "pywsgi"])
 def two(request: pytest.FixtureRequest) -> list[Worker]:
     """The owner of the sessions, and another."""
-    found: list[Worker] = request.getfixturevalue("pair" if request.param == "fast" else "slow_pair")
+    found: list[Worker] = request.getfixturevalue(
+        "pair" if request.param == "fast" else "slow_pair"
+    )
     return found
 
 
@@ -39,6 +41,11 @@ class Session(EngineSession):
         self.close()
         self.port = worker.port
         self.gets, self.posts = Connection(self.port, self.tls), Connection(self.port, self.tls)
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    return make_certificate(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.fixture(autouse=True)
@@ -107,7 +114,9 @@ def test_old_clients_poll_at_any_worker(two: list[Worker]) -> None:
     assert post(other.port, path, '5:1+::{"name":"who"}').body == "1"
     assert get(other.port, path).body.startswith(f"6:::1+[[{owner.pid},")
     path = path.replace("xhr", "jsonp")
-    assert post(other.port, f"{path}?i=0", "d=5%3A2%2B%3A%3A%7B%22name%22%3A%22who%22%7D").code == 200
+    assert (
+        post(other.port, f"{path}?i=0", "d=5%3A2%2B%3A%3A%7B%22name%22%3A%22who%22%7D").code == 200
+    )
     script = get(other.port, f"{path}?i=0")
     assert script.body.startswith("io.j[0](")
     assert str(owner.pid) in script.body
@@ -249,7 +258,7 @@ def test_an_owner_that_dies_answers_no_more(workers: Workers) -> None:
     try:
         answer = session.gets.answer()
     except EOFError:
-        print(other.output); raise
+        raise
     assert (answer.code, json.loads(answer.body)["code"]) == (400, 1)
     assert waiting.answer().body.startswith("7:::1+0")
     waiting.close()
@@ -294,11 +303,3 @@ def test_inventions_are_refused_where_they_arrive(pair: list[Worker]) -> None:
     for invented in (flipped, sid[:4] + "x" * 28, sid[:4], sid + "A", "____" + sid[4:]):
         answer = get(other.port, f"/socket.io/?EIO=4&transport=polling&sid={invented}")
         assert (answer.code, json.loads(answer.body)["code"]) == (400, 1), invented
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Certificate]:
-    from ..support.tls import make_certificate
-
-    yield make_certificate(tmp_path_factory.mktemp("tls"))
-

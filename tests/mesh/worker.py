@@ -82,9 +82,7 @@ def listener(port: int) -> socket.socket:
 
 logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
 shared, options = int(sys.argv[1]), json.loads(sys.argv[2])
-served = {
-    name: options.pop(name) for name in ("certfile", "keyfile", "log") if options.get(name)
-}
+served = {name: options.pop(name) for name in ("certfile", "keyfile", "log") if options.get(name)}
 options.setdefault("transports", list(TRANSPORTS))
 app = SocketIOMiddleware(page, {"": Chat, "/chat": Chat}, origins="*", **options)
 if "certfile" in served:

@@ -30,6 +30,8 @@ REASONS = {
     "integrations.django.message_log": "the log of messages, which a setting asks for; cut, "
     "printable, one line for each message as in any access log",
     "transports.rawsocket": "at DEBUG only, by a logger whose lines are cut and printable",
+    "backplane.mesh.mesh": "about other workers, once for each of their connections: no client can "
+    "reach them",
     "integrations.django.outside": "in a process without a server, which has no clients",
 }
 

@@ -71,6 +71,7 @@ class Link:
         self._descriptors: deque[int] = deque()
         # What this turn has to say; and what the kernel did not take, with its descriptor.
         self._said: list[bytes] = []
+        self._called = False
         self._unsent: deque[tuple[Any, int | None]] = deque()
         #: Bytes that wait for the other end to read.
         self.waiting = 0
@@ -88,9 +89,10 @@ class Link:
         size = len(payload)
         if self.closed or self.waiting > MOST_WAITING or size > LARGEST:
             return False
-        said = self._said
-        if not said and not self._unsent and self._runtime.turn.open:
-            self._runtime.turn.at_end(self)
+        said, turn = self._said, self._runtime.turn
+        if turn.open and not self._called:
+            self._called = True
+            turn.at_end(self)
         said.append(_HEAD.pack(size, kind))
         said.append(payload)
         self.waiting += size
@@ -99,7 +101,7 @@ class Link:
             del said[-2:]
             self._put()
             self._unsent.append((frame, descriptor))
-        if not self._runtime.turn.open:
+        if not turn.open:
             self.flush()
         return True
 
@@ -110,6 +112,7 @@ class Link:
 
     def flush(self) -> None:
         """Write what was collected, as far as the other end reads."""
+        self._called = False
         self._put()
         if self._writing is None and not self.closed:
             self._write()
@@ -141,14 +144,13 @@ class Link:
         self._sent()
 
     def _sent(self) -> None:
+        if self._unsent and self._writing is None:
+            # The kernel's own socket has what is asked of it.
+            sock: Any = self._sock
+            self._writing = self._runtime.watch(sock, self._write, write=True)
+        self.waiting = sum([len(data) for data, _ in self._unsent]) + sum(map(len, self._said))
         if self._unsent:
-            if self._writing is None:
-                # The kernel's own socket has what is asked of it.
-                sock: Any = self._sock
-                self._writing = self._runtime.watch(sock, self._write, write=True)
-            self.waiting = sum([len(data) for data, _ in self._unsent])
             return
-        self.waiting = 0
         writing, self._writing = self._writing, None
         if writing is not None:
             writing.cancel()

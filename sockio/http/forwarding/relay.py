@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import socket as stdlib_socket
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from ...runtime.interfaces import Runtime, Signal
 from ...sessions.outbox import Batch
@@ -28,15 +28,26 @@ from ...transports.connection import (
 )
 from ...transports.request import Request
 
-if TYPE_CHECKING:
-    from .asker import Asker
-
 __all__ = ["Relay", "RemoteUpgrade"]
 
 #: Bytes that are moved in one go between a client and its owner, where TLS ends in this process.
 CHUNK = 16384
 #: For nobody.
 _GONE = Head("503 Service Unavailable", "text/plain; charset=UTF-8")
+
+
+class Asker(Protocol):
+    """Whoever asks the owner: :class:`sockio.http.forwarding.asker.Asker`."""
+
+    runtime: Runtime
+
+    def ask(self, relay: Relay) -> None: ...
+
+    def cancel(self, relay: Relay) -> None: ...
+
+    def tell_fate(self, relay: Relay, *, written: bool) -> None: ...
+
+    def ask_for_next(self, relay: Relay) -> None: ...
 
 
 class Relay:

@@ -75,4 +75,4 @@ def test_it_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
             request.environ["wsgi.multiprocess"] = True
             assert request.get_response(app).status_code == 200
     (record,) = [each for each in caplog.records if each.name == "sockio.server"]
-    assert "gunicorn --workers 1" in record.getMessage()
+    assert "SOCKIO_MESH=" in record.getMessage()

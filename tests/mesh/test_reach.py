@@ -1,0 +1,178 @@
+"""What is said in one worker reaches the clients of all: rooms, names, orders, in order."""
+
+from __future__ import annotations
+
+import json
+import threading
+from typing import Any
+
+import pytest
+
+from ..support.engine_client import EngineWire
+from ..support.node import LATER, Client, Node
+from ..support.raw_websocket import open_session
+from .conftest import Worker, Workers
+
+WORDS = ["Grüße ☃ \U0001f388", [1, None, {"a": 0.5}]]
+
+
+class Wire:
+    """A client of 4.x by a websocket, and its name."""
+
+    def __init__(self, worker: Worker) -> None:
+        self.wire = EngineWire(worker.port)
+        self.wire.join()
+        self._acks = 0
+        #: What it has heard before an ack that it waited for.
+        self.heard: list[Any] = []
+        self.pid, self.name = self.ask("who")
+
+    def ask(self, event: str, *args: Any) -> Any:
+        """Emit, wait for the ack and give its value."""
+        self._acks += 1
+        self.wire.say(f"42{self._acks}{json.dumps([event, *args])}")
+        while True:
+            packet = self.wire.hear()
+            if packet.startswith(f"43{self._acks}["):
+                values: list[Any] = json.loads(packet[len(f"43{self._acks}") :])
+                return values[0] if values else None
+            self.heard.append(packet)
+
+    def hear(self) -> list[Any]:
+        """The next event: its name and arguments."""
+        packet = self.heard.pop(0) if self.heard else self.wire.hear()
+        assert packet.startswith("42["), packet
+        event: list[Any] = json.loads(packet[2:])
+        return event
+
+    def hear_nothing(self) -> None:
+        """What was sent before has come: nothing was for this one."""
+        assert self.ask("who") == [self.pid, self.name]
+        assert self.heard == []
+
+
+@pytest.fixture
+def here_and_there(pair: list[Worker]) -> Any:
+    wires = [Wire(worker) for worker in pair]
+    yield wires
+    for each in wires:
+        each.wire.close()
+
+
+def test_a_broadcast_reaches_all_workers(here_and_there: list[Wire]) -> None:
+    here, there = here_and_there
+    assert here.pid != there.pid
+    here.ask("say", *WORDS)
+    assert here.hear() == there.hear() == ["said", *WORDS]
+
+
+def test_a_client_of_another_worker_is_reached_by_its_name(here_and_there: list[Wire]) -> None:
+    here, there = here_and_there
+    # 20 characters, of which four say where it is.
+    assert len(there.name) == 20
+    assert there.name[:4] != here.name[:4]
+    here.ask("tell", there.name, "psst")
+    assert there.hear() == ["told", "psst"]
+    here.hear_nothing()
+
+
+def test_orders_are_carried_out_in_all_workers(here_and_there: list[Wire]) -> None:
+    here, there = here_and_there
+    here.ask("move", there.name, "attic")
+    here.ask("tell", "attic", "hello")
+    assert there.hear() == ["told", "hello"]
+    here.hear_nothing()
+    here.ask("leave", "lobby")
+    there.wire.say('42["leave","attic"]')
+    here.ask("throw_out", there.name)
+    while (packet := there.wire.hear()) != "41":
+        assert packet.startswith("42")
+
+
+def test_a_room_whose_name_means_nothing_elsewhere_is_refused(here_and_there: list[Wire]) -> None:
+    here, _ = here_and_there
+    assert "has to be a string or a number" in here.ask("odd")
+
+
+def test_what_is_for_several_generations_comes_to_each_in_its_form(pair: list[Worker]) -> None:
+    talker = Wire(pair[0])
+    old, third = open_session(pair[1].port), EngineWire(pair[1].port, revision=3)
+    assert third.join() == "40"
+    # Both are in the room by then.
+    third.say('421["who"]')
+    assert third.hear().startswith("431")
+    old.say('5:1+::{"name":"who"}')
+    assert old.hear().startswith("6:::1")
+    talker.ask("say", "x", 1)
+    assert json.loads(third.hear()[2:]) == ["said", "x", 1]
+    assert json.loads(old.hear().removeprefix("5:::")) == {"name": "said", "args": ["x", 1]}
+    for each in (talker.wire, old, third):
+        each.close()
+
+
+def test_what_each_worker_says_comes_in_its_order(pair: list[Worker]) -> None:
+    """10 000 numbered emits of each of two publishers, heard by a client of each."""
+    count, step = 10_000, 100
+    talkers = [Wire(worker) for worker in pair]
+    ears = [Wire(worker) for worker in pair]
+    mistakes: list[Any] = []
+
+    def listen(ear: Wire) -> None:
+        following = {talker.pid: 0 for talker in talkers}
+        while any(each < count for each in following.values()):
+            name, pid, number = ear.hear()
+            if name != "number" or following[pid] != number:
+                mistakes.append((ear.pid, pid, number, following[pid]))
+                return
+            following[pid] += 1
+
+    def talk(talker: Wire) -> None:
+        for first in range(0, count, step):
+            talker.ask("count", first, first + step)
+            talker.heard.clear()
+
+    tasks = [threading.Thread(target=listen, args=(ear,)) for ear in ears]
+    tasks += [threading.Thread(target=talk, args=(talker,)) for talker in talkers]
+    for task in tasks:
+        task.start()
+    for task in tasks:
+        task.join()
+    assert mistakes == []
+    for each in (*talkers, *ears):
+        each.wire.close()
+
+
+def test_a_worker_that_comes_later_belongs_to_them(workers: Workers) -> None:
+    (first,) = workers.start(1)
+    early = Wire(first)
+    (second,) = workers.start(1)
+    late = Wire(second)
+    early.ask("say", "welcome")
+    assert late.hear() == ["said", "welcome"]
+    late.ask("say", "thanks")
+    assert early.hear() == ["said", "welcome"]
+    assert early.hear() == ["said", "thanks"]
+    for each in (early, late):
+        each.wire.close()
+
+
+@pytest.mark.e2e
+def test_real_clients_talk_through_one_port(workers: Workers, node: Node) -> None:
+    """Each connection, and so each poll, reaches whatever worker the kernel chooses."""
+    workers.start(3)
+    url = f"http://127.0.0.1:{workers.shared}"
+    room: dict[str, Client] = {}
+    for transport in ("xhr-polling", "jsonp-polling", "websocket"):
+        if transport != "jsonp-polling":
+            room[f"0.9 {transport}"] = node.connect(url, transport)
+    for version in LATER:
+        for ways in (["polling"], ["websocket"], ["polling", "websocket"]):
+            room[f"{version} {'+'.join(ways)}"] = node.join(version, url, ways)
+    for client in room.values():
+        client.next("connect")
+    homes = {client.ask("who")[0][0] for client in room.values()}
+    assert len(homes) > 1
+    for name, client in room.items():
+        client.ask("say", name, *WORDS)
+        for listener in room.values():
+            assert listener.next("said") == [name, *WORDS]
