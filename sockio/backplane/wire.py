@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Hashable, Mapping
+from math import isfinite
 from typing import Any, NamedTuple
 
 from ..exceptions import PacketError, UsageError
@@ -45,11 +46,15 @@ class Carried(NamedTuple):
 def check_rooms(rooms: Any) -> None:
     """Raise ``UsageError`` for names of rooms that mean nothing in another process."""
     for room in rooms or ():
-        if not isinstance(room, _PLAIN) or room != room:
+        if not _is_plain(room):
             raise UsageError(
                 f"{room!r} can be no room where several workers serve: its name has to be a string "
                 "or a number, which is the same in each of them."
             )
+
+
+def _is_plain(room: Any) -> bool:
+    return isinstance(room, _PLAIN) and not (isinstance(room, float) and not isfinite(room))
 
 
 def pack(
@@ -126,7 +131,7 @@ def unpack(data: bytes) -> Carried:
 def _named(rooms: Any) -> bool:
     if not isinstance(rooms, list) or len(rooms) > MOST_ROOMS:
         return False
-    return all(isinstance(room, _PLAIN) and room == room for room in rooms)
+    return all(map(_is_plain, rooms))
 
 
 def _outgoing(parts: list[bytes], namespace: str, volatile: bool) -> Outgoing:

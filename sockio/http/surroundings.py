@@ -40,9 +40,9 @@ def several_processes(server: str) -> str:
     return (
         f"{server} runs several processes, and each knows only the clients whose handshake it "
         "answered. Requests of the others are refused there (7:::1+0), so clients reconnect again "
-        "and again, and a broadcast reaches a part of them. Run one process: gunicorn --workers 1, "
-        "uwsgi --processes 1. To use more cores run several servers of one process each, on ports "
-        "of their own, behind a proxy that keeps each client on one of them."
+        "and again, and a broadcast reaches a part of them. Let them find each other, by a directory "
+        "that their user alone may look into: mesh='/run/user/1000/chat' as a setting, or "
+        "SOCKIO_MESH=/run/user/1000/chat in the environment of all."
     )
 
 
