@@ -41,7 +41,7 @@ def several_processes(server: str) -> str:
         f"{server} runs several processes, and each knows only the clients whose handshake it "
         "answered. Requests of the others are refused there (7:::1+0), so clients reconnect again "
         "and again, and a broadcast reaches a part of them. Let them find each other, by a "
-        "directory that their user alone may look into: mesh='/run/user/1000/chat' as a setting, or "
+        "directory that their user alone may look into: mesh='/run/user/1000/chat' as a setting or "
         "SOCKIO_MESH=/run/user/1000/chat in the environment of all."
     )
 
