@@ -9,9 +9,15 @@ from typing import Any
 
 import pytest
 
+from ..support.processes import need_module
 from ..support.redis import Ear, RedisServer
 
 Listen = Callable[..., Ear]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def packages() -> None:
+    need_module("redis", "hiredis", requirement="sockio-wsgi[redis]")
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from typing import Any
 from sockio.backplane.redis import RedisLink
 from sockio.runtime.gevent_runtime import GeventRuntime
 
-from .processes import Process, free_port, need_module, need_program
+from .processes import Process, free_port, need_program
 from .transcript import Transcript
 
 __all__ = ["Ear", "RedisServer"]
@@ -22,7 +22,6 @@ class RedisServer:
 
     def __init__(self, folder: Path, *lines: str, sentinel: bool = False) -> None:
         """``lines`` are of its configuration."""
-        need_module("redis", "hiredis", requirement="redis[hiredis]")
         self._folder = folder
         self.port = free_port()
         self.path = folder / f"redis-{self.port}"
