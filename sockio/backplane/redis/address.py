@@ -103,8 +103,11 @@ class Address:
         try:
             # Makes the object only; whatever else is wrong with the URL shows here.
             self._class(**self._options)
-        except Exception as error:
-            raise UsageError(f"the URL of a Redis server cannot be used: {error}") from None
+        except Exception:
+            raise UsageError(
+                "one of the options in the URL of a Redis server is unknown to redis-py, or its "
+                f"value is: {', '.join(options)}"
+            ) from None
 
     def connect(self) -> Any:
         """A socket with a connection that is ready for commands. Blocks, for a few times
