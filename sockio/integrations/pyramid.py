@@ -12,6 +12,7 @@ Settings may stand in the ini file: ``sockio.ping_interval = 20``.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
@@ -30,6 +31,8 @@ from ..namespaces.functions import NamespaceMap
 from ..namespaces.namespace import BaseNamespace
 
 __all__ = ["add_socketio", "event_context", "includeme", "make_wsgi_app", "open_session"]
+
+log = logging.getLogger("sockio.pyramid")
 
 PREFIX = "sockio."
 
@@ -50,6 +53,8 @@ def add_socketio(config: Any, namespaces: NamespaceMap, **view_options: Any) -> 
 
     def socketio_view(request: Any) -> Response:
         socketio_manage(request.environ, checked, request)
+        if request.environ["socketio"].config.context is None:
+            _tell_of_no_context(request.registry)
         return Response()
 
     if not config.registry.get("sockio.routed"):
@@ -58,6 +63,19 @@ def add_socketio(config: Any, namespaces: NamespaceMap, **view_options: Any) -> 
         config.add_route("sockio", f"/{resource}/*rest")
     view_options.setdefault("request_method", "GET")
     config.add_view(socketio_view, route_name="sockio", **view_options)
+
+
+def _tell_of_no_context(registry: Any) -> None:
+    """The server has wrapped what ``config.make_wsgi_app()`` had made; say so once."""
+    if not registry.get("sockio.told"):
+        registry["sockio.told"] = True
+        log.warning(
+            "the application was not made by make_wsgi_app: handlers have no current request "
+            "(get_current_request() gives None) and no transaction, and "
+            'request.registry["sockio"] is not there. Write: from sockio.integrations.pyramid '
+            "import make_wsgi_app, and return make_wsgi_app(config) in the place of "
+            "config.make_wsgi_app()."
+        )
 
 
 def make_wsgi_app(config: Any, **settings: Any) -> SocketIOMiddleware:

@@ -95,6 +95,16 @@ def test_two_windows_chat(browser: Browser, folder: Path) -> None:
         sees(one, "guest 2 has left")
 
 
+def test_who_is_not_let_in_reads_what_the_server_answered(browser: Browser, folder: Path) -> None:
+    write(folder, FIRST)
+    file = folder / "app.py"
+    gate = "ChatNamespace}, authorize=lambda request: False)"
+    file.write_text(file.read_text("utf-8").replace("ChatNamespace})", gate), "utf-8")
+    with served(folder) as (_, url):
+        tab = browser.open(f"{url}/")
+        sees(tab, 'Not let in: {\\"code\\":4,\\"message\\":\\"handshake unauthorized\\"}')
+
+
 def test_the_login(browser: Browser, folder: Path) -> None:
     assert [file.name for file in LOGIN] == ["app.py", "login.html", "chat.py"]
     write(folder, [*FIRST, *LOGIN])

@@ -199,6 +199,16 @@ def test_an_application_is_wrapped_once(module: str) -> None:
         echo.close()
 
 
+def test_djangos_own_application_under_another_server_is_told_once_what_it_lacks() -> None:
+    command = [sys.executable, "-m", "sockio.cli", "serve", "project.unwrapped:application"]
+    module = "project.settings"
+    with serving("--port", "0", command=command, DJANGO_SETTINGS_MODULE=module) as site:
+        for _ in range(2):
+            assert site.connect("/rooms", "ada").call("whoami") == ["ada", True]
+        site.program.tells("(nothing closes the database connections of handlers)")
+        assert site.program.output.count("application = get_wsgi_application()") == 1
+
+
 # ---- What else it serves
 
 

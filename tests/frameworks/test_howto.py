@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
+import gevent
 import pytest
+from gevent import Greenlet
 from gevent.event import Event
 
 from sockio.testing import Client, EventFailed, LiveServer, Refused
 
-from ..support.pages import load, programs
+from ..support.pages import load, programs, snippets
 from ..support.raw_http import Connection, get
 from ..support.raw_websocket import open_own
 
@@ -70,6 +74,65 @@ def test_the_site_of_each_framework(
     assert other.expect("user message").args == ["ada", "hello"]
     assert bob.submit("/announce", text="fire drill").status in (200, 204)
     assert one.expect("announcement").args == ["fire drill"]
+
+
+@pytest.mark.parametrize(
+    ("page", "name", "app", "class_in", "background"),
+    [
+        pytest.param("flask", "flask_site", "app", "@socketio.namespace", "online", id="Flask"),
+        pytest.param("pyramid", "pyramid_site", "application", "class Chat", "here", id="Pyramid"),
+    ],
+)
+def test_to_one_user_and_jobs(
+    sockio_serve: Callable[..., LiveServer],
+    page: str,
+    name: str,
+    app: str,
+    class_in: str,
+    background: str,
+) -> None:
+    """The block of the page that goes on with its site, in the place that it says."""
+    pytest.importorskip(page)
+    (jobs,) = [code for code in snippets(f"howto/{page}.md") if "progress" in code]
+    site = programs(f"howto/{page}.md")[f"{name}.py"]
+    # The class of the site is in the place of the one that the block has.
+    old = site[site.index(class_in) : site.index("\n\n\n", site.index("class ChatNamespace"))]
+    (new,) = re.findall(rf"^{re.escape(class_in)}.*?\n\n\n", jobs, re.DOTALL | re.MULTILINE)
+    jobs = jobs.replace(new, "")
+    if page == "pyramid":
+        route = 'config.add_route("job", "/job")\n        config.add_view(job, route_name="job")'
+        site = site.replace("config.include(", f"{route}\n        config.include(", 1)
+        site = site.replace("application = main()\n", "")
+        jobs = f"{jobs}\n"
+    imports = "import gevent\nfrom sockio import EventRefused\n"
+    tasks: list[Greenlet[..., None]] = []
+    module: dict[str, Any] = {}
+    source = imports + site.replace(old, new.strip()) + jobs.replace("import gevent\n", "")
+    source = source.replace("gevent.spawn(", "spawned(").replace("gevent.sleep(1)", "pause()")
+
+    def spawned(*args: Any) -> None:
+        tasks.append(gevent.spawn(*args))
+
+    module.update(spawned=spawned, pause=lambda: gevent.sleep(0.01), __name__=__name__)
+    exec(source, module)
+    try:
+        server = sockio_serve(module[app])
+        ada, bob = server.browser(), server.browser()
+        ada.submit("/login", nickname="ada")
+        bob.submit("/login", nickname="bob")
+        one, other = ada.connect("/chat"), bob.connect("/chat")
+        both = {"online": 2, "here": ["ada", "bob"]}[background]
+        assert one.expect(background, both).args == [both]
+        assert ada.submit("/job").status == 202
+        for percent in range(0, 101, 10):
+            assert one.expect("progress").args == [percent]
+        assert other.heard("progress") == []
+        if page == "pyramid":
+            assert one.call("private message", "bob", "psst") is True
+            assert other.expect("private message").args == ["ada", "psst"]
+            assert one.call("private message", "eve", "psst") is False
+    finally:
+        gevent.killall(tasks)
 
 
 def test_a_view_without_a_framework(program: Load, sockio_serve: Callable[..., LiveServer]) -> None:

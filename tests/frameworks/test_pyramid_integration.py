@@ -166,6 +166,19 @@ def test_without_pyramid_tm_there_is_a_request_all_the_same(serve: Callable[...,
     assert client.call("look") == (1, False, True)
 
 
+def test_an_application_that_only_the_server_wraps_is_told_once_what_it_lacks(
+    serve: Callable[..., Served], caplog: pytest.LogCaptureFixture
+) -> None:
+    with Configurator() as config:
+        config.include("sockio.integrations.pyramid")
+        config.add_socketio({"": BaseNamespace})
+        site = serve(config.make_wsgi_app())
+    for _ in range(2):
+        assert site.connect().connected
+    (told,) = [each.message for each in caplog.records if each.name == "sockio.pyramid"]
+    assert "return make_wsgi_app(config)" in told
+
+
 def test_predicates_give_different_clients_different_namespaces(
     serve: Callable[..., Served], way: Way
 ) -> None:

@@ -32,6 +32,8 @@ REASONS = {
     "transports.rawsocket": "at DEBUG only, by a logger whose lines are cut and printable",
     "backplane.mesh.mesh": "about other workers, once for each of their connections: no client can "
     "reach them",
+    "integrations.django.views": "once: the application is not wrapped by this package",
+    "integrations.pyramid": "once for each application, of the same kind",
     "integrations.django.outside": "in a process without a server, which has no clients",
 }
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import logging
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -14,6 +16,8 @@ from .patching import check_patching
 from .registration import namespaces
 
 __all__ = ["socketio"]
+
+log = logging.getLogger("sockio.django")
 
 _NOT_INSTALLED = """\
 this request did not come through sockio's middleware. Make the application of wsgi.py by
@@ -32,6 +36,16 @@ the site has no namespaces. Write a sockets.py in one of the INSTALLED_APPS:
 
     @namespace("/chat")
     class ChatNamespace(BaseNamespace): ..."""
+
+
+@functools.cache
+def _tell_of_no_context() -> None:
+    """The server has wrapped Django's own application; say so once."""
+    log.warning(
+        "the application is Django's own, so nothing closes the database connections of handlers, "
+        "and the settings SOCKETIO do not count. Write in wsgi.py: from sockio.integrations.django "
+        "import get_wsgi_application, and application = get_wsgi_application()."
+    )
 
 
 def _socketio(request: HttpRequest) -> HttpResponse:
@@ -57,6 +71,8 @@ def _socketio(request: HttpRequest) -> HttpResponse:
         # is the same for all handlers, which run later and elsewhere.
         _ = user.is_authenticated
     socketio_manage(environ, known, request)
+    if socket.config.context is None:
+        _tell_of_no_context()
     remember(socket.server)
     return HttpResponse(content_type="text/plain")
 

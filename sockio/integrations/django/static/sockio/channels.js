@@ -34,6 +34,12 @@
 
   if (old) {
     io.connect = connectHere;
+    // All that a browser says about a page for later clients is that `io` is no function.
+    if (window.addEventListener) window.addEventListener('error', function (event) {
+      if (/\bio is not a function/.test(event.message)) {
+        console.error('sockio: this is client ' + io.version + ", which connects by io.connect('/chat'), not io('/chat').");
+      }
+    });
     var send = namespace.send;
     // Whatever is no text goes as JSON.
     namespace.send = function (data, acknowledged) {
