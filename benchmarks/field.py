@@ -93,6 +93,12 @@ SERVERS = {
             arguments=("--server", "parked"),
             rows=frozenset({"W3", "W4-5000", "idle-5000"}),
         ),
+        Server(
+            "sockio-gunicorn",
+            "sockio, its gunicorn worker",
+            "servers/gunicorn_server.py",
+            rows=frozenset({"W2", "W3", "W5", "W5w1", "W5-alone"}),
+        ),
         Server("node09", "Node, socket.io 0.9", "peers/node/node09.js", "node"),
         Server("node4", "Node, socket.io 4", "peers/node/node4.js", "node", "v5", rows=LATER),
         Server(

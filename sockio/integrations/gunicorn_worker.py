@@ -2,23 +2,26 @@
 
     gunicorn -k sockio.integrations.gunicorn_worker.GeventSocketIOWorker module:app
 
-It is gunicorn's ``gevent_pywsgi`` with an end for the clients: when the worker is told to stop or
-to reload, their queued packets are delivered, websockets are closed with code 1001, and their
+It is gunicorn's ``gevent_pywsgi`` with :class:`~sockio.server.SocketIOServer` in it: requests under
+the resource are answered from the event loop, and when the worker is told to stop or to reload,
+its clients' queued packets are delivered, websockets are closed with code 1001, and their
 namespaces are told, within gunicorn's ``graceful_timeout``. Needs ``gunicorn[gevent]``.
 
 Requests are read as :class:`~sockio.server.SocketIOServer` reads them: strictly, with limits and
 deadlines (``max_head``, ``head_timeout``); gunicorn's own ``limit_request_*`` do not apply.
 
 gunicorn's settings that matter: ``graceful_timeout``; ``keepalive``, the seconds that a connection
-may be idle between two requests; ``worker_connections``, which counts open polls and requests but
-no websockets; ``certfile`` and its kin. ``workers`` has to be 1, and ``preload_app`` off, so that
-gevent patches before the application is imported.
+may be idle between two requests; ``worker_connections``, which counts all connections of a listener
+but websockets; ``max_requests``; ``certfile`` and its kin, with which gevent.pywsgi answers all
+requests, as it does with ``pre_request`` and ``post_request``. ``workers`` has to be 1, and
+``preload_app`` off, so that gevent patches before the application is imported.
 """
 
 from __future__ import annotations
 
 import functools
-from typing import Any
+import time
+from typing import TYPE_CHECKING, Any
 
 import gevent
 from gunicorn.workers.ggevent import GeventPyWSGIWorker, PyWSGIHandler
@@ -28,19 +31,37 @@ from ..runtime.process import make_ready
 from ..server.door import Door
 from ..server.pywsgi_handler import Handler
 from ..server.server import SocketIOServer
+from .gunicorn_requests import Requests, Response
+
+if TYPE_CHECKING:
+    from ..server.fast_http.service import Service
 
 __all__ = ["GeventSocketIOWorker"]
+
+#: Seconds between two looks at the connections of which the last answers are written.
+LOOK = 0.05
 
 
 class GeventSocketIOWorker(GeventPyWSGIWorker):  # type: ignore[misc]
     """The worker. An application that is not wrapped in the middleware is wrapped, so that its own
     view at ``/socket.io/*`` decides who gets in."""
 
+    @classmethod
+    def setup(cls) -> None:
+        """What has to be there before any worker is, made in gunicorn's master.
+
+        gunicorn calls it whenever it reads which class its workers have: at its start and with
+        each reload, without its settings, in a process that is not patched. So what is made here is
+        made once, and workers find it by the environment that they inherit.
+        """
+        # Nothing yet. The group directory of the workers' mesh is to be made here, and to be named
+        # in SOCKIO_MESH. After USR2 a second master inherits that variable and shares the listener.
+
     def run(self) -> None:
         # The first worker of this gunicorn speaks for all.
         if self.age == 1 and self.cfg.workers > 1:
             self.log.error("%s", several_processes(f"gunicorn --workers {self.cfg.workers}"))
-        self.server_class = functools.partial(_Server, self.cfg)
+        self.server_class = functools.partial(_Server, self.cfg, Requests(self))
         self.wsgi_handler = _Handler
         # The application is imported by now.
         make_ready()
@@ -48,23 +69,94 @@ class GeventSocketIOWorker(GeventPyWSGIWorker):  # type: ignore[misc]
 
 
 class _Handler(Handler, PyWSGIHandler):  # type: ignore[misc]
-    """sockio's reading of requests, gunicorn's access log."""
+    """sockio's reading of requests, and what gunicorn's settings say about them."""
+
+    server: Any
+    _hooked: Any = None
+
+    def get_environ(self) -> dict[str, Any]:
+        environ = super().get_environ()
+        self.server.requests.begin(environ, self.path, self.socket)
+        return environ
+
+    def run_application(self) -> None:
+        hooks = self.server.requests.hooks
+        if hooks is not None:
+            self._hooked = hooks.before(self.environ)
+        super().run_application()
+
+    def handle_one_response(self) -> None:
+        super().handle_one_response()
+        request, self._hooked = self._hooked, None
+        if request is not None:
+            self.server.requests.hooks.after(request, self.environ, self._response())
+
+    def log_request(self) -> None:
+        lines = self.server.requests.lines
+        if lines is not None and self.environ is not None:
+            seconds = self.time_finish - self.time_start
+            lines.write(self.environ, self._response(), seconds)
+
+    def _response(self) -> Response:
+        this: Any = self
+        # Text where gevent itself has written it.
+        status = this.status or "000"
+        if isinstance(status, bytes):
+            status = status.decode("latin-1")
+        headers = [
+            (name.decode("latin-1"), value.decode("latin-1"))
+            for name, value in this.response_headers or ()
+        ]
+        return Response(status, headers, self.response_length)
 
 
 class _Server(SocketIOServer):
     """One listener of the worker, made with the arguments that gunicorn has for pywsgi's server."""
 
-    def __init__(self, cfg: Any, listener: Any, *, application: Any, **options: Any) -> None:
+    fast_handler = _Handler
+
+    def __init__(
+        self,
+        cfg: Any,
+        requests: Requests,
+        listener: Any,
+        *,
+        application: Any,
+        log: Any,
+        spawn: Any,
+        **options: Any,
+    ) -> None:
+        self.requests = requests
         self.keepalive: float = cfg.keepalive
         self.graceful_timeout: float = cfg.graceful_timeout
+        #: How many connections there may be, but for websockets: ``worker_connections``.
+        self.places: int = spawn.size
         self._leaving = False
         options["environ"][TOLD] = ("processes",)
+        # gunicorn waits for what is in the pool of a server, and sees by its size when it is empty.
+        # It is no bound: who comes waits at the door, and nobody may wait for a task in the loop.
         super().__init__(listener, application, **options)
+        assert self.pool is not None
+        self.pool.size = self.places
+        # For whoever looks for it there; our handlers know the way.
+        self.log = log
+        if requests.hooks is not None:
+            self._fast_allowed = False
 
     def _make_door(self) -> Door:
         door = super()._make_door()
         door.keep_alive = self.keepalive
         return door
+
+    def _make_service(self, *args: Any, **options: Any) -> Service:
+        # Only where httptools is there.
+        from .gunicorn_service import GunicornService
+
+        return GunicornService(self.requests, *args, **options)
+
+    def _has_place(self) -> bool:
+        here = self._in_tasks + (0 if self.fast is None else len(self.fast.connections))
+        return here < self.places and super()._has_place()
 
     def close(self) -> None:
         """Begin the end. gunicorn then waits until the pool is empty, and the clients' farewell is
@@ -74,13 +166,16 @@ class _Server(SocketIOServer):
             super().close()
             return
         self._leaving = True
-        # A full pool is waited for anyway, and would not take one more.
         assert self.pool is not None
-        (gevent if self.pool.full() else self.pool).spawn(self._say_farewell)
+        self.pool.spawn(self._say_farewell)
 
     def _say_farewell(self) -> None:
+        end = time.monotonic() + self.graceful_timeout
         try:
             self._say_goodbye(self.graceful_timeout)
         finally:
             super().close()
             self.hang_up_idle()
+        # These are in no pool.
+        while self.fast is not None and self.fast.connections and time.monotonic() < end:
+            gevent.sleep(LOOK)

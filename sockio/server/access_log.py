@@ -15,13 +15,13 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
 
 from ..config.forwarded import TrustedProxies, client_of
 from ..sessions.complaints import printable
 
-__all__ = ["AccessLog", "send_to", "without_sids"]
+__all__ = ["AccessLog", "RequestLog", "send_to", "without_sids"]
 
 #: Characters of a request line that are logged.
 LONGEST = 500
@@ -46,6 +46,22 @@ def send_to(handler: logging.Handler) -> None:
     log.propagate = False
 
 
+class RequestLog(Protocol):
+    """Whoever wants to know of each request that the event loop answers."""
+
+    def answered(
+        self,
+        environ: Mapping[str, Any],
+        status: str,
+        size: int | None,
+        seconds: float,
+        headers: Callable[[], list[tuple[str, str]]],
+    ) -> None:
+        """A request was answered: with ``size`` bytes, the headers among them, after so many
+        seconds. ``headers`` makes a list of those of the answer. Must not block."""
+        ...
+
+
 class AccessLog:
     """What writes the lines of one server."""
 
@@ -58,7 +74,12 @@ class AccessLog:
         self._second, self._time = 0, ""
 
     def answered(
-        self, environ: Mapping[str, Any], status: str, size: int | None, seconds: float
+        self,
+        environ: Mapping[str, Any],
+        status: str,
+        size: int | None,
+        seconds: float,
+        headers: object = None,
     ) -> None:
         """A request was answered: with ``size`` bytes, the headers among them, after so many
         seconds."""

@@ -158,7 +158,7 @@ _init, _close, _detach = _socket.socket.__init__, _socket.socket.close, _socket.
 class KernelSocket(_socket.socket):
     """A connection without gevent's waiting, which its door counts while it is open."""
 
-    __slots__ = ("_door",)
+    __slots__ = ("__weakref__", "_door")
 
     def __init__(self, door: Door, like: Any, descriptor: int) -> None:
         _init(self, like.family, like.type, like.proto, descriptor)

@@ -21,7 +21,7 @@ import gevent
 import gevent.event
 import gevent.socket
 from gevent.pool import Pool
-from gevent.pywsgi import WSGIServer
+from gevent.pywsgi import WSGIHandler, WSGIServer
 
 from ..config.settings import OPTIONS, Settings
 from ..exceptions import SettingsError
@@ -81,6 +81,9 @@ class SocketIOServer(WSGIServer):
     """
 
     handler_class = Handler
+    #: The handler of requests that does nothing which the event loop would leave out. With another
+    #: one gevent's server gets all of them.
+    fast_handler: type[WSGIHandler] = Handler
     #: What its connections share: deadlines, and what is logged about them.
     door: Door
     _start_accepting_if_started: Any
@@ -181,13 +184,13 @@ class SocketIOServer(WSGIServer):
             or self.pool is None
             or "http" in middleware.settings.without
             or self.ssl_enabled
-            or self.handler_class is not Handler
+            or self.handler_class is not self.fast_handler
             or type(self).handle is not SocketIOServer.handle
             or type(self).get_environ is not WSGIServer.get_environ
         ):
             return None
         middleware.runtime.bind()
-        return Service(
+        return self._make_service(
             middleware.endpoint,
             middleware.runtime,
             self.loop,
@@ -197,6 +200,9 @@ class SocketIOServer(WSGIServer):
             hand_over=self._hand_over,
             access_log=self.access_log,
         )
+
+    def _make_service(self, *args: Any, **options: Any) -> Service:
+        return Service(*args, **options)
 
     def _begun_environ(self) -> dict[str, Any]:
         """What the environ of every request begins with, as gevent's handler makes it."""
@@ -275,7 +281,14 @@ class SocketIOServer(WSGIServer):
     @property
     def connections(self) -> int:
         """How many are open, as far as this server knows: websockets, too."""
-        return self.door.opened + (0 if self.pool is None else len(self.pool))
+        return self.door.opened + self._in_tasks
+
+    @property
+    def _in_tasks(self) -> int:
+        """How many of them gevent's server has."""
+        tasks = 0 if self.pool is None else len(self.pool)
+        # Those that answer for a connection of the event loop are in the pool, too.
+        return tasks if self.fast is None else tasks - self.fast.tasks
 
     def _has_place(self) -> bool:
         limit, pool = self._limit, self.pool

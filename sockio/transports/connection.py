@@ -59,12 +59,13 @@ def connection_of(environ: Mapping[str, Any]) -> Any:
     """The request's (cooperative) socket, or None.
 
     gevent.pywsgi keeps it under ``wsgi.input``: its ``Input`` wraps a buffered reader over the
-    socket, and upgrade requests get that reader itself. gunicorn hands it out by name.
+    socket, and upgrade requests get that reader itself. gunicorn hands it out by name; that of a
+    request which is answered from the event loop is that one's to watch, and None here.
     """
     reader = environ.get("wsgi.input")
     reader = getattr(reader, "rfile", reader)
     sock = getattr(getattr(reader, "raw", None), "_sock", None)
-    if sock is None:
+    if sock is None and FAST not in environ:
         sock = environ.get("gunicorn.socket") or environ.get("gunicorn.sock")
     return sock if hasattr(sock, "fileno") else None
 

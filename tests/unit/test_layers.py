@@ -70,7 +70,7 @@ THIRD_PARTY = {
     "bottle": {"integrations.bottle"},
     "hiredis": {"backplane.redis.address"},
     "redis": {"backplane.redis.address"},
-    "gunicorn": {"integrations.gunicorn_worker"},
+    "gunicorn": {"integrations.gunicorn_worker", "integrations.gunicorn_requests"},
 }
 
 #: What would make a pure function depend on something else than its arguments.

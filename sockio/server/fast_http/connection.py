@@ -39,7 +39,7 @@ from ...transports.polling import Poll
 from ...transports.request import Request, WouldBlock
 from ...transports.upgrades import Upgraded
 from .. import heads
-from ..access_log import AccessLog
+from ..access_log import RequestLog
 from ..door import Door, later
 from .reader import RequestReader, Strange
 
@@ -85,7 +85,7 @@ class Service(Protocol):
     runtime: Runtime
     loop: Any
     door: Door
-    access_log: AccessLog | None
+    access_log: RequestLog | None
     max_head: int
     connections: set[FastConnection]
     answered: int
@@ -181,6 +181,11 @@ class FastConnection:
             environ["REMOTE_PORT"] = str(address[1])
         environ[FAST] = self
         return environ
+
+    @property
+    def sock(self) -> Any:
+        """The kernel's own socket, for questions about the peer."""
+        return self._sock
 
     # ---- reading
 
@@ -573,7 +578,8 @@ class FastConnection:
         if self._answering is not None and access_log is not None:
             environ, began = self._answering
             self._answering = None
-            access_log.answered(environ, answer.head.status, size, time.monotonic() - began)
+            seconds = time.monotonic() - began
+            access_log.answered(environ, answer.head.status, size, seconds, answer.headers)
 
     def _write_on(self) -> None:
         """The kernel is full: go on when the peer has read, which it has to do in time."""

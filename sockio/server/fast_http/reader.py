@@ -136,6 +136,11 @@ class RequestReader:
         self._buffer = self._buffer + data if self._buffer else data
 
     @property
+    def target(self) -> str:
+        """What the present request asks for, as its first line has it."""
+        return self._url.decode("latin-1")
+
+    @property
     def waiting(self) -> int:
         """Bytes that have arrived and are not taken."""
         return len(self._buffer)

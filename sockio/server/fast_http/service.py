@@ -14,7 +14,7 @@ from ...runtime.interfaces import Runtime
 from ...transports import WebSocket
 from ...transports.answers import Answer
 from ...transports.engine_websocket import EngineWebSocket
-from ..access_log import AccessLog
+from ..access_log import RequestLog
 from ..door import Door
 from .connection import FastConnection
 from .reader import MAX_HEAD, RequestReader
@@ -47,7 +47,7 @@ class Service:
         environ: dict[str, Any],
         run: Callable[..., object],
         hand_over: Callable[[Any, Any, bytes, float], object],
-        access_log: AccessLog | None = None,
+        access_log: RequestLog | None = None,
     ) -> None:
         self.endpoint = endpoint
         self.runtime = runtime
@@ -66,6 +66,8 @@ class Service:
         self.answered = 0
         self.handed_over = 0
         self.upgraded = 0
+        #: Tasks that answer for connections of these.
+        self.tasks = 0
         self.stopping = False
         self._detach = "detach" not in settings.without
         self._max_payload = settings.max_payload
@@ -80,7 +82,14 @@ class Service:
 
     def run(self, fn: Callable[..., object], *args: Any) -> object:
         """Start a task that the server waits for when it stops."""
-        return self._run(fn, *args)
+        self.tasks += 1
+        return self._run(self._do, fn, *args)
+
+    def _do(self, fn: Callable[..., object], *args: Any) -> None:
+        try:
+            fn(*args)
+        finally:
+            self.tasks -= 1
 
     def hand_over(self, sock: Any, address: Any, early: bytes, until: float) -> object:
         """Let the WSGI server go on with a connection of which ``early`` has been read; a head that
