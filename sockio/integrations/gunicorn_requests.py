@@ -13,7 +13,7 @@ from gunicorn import glogging
 from ..config.forwarded import TrustedProxies
 from ..server.heads import malformed
 
-__all__ = ["AccessLines", "Hooks", "Requests"]
+__all__ = ["AccessLines", "Hooks", "Request", "Requests", "Response"]
 
 #: Headers of a request that have names of their own in the environ.
 _BARE = {"CONTENT_TYPE": "Content-Type", "CONTENT_LENGTH": "Content-Length"}
@@ -140,7 +140,10 @@ class AccessLines:
     def _write(self) -> None:
         try:
             while self._waiting:
-                self._waiting.popleft()()
+                try:
+                    self._waiting.popleft()()
+                except Exception:
+                    self._log.exception("A line of the access log was not written")
         finally:
             self._writing = False
 
@@ -192,11 +195,9 @@ class Hooks:
     def __init__(self, worker: Any) -> None:
         self._worker = worker
 
-    def before(self, environ: Mapping[str, Any]) -> Request:
+    def before(self, request: Request) -> None:
         """A request is about to be answered. Raises what the hook raises."""
-        request = Request(environ)
         self._worker.cfg.pre_request(self._worker, request)
-        return request
 
     def after(self, request: Request, environ: Mapping[str, Any], response: Response) -> None:
         """It was answered."""

@@ -31,7 +31,7 @@ from ..runtime.process import make_ready
 from ..server.door import Door
 from ..server.pywsgi_handler import Handler
 from ..server.server import SocketIOServer
-from .gunicorn_requests import Requests, Response
+from .gunicorn_requests import Request, Requests, Response
 
 if TYPE_CHECKING:
     from ..server.fast_http.service import Service
@@ -72,7 +72,7 @@ class _Handler(Handler, PyWSGIHandler):  # type: ignore[misc]
     """sockio's reading of requests, and what gunicorn's settings say about them."""
 
     server: Any
-    _hooked: Any = None
+    _hooked: Request | None = None
 
     def get_environ(self) -> dict[str, Any]:
         environ = super().get_environ()
@@ -82,7 +82,9 @@ class _Handler(Handler, PyWSGIHandler):  # type: ignore[misc]
     def run_application(self) -> None:
         hooks = self.server.requests.hooks
         if hooks is not None:
-            self._hooked = hooks.before(self.environ)
+            assert self.environ is not None
+            self._hooked = Request(self.environ)
+            hooks.before(self._hooked)
         super().run_application()
 
     def handle_one_response(self) -> None:
