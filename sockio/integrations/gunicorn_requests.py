@@ -12,6 +12,7 @@ from gunicorn import glogging
 
 from ..config.forwarded import TrustedProxies
 from ..server.heads import malformed
+from ..server.proxy_protocol import Source, Sources
 
 __all__ = ["AccessLines", "Hooks", "Request", "Requests", "Response"]
 
@@ -35,13 +36,19 @@ class Requests:
         self.scheme_keys = tuple(self._schemes)
         # Whoever connects over a Unix socket is one, as with gunicorn's own workers.
         self._proxies = TrustedProxies.named([*cfg.forwarded_allow_ips, "unix"])
+        #: ``proxy_protocol``, from ``proxy_allow_ips``; None where it is not spoken.
+        self.sources = None
+        if cfg.proxy_protocol and cfg.proxy_protocol != "off":
+            allowed = TrustedProxies.named([*cfg.proxy_allow_ips, "unix"])
+            self.sources = Sources(str(cfg.proxy_protocol), allowed)
         #: What writes the access log; None where nobody asks for one.
         self.lines = AccessLines(worker.log) if _is_logged(worker.log) else None
         #: ``pre_request`` and ``post_request``; None where neither is set.
         self.hooks = Hooks(worker) if Hooks.wanted(cfg) else None
 
-    def begin(self, environ: dict[str, Any], target: str, sock: Any) -> None:
-        """A request begins: add to its environ what gunicorn puts there, and count it.
+    def begin(self, environ: dict[str, Any], target: str, sock: Any, address: Any) -> None:
+        """A request begins: add to its environ what gunicorn puts there, and count it. ``address``
+        is whose connection ``sock`` is.
 
         Raises :class:`~sockio.server.heads.BadHead` where a proxy's headers disagree about the
         scheme, as gunicorn refuses them.
@@ -50,15 +57,21 @@ class Requests:
         environ["gunicorn.sock"] = sock
         for key in self.scheme_keys:
             if key in environ:
-                self.set_scheme(environ)
+                self.set_scheme(environ, address)
                 break
+        if self.sources is not None:
+            self.add_source(environ, address)
         if self.counts:
             self.count()
 
-    def set_scheme(self, environ: dict[str, Any]) -> None:
+    def set_scheme(self, environ: dict[str, Any], address: Any) -> None:
         """Believe ``secure_scheme_headers``, of which one is there, of those whom
         ``forwarded_allow_ips`` names. Raises as :meth:`begin`."""
-        if self._proxies is None or not self._proxies.trusts(environ):
+        if isinstance(address, Source):
+            # It is the proxy that has to be known, not whom it speaks for.
+            address = address.peer
+        peer = {"REMOTE_ADDR": address[0]} if isinstance(address, tuple) else {}
+        if self._proxies is None or not self._proxies.trusts(peer):
             return
         found = {
             "https" if environ[key] == secure else "http"
@@ -68,6 +81,12 @@ class Requests:
         if len(found) > 1:
             raise malformed("headers of a proxy that disagree about the scheme")
         (environ["wsgi.url_scheme"],) = found
+
+    def add_source(self, environ: dict[str, Any], address: Any) -> None:
+        """Tell what the PROXY protocol said; the client's address stands in the environ already."""
+        if isinstance(address, Source):
+            environ["PROXY_PROTOCOL"] = address.protocol
+            environ["PROXY_ADDR"], environ["PROXY_PORT"] = address.at[0], str(address.at[1])
 
     def count(self) -> None:
         """One more of ``max_requests``. The worker leaves as soon as it looks, within a second."""

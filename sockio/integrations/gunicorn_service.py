@@ -31,15 +31,18 @@ class GunicornService(Service):
         # Requests.begin(), without a call: a poll comes through here.
         environ, requests = reader.environ, self._requests
         environ["RAW_URI"] = reader.target
-        environ["gunicorn.sock"] = environ[FAST].sock
+        connection = environ[FAST]
+        environ["gunicorn.sock"] = connection.sock
         for key in requests.scheme_keys:
             if key in environ:
                 try:
-                    requests.set_scheme(environ)
+                    requests.set_scheme(environ, connection.address)
                 except BadHead:
                     # It is handed over, and refused there.
                     return None
                 break
+        if requests.sources is not None:
+            requests.add_source(environ, connection.address)
         if requests.counts:
             requests.count()
         return route

@@ -76,7 +76,7 @@ class _Handler(Handler, PyWSGIHandler):  # type: ignore[misc]
 
     def get_environ(self) -> dict[str, Any]:
         environ = super().get_environ()
-        self.server.requests.begin(environ, self.path, self.socket)
+        self.server.requests.begin(environ, self.path, self.socket, self.client_address)
         return environ
 
     def run_application(self) -> None:
@@ -144,6 +144,13 @@ class _Server(SocketIOServer):
         self.log = log
         if requests.hooks is not None:
             self._fast_allowed = False
+
+    def do_handle(self, sock: Any, address: Any, *begun: Any) -> None:
+        sources, go_on = self.requests.sources, super().do_handle
+        if sources is None or begun:
+            go_on(sock, address, *begun)
+        else:
+            sources.read(sock, address, self.door, self.loop, go_on)
 
     def _make_door(self) -> Door:
         door = super()._make_door()

@@ -225,6 +225,40 @@ def test_tls_is_pywsgis(tmp_path: Path) -> None:
     assert "sockio.connection" not in seen
 
 
+# Before another option: its own value need not be given.
+PROXY = ("--proxy-protocol", "--keep-alive", "30")
+HEADER = b"PROXY TCP4 192.0.2.7 192.0.2.8 1234 443\r\n"
+
+
+@BOTH_WAYS
+def test_the_proxy_protocol_says_who_asks(without: str) -> None:
+    with gunicorn(OURS, *PROXY, app="environs:application", WITHOUT=without) as server:
+        with Connection(server.port) as connection:
+            connection.send(HEADER[:5])
+            # The rest comes late.
+            handshakes(server.port, SCHEME)
+            connection.send(HEADER[5:])
+            for path in ("/socket.io/1/", "/page"):
+                assert connection.ask("GET", path, headers=SCHEME).code == 200
+        plain, _, behind = environs(server, 3)
+    assert behind.pop("PROXY_PROTOCOL") == "TCP4"
+    assert (behind.pop("PROXY_ADDR"), behind.pop("PROXY_PORT")) == ("192.0.2.8", "443")
+    assert behind["REMOTE_ADDR"] == "192.0.2.7"
+    assert behind.keys() == plain.keys()
+    # Of the proxy, which is on this machine.
+    assert behind["wsgi.url_scheme"] == "https"
+
+
+def test_not_everybody_may_speak_the_proxy_protocol() -> None:
+    with gunicorn(OURS, *PROXY, "--proxy-allow-from", "192.0.2.1") as server:
+        for header in (HEADER, b"PROXY nonsense\r\n"):
+            with Connection(server.port) as connection:
+                connection.send(header)
+                assert connection.answer().code == 400
+                assert connection.at_end()
+        assert get(server.port, "/page").code == 200
+
+
 FORMAT = (
     "line: %(h)s %(m)s %(U)s %(q)s %(H)s %(s)s %(f)s %(a)s "
     "%({x-mark}i)s %({content-type}o)s %({RAW_URI}e)s"

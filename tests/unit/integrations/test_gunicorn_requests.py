@@ -32,7 +32,8 @@ def environ(**headers: str) -> dict[str, Any]:
 
 
 def scheme(of: Requests, environ: dict[str, Any]) -> str:
-    of.begin(environ, "/", None)
+    address = environ["REMOTE_ADDR"]
+    of.begin(environ, "/", None, (address, 1) if address else "")
     found: str = environ["wsgi.url_scheme"]
     return found
 
@@ -67,7 +68,7 @@ def test_the_headers_for_it_are_a_setting() -> None:
 def test_headers_that_disagree_are_refused() -> None:
     asked = environ(**{PROTO: "https", "HTTP_X_FORWARDED_SSL": "off"})
     with pytest.raises(BadHead):
-        requests().begin(asked, "/", None)
+        scheme(requests(), asked)
 
 
 def test_nothing_is_done_for_a_log_that_nobody_asked_for() -> None:
