@@ -130,10 +130,12 @@ def test_an_unwrapped_application_decides_in_its_view(node: Node) -> None:
 
 
 def test_a_kept_connection_is_given_up_after_keepalive() -> None:
-    with gunicorn(OURS, "--keep-alive", "1") as server, Connection(server.port) as kept:
-        assert kept.ask("GET", "/page").code == 200
-        assert kept.ask("GET", "/page").code == 200
-        assert kept.at_end()
+    with gunicorn(OURS, "--keep-alive", "1") as server:
+        for path in ("/page", "/socket.io/1/"):
+            with Connection(server.port) as kept:
+                assert kept.ask("GET", path).code == 200
+                assert kept.ask("GET", path).code == 200
+                assert kept.at_end()
 
 
 def test_silent_connections_do_not_keep_others_out() -> None:
