@@ -23,7 +23,7 @@ from ..sessions.registry import SessionRegistry
 from .endpoint import Endpoint
 from .forwarding.asker import Asker
 from .forwarding.owner import Owner
-from .route import route_of
+from .route import Route, route_of
 
 __all__ = ["Worker", "worker_of"]
 
@@ -58,16 +58,19 @@ class Worker:
             if backplane.take(frame.kind, frame.payload):
                 return
 
-    def _endpoint_of(self, path: str, query: str) -> Endpoint | None:
-        """Whose session a request is for; where there is none (any more), one that says so."""
+    def _endpoint_of(self, path: str, query: str) -> tuple[Endpoint, Route] | None:
+        """Whose session a request is for; where there is none (any more), one that says so. None
+        for what is at no place that is served here."""
         found = None
         for endpoint in self._endpoints:
             below = f"/{endpoint.settings.resource}/"
             if path.startswith(below):
                 route = route_of(path[len(below) :], query)
-                if route is not None and endpoint.registry.get_socket(route.sid) is not None:
-                    return endpoint
-                found = found or endpoint
+                if route is None:
+                    continue
+                if len(self._endpoints) == 1 or endpoint.registry.get_socket(route.sid):
+                    return endpoint, route
+                found = found or (endpoint, route)
         return found
 
 

@@ -28,6 +28,8 @@ BOOT = 4
 #: Bytes of randomness in a session id (20 characters, as the reference server's), in the name of a
 #: client alone and among workers, which is 20 characters each time; and of the mark.
 SID_BYTES, NAME_BYTES, SHORT_NAME_BYTES, MARK_BYTES = 15, 15, 12, 6
+#: Session ids that are remembered as true ones.
+KNOWN = 10_000
 #: Characters of what is marked, and of all of it.
 _MARKED, _WHOLE = BOOT + 20, BOOT + 20 + 8
 
@@ -49,11 +51,13 @@ class Ids:
 class WorkerIds(Ids):
     """Those of one worker of several, which all know the same ``key``."""
 
-    __slots__ = ("_key", "boot")
+    __slots__ = ("_key", "_known", "boot")
 
     def __init__(self, boot: str, key: bytes) -> None:
         self.boot = boot
         self._key = key
+        # Those of others that were asked for: a client that polls asks with each poll.
+        self._known: set[str] = set()
 
     def session(self) -> str:
         marked = self.boot + secrets.token_urlsafe(SID_BYTES)
@@ -67,8 +71,15 @@ class WorkerIds(Ids):
         no worker of the mesh has given."""
         if len(sessid) != _WHOLE or not sessid.isascii():
             return None
-        marked = sessid[:_MARKED]
-        return sessid[:BOOT] if hmac.compare_digest(sessid[_MARKED:], self._mark(marked)) else None
+        known = self._known
+        if sessid in known:
+            return sessid[:BOOT]
+        if not hmac.compare_digest(sessid[_MARKED:], self._mark(sessid[:_MARKED])):
+            return None
+        if len(known) >= KNOWN:
+            known.clear()
+        known.add(sessid)
+        return sessid[:BOOT]
 
     def _mark(self, marked: str) -> str:
         digest = hashlib.blake2s(marked.encode(), digest_size=MARK_BYTES, key=self._key).digest()

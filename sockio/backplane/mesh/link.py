@@ -90,9 +90,13 @@ class Link:
         if self.closed or self.waiting > MOST_WAITING or size > LARGEST:
             return False
         said, turn = self._said, self._runtime.turn
-        if turn.open and not self._called:
-            self._called = True
-            turn.at_end(self)
+        if not self._called:
+            if not turn.open:
+                # What is said between two turns leaves with the next, which begins for that.
+                self._runtime.begin_turn()
+            if turn.open:
+                self._called = True
+                turn.at_end(self)
         said.append(_HEAD.pack(size, kind))
         said.append(payload)
         self.waiting += size
@@ -101,7 +105,7 @@ class Link:
             del said[-2:]
             self._put()
             self._unsent.append((frame, descriptor))
-        if not turn.open:
+        if not self._called:
             self.flush()
         return True
 

@@ -31,6 +31,8 @@ _HELLO = 0
 _VERSION = b"1"
 #: Connections that have not said who they are.
 _STRANGERS = 64
+#: Workers that have died, and are remembered.
+REMEMBERED = 10_000
 
 Taker = Callable[[Link, Frame], object]
 
@@ -51,6 +53,8 @@ class Mesh:
         self._strangers: set[Link] = set()
         self._all: dict[str, set[Link]] = {}
         self._takers: dict[int, Taker] = {}
+        # Who has died: its socket may take a connection for a moment more.
+        self._gone: set[str] = set()
         #: Called with the boot id of a worker that has come, or is gone.
         self.on_join: list[Callable[[str], object]] = []
         self.on_leave: list[Callable[[str], object]] = []
@@ -75,8 +79,10 @@ class Mesh:
         """The link to a worker, which is made if there is none yet; None for one that is dead, or
         that does not accept. Does not block."""
         link = self.links.get(boot)
-        if link is not None or self.closed or boot == self.boot or not is_boot_id(boot):
+        if link is not None or self.closed or boot == self.boot or boot in self._gone:
             return link
+        if not is_boot_id(boot):
+            return None
         try:
             sock = self.directory.connect(boot)
             if sock is None:
@@ -174,6 +180,9 @@ class Mesh:
         some = self._all.pop(boot, set())
         if self.links.pop(boot, None) is None:
             return
+        if len(self._gone) >= REMEMBERED:
+            self._gone.clear()
+        self._gone.add(boot)
         if not self.closed:
             log.info("worker %s is gone: %s", boot, why or "closed")
         for each in some:

@@ -12,7 +12,6 @@ from ...backplane.mesh.mesh import Mesh
 from ...exceptions import RequestRefused
 from ...runtime.interfaces import Cancellable, Runtime
 from ...sessions.ids import BOOT, WorkerIds
-from ...transports.answers import Answer, Head
 from ...transports.base import WSGIApplication
 from ...transports.body import announced, read_body
 from ...transports.connection import can_upgrade
@@ -168,10 +167,8 @@ class Asker:
                 # Its client hung up while this was under way.
                 link.send(FATE, NUMBER.pack(number) + b"\0")
             return
-        status, headers, body = read_answer(payload, NUMBER.size + 1)
-        headers = [each for each in headers if each[0] != "Content-Length"]
-        answer = Answer(Head.bare(status, headers), body)
-        if status.startswith("101"):
+        answer = read_answer(payload, NUMBER.size + 1)
+        if answer.head.status.startswith("101"):
             self.passed += 1
             relay.give(RemoteUpgrade(answer, self.runtime, self._passing(relay)))
         else:
@@ -191,8 +188,8 @@ class Asker:
     def _begun(self, link: Link, frame: Frame) -> None:
         relay = self._of(link, frame)
         if relay is not None:
-            status, headers, _ = read_answer(frame.payload, NUMBER.size)
-            relay.begin_pieces(status, headers)
+            answer = read_answer(frame.payload, NUMBER.size)
+            relay.begin_pieces(answer.head.status, [*answer.head.headers, *answer.more])
 
     def _piece(self, link: Link, frame: Frame) -> None:
         relay = self._of(link, frame)

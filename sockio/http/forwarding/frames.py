@@ -19,12 +19,15 @@ Each frame begins with the number that the asking worker has given the request, 
 
 from __future__ import annotations
 
+import functools
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
+from operator import itemgetter
 from typing import Any
 
 from ...backplane.mesh.link import CARRIES
 from ...exceptions import PacketError
+from ...transports.answers import Answer, Head, Header
 
 __all__ = [
     "ASK",
@@ -50,59 +53,91 @@ PASS = CARRIES + 1
 
 #: What each frame begins with.
 NUMBER = struct.Struct(">I")
+#: Bytes of the names and of the values in the head of a request.
+_SIZES = struct.Struct(">II")
 
 #: First letters of what a request's environ has in capitals: CONTENT_, HTTP_, PATH_INFO and so on.
 _CAPITALS = frozenset("CHPQRS")
 _SCHEME = "wsgi.url_scheme"
 
 
+@functools.lru_cache(maxsize=128)
+def _names_in(keys: tuple[str, ...]) -> tuple[Callable[[Mapping[str, Any]], Any], bytes, int]:
+    """What gives the values of an environ with these keys that are sent, the names of those, and
+    how many."""
+    names = (_SCHEME, *[key for key in keys if key[:1] in _CAPITALS])
+    # With another behind it, as it gives a tuple only for two.
+    return (
+        itemgetter(*names, _SCHEME),
+        "\0".join(names).encode("utf-8", "surrogatepass"),
+        len(names),
+    )
+
+
 def head_of_request(environ: Mapping[str, Any]) -> bytes:
     """The environ of a request as bytes: what the client and the server have said in it."""
-    parts = [environ.get(_SCHEME, "http")]
-    for name, value in environ.items():
-        if type(value) is str and name[0] in _CAPITALS:
-            parts.append(name)
-            parts.append(value)
-    text = "\0".join(parts)
-    if text.count("\0") != len(parts) - 1:
+    values, names, count = _names_in(tuple(environ))
+    try:
+        text = "\0".join(values(environ))
+    except (KeyError, TypeError):
+        # A server that says no scheme, or has something else under such a name.
+        plain = {key: value for key, value in environ.items() if type(value) is str}
+        return head_of_request({_SCHEME: "http", **plain})
+    if text.count("\0") != count:
         # What has such a character in it was in no header.
-        parts = [part.replace("\0", "") for part in parts]
-        text = "\0".join(parts)
-    head = text.encode("utf-8", "surrogatepass")
-    return NUMBER.pack(len(head)) + head
+        plain = {key: environ[key].replace("\0", "") for key in names.decode().split("\0")}
+        return head_of_request(plain)
+    data = text.encode("utf-8", "surrogatepass")
+    return b"%b%b%b" % (_SIZES.pack(len(names), len(data)), names, data)
+
+
+@functools.lru_cache(maxsize=128)
+def _read_names(data: bytes) -> list[str]:
+    return data.decode("utf-8", "surrogatepass").split("\0")
 
 
 def read_request(data: bytes) -> tuple[dict[str, Any], bytes]:
     """The environ of an ``ASK`` and the body. Raises ``PacketError`` for what is none."""
+    at = NUMBER.size + _SIZES.size
     try:
-        (size,) = NUMBER.unpack_from(data, NUMBER.size)
-        end = 2 * NUMBER.size + size
-        scheme, *rest = data[2 * NUMBER.size : end].decode("utf-8", "surrogatepass").split("\0")
-        environ: dict[str, Any] = dict(zip(rest[::2], rest[1::2], strict=True))
+        names_size, size = _SIZES.unpack_from(data, NUMBER.size)
+        end = at + names_size + size
+        names = _read_names(data[at : at + names_size])
+        values = data[at + names_size : end].decode("utf-8", "surrogatepass").split("\0")
+        # The last is there for the sake of the writer.
+        environ: dict[str, Any] = dict(zip(names, values[:-1], strict=True))
     except (ValueError, struct.error) as error:
         raise PacketError(f"a request that cannot be read: {error}") from None
-    environ[_SCHEME] = scheme
     if "REQUEST_METHOD" not in environ or "PATH_INFO" not in environ:
         raise PacketError("a request without a method or a path")
     return environ, data[end:]
 
 
-def head_of_answer(status: str, headers: Sequence[tuple[str, str]]) -> bytes:
+@functools.lru_cache(maxsize=512)
+def head_of_answer(status: str, headers: tuple[tuple[str, str], ...]) -> bytes:
     """Status and headers as bytes."""
     lines = [status, *[f"{name}: {value}" for name, value in headers]]
     return "\n".join(lines).encode("latin-1", "replace") + b"\n\n"
 
 
-def read_answer(data: bytes, at: int) -> tuple[str, list[tuple[str, str]], bytes]:
-    """Status, headers and body of an answer. Raises ``PacketError`` for what is none."""
-    head, end, body = data[at:].partition(b"\n\n")
-    if not end:
+def read_answer(data: bytes, at: int) -> Answer:
+    """An answer, whole or the beginning of one. Raises ``PacketError`` for what is none."""
+    end = data.find(b"\n\n", at)
+    if end < 0:
         raise PacketError("an answer without an end")
-    status, *lines = head.decode("latin-1").split("\n")
-    headers = []
+    head, more = _read_head(data[at:end])
+    return Answer(head, data[end + 2 :], more)
+
+
+@functools.lru_cache(maxsize=512)
+def _read_head(data: bytes) -> tuple[Head, tuple[Header, ...]]:
+    status, *lines = data.decode("latin-1").split("\n")
+    headers: list[Header] = []
+    more: list[Header] = []
     for line in lines:
         name, colon, value = line.partition(": ")
         if not colon:
             raise PacketError("a header without a colon")
-        headers.append((name, value))
-    return status, headers, body
+        # By this whoever writes the answer sees that the connection ends with it.
+        (more if name == "Connection" and status[:3] != "101" else headers).append((name, value))
+    return Head.bare(status, headers), tuple(more)

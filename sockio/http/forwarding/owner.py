@@ -21,7 +21,7 @@ from ...transports.polling import Poll
 from ...transports.request import Request, WouldBlock
 from ...transports.upgrades import Upgraded
 from ..endpoint import Endpoint
-from ..route import Route, route_of
+from ..route import Route
 from .frames import (
     ASK,
     BEGUN,
@@ -56,7 +56,10 @@ class Owner:
     a request is, by its path and query."""
 
     def __init__(
-        self, mesh: Mesh, runtime: Runtime, endpoint_of: Callable[[str, str], Endpoint | None]
+        self,
+        mesh: Mesh,
+        runtime: Runtime,
+        endpoint_of: Callable[[str, str], tuple[Endpoint, Route] | None],
     ) -> None:
         self.runtime = runtime
         self._endpoint_of = endpoint_of
@@ -75,16 +78,13 @@ class Owner:
     def _ask(self, link: Link, frame: Frame) -> None:
         (number,) = NUMBER.unpack_from(frame.payload)
         environ, body = read_request(frame.payload)
-        endpoint = self._endpoint_of(environ["PATH_INFO"], environ.get("QUERY_STRING", ""))
-        below = "" if endpoint is None else f"/{endpoint.settings.resource}/"
-        route = None
-        if endpoint is not None and environ["PATH_INFO"].startswith(below):
-            route = route_of(environ["PATH_INFO"][len(below) :], environ.get("QUERY_STRING", ""))
-        if endpoint is None or route is None:
+        found = self._endpoint_of(environ["PATH_INFO"], environ.get("QUERY_STRING", ""))
+        if found is None:
             # It serves at another place than the worker that has asked.
-            head = head_of_answer("404 Not Found", [])
+            head = head_of_answer("404 Not Found", ())
             link.send(GIVEN, NUMBER.pack(number) + b"\0" + head)
             return
+        endpoint, route = found
         asked = Asked(self, endpoint, link, number, environ, body)
         self._asked[link.peer, number] = asked
         asked.begin(route)
@@ -197,7 +197,7 @@ class Asked:
         try:
             self._give(self._endpoint.respond(route, request))
         except BaseException:
-            self._send(GIVEN, b"\0" + head_of_answer("500 Internal Server Error", []))
+            self._send(GIVEN, b"\0" + head_of_answer("500 Internal Server Error", ()))
             self._owner.forget(self)
             raise
 
@@ -223,7 +223,8 @@ class Asked:
 
     def _answer(self, answer: Answer, batch: Batch | None = None) -> None:
         flag = b"\1" if batch is not None else b"\0"
-        head = head_of_answer(answer.head.status, answer.headers())
+        # Without the length, which the other adds: there are few heads, and each is read once.
+        head = head_of_answer(answer.head.status, (*answer.head.headers, *answer.more))
         sent = self._send(GIVEN, b"%b%b%b" % (flag, head, answer.body))
         if batch is None:
             if self._upgraded is None:
@@ -289,7 +290,7 @@ class Asked:
             for piece in pieces:
                 if not begun:
                     begun = True
-                    self._send(BEGUN, head_of_answer(*told))
+                    self._send(BEGUN, head_of_answer(told[0], tuple(told[1])))
                 if not piece:
                     continue
                 if self._gone or not self._send(PIECE, piece):
@@ -297,7 +298,7 @@ class Asked:
                 self._signal.wait()
                 self._signal = self._owner.runtime.signal()
             if not begun:
-                self._send(BEGUN, head_of_answer(*told))
+                self._send(BEGUN, head_of_answer(told[0], tuple(told[1])))
             self._send(ENDED, b"")
         finally:
             self._owner.forget(self)

@@ -1,0 +1,37 @@
+"""One worker of several; its port is the first line."""
+
+from gevent import monkey
+
+monkey.patch_all()
+
+import sys  # noqa: E402
+from typing import Any  # noqa: E402
+
+from sockio import BaseNamespace, RoomsMixin  # noqa: E402
+from sockio.runtime.process import make_ready  # noqa: E402
+from sockio.server import SocketIOServer  # noqa: E402
+
+
+class Namespace(BaseNamespace, RoomsMixin):
+    def recv_connect(self) -> None:
+        self.join("all")
+
+    def on_echo(self, *args: Any) -> Any:
+        return args
+
+    def on_emit(self, count: int, text: str) -> None:
+        for _ in range(count):
+            self.emit_to_room("all", "text", text)
+
+
+def page(environ: Any, start_response: Any) -> list[bytes]:
+    start_response("200 OK", [("Content-Length", "4")])
+    return [b"page"]
+
+
+server = SocketIOServer(("127.0.0.1", 0), page, {"": Namespace})
+server.start()
+make_ready()
+sys.stdout.write(f"{server.server_port}\n")
+sys.stdout.flush()
+server.serve_forever()
