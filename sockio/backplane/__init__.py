@@ -57,3 +57,8 @@ class Backplane(Protocol):
     def tell(self, order: Order) -> None:
         """Have the other processes carry out an order, which has been here. Never blocks."""
         ...
+
+    def ask(self, question: Any) -> Any:
+        """Ask the other processes a :class:`~sockio.backplane.questions.Question`, without waiting;
+        None where there are none."""
+        ...

@@ -21,6 +21,7 @@ from ..sessions.socket import Socket
 from . import Emission, Order
 from .local import LocalBackplane
 from .mesh.mesh import Mesh
+from .questions import Asked, Question, Questions
 from .wire import Carried, check_rooms, pack, unpack
 
 __all__ = ["EMISSION", "ORDER", "JoinedBackplane"]
@@ -44,12 +45,14 @@ class JoinedBackplane:
         registry: SessionRegistry,
         group: str,
         execute: Callable[[Order], object],
+        questions: Questions,
     ) -> None:
         self._local = local
         self._mesh = mesh
         self._registry = registry
         self._group = group
         self._execute = execute
+        self._questions = questions
         self._codecs: dict[str, BaseCodec] = {}
         if "0.9" in registry.settings.generations:
             self._codecs["0.9"] = registry.codec
@@ -121,6 +124,10 @@ class JoinedBackplane:
         if order.what != "disconnect":
             check_rooms(order.args)
         self._to_all(ORDER, _dumps([self._group, *_plain(order)]).encode())
+
+    def ask(self, question: Question) -> Asked | None:
+        """Ask the other workers, without waiting; None where there is none."""
+        return self._questions.ask(self._group, question) if self._mesh.links else None
 
     def _to_all(self, kind: int, data: bytes) -> None:
         for boot, link in list(self._mesh.links.items()):

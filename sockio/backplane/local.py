@@ -77,6 +77,9 @@ class LocalBackplane:
     def tell(self, order: Order) -> None:
         """There is nobody else."""
 
+    def ask(self, question: object) -> None:
+        """There is nobody else."""
+
     def deliver(self, whom: Whom, form: Callable[[Socket], Outgoing | None]) -> None:
         """Deliver what was encoded elsewhere: ``form`` gives what is for a client, by its codec."""
         last: BaseCodec | None = None

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from ..backplane.local import LocalBackplane
+from ..backplane.questions import Answers, Question
 from ..config.settings import Settings
 from ..exceptions import UsageError
 from ..namespaces.dispatch import Dispatcher
@@ -33,6 +34,7 @@ from .workers import worker_of
 
 __all__ = ["SocketIOMiddleware"]
 
+F = TypeVar("F", bound=Callable[..., Any])
 WSGIApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
@@ -117,6 +119,7 @@ class SocketIOMiddleware:
         resource = self.settings.resource
         number = self._made[resource] = self._made.get(resource, 0) + 1
         self._group = f"{resource}#{number}"
+        self._server_side: dict[str, Callable[..., Any]] = {}
         self._mount = "/" + self.settings.resource
         self._below = self._mount + "/"
 
@@ -218,7 +221,7 @@ class SocketIOMiddleware:
         """
         if self._mesh:
             worker = worker_of(self._mesh, self.runtime)
-            worker.add(self._group, self.endpoint, self._local)
+            worker.add(self._group, self.endpoint, self._local, self._server_side)
             self._mesh = ""
 
     def of(self, namespace: str) -> Emitter:
@@ -227,6 +230,46 @@ class SocketIOMiddleware:
         if namespace and not namespace.startswith("/"):
             raise UsageError(f"of({namespace!r}): namespaces start with a slash: '/{namespace}'.")
         return Emitter(self.serving.registry, namespace)
+
+    def on_server_side(self, event: str) -> Callable[[F], F]:
+        """Have a function called when another worker says ``event`` by :meth:`server_side_emit` or
+        :meth:`server_side_call`: in a task of its own, with the arguments from there. Its value, of
+        JSON and bytes, is the answer. A decorator."""
+
+        def register(function: F) -> F:
+            self._server_side[event] = function
+            return function
+
+        return register
+
+    def server_side_emit(self, event: str, *args: Any) -> None:
+        """Have the function for ``event`` called in every other worker (:meth:`on_server_side`).
+        Does not block, and says nothing of what came of it. Raises ``UsageError`` for arguments
+        that are not JSON and bytes."""
+        asked = self._ask_workers(event, args, 0.0)
+        if asked is not None:
+            asked.leave()
+
+    def server_side_call(self, event: str, *args: Any, timeout: float | None = None) -> Answers:
+        """The same, and what the functions gave, by the worker's name.
+
+        Blocks the calling task until all have answered, or for ``timeout`` seconds (setting
+        ``ack_timeout`` when None); who has not is among the ``missing``, and so is where the
+        function failed."""
+        seconds = self.settings.ack_timeout if timeout is None else timeout
+        asked = self._ask_workers(event, args, seconds)
+        if asked is None:
+            return Answers({}, [])
+        answers: Answers = asked.wait(seconds)
+        return Answers({boot: said[0] for boot, said in answers.values.items()}, answers.missing)
+
+    def _ask_workers(self, event: str, args: tuple[Any, ...], seconds: float) -> Any:
+        if not self.runtime.here():
+            raise UsageError("server_side_... belongs in the server's own thread.")
+        self.serving.join()
+        values = (event, list(args))
+        question = Question("server-side", "", None, frozenset(), seconds, values)
+        return self.serving.registry.backplane.ask(question)
 
     def close(self, timeout: float = 0) -> None:
         """End every session and refuse new ones: for the end of the server. The application's own

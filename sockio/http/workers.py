@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import atexit
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from ..backplane import Order
 from ..backplane.joined import EMISSION, ORDER, JoinedBackplane
@@ -16,6 +17,8 @@ from ..backplane.local import LocalBackplane
 from ..backplane.mesh.directory import Directory
 from ..backplane.mesh.link import Frame, Link
 from ..backplane.mesh.mesh import Mesh
+from ..backplane.questions import Question, Questions
+from ..exceptions import PacketError, UsageError
 from ..namespaces.emitter import Emitter
 from ..runtime.interfaces import Runtime
 from ..sessions.ids import WorkerIds
@@ -25,7 +28,10 @@ from .forwarding.asker import Asker
 from .forwarding.owner import Owner
 from .route import Route, route_of
 
-__all__ = ["Worker", "worker_of"]
+__all__ = ["Handlers", "Worker", "worker_of"]
+
+#: Functions by the name of an event between workers.
+Handlers = Mapping[str, Callable[..., Any]]
 
 
 class Worker:
@@ -37,16 +43,22 @@ class Worker:
         self.ids = WorkerIds(self.mesh.boot, directory.key)
         self.asker = Asker(self.mesh, runtime, self.ids)
         self.owner = Owner(self.mesh, runtime, self._endpoint_of)
+        self.questions = Questions(self.mesh, runtime)
         self._endpoints: list[Endpoint] = []
         self._backplanes: dict[str, JoinedBackplane] = {}
         self.mesh.take(EMISSION, self._take)
         self.mesh.take(ORDER, self._take)
 
-    def add(self, group: str, endpoint: Endpoint, local: LocalBackplane) -> None:
+    def add(
+        self, group: str, endpoint: Endpoint, local: LocalBackplane, handlers: Handlers
+    ) -> None:
         """Let a middleware of this process take part. ``group`` is what it is called in each
-        worker."""
+        worker; ``handlers`` are for what the applications say to each other."""
         registry = endpoint.registry
-        backplane = JoinedBackplane(local, self.mesh, registry, group, _executor(registry))
+        self.questions.add(group, registry.copier, _answerer(registry, handlers))
+        backplane = JoinedBackplane(
+            local, self.mesh, registry, group, _executor(registry), self.questions
+        )
         registry.backplane = backplane
         registry.ids = self.ids
         endpoint.others = self.asker
@@ -80,6 +92,36 @@ def _executor(registry: SessionRegistry) -> Callable[[Order], None]:
         emitter.carry_out(order.what, order.args)
 
     return execute
+
+
+def _answerer(registry: SessionRegistry, handlers: Handlers) -> Callable[[Question], list[Any]]:
+    def answer(question: Question) -> list[Any]:
+        what, namespace, rooms, skip, seconds, values = question
+        emitter = Emitter(registry, namespace, rooms, skip)
+        if what == "call":
+            event, args = values
+            replies = emitter.call_here(event, args, seconds)
+            # As many as there were: None and one None are one to the caller.
+            said = [(name, _listed(value)) for name, value in replies.answers.items()]
+            return [said, replies.missing]
+        if what == "sockets":
+            return list(emitter.sockets_here())
+        if what == "server-side":
+            event, args = values
+            handler = handlers.get(event)
+            if handler is None:
+                raise UsageError(
+                    f"another worker emits {event!r:.60}, for which nothing is registered here: "
+                    "all workers run the same application, with on_server_side() in it."
+                )
+            return [handler(*args)]
+        raise PacketError(f"a question of another kind: {what!r:.40}")
+
+    return answer
+
+
+def _listed(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, tuple) else [value]
 
 
 #: By the process and the directory: a process that was forked is another worker.

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..backplane import Emission, Order
+from ..backplane.questions import Question
 from ..exceptions import UsageError
 from ..sessions.acks import Waiting
 from ..sessions.recovery import Recovery, Stay
@@ -13,11 +14,13 @@ from ..sessions.registry import SessionRegistry
 from ..sessions.socket import Socket
 from .handlers import RESERVED, check_event
 
-__all__ = ["Emitter", "Replies", "check_room"]
+__all__ = ["Emitter", "Fetched", "Replies", "SocketInfo", "check_room"]
 
 
 #: Clients that are asked without a pause.
 PER_TURN = 250
+#: Seconds that other workers get beyond those that their clients have, to say what these answered.
+GRACE = 0.5
 
 
 def check_room(room: Hashable) -> None:
@@ -37,7 +40,29 @@ class Replies(NamedTuple):
     #: The answers by the client's name (``namespace.id``), in the order in which they came: None
     #: for an ack without arguments, its argument, or a tuple of several.
     answers: dict[str, Any]
-    #: The names of those who did not answer in time, went away, or could not be asked.
+    #: The names of those who did not answer in time, went away, or could not be asked; and, as
+    #: ``worker NAME``, of workers that did not say what their clients have answered.
+    missing: list[str]
+
+
+class SocketInfo(NamedTuple):
+    """A client of any worker, as :meth:`Emitter.fetch_sockets` tells of it."""
+
+    #: What it is called (``namespace.id``).
+    id: str
+    #: The rooms that it is in.
+    rooms: frozenset[Hashable]
+    #: Where it comes from.
+    address: str
+    #: Its worker; "" for one of this process.
+    worker: str
+
+
+class Fetched(NamedTuple):
+    """The clients of all workers."""
+
+    sockets: list[SocketInfo]
+    #: Workers that did not answer in time, or died meanwhile.
     missing: list[str]
 
 
@@ -104,15 +129,71 @@ class Emitter:
         Blocks the calling task until all have answered, or ``timeout`` seconds (setting
         ``ack_timeout`` when None) are over; other clients go on meanwhile. Does not raise for who
         does not answer: see :class:`Replies`. Encoded once for each client, as each has an id of
-        its own for the ack.
+        its own for the ack. Asks the clients of all workers, where there are several.
         """
         check_event(event)
-        runtime = self._registry.runtime
-        if not runtime.here():
+        self._check_here("call")
+        runtime, seconds = self._registry.runtime, self._seconds(timeout)
+        asked = self._ask("call", seconds, (event, list(args)))
+        ends = runtime.now() + seconds
+        replies = self.call_here(event, args, seconds)
+        if asked is not None:
+            # What they say of who has not answered in time comes a moment later.
+            answers, missing = asked.wait(ends + GRACE - runtime.now())
+            for there in answers.values():
+                for name, values in there[0]:
+                    replies.answers[name] = values[0] if len(values) == 1 else tuple(values) or None
+                replies.missing.extend(there[1])
+            replies.missing.extend([f"worker {boot}" for boot in missing])
+        return replies
+
+    def fetch_sockets(self, timeout: float | None = None) -> Fetched:
+        """The clients that an emit would reach now, in all workers: see :class:`SocketInfo`.
+
+        Blocks the calling task until all workers have answered, or for ``timeout`` seconds (setting
+        ``ack_timeout`` when None). Does not raise for a worker that does not answer: it is among
+        the ``missing``.
+        """
+        self._check_here("fetch_sockets")
+        seconds = self._seconds(timeout)
+        asked = self._ask("sockets", seconds, ())
+        found = [
+            SocketInfo(name, frozenset(rooms), address, "")
+            for name, rooms, address in self.sockets_here()
+        ]
+        if asked is None:
+            return Fetched(found, [])
+        answers, missing = asked.wait(seconds)
+        for boot, there in answers.items():
+            found += [
+                SocketInfo(name, frozenset(rooms), address, boot) for name, rooms, address in there
+            ]
+        return Fetched(found, missing)
+
+    def sockets_here(self) -> list[tuple[str, list[Hashable], str]]:
+        """Name, rooms and address of each client of this process."""
+        namespace, rooms = self._namespace, self._registry.rooms
+        return [
+            (each.name_in(namespace), list(rooms.rooms_of(each, namespace)), each.address)
+            for each in self.sockets()
+        ]
+
+    def _check_here(self, name: str) -> None:
+        if not self._registry.runtime.here():
             raise UsageError(
-                "call() waits in the server's own thread; from another thread use emit()."
+                f"{name}() waits in the server's own thread; from another thread use emit()."
             )
-        seconds = self._registry.settings.ack_timeout if timeout is None else timeout
+
+    def _seconds(self, timeout: float | None) -> float:
+        return self._registry.settings.ack_timeout if timeout is None else timeout
+
+    def _ask(self, what: str, seconds: float, values: tuple[Any, ...]) -> Any:
+        question = Question(what, self._namespace, self._rooms, self._skip, seconds, values)
+        return self._registry.backplane.ask(question)
+
+    def call_here(self, event: str, args: Sequence[Any], seconds: float) -> Replies:
+        """:meth:`call` for the clients of this process."""
+        runtime = self._registry.runtime
         done = runtime.signal()
         answers: dict[str, Any] = {}
         open_names: dict[str, None] = {}
@@ -155,8 +236,9 @@ class Emitter:
         return Replies(dict(answers), list(missing))
 
     def sockets(self) -> list[Socket]:
-        """The sockets that an emit would reach now. ``socket["/chat"]`` is the instance of the
-        namespace class for each, with its ``id``."""
+        """The sockets of this process that an emit would reach now. ``socket["/chat"]`` is the
+        instance of the namespace class for each, with its ``id``. Those of other workers:
+        :meth:`fetch_sockets`."""
         return self._registry.members(self._namespace, self._rooms, self._skip)
 
     def join(self, *rooms: Hashable) -> None:

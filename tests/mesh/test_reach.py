@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import threading
 from typing import Any
 
@@ -139,6 +140,74 @@ def test_what_each_worker_says_comes_in_its_order(pair: list[Worker]) -> None:
         task.join()
     assert mistakes == []
     for each in (*talkers, *ears):
+        each.wire.close()
+
+
+# ---- questions
+
+
+def answering(wire: Wire, answer: str) -> threading.Thread:
+    """Have the next question answered, beside what the test does."""
+
+    def answer_it() -> None:
+        packet = wire.wire.hear()
+        assert packet.startswith("451-"), packet
+        number = packet[len("451-") : packet.index("[")]
+        assert wire.wire.hear_bytes() == b"\0\xff"
+        wire.wire.say(f"43{number}{answer}")
+
+    task = threading.Thread(target=answer_it)
+    task.start()
+    return task
+
+
+def test_all_workers_clients_are_asked(here_and_there: list[Wire]) -> None:
+    here, there = here_and_there
+    # Two in the room, one of them in the other worker; and one that is silent.
+    silent = EngineWire(int(there.wire.sock.getpeername()[1]))
+    silent.join()
+    silent.say('421["who"]')
+    name = json.loads(silent.hear()[3:])[0][1]
+    for member in (there.name, name):
+        here.ask("move", member, "asked")
+    tasks = [answering(there, '["fine",2]')]
+    answers, missing = here.ask("ask_all", "asked", 0.5)
+    assert answers == {there.name: ["fine", 2]}
+    assert missing == [name]
+    for task in tasks:
+        task.join()
+    silent.close()
+
+
+def test_all_workers_clients_are_listed(here_and_there: list[Wire]) -> None:
+    here, there = here_and_there
+    for member in (here.name, there.name):
+        here.ask("move", member, "listed")
+    found, missing = here.ask("fetch", "listed")
+    assert missing == []
+    rooms = ["listed", "lobby"]
+    assert found == sorted([[here.name, rooms, ""], [there.name, rooms, there.name[:4]]])
+
+
+def test_workers_talk_to_each_other(pair: list[Worker], here_and_there: list[Wire]) -> None:
+    here, there = here_and_there
+    assert here.ask("between", "ab") == [[[there.pid, "abab"]], []]
+    pair[1].find("noted ab")
+    assert here.ask("between", "fail") == [[], [there.name[:4]]]
+    pair[1].find("could not be answered")
+
+
+def test_whoever_dies_or_stands_still_is_named_as_missing(workers: Workers) -> None:
+    first, second, third = workers.start(3)
+    here, dying, still = Wire(first), Wire(second), Wire(third)
+    second.send(signal.SIGKILL)
+    third.pause()
+    found, missing = here.ask("fetch", "lobby")
+    assert [each[0] for each in found] == [here.name]
+    assert still.name[:4] in missing
+    assert {*missing} <= {still.name[:4], dying.name[:4]}
+    third.go_on()
+    for each in (here, dying, still):
         each.wire.close()
 
 

@@ -50,6 +50,22 @@ class Chat(BaseNamespace, RoomsMixin):
     def on_throw_out(self, room: str) -> None:
         app.of(self.ns_name).to(room).disconnect()
 
+    def on_ask_all(self, room: str, seconds: float) -> Any:
+        replies = app.of(self.ns_name).to(room).call("question", b"\0\xff", timeout=seconds)
+        return [replies.answers, replies.missing]
+
+    def on_fetch(self, room: str) -> Any:
+        found = app.of(self.ns_name).to(room).fetch_sockets(timeout=1)
+        return [
+            sorted([each.id, sorted(map(str, each.rooms)), each.worker] for each in found.sockets),
+            found.missing,
+        ]
+
+    def on_between(self, *args: Any) -> Any:
+        app.server_side_emit("note", *args)
+        answers = app.server_side_call("double", *args, timeout=2)
+        return [sorted(answers.values.values()), answers.missing]
+
     def on_odd(self) -> str:
         try:
             app.of(self.ns_name).to(("a", 1)).emit("told", "")
@@ -85,6 +101,20 @@ shared, options = int(sys.argv[1]), json.loads(sys.argv[2])
 served = {name: options.pop(name) for name in ("certfile", "keyfile", "log") if options.get(name)}
 options.setdefault("transports", list(TRANSPORTS))
 app = SocketIOMiddleware(page, {"": Chat, "/chat": Chat}, origins="*", **options)
+
+
+@app.on_server_side("double")
+def double(text: Any) -> Any:
+    if text == "fail":
+        raise ValueError("as it was told")
+    return [os.getpid(), text + text]
+
+
+@app.on_server_side("note")
+def note(text: Any) -> None:
+    logging.getLogger("worker").info("noted %s", text)
+
+
 if "certfile" in served:
     import ssl
 

@@ -36,6 +36,7 @@ REASONS = {
     "reach them",
     "integrations.django.views": "once: the application is not wrapped by this package",
     "integrations.pyramid": "once for each application, of the same kind",
+    "backplane.questions": "about what other workers ask and answer: the application itself",
     "integrations.django.outside": "in a process without a server, which has no clients",
 }
 

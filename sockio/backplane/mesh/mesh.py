@@ -147,6 +147,7 @@ class Mesh:
         if boot == self.boot or (link.peer and link.peer != boot):
             raise PacketError("the name of another")
         self._strangers.discard(link)
+        self._gone.discard(boot)
         self._know(link, boot)
 
     def _know(self, link: Link, boot: str) -> None:
