@@ -75,7 +75,8 @@ class Address:
         scheme = url.partition("://")[0] + "://"
         if scheme not in _SCHEMES:
             raise UsageError(f"the URL of a Redis server begins with one of {', '.join(_SCHEMES)}")
-        self._sentinel: Any = None
+        #: Who is asked, and how, where it is Sentinel that knows.
+        self._sentinel: tuple[list[tuple[str, int]], dict[str, Any]] | None = None
         self._service = ""
         try:
             if scheme.startswith("sentinel"):
@@ -114,7 +115,7 @@ class Address:
         :data:`PATIENCE` at most; raises whatever redis-py does."""
         options = self._options
         if self._sentinel is not None:
-            host, port = self._sentinel.discover_master(self._service)
+            host, port = self._ask_sentinel()
             options = {**options, "host": host, "port": port}
         connection = self._class(**options)
         connection.connect()
@@ -124,6 +125,18 @@ class Address:
             sock = _socket.socket(fileno=sock.detach())
         sock.setblocking(False)
         return sock
+
+    def _ask_sentinel(self) -> tuple[str, int]:
+        """Where the master is now. Blocks."""
+        assert self._sentinel is not None
+        asked, options = self._sentinel
+        sentinel = _sentinel.Sentinel(asked, sentinel_kwargs=options)
+        try:
+            found: tuple[str, int] = sentinel.discover_master(self._service)
+            return found
+        finally:
+            for each in sentinel.sentinels:
+                each.connection_pool.disconnect()
 
     def _read_sentinel(self, url: str) -> str:
         """Takes note of who is asked; returns what the master's URL would be without its host."""
@@ -146,9 +159,9 @@ class Address:
             one = urlsplit(f"//{each}")
             asked.append((one.hostname or "localhost", one.port or _SENTINEL_PORT))
         self._service = unquote(service)
-        self._sentinel = _sentinel.Sentinel(
+        self._sentinel = (
             asked,
-            sentinel_kwargs={
+            {
                 "socket_timeout": PATIENCE,
                 "socket_connect_timeout": PATIENCE,
                 "retry": _no_retry(),
