@@ -30,7 +30,7 @@ from .packet import MAX_NAME, JsonDumps, JsonLoads, Opened, Packet
 from .socketio_packet import RESERVED_EVENTS
 from .strict_json import LARGE, default_json_loads, undisturbed
 
-__all__ = ["MsgpackCodec", "available"]
+__all__ = ["MsgpackCodec", "available", "check_depth_of", "iso_date"]
 
 _msgpack: Any
 try:
@@ -289,7 +289,7 @@ def _data(item: bytes) -> Any:
     data = whole.get("data")
     # Most packets have not as many bytes that could begin a list or a map.
     if len(item.translate(None, _NO_NESTS)) > MAX_DEPTH:
-        _check_depth(data)
+        check_depth_of(data)
     if _ODD.search(item):
         data = _as_in_json(data)
     return data
@@ -321,7 +321,7 @@ def _as_in_json(value: Any) -> Any:
     return whole[0]
 
 
-def _check_depth(value: Any) -> None:
+def check_depth_of(value: Any) -> None:
     """Raise ``PacketError`` for what is nested more deeply than JSON may be."""
     level = [value]
     for _ in range(MAX_DEPTH):
@@ -371,11 +371,11 @@ def _extension(code: int, data: bytes) -> Any:
     if len(data) == 8:
         milliseconds = int.from_bytes(data, "big", signed=True)
         if abs(milliseconds) <= _MAX_DATE:
-            return _iso(milliseconds)
+            return iso_date(milliseconds)
     return data
 
 
-def _iso(milliseconds: int) -> str | bytes:
+def iso_date(milliseconds: int) -> str | bytes:
     """A date as ``toISOString()`` has it, which is what it would be in JSON."""
     try:
         moment = _EPOCH + timedelta(milliseconds=milliseconds)

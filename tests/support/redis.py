@@ -100,6 +100,15 @@ class Ear:
         assert address == self.link.label
         self.heard.add("said", kind, f"{logging.getLevelName(level)} {message % args}")
 
+    def overhears(self, *patterns: str) -> Ear:
+        """Write down as ``overheard CHANNEL PAYLOAD`` what matches; wait until it does."""
+        for pattern in patterns:
+            self.link.overhear(pattern, lambda *told: self.heard.add("overheard", *told))
+        # Commands of one connection are carried out in order.
+        self.link.subscribe("behind", then=lambda: self.heard.add("behind"))
+        self.heard.next("behind")
+        return self
+
     def stands(self) -> Ear:
         """Wait until it does."""
         self.heard.next("state", True)

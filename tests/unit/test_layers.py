@@ -51,7 +51,7 @@ THIRD_PARTY = {
     },
     "greenlet": {"runtime.workers", "sessions.jobs"},
     "httptools": {"server.fast_http.reader"},
-    "msgpack": {"protocol.msgpack_codec"},
+    "msgpack": {"protocol.msgpack_codec", "protocol.msgpack_values"},
     "orjson": {"protocol.fast_json"},
     "webob": {"http.admission", "http.endpoint"},
     "pytest": {"testing.pytest_plugin"},

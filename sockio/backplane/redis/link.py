@@ -31,7 +31,7 @@ class LinkNumbers(NamedTuple):
     missing: int  #: of others, which did not arrive
     outages: int
     waiting: int  #: bytes to be written
-    channels: int  #: subscribed
+    channels: int  #: subscribed, patterns among them
 
 
 class RedisLink:
@@ -127,6 +127,21 @@ class RedisLink:
         """Nothing of these is delivered from now on."""
         if not self._closed:
             self._subscriber.unsubscribe(channels)
+
+    def overhear(self, pattern: str, fn: Callable[[str, bytes], object]) -> None:
+        """Have ``fn`` called in the hub with the channel and the payload of what other programs
+        publish: without frames, and so neither counted nor left out when it is our own.
+
+        A pattern of Redis (``*``, ``?``, ``[...]``, and a backslash before what is to be none).
+        What matches several is told several times; what has more than 1 MB is dropped with a line.
+        """
+        if not self._closed:
+            self._subscriber.overhear(pattern, fn)
+
+    def leave_alone(self, pattern: str) -> None:
+        """Nothing that matches is told from now on."""
+        if not self._closed:
+            self._subscriber.overhear(pattern, None)
 
     def close(self) -> None:
         """Send what the kernel takes at once, and hang up for good."""

@@ -17,6 +17,8 @@ __all__ = ["Fault", "Subscriber"]
 BATCH = 500
 #: Publishers heard on one channel. Of more, the one that began first is forgotten.
 PUBLISHERS = 4096
+#: What the server calls it when it confirms a command.
+_CONFIRMED = {b"SUBSCRIBE": b"subscribe", b"PSUBSCRIBE": b"psubscribe"}
 
 
 class Fault(NamedTuple):
@@ -78,7 +80,9 @@ class Subscriber:
         self._failed = failed
         self._channels: dict[bytes, _Channel] = {}
         #: How many times the server has yet to confirm each.
-        self._pending: dict[bytes, int] = {}
+        self._pending: dict[tuple[bytes, bytes], int] = {}
+        #: What is overheard: by pattern, what to do with it.
+        self._patterns: dict[bytes, Callable[[str, bytes], object]] = {}
         self._announced = False
         self.received = 0
         self.missing = 0
@@ -86,7 +90,7 @@ class Subscriber:
 
     @property
     def channels(self) -> int:
-        return len(self._channels)
+        return len(self._channels) + len(self._patterns)
 
     def subscribe(self, names: Iterable[str], then: Callable[[], object] | None) -> None:
         """``then`` is called in the hub once the server has confirmed all of them; not where one is
@@ -124,15 +128,29 @@ class Subscriber:
             if channel is not None:
                 gone.append(channel.raw)
         if gone and self.line.is_open:
-            for start in range(0, len(gone), BATCH):
-                self.line.send(_packed(b"UNSUBSCRIBE", gone[start : start + BATCH]))
+            self._send(b"UNSUBSCRIBE", gone)
+
+    def overhear(self, pattern: str, fn: Callable[[str, bytes], object] | None) -> None:
+        """``fn`` is told what others than links publish there; None to leave it."""
+        raw = pattern.encode("utf-8", "surrogatepass")
+        known = raw in self._patterns
+        if fn is not None:
+            self._patterns[raw] = fn
+        elif known:
+            del self._patterns[raw]
+        if known is (fn is None) and self.line.is_open:
+            self._send(b"PUNSUBSCRIBE" if fn is None else b"PSUBSCRIBE", [raw])
 
     def _ask(self, channels: list[_Channel]) -> None:
-        for channel in channels:
-            self._pending[channel.raw] = self._pending.get(channel.raw, 0) + 1
-        for start in range(0, len(channels), BATCH):
-            names = [channel.raw for channel in channels[start : start + BATCH]]
-            self.line.send(_packed(b"SUBSCRIBE", names))
+        self._send(b"SUBSCRIBE", [channel.raw for channel in channels])
+
+    def _send(self, verb: bytes, names: list[bytes]) -> None:
+        if verb in _CONFIRMED:
+            for name in names:
+                key = (_CONFIRMED[verb], name)
+                self._pending[key] = self._pending.get(key, 0) + 1
+        for start in range(0, len(names), BATCH):
+            self.line.send(_packed(verb, names[start : start + BATCH]))
 
     def _look(self) -> None:
         if not self._pending and not self._announced:
@@ -145,6 +163,7 @@ class Subscriber:
         self._pending = {}
         self._announced = False
         self._ask(list(self._channels.values()))
+        self._send(b"PSUBSCRIBE", list(self._patterns))
         self._look()
 
     def lost(self, why: str, unsent: list[bytes]) -> None:
@@ -170,7 +189,9 @@ class Subscriber:
                     # To SUBSCRIBE: it may be allowed later.
                     self.line.lose(f"the server refuses what is asked: {reply}")
                     return
-                continue  # PONG
+                if isinstance(reply, list) and len(reply) == 4:
+                    self._overheard(*reply[1:])
+                continue  # or PONG
             channel = channels.get(name)
             if channel is None:
                 continue  # unsubscribed meanwhile
@@ -199,10 +220,10 @@ class Subscriber:
 
     def _other(self, kind: Any, name: Any) -> None:
         """A reply of three parts that is no message."""
-        left = self._pending.pop(name, 0) - 1 if kind == b"subscribe" else -1
+        left = self._pending.pop((kind, name), 0) - 1
         if left > 0:
-            self._pending[name] = left
-        channel = self._channels.get(name) if left == 0 else None
+            self._pending[kind, name] = left
+        channel = self._channels.get(name) if left == 0 and kind == b"subscribe" else None
         if channel is not None:
             channel.ready = True
             then, channel.then = channel.then, []
@@ -213,6 +234,20 @@ class Subscriber:
                     self._failed(channel.name, error)
         if left == 0:
             self._look()
+
+    def _overheard(self, pattern: bytes, raw: bytes, payload: bytes) -> None:
+        fn = self._patterns.get(pattern)
+        if fn is None:
+            return
+        self.received += 1
+        channel = raw.decode("utf-8", "replace")
+        if len(payload) > MAX_PAYLOAD:
+            self._faulty(channel, _LONG)
+            return
+        try:
+            fn(channel, payload)
+        except Exception as error:
+            self._failed(channel, error)
 
     def _odd(self, channel: _Channel, frame: Any) -> bool:
         """Whether to deliver a frame that is not simply the next of its publisher."""
