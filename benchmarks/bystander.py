@@ -201,10 +201,28 @@ def emitted(event: str) -> Prepare:
 
 
 def view(port: int, tls: bool) -> Step:
+    return own("/count", 10, 5000, read=False)(port, tls)
+
+
+def own(path: str, size: int = 0, times: int = 1, *, read: bool = True) -> Prepare:
+    """A websocket of the application's own, and messages of ``size`` into it, if any."""
+
+    def prepare(port: int, tls: bool) -> Step:
+        visitor = Visitor(port, tls)
+        visitor.ask("GET", path, UPGRADE)
+        data = visitor.frame("x" * size) * times if size else b""
+        if read:
+            visitor.read_on()
+        return lambda: visitor.sock.sendall(data) if data else time.sleep(0.1)
+
+    return prepare
+
+
+def long_page(port: int, tls: bool) -> Step:
     visitor = Visitor(port, tls)
-    visitor.ask("GET", "/count", UPGRADE)
-    data = visitor.frame("x" * 10) * 5000
-    return lambda: visitor.sock.sendall(data)
+    visitor.sock.sendall(b"GET /long HTTP/1.1\r\nHost: x\r\n\r\n")
+    visitor.read_on()
+    return lambda: time.sleep(0.1)
 
 
 # ---- clients since 1.0
@@ -392,6 +410,23 @@ FLOODS: dict[str, Flood] = {
         "Engine.IO: attachments of 9 MB each of 20 clients, never complete", engine_attachments
     ),
     "view": Flood("a `@websocket` view of Django: messages", view, "django"),
+    "page": Flood("a page without end, for one that reads it", long_page),
+    "back": Flood(
+        "an own websocket over TLS: messages of 0.9 MB, sent back", own("/back", 900_000), "tls"
+    ),
+    "pour": Flood(
+        "an own websocket over TLS: a view that sends without end to one that reads",
+        own("/pour"),
+        "tls",
+    ),
+    "pour-unread": Flood(
+        "an own websocket over TLS: the same to one that does not read",
+        own("/pour", read=False),
+        "tls",
+    ),
+    "pour-plain": Flood(
+        "an own websocket: a view that sends without end to one that reads", own("/pour")
+    ),
 }
 
 

@@ -18,6 +18,7 @@ from sockio.runtime.process import make_ready  # noqa: E402
 from sockio.server import SocketIOServer  # noqa: E402
 
 TEXT = "x" * 1000
+LARGE, PART = b"x" * 1_000_000, b"x" * 1000
 
 
 class Namespace(BaseNamespace, RoomsMixin):
@@ -50,7 +51,17 @@ class Namespace(BaseNamespace, RoomsMixin):
         gevent.get_hub().threadpool.spawn(emit)
 
 
-def page(environ: Any, start_response: Any) -> list[bytes]:
+def page(environ: Any, start_response: Any) -> Any:
+    websocket, path = environ.get("wsgi.websocket"), environ["PATH_INFO"]
+    if websocket is not None and path == "/pour":
+        while not websocket.closed:
+            websocket.send(LARGE)
+    if websocket is not None and path == "/back":
+        for message in websocket:
+            websocket.send(message)
+    if path == "/long":
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return iter(lambda: PART, b"")
     start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "4")])
     return [b"page"]
 

@@ -197,7 +197,7 @@ def ask_view(
 
 
 def ask_who(app: Callable[..., Any], environ: dict[str, Any], claim: Claim) -> ViewAnswer:
-    """Ask the application who is inside of it; what it answers.
+    """Ask the application who is inside of it; what it answers, up to as much as says so.
 
     Raises what it raises.
     """
@@ -207,6 +207,9 @@ def ask_who(app: Callable[..., Any], environ: dict[str, Any], claim: Claim) -> V
         try:
             for chunk in body or ():
                 answer.write(chunk)
+                if answer.is_long:
+                    # A page, which may have no end.
+                    break
         finally:
             close = getattr(body, "close", None)
             if close is not None:
@@ -297,9 +300,7 @@ class ViewAnswer:
 
     def write(self, data: Any) -> None:
         # Of a view that is none anything may come.
-        if isinstance(data, bytes) and (
-            self._all or self._claim.taken or len(self._body) < TEXT_OF_A_REFUSAL
-        ):
+        if isinstance(data, bytes) and not self.is_long:
             self._body += data
 
     def refuse(self, refused: ConnectionRefused) -> None:
@@ -314,6 +315,11 @@ class ViewAnswer:
 
     def named(self, name: str) -> list[Header]:
         return [header for header in self.headers if header[0].lower() == name]
+
+    @property
+    def is_long(self) -> bool:
+        """Whether nothing more of it is kept: it is no answer of a middleware that was met."""
+        return not self._all and not self._claim.taken and len(self._body) >= TEXT_OF_A_REFUSAL
 
     @property
     def is_of_one(self) -> bool:

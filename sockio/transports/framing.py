@@ -28,6 +28,7 @@ __all__ = [
     "FrameReader",
     "binary_frame",
     "close_frame",
+    "frame_head",
     "negotiate",
     "refuse_body",
     "text_frame",
@@ -188,6 +189,16 @@ def text_frame(data: bytes) -> bytes:
 def binary_frame(data: bytes) -> bytes:
     """One unmasked binary frame, as a server sends it."""
     return Frame(_BINARY, data).serialize(mask=False)
+
+
+def frame_head(kind: Opcode, size: int) -> bytes:
+    """What comes before the ``size`` bytes of an unmasked frame that is a whole message."""
+    first = bytes([0x80 | kind])
+    if size < 126:
+        return first + bytes([size])
+    if size < 65536:
+        return first + b"\x7e" + size.to_bytes(2, "big")
+    return first + b"\x7f" + size.to_bytes(8, "big")
 
 
 def close_frame(code: int, reason: str = "") -> bytes:

@@ -26,7 +26,8 @@ from ..runtime.pace import Pace
 from ..sessions.complaints import at_length, debug_logger
 from .connection import cut
 from .foreign import is_larger
-from .streams import hand_on
+from .framing import frame_head
+from .streams import PART, hand_on, send_in_parts
 from .unreadable import TOO_LARGE, describe
 
 __all__ = ["ForeignWebSocket", "Message", "Say", "WebSocket"]
@@ -94,7 +95,8 @@ class WebSocket:
         self._leaving = False
         self._ended = False
         _runtime.bind()
-        # Neither receiving nor taking a message waits while the peer sends fast enough.
+        # Neither receiving nor taking a message waits while the peer sends fast enough, and no
+        # sending while it reads fast enough.
         self._pace = Pace(_runtime)
         # Read only when nothing is left to receive: more is never kept for a view that is slow.
         self._chunk = CHUNK
@@ -250,7 +252,14 @@ class WebSocket:
         """Send a message: ``bytes`` as binary, anything else as text, unless ``binary`` says which.
         Blocks until the connection took it. Raises :class:`WebSocketClosed`."""
         payload, binary = _payload(message, binary)
-        self._write(self._protocol.send_binary if binary else self._protocol.send_text, payload)
+        with self._one_writer():
+            if len(payload) <= PART:
+                (self._protocol.send_binary if binary else self._protocol.send_text)(payload)
+                self._flush()
+            else:
+                # The library would copy it twice, and 50 MB of that hold everybody up.
+                self._flush(frame_head(Opcode.BINARY if binary else Opcode.TEXT, len(payload)))
+                self._send(send_in_parts, self._sock, payload, self._pace)
 
     def ping(self, data: Message = b"") -> None:
         """Send a ping with up to 125 bytes. The answer is taken for a sign of life, and not shown.
@@ -258,24 +267,32 @@ class WebSocket:
         payload, _ = _payload(data, True)
         if len(payload) > LONGEST_PING:
             raise ValueError(f"a ping carries {LONGEST_PING} bytes at most, not {len(payload)}")
-        self._write(self._protocol.send_ping, payload)
+        with self._one_writer():
+            self._protocol.send_ping(payload)
+            self._flush()
 
-    def _write(self, frame: Callable[[bytes], None], payload: bytes) -> None:
+    @contextlib.contextmanager
+    def _one_writer(self) -> Iterator[None]:
+        """Around what the view sends. Raises :class:`WebSocketClosed`."""
+        self._pace.keep()
         with self._writing:
             if self._ended or self._protocol.state is not OPEN:
                 raise WebSocketClosed("the websocket is closed")
-            frame(payload)
-            self._flush()
+            yield
             if self._ended:
                 raise WebSocketClosed("the websocket broke")
 
-    def _flush(self) -> None:
-        """Write what the protocol has to say. The caller has the lock: there is one writer."""
-        data = b"".join(self._protocol.data_to_send())
-        if not data:
-            return
+    def _flush(self, more: bytes = b"") -> None:
+        """Write what the protocol has to say, and ``more`` behind it. The caller has the lock:
+        there is one writer."""
+        data = b"".join([*self._protocol.data_to_send(), more])
+        if data:
+            self._send(self._sock.sendall, data)
+
+    def _send(self, write: Callable[..., object], *args: Any) -> None:
         try:
-            _runtime.limit(SEND_PATIENCE, self._sock.sendall, data)
+            if not self._ended:
+                _runtime.limit(SEND_PATIENCE, write, *args)
         except (OSError, ValueError):
             self._over(1006)
 
@@ -379,6 +396,7 @@ class ForeignWebSocket(WebSocket):
     def send(self, message: Any, binary: bool | None = None) -> None:
         payload, binary = _payload(message, binary)
         message = payload if binary else payload.decode()
+        self._pace.keep()
         with self._writing:
             if self._ended:
                 raise WebSocketClosed("the websocket is closed")

@@ -19,7 +19,15 @@ from ..runtime.interfaces import Cancellable, Runtime
 from ..runtime.pace import Pace
 from .connection import cut
 
-__all__ = ["CHUNK", "BlockingStream", "Stream", "WatchedStream", "hand_on"]
+__all__ = [
+    "CHUNK",
+    "PART",
+    "BlockingStream",
+    "Stream",
+    "WatchedStream",
+    "hand_on",
+    "send_in_parts",
+]
 
 #: Bytes read in one go, and taken apart before anybody else gets a turn.
 CHUNK = 16384
@@ -27,6 +35,8 @@ CHUNK = 16384
 #: message, so the next is smaller where one took longer than :data:`LONG` seconds, down to this.
 LEAST = 1024
 LONG = 0.002
+#: Bytes that a cooperative socket is given in one go.
+PART = 65536
 
 #: Nothing could be written, or read, without waiting.
 WOULD_WAIT = (BlockingIOError, InterruptedError)
@@ -193,6 +203,15 @@ def hand_on(runtime: Runtime, on_data: OnData, data: bytes, chunk: int, most: in
     return most if 16 * took < LONG else chunk
 
 
+def send_in_parts(sock: Any, data: bytes, pace: Pace) -> None:
+    """Write all of it to a cooperative socket. Blocks until the kernel took it, and now and then
+    for others to have their turn: a peer that reads fast enough would keep them from it."""
+    view = memoryview(data)
+    for begin in range(0, len(view), PART):
+        pace.keep()
+        sock.sendall(view[begin : begin + PART])
+
+
 class BlockingStream:
     """A cooperative socket, read by the task that calls :meth:`run`."""
 
@@ -269,7 +288,10 @@ class BlockingStream:
     def _write(self, data: bytes) -> None:
         try:
             if not self._closed:
-                self._sock.sendall(data)
+                if len(data) <= PART:
+                    self._sock.sendall(data)
+                else:
+                    send_in_parts(self._sock, data, Pace(self._runtime))
         except (OSError, ValueError, AttributeError):
             # Not only OSError: the TLS layer has been shut down, or is gone.
             self._wake_reader()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from collections.abc import Callable
 from typing import TypeVar
 
 import gevent
+import gevent.monkey
 
-__all__ = ["in_a_native_thread"]
+__all__ = ["in_a_native_thread", "read_away"]
 
 T = TypeVar("T")
 
@@ -27,3 +30,12 @@ def in_a_native_thread(fn: Callable[[], T]) -> T:
     for failure in failures:
         raise failure
     return results[0]
+
+
+def read_away(descriptor: int) -> None:
+    """Read a connection until its end. For a thread of its own, where nothing of the loop's keeps
+    it waiting."""
+    wait = gevent.monkey.get_original("select", "select")
+    with contextlib.suppress(OSError):
+        while wait([descriptor], [], []) and os.read(descriptor, 1 << 20):
+            pass

@@ -17,6 +17,7 @@ from sockio.transports import streams
 from ..support.raw_http import Connection, handshake
 from ..support.raw_websocket import PING, TEXT, RawWebSocket, frame, open_session
 from ..support.servers import Served, not_ours
+from ..support.threads import read_away
 from ..support.tls import make_certificate
 from ..support.transcript import eventually
 
@@ -158,6 +159,26 @@ def watch_reading(server: Served, websocket: RawWebSocket, read: list[int]) -> N
         on_data(data)
 
     stream._on_data = noting
+
+
+def test_a_long_page_that_is_read_as_fast_as_it_is_made(serve: Callable[..., Served]) -> None:
+    many, made = 20_000, [0]
+
+    def page(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterator[bytes]:
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        if environ["PATH_INFO"] == "/long":
+            for _ in range(many):
+                made[0] += 1
+                yield bytes(1000)
+
+    server = serve(page, {"": Labour})
+    with open_session(server.port) as bystander, Connection(server.port) as reader:
+        drain = gevent.get_hub().threadpool.spawn(read_away, reader.sock.fileno())
+        reader.request("GET", "/long")
+        echo(bystander)
+        assert made[0] < many
+        reader.sock.shutdown(2)
+        drain.get()
 
 
 def test_a_body_in_the_smallest_chunks(server: Served, background: Background) -> None:

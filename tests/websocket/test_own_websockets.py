@@ -35,6 +35,7 @@ from ..support.raw_websocket import (
     upgrade_request,
 )
 from ..support.servers import Served
+from ..support.threads import read_away
 from ..support.transcript import PATIENCE, eventually
 from ..support.ways import WAYS, Way
 
@@ -491,6 +492,44 @@ def test_a_flood_does_not_keep_the_others_waiting(
             assert bystander.hear() == "6:::1"
         assert heard[0] < many
         flooding.kill()
+
+
+@pytest.mark.parametrize("name", ["loop", "tls"])
+@pytest.mark.parametrize(
+    ("many", "size"), [pytest.param(20_000, 1000, id="many"), pytest.param(1, 50_000_000, id="one")]
+)
+def test_who_reads_as_fast_as_a_view_sends_keeps_nobody_waiting(
+    serve: Callable[..., Served], tmp_path: Path, name: str, many: int, size: int
+) -> None:
+    way, sent = Way(name, serve, tmp_path), [0]
+
+    def pour(websocket: OfferedWebSocket) -> None:
+        for _ in range(many):
+            websocket.send("x" * size)
+            sent[0] += 1
+
+    site = Site(pour)
+    way.serve(site, {"": Echo})
+    with way.connect() as other, way.connect() as connection:
+        bystander = over(other)
+        reader = open_own(connection)
+        drain = gevent.get_hub().threadpool.spawn(read_away, reader.sock.fileno())
+        bystander.say('5:1+::{"name":"echo"}')
+        assert bystander.hear() == "6:::1"
+        assert sent[0] < many
+        with contextlib.suppress(OSError):
+            reader.sock.shutdown(2)
+        drain.get()
+        with contextlib.suppress(WebSocketClosed):
+            site.outcome()
+
+
+def over(connection: Connection) -> RawWebSocket:
+    """A session's websocket, open."""
+    sid = connection.ask("GET", "/socket.io/1/").body.partition(":")[0]
+    client = open_own(connection, f"/socket.io/1/websocket/{sid}")
+    assert client.hear() == "1::"
+    return client
 
 
 def test_the_end_of_the_server_is_1001(serve: Callable[..., Served]) -> None:

@@ -9,7 +9,7 @@ import pytest
 from gevent import socket
 
 from sockio.runtime.gevent_runtime import GeventRuntime
-from sockio.transports.streams import CHUNK, BlockingStream, WatchedStream
+from sockio.transports.streams import CHUNK, PART, BlockingStream, WatchedStream
 
 from ..support.transcript import eventually
 
@@ -64,3 +64,26 @@ def test_nothing_of_it_is_read_while_the_reader_pauses(stream_and_peer: Any) -> 
     eventually(lambda: len(read) == 4, "the rest was read")
     assert b"".join(read) == EARLY
     stream.close()
+
+
+def test_much_is_written_in_parts_and_others_have_their_turn_between_them() -> None:
+    """To a cooperative socket, which does not wait while its peer reads fast enough."""
+    ours, theirs = socket.socketpair()
+
+    class Breathing(GeventRuntime):
+        turns = 0
+        share = 0.0
+
+        def breathe(self) -> None:
+            self.turns += 1
+            super().breathe()
+
+    runtime = Breathing()
+    runtime.bind()
+    with ours, theirs:
+        stream, data, got = BlockingStream(ours, runtime), bytes(20 * PART), bytearray()
+        assert stream.send(data) == len(data)
+        while len(got) < len(data):
+            got += theirs.recv(1 << 20)
+        assert runtime.turns >= 19
+        assert got == data

@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import gc
 import io
+import itertools
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
@@ -685,6 +686,14 @@ def test_pages_are_no_wall(serve: Serve, alone: None, status: str) -> None:
     elsewhere = SocketIOMiddleware(not_ours, {"": Secret})
     assert serve(answering(status), {"": Open}).connect().connected
     assert not elsewhere.registry.sockets
+
+
+def test_a_page_without_end_is_asked_no_further_than_its_beginning(serve: Serve) -> None:
+    def page(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return itertools.repeat(b"page")
+
+    assert serve(page, {"": Open}).connect().connected
 
 
 def test_middlewares_that_servers_make_hide_nothing(serve: Serve, alone: None) -> None:
