@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,8 +11,10 @@ from pathlib import Path
 import pytest
 
 import sockio
+from sockio import BaseNamespace
 from sockio.config import OPTIONS
 from sockio.doctor import CODES
+from sockio.namespaces.emitter import Emitter
 from sockio.sessions.error_handling import REFUSALS
 from sockio.transports import TRANSPORTS
 
@@ -75,6 +78,28 @@ def test_the_threat_model_names_settings_that_there_are() -> None:
     named = {word for row in rows(table) for word in re.findall(r"`(\w+)`", row)}
     assert len(named) > 10
     assert named - set(OPTIONS) <= {"recv_connect"}
+
+
+REFERENCE = (DOCS / "reference.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", sockio.__all__)
+def test_every_name_is_in_the_reference_also_where_nothing_builds_it(name: str) -> None:
+    assert any(f"`{name}`" in row.split("|")[1] for row in rows(REFERENCE))
+
+
+def test_the_reference_names_what_emitters_and_namespaces_have() -> None:
+    (words,) = re.findall(r"^What an `of.*?\n\n", REFERENCE, re.MULTILINE | re.DOTALL)
+    emitter, _, member = words.partition("A\nnamespace has")
+    of_emitters = re.findall(r"`(\w+)(?:\(\w+\))?`", emitter)
+    assert [name for name in of_emitters if not hasattr(Emitter, name)] == []
+    source = inspect.getsource(BaseNamespace.__init__)
+    missing = [
+        name
+        for name in re.findall(r"`(\w+)`", member)
+        if not hasattr(BaseNamespace, name) and f"self.{name}:" not in source.replace(" =", ":")
+    ]
+    assert missing == []
 
 
 # ---- the checklists

@@ -112,8 +112,9 @@ class Emitter:
 
         Encoded once for each generation of clients, whatever the number of members. Raises
         ``UsageError`` when ``args`` are not JSON and bytes, and for an event whose name is the
-        client's own, such as ``connect``. ``volatile`` drops it for clients that cannot take it
-        right now.
+        client's own, such as ``connect``; the former also while the server has no clients at all,
+        but not where others than these are connected: it is written for those who get it.
+        ``volatile`` drops it for clients that cannot take it right now.
         """
         if event in RESERVED:
             check_event(event)
@@ -325,6 +326,9 @@ class Emitter:
         emission = Emission(self._namespace, sent, self._rooms, self._skip, volatile)
         if here:
             registry.backplane.publish(emission)
+            if not len(registry) and registry.runtime.bound:
+                # Nobody whom it was written for: what cannot be is said before somebody is here.
+                registry.copier.encode(sent)
         elif registry.closing:
             return  # There is nobody to wait for, and nobody to hear it.
         else:

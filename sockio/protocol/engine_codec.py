@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ..exceptions import PacketError
+from ..exceptions import PacketError, UsageError
 from .dialect import MAX_NESTS, BaseCodec, check_nests, size_of
 from .echo import echo
 from .generations import Generation
@@ -150,7 +150,11 @@ class EngineCodec(BaseCodec):
     def copy(self, packet: Mapping[str, Any]) -> tuple[Packet, int]:
         # The values go through the wire's form of an ack, which has no name to object to.
         values = packet.get("args", (packet.get("data"),))
-        text = self.encode({"type": "ack", "ackId": 0, "args": values})
+        try:
+            text = self.encode({"type": "ack", "ackId": 0, "args": values})
+        except UsageError:
+            self.encode(packet)  # which says it of the packet's own name
+            raise
         attachments = text.attachments if isinstance(text, Attached) else ()
         size = size_of(text) + sum(map(len, attachments))
         copied = self.decode(Bundle(text[1:], list(attachments)))["args"]

@@ -32,6 +32,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple, NoReturn, TypedDict
 
 from ..exceptions import PacketError, UsageError
+from .causes import telling
 from .strict_json import default_json_dumps, default_json_loads
 
 __all__ = [
@@ -446,7 +447,7 @@ def _dumps(packet: Mapping[str, Any], value: Any, json_dumps: JsonDumps) -> str:
             f"{_label(packet)} cannot be written as JSON ({type(error).__name__}: {error}); "
             "send plain lists, dicts, strings, finite numbers, booleans and None, "
             "or set a json_default that makes such of these values, or a json_dumps that knows them"
-        ) from error
+        ) from telling(error)
     if not isinstance(text, str):
         raise UsageError(
             f"json_dumps has to return a str, not {type(text).__name__}; "

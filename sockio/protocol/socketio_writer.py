@@ -10,6 +10,7 @@ from typing import Any
 from ..exceptions import UsageError
 from .ascii_json import ascii_json
 from .attachments import Frames, take_out
+from .causes import telling
 from .packet import JsonDumps
 from .socketio_packet import DEFAULT_LIMITS, RESERVED_EVENTS, Revision
 from .strict_json import default_json_dumps
@@ -106,7 +107,7 @@ def make_writer(
         try:
             args = take_out(args, attachments)
         except (RecursionError, ValueError) as error:  # a knot; a memoryview that was released
-            raise _not_json(packet, error) from error
+            raise _not_json(packet, error) from telling(error)
         if not attachments:
             return _frames((digit + number + dump(packet, args), ()))
         if len(attachments) > max_attachments:
@@ -155,7 +156,7 @@ def make_writer(
         try:
             text = json_dumps(value)
         except Exception as error:  # a codec of the user's may raise anything
-            raise _not_json(packet, error) from error
+            raise _not_json(packet, error) from telling(error)
         if not isinstance(text, str):
             raise UsageError(
                 f"json_dumps has to return a str, not {type(text).__name__}; "

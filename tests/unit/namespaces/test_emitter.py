@@ -228,6 +228,12 @@ def test_d89_a_mistake_shows_in_the_thread_that_made_it(home: House) -> None:
         in_a_native_thread(lambda: home.middleware.of("/chat").emit("x", object()))
 
 
+def test_it_is_told_by_the_name_of_the_event(house: MakeHouse) -> None:
+    for everybody in (house().middleware.of("/chat"), house(generations="0.9").middleware.of("")):
+        with pytest.raises(UsageError, match="event 'x' cannot be written as JSON"):
+            in_a_native_thread(partial(everybody.emit, "x", object()))
+
+
 def emit_all(emitter: Emitter, numbers: Iterable[int]) -> None:
     for number in numbers:
         emitter.emit("n", number)
@@ -251,6 +257,39 @@ def test_an_emit_before_the_first_request_reaches_nobody_and_harms_nobody(
     house: MakeHouse,
 ) -> None:
     house().middleware.of("/chat").emit("hello")
+
+
+@pytest.mark.parametrize("come_and_gone", [False, True])
+def test_what_is_no_json_raises_while_nobody_is_connected(
+    house: MakeHouse, come_and_gone: bool
+) -> None:
+    home = house({"": Chat, "/chat": Chat})
+    if come_and_gone:
+        client = home.client("/chat")
+        home.middleware.of("/chat").emit("hello", 1)
+        client.hangs_up()
+        assert not home.registry.sockets
+    for emitter in (home.middleware.of("/chat"), home.middleware.of("/chat").to("red")):
+        with pytest.raises(UsageError, match=r"event 'hello'.*object"):
+            emitter.emit("hello", object())
+        with pytest.raises(UsageError):
+            emitter.send(object(), json=True)
+        emitter.emit("hello", {"a": b"bytes"})
+
+
+def test_nothing_is_written_for_a_room_that_is_empty(
+    home: House, dumps: Counting, clients: list[Client]
+) -> None:
+    before = dumps.calls
+    home.middleware.of("/chat").to("nobody's").emit("hello", object())
+    assert dumps.calls == before
+
+
+def test_in_a_process_without_a_server_nothing_is_looked_at(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(GeventRuntime, "server_made", False)
+    SocketIOMiddleware(no_pages, {"/chat": Chat}).of("/chat").emit("hello", object())
 
 
 def test_a_name_without_its_slash_is_told_so(house: MakeHouse) -> None:

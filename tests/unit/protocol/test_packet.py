@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import traceback
 from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 from types import MappingProxyType
 from typing import Any, get_args
 
@@ -12,6 +14,8 @@ import pytest
 
 from sockio.exceptions import PacketError, UsageError
 from sockio.protocol import packet as packet_module
+from sockio.protocol.engine_codec import EngineCodec
+from sockio.protocol.generations import EIO4
 from sockio.protocol.packet import (
     ERROR_ADVICES,
     ERROR_REASONS,
@@ -22,6 +26,8 @@ from sockio.protocol.packet import (
     encode,
     socketio_packet_attributes,
 )
+from sockio.protocol.socketio_writer import make_writer
+from sockio.protocol.strict_json import dumps_with
 
 # The words of the protocol. `ask` is the pair that asks for an ack: RECEIPT or DATA_ACK.
 
@@ -421,6 +427,14 @@ def test_encode_refuses_what_is_nested_too_deeply() -> None:
 # Codecs of the user's own.
 
 
+KNOT: list[Any] = []
+KNOT.append(KNOT)
+
+
+def by_writer(dumps: Callable[[Any], str]) -> Callable[[Any], Any]:
+    return make_writer(5, dumps)
+
+
 class Strange(Exception):
     pass
 
@@ -455,6 +469,30 @@ def test_whatever_json_dumps_raises_is_a_usage_error(
     with pytest.raises(UsageError, match=exception.__name__) as refusal:
         encode(packet, raising(exception))
     assert isinstance(refusal.value.__cause__, exception)
+
+
+def of_the_applications(value: Any) -> Any:
+    raise TypeError("not today")
+
+
+@pytest.mark.parametrize("write", [encode, make_writer(5), EngineCodec(EIO4).encode])
+@pytest.mark.parametrize("value", [object(), float("nan"), KNOT], ids=["type", "nan", "knot"])
+def test_a_value_that_json_has_not_is_told_without_how_it_was_found_out(
+    write: Callable[[Any], Any], value: Any
+) -> None:
+    with pytest.raises(UsageError, match="cannot be written as JSON") as refusal:
+        write(event("b", value))
+    told = "".join(traceback.format_exception(refusal.value))
+    assert "direct cause" not in told
+    assert "During handling" not in told
+
+
+@pytest.mark.parametrize("make", [lambda dumps: partial(encode, json_dumps=dumps), by_writer])
+def test_a_json_default_that_fails_is_seen_with_its_lines(make: Any) -> None:
+    write = make(dumps_with(of_the_applications))
+    with pytest.raises(UsageError, match="not today") as refusal:
+        write(event("b", object()))
+    assert "in of_the_applications" in "".join(traceback.format_exception(refusal.value))
 
 
 def test_what_is_no_exception_of_a_codec_passes() -> None:
