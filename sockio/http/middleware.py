@@ -32,7 +32,10 @@ from .rawsocket import WEBSOCKET, Terms, withdraw
 from .route import route_of
 from .workers import worker_of
 
-__all__ = ["SocketIOMiddleware"]
+__all__ = ["MESH", "SocketIOMiddleware"]
+
+#: The variable of the environment that stands for the setting ``mesh``.
+MESH = "SOCKIO_MESH"
 
 F = TypeVar("F", bound=Callable[..., Any])
 WSGIApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
@@ -113,8 +116,7 @@ class SocketIOMiddleware:
         )
         registry = self.registry
         self._terms = Terms(self.settings, registry.complaints.say, lambda: registry.closing)
-        path = self.settings.mesh or os.environ.get("SOCKIO_MESH", "")
-        self._mesh = "" if path == "off" else path
+        self._joins = self.settings.mesh != "off"
         # What it is called in each worker, where it is loaded in the same order.
         resource = self.settings.resource
         number = self._made[resource] = self._made.get(resource, 0) + 1
@@ -149,7 +151,7 @@ class SocketIOMiddleware:
                 if WEBSOCKET in environ:
                     withdraw(environ)
                 self.runtime.bind()
-                if self._mesh:
+                if self._joins:
                     self.join()
                 if is_pywsgi(environ):
                     # Here and not in the server alone: any gevent.pywsgi may be around.
@@ -219,10 +221,13 @@ class SocketIOMiddleware:
 
         Raises ``SettingsError`` for a directory that cannot be used.
         """
-        if self._mesh:
-            worker = worker_of(self._mesh, self.runtime)
+        if not self._joins:
+            return
+        self._joins = False
+        path = self.settings.mesh or os.environ.get(MESH, "")
+        if path and path != "off":
+            worker = worker_of(path, self.runtime)
             worker.add(self._group, self.endpoint, self._local, self._server_side)
-            self._mesh = ""
 
     def of(self, namespace: str) -> Emitter:
         """Emit to a namespace from anywhere in the process, other native threads included:

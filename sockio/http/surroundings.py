@@ -9,13 +9,9 @@ import logging
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-__all__ = ["TOLD", "concerns", "say_concerns", "several_processes"]
+__all__ = ["concerns", "say_concerns", "several_processes"]
 
 log = logging.getLogger("sockio.server")
-
-#: A key in the environ under which a server's integration lists (by the names below) what it has
-#: said already, when it started.
-TOLD = "sockio.told"
 
 _THREADS = (
     "%s does not run requests as greenlets. Clients live in one gevent loop; here every request "
@@ -59,8 +55,7 @@ def concerns(
     if not software and "uwsgi.version" in environ:
         version = environ["uwsgi.version"]
         software = f"uWSGI/{version.decode() if isinstance(version, bytes) else version}"
-    told = environ.get(TOLD, ())
-    if environ.get("wsgi.multiprocess") and "processes" not in told and not joined:
+    if environ.get("wsgi.multiprocess") and not joined:
         yield logging.ERROR, several_processes(software or "This server")
     # No name: a test that calls the application itself.
     if software and not in_greenlet:

@@ -20,13 +20,15 @@ requests, as it does with ``pre_request`` and ``post_request``. ``workers`` has 
 from __future__ import annotations
 
 import functools
+import os
 import time
 from typing import TYPE_CHECKING, Any
 
 import gevent
 from gunicorn.workers.ggevent import GeventPyWSGIWorker, PyWSGIHandler
 
-from ..http.surroundings import TOLD, several_processes
+from ..backplane.mesh.directory import directory_for
+from ..http.middleware import MESH
 from ..runtime.process import make_ready
 from ..server.door import Door
 from ..server.pywsgi_handler import Handler
@@ -57,10 +59,13 @@ class GeventSocketIOWorker(GeventPyWSGIWorker):  # type: ignore[misc]
         # Nothing yet. The group directory of the workers' mesh is to be made here, and to be named
         # in SOCKIO_MESH. After USR2 a second master inherits that variable and shares the listener.
 
+    def init_process(self) -> None:
+        # The same for the master that takes over (USR2), whose workers have the same listeners.
+        if self.cfg.workers > 1 and MESH not in os.environ:
+            os.environ[MESH] = str(directory_for(each.getsockname() for each in self.sockets))
+        super().init_process()
+
     def run(self) -> None:
-        # The first worker of this gunicorn speaks for all.
-        if self.age == 1 and self.cfg.workers > 1:
-            self.log.error("%s", several_processes(f"gunicorn --workers {self.cfg.workers}"))
         self.server_class = functools.partial(_Server, self.cfg, Requests(self))
         self.wsgi_handler = _Handler
         # The application is imported by now.
@@ -134,7 +139,6 @@ class _Server(SocketIOServer):
         #: How many connections there may be, but for websockets: ``worker_connections``.
         self.places: int = spawn.size
         self._leaving = False
-        options["environ"][TOLD] = ("processes",)
         # gunicorn waits for what is in the pool of a server, and sees by its size when it is empty.
         # It is no bound: who comes waits at the door, and nobody may wait for a task in the loop.
         super().__init__(listener, application, **options)

@@ -32,8 +32,9 @@ from typing import Any
 
 import gevent
 
+from ..backplane.mesh.directory import directory_for
 from ..http.claims import Claim, Inside
-from ..http.surroundings import TOLD, several_processes
+from ..http.middleware import MESH
 
 __all__ = ["with_websockets"]
 
@@ -64,16 +65,14 @@ def with_websockets(application: WSGIApp, uwsgi: Any = None) -> WSGIApp:
         except ImportError:
             return application
     first = uwsgi.worker_id() <= 1  # 0 is the master, who imports for all of them
-    told = []
-    if uwsgi.numproc > 1:
-        told.append("processes")
-        if first:
-            log.error("%s", several_processes(f"uWSGI --processes {uwsgi.numproc}"))
+    if uwsgi.numproc > 1 and MESH not in os.environ:
+        # Looked at when a process gets its first request. The master is the same after a reload.
+        os.environ[MESH] = str(directory_for(["uWSGI", uwsgi.masterpid()]))
     if "gevent" not in uwsgi.opt:
         if first:
             log.error("%s", _NO_GEVENT)
         return application
-    return _WithWebSockets(application, uwsgi, told)
+    return _WithWebSockets(application, uwsgi)
 
 
 def _saying_close(start_response: Callable[..., Any]) -> Callable[..., Any]:
@@ -87,10 +86,9 @@ def _saying_close(start_response: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class _WithWebSockets:
-    def __init__(self, application: WSGIApp, uwsgi: Any, told: Iterable[str]) -> None:
+    def __init__(self, application: WSGIApp, uwsgi: Any) -> None:
         self.application = application
         self._uwsgi = uwsgi
-        self._told = tuple(told)
         self._worker: int | None = None
         #: The middlewares that requests have met: no other has clients.
         self._inside = Inside()
@@ -104,7 +102,6 @@ class _WithWebSockets:
             # Not before: the master imports the application, and forks.
             self._worker = worker
             self._prepare_the_end()
-        environ[TOLD] = self._told
         Claim(self._inside, environ)
         if self._is_plain(environ):
             environ["sockio.take_connection"] = lambda headers: self._take_over(environ, headers)

@@ -36,6 +36,7 @@ __all__ = [
     "Served",
     "ServerContract",
     "WebSocketContract",
+    "hear_each_other",
 ]
 
 FOLDER = Path(__file__).parent
@@ -387,3 +388,21 @@ def converse_later(server: Served, node: Node, version: str, way: str) -> None:
     ada.leave()
     server.told("client namespace disconnect")
     ada.disconnect()
+
+
+def hear_each_other(server: Served, node: Node) -> None:
+    """Several processes behind one port: clients of every kind, each of whose connections reaches
+    any of them, are in one room."""
+    url = server.url + "/chat"
+    room = {f"0.9 {way}": node.connect(url, way) for way in ("xhr-polling", "websocket")}
+    for version in LATER_RELEASES:
+        for ways in (["polling"], ["websocket"], ["polling", "websocket"]):
+            room[f"{version} {'+'.join(ways)}"] = node.join(version, url, ways)
+    for client in room.values():
+        client.next("connect")
+        client.ask("enter", "tea")
+    for name, client in room.items():
+        assert client.ask("say", "tea", name) == [True]
+        for other, listener in room.items():
+            if other != name:
+                assert listener.next("said") == [name]

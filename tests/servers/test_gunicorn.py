@@ -7,6 +7,7 @@ import json
 import os
 import re
 import signal
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -27,6 +28,7 @@ from .contract import (
     PollingContract,
     Served,
     WebSocketContract,
+    hear_each_other,
 )
 
 pytestmark = pytest.mark.e2e
@@ -112,13 +114,22 @@ def test_threads_are_said_to_be_no_place_for_clients() -> None:
         server.process.find("does not run requests as greenlets.*sockio serve")
 
 
-@pytest.mark.parametrize("worker", [OURS, "gevent_pywsgi"])
-def test_d77_several_workers_are_complained_about_once_with_the_fix(worker: str) -> None:
-    with gunicorn(worker, "--workers", "2") as server:
+def test_d77_several_workers_that_do_not_know_each_other_are_complained_about_with_the_fix() -> (
+    None
+):
+    with gunicorn("gevent_pywsgi", "--workers", "2") as server:
         handshake(server.port)
         server.process.find("runs several processes, .* SOCKIO_MESH")
-        if worker == OURS:
-            assert server.process.output.count("runs several processes") == 1
+
+
+@pytest.mark.parametrize("worker", [OURS, "gevent_pywsgi"])
+def test_several_workers_are_one_server(worker: str, node: Node) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        # Ours find each other by themselves.
+        environ: Any = {} if worker == OURS else {"SOCKIO_MESH": f"{folder}/m"}
+        with gunicorn(worker, "--workers", "3", **environ) as server:
+            hear_each_other(server, node)
+            assert "runs several processes" not in server.process.output
 
 
 def test_an_unwrapped_application_decides_in_its_view(node: Node) -> None:

@@ -17,11 +17,19 @@ import pytest
 from sockio import BaseNamespace, SocketIOMiddleware
 from sockio.integrations.uwsgi_websocket import with_websockets
 
+from ..support.node import Node
 from ..support.processes import free_port, running
 from ..support.raw_http import Connection, get, handshake
 from ..support.raw_websocket import open_session, upgrade_request
 from ..support.servers import not_ours
-from .contract import FOLDER, EndingContract, PollingContract, Served, WebSocketContract
+from .contract import (
+    FOLDER,
+    EndingContract,
+    PollingContract,
+    Served,
+    WebSocketContract,
+    hear_each_other,
+)
 
 pytestmark = pytest.mark.e2e
 
@@ -146,12 +154,10 @@ def test_without_gevent_it_is_said_at_start() -> None:
         server.process.kill()
 
 
-def test_d77_several_processes_are_complained_about_once_with_the_fix() -> None:
-    with uwsgi(*GEVENT, "--processes", "2") as server:
-        for _ in range(4):
-            handshake(server.port)
-        server.process.find("uWSGI --processes 2 runs several processes, .*uwsgi --processes 1")
-        assert server.process.output.count("runs several processes") == 1
+def test_several_processes_are_one_server(node: Node) -> None:
+    with uwsgi(*GEVENT, "--processes", "3") as server:
+        hear_each_other(server, node)
+        assert "runs several processes" not in server.process.output
 
 
 # ---- the contract between uWSGI's module and the adapter, without uWSGI

@@ -9,7 +9,7 @@ import pytest
 from webob import Request
 
 from sockio import BaseNamespace, SocketIOMiddleware
-from sockio.http.surroundings import TOLD, concerns
+from sockio.http.surroundings import concerns
 
 from ...support.servers import not_ours
 
@@ -62,9 +62,9 @@ def test_a_concern_names_the_server_and_the_fix(about: dict[str, Any], wanted: s
     assert bool(text) == bool(wanted)
 
 
-def test_what_an_integration_said_at_start_is_not_said_again() -> None:
-    environ = {"wsgi.multiprocess": True, TOLD: ("processes",)}
-    assert list(concerns(environ, (), in_greenlet=True)) == []
+def test_processes_that_know_each_other_are_no_concern() -> None:
+    environ = {"wsgi.multiprocess": True}
+    assert list(concerns(environ, (), in_greenlet=True, joined=True)) == []
 
 
 def test_it_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
