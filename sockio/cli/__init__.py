@@ -17,21 +17,40 @@ __all__ = ["main"]
 
 #: Seconds after which a blocked loop is told while somebody develops.
 BLOCKED = 0.5
+#: Seconds that clients get at the end: of the only process, and of one of several, for which nobody
+#: waits.
+GRACEFUL, GRACEFUL_OF_SEVERAL = 1.0, 5.0
+#: More processes than that are a mistake.
+MOST_WORKERS = 512
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit status."""
     argv = sys.argv[1:] if argv is None else argv
     arguments = _parser().parse_args(argv)
+    # The lines of several processes are told apart by the worker's number, and by the pid while
+    # there are two of one number.
+    who = f"{arguments.child.partition(':')[0]}/%(process)d " if arguments.child else ""
     logging.basicConfig(
         level=logging.DEBUG if arguments.verbose else logging.INFO,
-        format="%(asctime)s %(levelname)-7s %(name)s: %(message)s",
+        format=f"%(asctime)s {who}%(levelname)-7s %(name)s: %(message)s",
     )
+    if arguments.graceful_timeout is None:
+        arguments.graceful_timeout = GRACEFUL_OF_SEVERAL if arguments.workers else GRACEFUL
     try:
-        if getattr(arguments, "reload", False):
+        if arguments.reload:
             from .reloading import serve_and_reload
 
+            if arguments.workers:
+                raise Problem(
+                    "--reload restarts the one process that serves: leave out --workers. Several "
+                    "processes are replaced on SIGHUP"
+                )
             return serve_and_reload(argv)
+        if arguments.workers and not arguments.child:
+            from .several import serve_by_several
+
+            return serve_by_several(arguments, argv)
         # Before anything is imported that could keep an unpatched name: so far that is nothing but
         # the standard library and what of sockio an unpatched process may have.
         monkey.patch_all()
@@ -48,6 +67,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--version", action="version", version=f"sockio {version} (Python {python})"
     )
+    # What serve alone can be given.
+    parser.set_defaults(reload=False, workers=None, child=None, graceful_timeout=None)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     serve = commands.add_parser(
@@ -80,6 +101,22 @@ def _add_servers(serve: argparse.ArgumentParser) -> None:
     serve.add_argument("--reload", action="store_true", help="restart when source files change")
     # What --reload gives to the process that it restarts.
     serve.add_argument("--reloaded", action="store_true", help=argparse.SUPPRESS)
+    serve.add_argument(
+        "--workers",
+        type=_count,
+        metavar="N",
+        help="serve by so many processes, which are restarted when they die, and replaced one by "
+        "one on SIGHUP (default: by this process)",
+    )
+    # What the supervisor of several gives to each.
+    serve.add_argument("--child", help=argparse.SUPPRESS)
+    serve.add_argument(
+        "--graceful-timeout",
+        type=_seconds,
+        metavar="SECONDS",
+        help="time that clients and requests get at the end of a process at most (default: "
+        f"{GRACEFUL:g}, or {GRACEFUL_OF_SEVERAL:g} with --workers)",
+    )
     serve.add_argument(
         "--access-log",
         nargs="?",
@@ -145,6 +182,12 @@ def _seconds(text: str) -> float:
     if not 0 <= seconds <= 3600:
         raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds from 0 to 3600")
     return seconds
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MOST_WORKERS):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 to {MOST_WORKERS}")
+    return int(text)
 
 
 def _serve(arguments: argparse.Namespace) -> int:

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import argparse
-import errno
+import functools
 import importlib
 import logging
 import logging.handlers
 import os
-import socket
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from .listening import cannot_listen
+from .notify import notify
 from .problem import Problem
+
+if TYPE_CHECKING:
+    from ..server.server import SocketIOServer
+    from .worker import Worker
 
 __all__ = ["demo", "demo_folder", "serve"]
 
@@ -30,6 +36,11 @@ def serve(arguments: argparse.Namespace, settings: dict[str, str], blocked: floa
 
     # What the application starts when it is imported may emit before the server is there.
     GeventRuntime.server_made = True
+    worker = None
+    if arguments.child:
+        from .worker import Worker
+
+        worker = Worker(arguments.child)
     sys.path.insert(0, os.getcwd())
     app = _load(arguments.app)
     options: dict[str, Any] = dict(settings)
@@ -38,7 +49,7 @@ def serve(arguments: argparse.Namespace, settings: dict[str, str], blocked: floa
     if arguments.access_log is not None:
         _log_access(arguments.access_log)
         options["access_log"] = True
-    return _run(app, arguments, options, blocked)
+    return _run(app, arguments, options, blocked, worker)
 
 
 def demo(arguments: argparse.Namespace) -> int:
@@ -53,7 +64,7 @@ def demo(arguments: argparse.Namespace) -> int:
         if error.name != "flask":
             raise
         raise Problem("the demo needs Flask: pip install Flask") from error
-    return _run(app, arguments, {}, 0.0)
+    return _run(app, arguments, {})
 
 
 def demo_folder() -> Path | None:
@@ -68,36 +79,41 @@ def demo_folder() -> Path | None:
 # ---- the server
 
 
-def _run(app: Any, arguments: argparse.Namespace, options: dict[str, Any], blocked: float) -> int:
+def _run(
+    app: Any,
+    arguments: argparse.Namespace,
+    options: dict[str, Any],
+    blocked: float = 0.0,
+    worker: Worker | None = None,
+) -> int:
     from ..exceptions import UsageError
     from ..runtime.blocked import BlockedLoop
-    from ..server.server import serve as serve_until_stopped
+    from ..server.server import SocketIOServer, serve_until_stopped
 
-    host, port = arguments.host, arguments.port
     if blocked:
         BlockedLoop(blocked).start()
     try:
-        serve_until_stopped(app, host, port, **options)
+        accepting: Callable[[SocketIOServer], None]
+        if worker is None:
+            server = SocketIOServer((arguments.host, arguments.port), app, **options)
+            accepting = functools.partial(_say_where, arguments.host)
+        else:
+            server = worker.server(app, **options)
+            accepting = worker.accepts
+        server.stop_timeout = arguments.graceful_timeout
+        serve_until_stopped(server, functools.partial(accepting, server))
     except (UsageError, TypeError) as error:
         raise Problem(str(error)) from error
-    except socket.gaierror as error:
-        raise Problem(
-            f"--host {host}: there is no such address here. 127.0.0.1 is this machine alone, "
-            "0.0.0.0 all its addresses"
-        ) from error
     except OSError as error:
-        raise Problem(
-            f"cannot listen on {host}:{port}: {os.strerror(error.errno or 0)}. {_instead(error)}"
-        ) from error
+        raise cannot_listen(arguments.host, arguments.port, error) from error
     return 0
 
 
-def _instead(error: OSError) -> str:
-    if error.errno == errno.EADDRNOTAVAIL:
-        return "--host names an address of this machine, or 0.0.0.0 for all of them"
-    if error.errno == errno.EACCES:
-        return "Ports below 1024 are the system's: choose another with --port"
-    return "Choose another with --port"
+def _say_where(host: str, server: SocketIOServer) -> None:
+    from ..server.server import say_address
+
+    say_address(host, server)
+    notify("READY=1")
 
 
 def _tls(arguments: argparse.Namespace) -> Any:

@@ -36,6 +36,11 @@ class Waiter(Protocol):
         """Nothing of a request has arrived: whoever it is loses nothing when it is closed."""
         ...
 
+    @property
+    def new(self) -> bool:
+        """Idle, and nothing has ever arrived on it."""
+        ...
+
     def deadline(self) -> float | None: ...
 
     def overdue(self) -> None:
@@ -113,6 +118,10 @@ class Door:
             self.forget(waiter)
             waiter.give_up()
         return len(idle[:at_most])
+
+    def has_newcomers(self) -> bool:
+        """Whether somebody has connected who has not said yet what for."""
+        return any(each.new for each in self._wheel.entries())
 
     def close(self) -> None:
         """The server has ended: no timer waits on."""

@@ -8,11 +8,13 @@ one. See Adobe's "Setting up a socket policy file server".
 from __future__ import annotations
 
 import logging
+import socket
 from collections.abc import Iterable
 from typing import Any
 from xml.sax.saxutils import quoteattr
 
 import gevent
+import gevent.socket
 from gevent.pool import Pool
 from gevent.server import StreamServer
 
@@ -58,7 +60,8 @@ def policy_file(domains: Iterable[str], ports: str) -> bytes:
 class FlashPolicyServer(StreamServer):
     """Answers policy-file requests on ``listener``, ``(host, port)`` or a listening socket.
 
-    ``complaints`` is where its lines are logged and counted: its own place without.
+    ``complaints`` is where its lines are logged and counted: its own place without. With
+    ``shared``, other processes may listen on the same address in the same way.
     """
 
     def __init__(
@@ -67,10 +70,26 @@ class FlashPolicyServer(StreamServer):
         domains: Iterable[str],
         ports: str = "*",
         complaints: Complaints | None = None,
+        shared: bool = False,
     ) -> None:
         self._complaints = complaints or Complaints(GeventRuntime(), Settings().log_lines)
         self.policy = policy_file(domains, ports)
+        self._shared = shared
         super().__init__(listener, spawn=Pool(CONNECTIONS))
+
+    def init_socket(self) -> None:
+        if self._shared and not hasattr(self, "socket"):
+            listener = gevent.socket.socket(self.family)
+            try:
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+                listener.bind(self.address)
+                listener.listen(self.backlog)
+            except BaseException:
+                listener.close()
+                raise
+            self.set_listener(listener)
+        super().init_socket()
 
     def handle(self, sock: Any, address: Any) -> None:
         try:

@@ -87,8 +87,15 @@ class Reader(stdlib_socket.SocketIO):
         self.silence: float | None = None
         #: Nothing of the next request has arrived.
         self.idle = False
+        #: Nor of any before.
+        self.new = False
         #: The client has ended its side.
         self.ended = False
+
+    @property
+    def begun(self) -> bool:
+        """Somebody else has read something of the next request: it is to be answered."""
+        return len(self._early) > 0
 
     def readinto(self, buffer: Any) -> int | None:
         early = self._early
@@ -140,7 +147,7 @@ class Reader(stdlib_socket.SocketIO):
 
     def _arrived(self) -> None:
         if self.idle:
-            self.idle = False
+            self.idle = self.new = False
             self.until = time.monotonic() + self._door.head_time
 
     def deadline(self) -> float:
@@ -163,7 +170,7 @@ class Wait:
     def __init__(self, sock: Any, at: float, *, idle: bool = False) -> None:
         self._sock = sock
         self._at = at
-        self.idle = idle
+        self.idle = self.new = idle
         self.wheel_slot: int | None = None
 
     def deadline(self) -> float:
@@ -263,7 +270,7 @@ class Handler(WSGIHandler):
 
     def handle_one_request(self) -> Any:
         door = self._door
-        if door.stopping:
+        if door.stopping and not self._reader.begun:
             return None
         door.take_turns()
         try:
@@ -283,7 +290,7 @@ class Handler(WSGIHandler):
             reader.idle = True
             reader.until = time.monotonic() + door.keep_alive
         elif reader.until is None:
-            reader.idle = True
+            reader.idle = reader.new = True
             reader.until = time.monotonic() + door.head_time
         self._first = False
         readline, left = self.rfile.readline, door.max_head

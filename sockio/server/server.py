@@ -8,6 +8,7 @@ that are handed over.
 from __future__ import annotations
 
 import errno
+import functools
 import io
 import logging
 import os
@@ -44,7 +45,7 @@ except ImportError:
 else:
     _HAS_PARSER = True
 
-__all__ = ["SocketIOServer", "find_middleware", "serve"]
+__all__ = ["SocketIOServer", "find_middleware", "say_address", "serve", "serve_until_stopped"]
 
 #: How the system says that it has no place for another connection.
 _USED_UP = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
@@ -52,6 +53,9 @@ _USED_UP = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 DESCRIPTORS = 16
 #: Seconds that requests under way get at the end of the server, when its clients took all others.
 LAST_MOMENT = 0.1
+#: Seconds in which those who were accepted last may say what they came for, before a server ends
+#: whose successor accepts all others; and between two looks whether they have.
+FIRST_WORDS, LOOK = 2.0, 0.02
 
 
 #: Options of gevent-socketio's server that have no counterpart, and what takes their place.
@@ -136,6 +140,8 @@ class SocketIOServer(WSGIServer):
         #: How many connections there may be.
         self._limit = self.middleware.settings.max_connections
         self._ended: gevent.event.Event | None = None
+        # Another process accepts, from the same listener.
+        self._left = False
         #: The flash policy server, where the setting ``policy_server`` asks for one.
         self.policy_server: FlashPolicyServer | None = None
         #: The connections that are answered from the event loop, and how many requests were; None
@@ -231,6 +237,7 @@ class SocketIOServer(WSGIServer):
     def start(self) -> None:
         """Serve, for the first time or again; does not block."""
         self._ended = None
+        self._left = False
         # Those who were here when it was stopped were told to go.
         if self.fast is not None:
             self.fast.stopping = False
@@ -242,6 +249,8 @@ class SocketIOServer(WSGIServer):
         super().start()
 
     def start_accepting(self) -> None:
+        if self._left:
+            return
         warn_about_patching()
         # Before anybody can ask here for a session of another worker.
         self.outermost.runtime.bind()
@@ -263,6 +272,8 @@ class SocketIOServer(WSGIServer):
                 settings.policy_domains,
                 ports=str(self.server_port),
                 complaints=self.middleware.registry.complaints,
+                # Another process that serves the same clients has one on the same port.
+                shared=bool(self.get_environ()["wsgi.multiprocess"]),
             )
             # May fail, for a port that is taken; what is not running is not kept.
             policy_server.start()
@@ -309,6 +320,8 @@ class SocketIOServer(WSGIServer):
 
     def _accept(self) -> tuple[int, Any] | None:
         """The descriptor of a new connection, and whose it is; None when there is none."""
+        if self._left:
+            return None
         listener: Any = self.socket
         try:
             accepted: tuple[int, Any] = listener._accept()
@@ -443,6 +456,21 @@ class SocketIOServer(WSGIServer):
         finally:
             ended.set()
 
+    def leave(self, timeout: float | None = None) -> None:
+        """As :meth:`stop`, of a server with a successor in another process that accepts from the
+        same listener: whoever comes from now on is left to that one, and nobody of them is
+        refused."""
+        self._left = True
+        self.stop_accepting()
+        taken, self._next = self._next, None
+        if taken is not None:
+            # Above the limit: nobody else can serve it any more.
+            self.do_handle(*self._begin(*taken))
+        until = time.monotonic() + FIRST_WORDS
+        while self.door.has_newcomers() and time.monotonic() < until:
+            gevent.sleep(LOOK)
+        self.stop(timeout)
+
     def _stop(self, seconds: float) -> None:
         end = time.monotonic() + seconds
         if self.policy_server is not None:
@@ -525,13 +553,13 @@ def serve(
     port: int = 8080,
     namespaces: NamespaceMap | None = None,
     *,
-    _quiet: bool = False,
     _stop_timeout: float | None = None,
     **options: Any,
 ) -> None:
     """Serve ``app`` until SIGINT or SIGTERM. Blocks. ``options`` as for :class:`SocketIOServer`.
 
-    Says its address on standard error, unless ``_quiet``; with ``port=0`` the system chooses one.
+    Says its address on standard error; with ``port=0`` the system chooses one. In this one process:
+    several are made by the command, ``sockio serve --workers N``.
     The process is taken to be the server's: what is imported is frozen for the garbage collector
     (:func:`gc.freeze`), and native threads switch more often (:func:`sys.setswitchinterval`).
     Must be called in the main thread, as everything that handles signals.
@@ -539,13 +567,23 @@ def serve(
     server = SocketIOServer((host, port), app, namespaces, **options)
     if _stop_timeout is not None:
         server.stop_timeout = _stop_timeout
+    serve_until_stopped(server, functools.partial(say_address, host, server))
+
+
+def serve_until_stopped(server: SocketIOServer, accepting: Callable[[], object]) -> None:
+    """The same with a server that is made already; ``accepting`` is called when it accepts
+    connections."""
     server.start()
     make_ready()
     for number in (signal.SIGINT, signal.SIGTERM):
         gevent.signal_handler(number, server.stop)
-    if not _quiet:
-        shown = f"[{host}]" if ":" in host else host
-        scheme = "https" if server.ssl_enabled else "http"
-        sys.stderr.write(f"serving on {scheme}://{shown}:{server.server_port}\n")
-        sys.stderr.flush()
+    accepting()
     server.serve_forever()
+
+
+def say_address(host: str, server: SocketIOServer) -> None:
+    """Say on standard error where ``server`` is reached, by the name that it was given."""
+    shown = f"[{host}]" if ":" in host else host
+    scheme = "https" if server.ssl_enabled else "http"
+    sys.stderr.write(f"serving on {scheme}://{shown}:{server.server_port}\n")
+    sys.stderr.flush()

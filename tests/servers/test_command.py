@@ -218,5 +218,6 @@ def test_every_setting_of_the_page_is_an_option_and_the_other_way_round() -> Non
         for name in re.findall(r"`([a-z0-9_]+)`", row)
     }
     own = {"host", "port", "verbose", "reload", "access-log", "certfile", "keyfile", "blocked"}
+    own |= {"workers", "graceful-timeout"}
     assert options - own == {name.replace("_", "-") for name in OPTIONS}
     assert documented == options - own

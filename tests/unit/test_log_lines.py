@@ -37,6 +37,10 @@ REASONS = {
     "integrations.django.views": "once: the application is not wrapped by this package",
     "integrations.pyramid": "once for each application, of the same kind",
     "backplane.questions": "about what other workers ask and answer: the application itself",
+    "cli.supervisor": "one line for each event in a worker's life, which end less often the more "
+    "they do",
+    "cli.several": "once, when the command starts",
+    "cli.worker": "once in a process, when its supervisor has gone",
     "integrations.django.outside": "in a process without a server, which has no clients",
 }
 

@@ -339,6 +339,11 @@ class FastConnection:
         """Nothing of a request has arrived."""
         return self.state is _READING and self._request is None and not self._reader.waiting
 
+    @property
+    def new(self) -> bool:
+        """Nothing has ever arrived."""
+        return self._begun and self.idle
+
     def deadline(self) -> float:
         return self._due
 
