@@ -467,6 +467,8 @@ class SocketIOServer(WSGIServer):
             # Above the limit: nobody else can serve it any more.
             self.do_handle(*self._begin(*taken))
         until = time.monotonic() + FIRST_WORDS
+        # Those who are to be served by a task are known to the door when it has begun.
+        gevent.sleep(LOOK)
         while self.door.has_newcomers() and time.monotonic() < until:
             gevent.sleep(LOOK)
         self.stop(timeout)

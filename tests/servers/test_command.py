@@ -25,6 +25,9 @@ SITE = """
 import time
 
 def application(environ, start_response):
+    if environ["PATH_INFO"] == "/wait":
+        print("waiting", flush=True)
+        time.sleep(1000)
     if environ["PATH_INFO"] == "/compute":
         ends = time.monotonic() + 1.0
         while time.monotonic() < ends:
@@ -162,6 +165,15 @@ def test_an_access_log_in_a_file(folder: Path) -> None:
         process.stop()
         assert "GET /page" in log.read_text()
         assert "GET /page" not in process.output
+
+
+def test_the_graceful_timeout_ends_a_request(folder: Path) -> None:
+    options = ["--graceful-timeout", "0"]
+    with serving(folder, "application", *options) as (process, port), Connection(port) as page:
+        page.request("GET", "/wait")
+        process.find("waiting")
+        assert process.stop() == 0
+        assert page.answer().code == 500
 
 
 def test_tls(folder: Path) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 import gevent
 import pytest
 
-from ..support.engine_client import EngineWire
+from ..support.engine_client import EngineSession, EngineWire
 from ..support.processes import STARTS, Process, free_port, running
 from ..support.raw_http import Connection, get
 from ..support.raw_websocket import CLOSE
@@ -154,6 +154,16 @@ def test_what_a_worker_knows(both: Running) -> None:
     assert "several processes" not in process.output
     # Nobody but the supervisor may speak for the service.
     assert get(port, "/notify_socket").body != systemd.path
+
+
+def test_it_does_not_matter_who_gets_a_request(both: Running) -> None:
+    _, port, _ = both
+    with contextlib.ExitStack() as stack:
+        for _ in range(4):
+            # Two connections, of which each may be dealt to either.
+            polling = stack.enter_context(contextlib.closing(EngineSession(port, 4)))
+            polling.post('421["where"]')
+            assert polling.get()[0].startswith("431[")
 
 
 def test_a_port_that_is_taken_is_not_shared(both: Running, folder: Path) -> None:

@@ -124,7 +124,7 @@ def test_no_place_at_all(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_place_that_others_may_look_into(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     base.chmod(0o755)
     monkeypatch.setenv("SOCKIO_MESH", str(base))
-    with pytest.raises(Problem, match="others may look into it.*Name one by SOCKIO_MESH=/path"):
+    with pytest.raises(Problem, match=r"others may look into it.*Name one by SOCKIO_MESH=/path"):
         Meeting("127.0.0.1", 8080)
 
 
