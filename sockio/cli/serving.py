@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import functools
 import importlib
 import logging
 import logging.handlers
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +16,6 @@ from .notify import notify
 from .problem import Problem
 
 if TYPE_CHECKING:
-    from ..server.server import SocketIOServer
     from .worker import Worker
 
 __all__ = ["demo", "demo_folder", "serve"]
@@ -88,32 +85,30 @@ def _run(
 ) -> int:
     from ..exceptions import UsageError
     from ..runtime.blocked import BlockedLoop
-    from ..server.server import SocketIOServer, serve_until_stopped
+    from ..server.server import SocketIOServer, say_address, serve_until_stopped
 
-    if blocked:
-        BlockedLoop(blocked).start()
+    def accepting() -> None:
+        if blocked:
+            # Not before: what the start takes is nobody's fault.
+            BlockedLoop(blocked).start()
+        if worker is None:
+            say_address(arguments.host, server)
+            notify("READY=1")
+        else:
+            worker.accepts(server)
+
     try:
-        accepting: Callable[[SocketIOServer], None]
         if worker is None:
             server = SocketIOServer((arguments.host, arguments.port), app, **options)
-            accepting = functools.partial(_say_where, arguments.host)
         else:
             server = worker.server(app, **options)
-            accepting = worker.accepts
         server.stop_timeout = arguments.graceful_timeout
-        serve_until_stopped(server, functools.partial(accepting, server))
+        serve_until_stopped(server, accepting)
     except (UsageError, TypeError) as error:
         raise Problem(str(error)) from error
     except OSError as error:
         raise cannot_listen(arguments.host, arguments.port, error) from error
     return 0
-
-
-def _say_where(host: str, server: SocketIOServer) -> None:
-    from ..server.server import say_address
-
-    say_address(host, server)
-    notify("READY=1")
 
 
 def _tls(arguments: argparse.Namespace) -> Any:
