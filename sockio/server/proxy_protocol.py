@@ -142,7 +142,7 @@ class _Waiting:
     """A connection of which the first bytes have not arrived."""
 
     wheel_slot: int | None = None
-    idle = True
+    idle = new = True
 
     def __init__(
         self,
