@@ -103,6 +103,13 @@ def servers(session: nox.Session) -> None:
     pytest(session, "tests/servers", "tests/proxies", *session.posargs, SOCKIO_UWSGI="1")
 
 
+@nox.session
+def failures(session: nox.Session) -> None:
+    """Kill, stop and part what sockio depends on, under load, and account for what is lost."""
+    install_sockio(session, *EXTRAS, requirements=group("test"))
+    pytest(session, "tests/failures", *session.posargs, SOCKIO_FAILURES="1")
+
+
 @nox.session(python=[PYTHONS[0], PYTHONS[-1]])
 def minimums(session: nox.Session) -> None:
     """Run the suite with every dependency at the lower bound that pyproject.toml promises; on the

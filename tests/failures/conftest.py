@@ -1,0 +1,16 @@
+"""Killing, stopping and parting things, under load: `nox -s failures` runs these, and nobody else,
+since each takes seconds or tens of them.
+
+The quick ones of each kind are where their subject is tested.
+"""
+
+from __future__ import annotations
+
+import os
+
+from ..redis.conftest import listen, packages, redis_folder, server, start_redis
+
+__all__ = ["listen", "packages", "redis_folder", "server", "start_redis"]
+
+if "SOCKIO_FAILURES" not in os.environ:
+    collect_ignore_glob = ["test_*.py"]
