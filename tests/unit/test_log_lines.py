@@ -26,7 +26,6 @@ REASONS = {
     "compat.flask_socketio.options": "once for each extension, when it is made",
     "http.client_script": "once for each of the client's files, when it is read",
     "http.claims": "once for each middleware that is found to be one too many",
-    "integrations.gunicorn_worker": "when the worker starts",
     "integrations.gunicorn_requests": "once, when a worker has had its max_requests; and what a "
     "hook of gunicorn's settings raises, as gunicorn logs it",
     "integrations.django.message_log": "the log of messages, which a setting asks for; cut, "
