@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -183,9 +184,20 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def typing(session: nox.Session) -> None:
-    """Check the types, strictly: the package, its tests and this file."""
+    """Check the types: the package, its tests and this file, strictly; examples and the programs in
+    the documentation as a reader's editor does."""
     session.install(*promised(), *group("typing"))
     session.run("mypy", *session.posargs)
+    # Their programs are where a folder of theirs is the first on the path. Their frameworks have no
+    # types, so their decorators and base classes have none.
+    for example in ("django_chat", "pyramid_chat"):
+        with session.chdir(ROOT / "examples" / example):
+            config = ("--config-file", str(ROOT / "pyproject.toml"))
+            session.run(
+                "mypy", *config, "--allow-untyped-decorators", "--allow-subclassing-any", "."
+            )
+    session.run("pyright")
+    session.run("pyright", "--project", write_programs(Path(session.create_tmp()) / "programs"))
 
 
 @nox.session
@@ -274,6 +286,26 @@ def spared(session: nox.Session, everything_on: str) -> list[str]:
 def group(name: str) -> tuple[str, ...]:
     """The requirements of one dependency group of pyproject.toml."""
     return nox.project.dependency_groups(PYPROJECT, name)
+
+
+def write_programs(folder: Path) -> str:
+    """Write the programs that pages show whole (``# name.py``), each page's in a folder of its own,
+    with what pyright has to know."""
+    shutil.rmtree(folder, ignore_errors=True)
+    for source in sorted((ROOT / "docs").rglob("*.md")):
+        text = source.read_text(encoding="utf-8")
+        for name, code in re.findall(r"^```python\n# (\w+\.py)\n(.*?)^```$", text, re.M | re.S):
+            # A page may show a file again, with more in it.
+            number = itertools.count(1)
+            places = (
+                folder / f"{source.stem}{next(number)}" / name for _ in itertools.repeat(None)
+            )
+            file = next(place for place in places if not place.exists())
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(code, encoding="utf-8")
+    config = {**PYPROJECT["tool"]["pyright"], "include": ["."], "extraPaths": [str(ROOT)]}
+    (folder / "pyrightconfig.json").write_text(json.dumps(config), encoding="utf-8")
+    return str(folder)
 
 
 def promised() -> list[str]:

@@ -23,7 +23,7 @@ class Room(models.Model):
         ordering = ("name",)
 
     def __str__(self) -> str:
-        return self.name
+        return str(self.name)
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         if not self.slug:
@@ -34,7 +34,7 @@ class Room(models.Model):
         super().save(*args, **kwargs)
 
     def get_absolute_url(self) -> str:
-        return reverse("room", args=[self.slug])
+        return str(reverse("room", args=[self.slug]))
 
     def history(self, after: int = 0) -> list[Message]:
         """The latest messages here, oldest first: only those after the one with that number."""
@@ -59,7 +59,7 @@ class Message(models.Model):
         )
 
     def __str__(self) -> str:
-        return self.text
+        return str(self.text)
 
     def as_json(self) -> dict[str, Any]:
         return {

@@ -29,7 +29,7 @@ class ChatNamespace(BaseNamespace, RoomsMixin):
         self.room: Room | None = None
         return True
 
-    def on_enter(self, slug: str, after: int = 0) -> dict[str, Any]:
+    def on_enter(self, slug: Any, after: Any = 0) -> dict[str, Any]:
         """The page shows a room. It gets what it has missed since the message ``after``."""
         room = Room.objects.filter(slug=slug).first() if isinstance(slug, str) else None
         if room is None:
@@ -45,7 +45,7 @@ class ChatNamespace(BaseNamespace, RoomsMixin):
         self.emit_to_room(room.slug, "people", people)
         return {"people": people, "missed": [message.as_json() for message in room.history(after)]}
 
-    def on_say(self, text: str, key: str) -> dict[str, Any]:
+    def on_say(self, text: Any, key: Any) -> dict[str, Any]:
         """Something for everybody in the room; the answer is the message as it was stored."""
         if self.room is None:
             raise EventRefused("no_room", "Enter a room first.")
@@ -62,7 +62,8 @@ class ChatNamespace(BaseNamespace, RoomsMixin):
         )
         if is_new:
             self.emit_to_room(self.room.slug, "message", message.as_json())
-        return message.as_json()
+        stored: dict[str, Any] = message.as_json()
+        return stored
 
     def recv_disconnect(self) -> None:
         self._leave_room()
