@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+from .backplane.outside import Emitter
 from .exceptions import (
     AckFailed,
     AckTimeout,
@@ -41,6 +42,7 @@ __all__ = [
     "BroadcastMixin",
     "ConnectionRefused",
     "Disconnected",
+    "Emitter",
     "EventRefused",
     "Handlers",
     "NotInstalled",

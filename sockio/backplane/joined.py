@@ -8,9 +8,8 @@ worker that does not read loses what is too much for it, and that is counted and
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Callable, Hashable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from ..exceptions import PacketError, UsageError
 from ..protocol.dialect import BaseCodec
@@ -20,13 +19,10 @@ from ..sessions.registry import SessionRegistry
 from ..sessions.socket import Socket
 from . import Emission, Order
 from .local import LocalBackplane
-from .mesh.mesh import Mesh
-from .questions import Asked, Question, Questions
+from .questions import Asked, Question
 from .wire import Carried, check_rooms, pack, unpack
 
-__all__ = ["EMISSION", "ORDER", "JoinedBackplane"]
-
-log = logging.getLogger("sockio.mesh")
+__all__ = ["EMISSION", "ORDER", "JoinedBackplane", "Way", "pack_order"]
 
 #: Kinds of frames.
 EMISSION, ORDER = 1, 2
@@ -34,55 +30,65 @@ EMISSION, ORDER = 1, 2
 _dumps = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
+class Way(Protocol):
+    """How other processes are reached: the mesh of a host, a Redis server."""
+
+    @property
+    def leads_anywhere(self) -> bool:
+        """Whether there is anybody, as far as it is known."""
+        ...
+
+    def send(self, kind: int, namespace: str, data: bytes) -> None:
+        """Let all others have it, those of whom some are in the namespace at least. Never
+        blocks."""
+        ...
+
+    def ask(self, group: str, question: Question) -> Asked | None:
+        """Ask all others, without waiting; None where this way takes no questions."""
+        ...
+
+
 class JoinedBackplane:
-    """That of one middleware. ``group`` is the same for it in every worker, and for no other.
-    ``execute`` carries out what another worker asks for."""
+    """That of one middleware. ``group`` is the same for it in every process, and for no other.
+    ``execute`` carries out what another process asks for."""
 
     def __init__(
         self,
         local: LocalBackplane,
-        mesh: Mesh,
         registry: SessionRegistry,
         group: str,
         execute: Callable[[Order], object],
-        questions: Questions,
     ) -> None:
-        self._local = local
-        self._mesh = mesh
+        self.local = local
+        self.group = group
+        self.execute = execute
+        #: To the others.
+        self.ways: list[Way] = []
         self._registry = registry
-        self._group = group
-        self._execute = execute
-        self._questions = questions
-        self._codecs: dict[str, BaseCodec] = {}
-        if "0.9" in registry.settings.generations:
-            self._codecs["0.9"] = registry.codec
-        for generation, codec in registry.engines.items():
-            self._codecs[f"eio{generation.engine}"] = codec
-        if registry.packing is not None:
-            self._codecs["msgpack"] = registry.packing
+        self._codecs = codecs_of(registry)
         self._names = {codec: name for name, codec in self._codecs.items()}
-        #: Emissions that were not sent to a worker, since it did not read those before.
-        self.lost = 0
 
     # ---- to the others
 
     def publish(self, emission: Emission) -> None:
         mistake: UsageError | None = None
-        links = self._mesh.links
-        if links:
+        ways = [way for way in self.ways if way.leads_anywhere]
+        if ways:
             # Before anybody has it.
             check_rooms(emission.rooms)
             check_rooms(emission.skip)
         try:
-            encoded: Mapping[BaseCodec, Outgoing | None] = self._local.publish(emission)
+            encoded: Mapping[BaseCodec, Outgoing | None] = self.local.publish(emission)
         except UsageError as error:
             encoded, mistake = {}, error
-        if links:
-            self._send(emission, encoded)
+        if ways:
+            data = self._packed(emission, encoded)
+            for way in ways:
+                way.send(EMISSION, emission.namespace, data)
         if mistake is not None:
             raise mistake
 
-    def _send(self, emission: Emission, encoded: Mapping[BaseCodec, Outgoing | None]) -> None:
+    def _packed(self, emission: Emission, encoded: Mapping[BaseCodec, Outgoing | None]) -> bytes:
         forms: dict[str, Outgoing] = {}
         mistake: UsageError | None = None
         # With offsets it is for the clients of this worker alone.
@@ -101,49 +107,33 @@ class JoinedBackplane:
                     packet, mistake = None, error
             if packet is not None:
                 forms[name] = packet
-        if not forms:
-            if mistake is not None:
-                raise mistake
-            return
-        data = pack(
-            self._group,
+        if not forms and mistake is not None:
+            raise mistake
+        return pack(
+            self.group,
             emission.namespace,
             emission.rooms,
             emission.skip,
             emission.volatile,
             forms,
         )
-        self._to_all(EMISSION, data)
 
     def tell(self, order: Order) -> None:
-        """Have the other workers do it, too."""
-        if not self._mesh.links:
-            return
-        check_rooms(order.rooms)
-        check_rooms(order.skip)
-        if order.what != "disconnect":
-            check_rooms(order.args)
-        self._to_all(ORDER, _dumps([self._group, *_plain(order)]).encode())
+        """Have the other processes do it, too."""
+        ways = [way for way in self.ways if way.leads_anywhere]
+        if ways:
+            data = pack_order(self.group, order)
+            for way in ways:
+                way.send(ORDER, order.namespace, data)
 
     def ask(self, question: Question) -> Asked | None:
-        """Ask the other workers, without waiting; None where there is none."""
-        return self._questions.ask(self._group, question) if self._mesh.links else None
-
-    def _to_all(self, kind: int, data: bytes) -> None:
-        for boot, link in list(self._mesh.links.items()):
-            if not link.send(kind, data) and not link.closed:
-                self.lost += 1
-                self._registry.complaints.say(
-                    log,
-                    logging.ERROR,
-                    ("mesh-full", boot),
-                    "",
-                    "worker %s does not read what is for it: an emission did not reach its clients "
-                    "(%d so far). Its event loop is blocked, or has more to do than it can "
-                    "[mesh-full]",
-                    boot,
-                    self.lost,
-                )
+        """Ask the other workers of this host, without waiting; None where there is none."""
+        for way in self.ways:
+            if way.leads_anywhere:
+                asked = way.ask(self.group, question)
+                if asked is not None:
+                    return asked
+        return None
 
     # ---- from the others
 
@@ -152,14 +142,14 @@ class JoinedBackplane:
         what makes no sense."""
         if kind == EMISSION:
             carried = unpack(payload)
-            if carried.group != self._group:
+            if carried.group != self.group:
                 return False
             self._deliver(carried)
             return True
         order = _read_order(payload)
-        if order.group != self._group:
+        if order.group != self.group:
             return False
-        self._execute(order.order)
+        self.execute(order.order)
         return True
 
     def _deliver(self, carried: Carried) -> None:
@@ -168,7 +158,7 @@ class JoinedBackplane:
         if recovery is not None and recovery.wants({"type": "event"}):
             packet = self._packet_of(carried)
             if packet is not None:
-                self._local.publish(Emission(namespace, packet, rooms, skip, volatile))
+                self.local.publish(Emission(namespace, packet, rooms, skip, volatile))
                 return
         forms = carried.forms
 
@@ -180,7 +170,7 @@ class JoinedBackplane:
                 name = "msgpack" if codec.whole_in_bytes else self._names[socket.shared_codec]
             return forms.get(name)
 
-        self._local.deliver((namespace, rooms, skip), form)
+        self.local.deliver((namespace, rooms, skip), form)
 
     def _packet_of(self, carried: Carried) -> Mapping[str, Any] | None:
         """The packet itself, which has to be kept for who comes back."""
@@ -201,17 +191,35 @@ class JoinedBackplane:
         return None
 
 
+def codecs_of(registry: SessionRegistry) -> dict[str, BaseCodec]:
+    """Those that are served, by the names that they have between processes."""
+    codecs: dict[str, BaseCodec] = {}
+    if "0.9" in registry.settings.generations:
+        codecs["0.9"] = registry.codec
+    for generation, codec in registry.engines.items():
+        codecs[f"eio{generation.engine}"] = codec
+    if registry.packing is not None:
+        codecs["msgpack"] = registry.packing
+    return codecs
+
+
+def pack_order(group: str, order: Order) -> bytes:
+    """An order between processes. Raises ``UsageError`` for rooms that cannot travel."""
+    check_rooms(order.rooms)
+    check_rooms(order.skip)
+    if order.what != "disconnect":
+        check_rooms(order.args)
+    rooms = None if order.rooms is None else [*order.rooms]
+    whole = [group, order.what, order.namespace, rooms, [*order.skip], [*order.args]]
+    return _dumps(whole).encode()
+
+
 class _Read:
     __slots__ = ("group", "order")
 
     def __init__(self, group: str, order: Order) -> None:
         self.group = group
         self.order = order
-
-
-def _plain(order: Order) -> list[Any]:
-    rooms = None if order.rooms is None else [*order.rooms]
-    return [order.what, order.namespace, rooms, [*order.skip], [*order.args]]
 
 
 def _read_order(payload: bytes) -> _Read:

@@ -36,6 +36,9 @@ COMPRESSED = 1024
 #: Sessions of all addresses together, where a setting says nothing of them.
 SESSIONS = 100_000
 
+#: Programs that publish for Socket.IO servers: Node's, and python-socketio's write-only manager.
+INPUTS = ("redis-emitter", "python-socketio")
+
 Converter = Callable[[Any], Any]
 
 
@@ -98,6 +101,21 @@ def _sid_prefix(value: Any) -> str:
     if not re.fullmatch(r"[A-Za-z0-9_.~-]{0,40}", prefix):
         raise ValueError("must be up to 40 letters, digits or any of _ . ~ -")
     return prefix
+
+
+def _backplane(value: Any) -> str:
+    url = str(value or "")
+    if url and not url.partition("://")[1]:
+        raise ValueError("must be a URL, such as redis://localhost:6379")
+    return url
+
+
+def _inputs(value: Any) -> tuple[str, ...]:
+    words = _words(value)
+    unknown = [word for word in words if word not in INPUTS]
+    if unknown:
+        raise ValueError(f"must be among {', '.join(INPUTS)}")
+    return words
 
 
 def _directory(value: Any) -> str:
@@ -387,6 +405,15 @@ class Settings:
         _directory,
         "directory by which the workers of one host find each other; "
         "empty is SOCKIO_MESH of the environment, 'off' none",
+    )
+    backplane: str = _option(
+        "", _backplane, "URL of the Redis server by which the processes of several hosts are one"
+    )
+    backplane_inputs: tuple[str, ...] = _option(
+        (), _inputs, f"programs whose publications there are understood: {', '.join(INPUTS)}"
+    )
+    on_gap: Callable[[str, int], Any] | None = _option(
+        None, _imported, "callable(process, number) that is told of lost emissions of another host"
     )
     sid_prefix: str = _option(
         "", _sid_prefix, "in front of session ids, for proxies that tell servers apart by it"

@@ -30,7 +30,7 @@ from .frameworks import json_default_of
 from .manage import check_namespaces
 from .rawsocket import WEBSOCKET, Terms, withdraw
 from .route import route_of
-from .workers import worker_of
+from .workers import join
 
 __all__ = ["MESH", "SocketIOMiddleware"]
 
@@ -116,11 +116,11 @@ class SocketIOMiddleware:
         )
         registry = self.registry
         self._terms = Terms(self.settings, registry.complaints.say, lambda: registry.closing)
-        self._joins = self.settings.mesh != "off"
+        self._joins = True
         # What it is called in each worker, where it is loaded in the same order.
         resource = self.settings.resource
         number = self._made[resource] = self._made.get(resource, 0) + 1
-        self._group = f"{resource}#{number}"
+        self._group = resource if number == 1 else f"{resource}#{number}"
         self._server_side: dict[str, Callable[..., Any]] = {}
         self._mount = "/" + self.settings.resource
         self._below = self._mount + "/"
@@ -212,22 +212,28 @@ class SocketIOMiddleware:
         """
         self.inside.stands_in = self.inside.watchful = True
         self.inside.given = given
-        self._group = f"{self.settings.resource}#server"
+        # It serves for the first of the application's, or that one does.
+        self._group = self.settings.resource
 
     def join(self) -> None:
-        """Be one worker among those that have the setting ``mesh`` in common (or ``SOCKIO_MESH`` in
-        their environment); nothing happens without one, and the second time. For servers: a
-        middleware joins with its first request otherwise.
+        """Be one process among those that have the setting ``mesh`` in common (or ``SOCKIO_MESH``
+        in their environment), or ``backplane``; nothing happens without them, and the second time.
+        For servers: a middleware joins with its first request otherwise.
 
-        Raises ``SettingsError`` for a directory that cannot be used.
+        Raises ``SettingsError`` for a directory that cannot be used, and ``UsageError`` for a URL
+        that cannot.
         """
         if not self._joins:
             return
         self._joins = False
         path = self.settings.mesh or os.environ.get(MESH, "")
-        if path and path != "off":
-            worker = worker_of(path, self.runtime)
-            worker.add(self._group, self.endpoint, self._local, self._server_side)
+        join(
+            "" if path == "off" else path,
+            self._group,
+            self.endpoint,
+            self._local,
+            self._server_side,
+        )
 
     def of(self, namespace: str) -> Emitter:
         """Emit to a namespace from anywhere in the process, other native threads included:

@@ -7,16 +7,20 @@ never before it was forked.
 from __future__ import annotations
 
 import atexit
+import hashlib
 import os
+import secrets
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..backplane import Order
+from ..backplane import Emission, Order
+from ..backplane.commands import Command, CommandError, ServerEvent, order_of
 from ..backplane.joined import EMISSION, ORDER, JoinedBackplane
 from ..backplane.local import LocalBackplane
 from ..backplane.mesh.directory import Directory
 from ..backplane.mesh.link import Frame, Link
 from ..backplane.mesh.mesh import Mesh
+from ..backplane.mesh.way import MeshWay
 from ..backplane.questions import Question, Questions
 from ..exceptions import PacketError, UsageError
 from ..namespaces.emitter import Emitter
@@ -28,7 +32,7 @@ from .forwarding.asker import Asker
 from .forwarding.owner import Owner
 from .route import Route, route_of
 
-__all__ = ["Handlers", "Worker", "worker_of"]
+__all__ = ["Handlers", "Worker", "join", "worker_of"]
 
 #: Functions by the name of an event between workers.
 Handlers = Mapping[str, Callable[..., Any]]
@@ -49,17 +53,17 @@ class Worker:
         self.mesh.take(EMISSION, self._take)
         self.mesh.take(ORDER, self._take)
 
-    def add(
-        self, group: str, endpoint: Endpoint, local: LocalBackplane, handlers: Handlers
-    ) -> None:
-        """Let a middleware of this process take part. ``group`` is what it is called in each
-        worker; ``handlers`` are for what the applications say to each other."""
-        registry = endpoint.registry
+    @property
+    def host(self) -> str:
+        """Eight characters that all workers of this host have in common, and no other host's."""
+        return hashlib.blake2s(b"host", key=self.mesh.directory.key, digest_size=4).hexdigest()
+
+    def add(self, backplane: JoinedBackplane, endpoint: Endpoint, handlers: Handlers) -> None:
+        """Let a middleware of this process take part, by its backplane; ``handlers`` are for what
+        the applications say to each other."""
+        registry, group = endpoint.registry, backplane.group
         self.questions.add(group, registry.copier, _answerer(registry, handlers))
-        backplane = JoinedBackplane(
-            local, self.mesh, registry, group, _executor(registry), self.questions
-        )
-        registry.backplane = backplane
+        backplane.ways.append(MeshWay(self.mesh, self.questions, registry.complaints))
         registry.ids = self.ids
         endpoint.others = self.asker
         self._endpoints.append(endpoint)
@@ -138,3 +142,63 @@ def worker_of(path: str, runtime: Runtime) -> Worker:
         # What it leaves behind otherwise is removed by who comes next.
         atexit.register(worker.mesh.close)
     return worker
+
+
+def join(
+    path: str, group: str, endpoint: Endpoint, local: LocalBackplane, handlers: Handlers
+) -> None:
+    """Join a middleware with the other processes: those of the mesh in the directory ``path``, and
+    those of the setting ``backplane``. Without both nothing happens. ``group`` is what it is called
+    in each of them.
+
+    Raises ``SettingsError`` for a directory that cannot be used, and ``UsageError`` for a URL that
+    cannot, or where the packages for it are missing.
+    """
+    registry = endpoint.registry
+    settings, runtime = registry.settings, registry.runtime
+    backplane = JoinedBackplane(local, registry, group, _executor(registry))
+    host = secrets.token_hex(4)
+    if path:
+        worker = worker_of(path, runtime)
+        worker.add(backplane, endpoint, handlers)
+        host = worker.host
+    if settings.backplane:
+        # Whoever has no backplane does not wait until redis-py is imported.
+        from ..backplane.redis.way import RedisWay
+
+        way = RedisWay(
+            settings.backplane,
+            runtime,
+            registry.complaints,
+            group,
+            host,
+            take=backplane.take,
+            obey=_obeyer(registry, backplane, handlers),
+            on_gap=settings.on_gap,
+            inputs=settings.backplane_inputs,
+        )
+        backplane.ways.append(way)
+        registry.rooms.watch = way.watch
+        way.start(registry.known)
+    if backplane.ways:
+        registry.backplane = backplane
+
+
+def _obeyer(
+    registry: SessionRegistry, backplane: JoinedBackplane, handlers: Handlers
+) -> Callable[[Command], None]:
+    """What carries out here what other programs ask of all processes, each of which hears it."""
+
+    def obey(command: Command) -> None:
+        if isinstance(command, Emission):
+            backplane.local.publish(command)
+        elif isinstance(command, ServerEvent):
+            name, *args = command.args
+            handler = handlers.get(name)
+            if handler is None:
+                raise CommandError(f"no on_server_side() is there for the event {name!r:.60}")
+            registry.runtime.run(handler, *args)
+        else:
+            backplane.execute(order_of(command))
+
+    return obey

@@ -8,7 +8,7 @@ is also in the namespace's room of all.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Generic, TypeVar
 
 __all__ = ["EVERYBODY", "Rooms"]
@@ -28,7 +28,7 @@ EVERYBODY = _Everybody()
 class Rooms(Generic[M]):
     """Membership of ``M`` (sockets) in rooms."""
 
-    __slots__ = ("_members", "_rooms", "mark")
+    __slots__ = ("_members", "_rooms", "mark", "watch")
 
     def __init__(self) -> None:
         # Dicts as ordered sets: members are served in the order in which they joined.
@@ -37,10 +37,15 @@ class Rooms(Generic[M]):
         #: What is noted of whoever joins a room from now on. Recovery lets it say what was the last
         #: event before that.
         self.mark = 0
+        #: Told when the first member enters a namespace (true), and when the last has left it.
+        self.watch: Callable[[str, bool], object] | None = None
 
     def enter(self, member: M, namespace: str) -> None:
         """``member`` connected to ``namespace``."""
+        is_first = (namespace, EVERYBODY) not in self._members
         self.join(member, namespace, EVERYBODY)
+        if is_first and self.watch is not None:
+            self.watch(namespace, True)
 
     def join(self, member: M, namespace: str, room: Hashable) -> None:
         """Put ``member`` into a room. Joining twice is joining once."""
@@ -73,6 +78,8 @@ class Rooms(Generic[M]):
             members.pop(member, None)
             if not members:
                 del self._members[namespace, room]
+                if room is EVERYBODY and self.watch is not None:
+                    self.watch(namespace, False)
 
     def members(self, namespace: str, room: Hashable = EVERYBODY) -> list[M]:
         """A snapshot of the members of a room, in the order in which they joined."""

@@ -14,7 +14,7 @@ from ..support.engine_client import EngineSession, EngineWire, body_of, packets_
 from ..support.raw_http import Connection, get, handshake, post
 from ..support.raw_websocket import RawWebSocket, frame, upgrade_request
 from ..support.tls import Certificate, make_certificate
-from .conftest import Worker, Workers
+from ..support.workers import Worker, Workers
 
 REVISIONS = (3, 4)
 

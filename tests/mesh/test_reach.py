@@ -12,44 +12,9 @@ import pytest
 from ..support.engine_client import EngineWire
 from ..support.node import LATER, Client, Node
 from ..support.raw_websocket import open_session
-from .conftest import Worker, Workers
+from ..support.workers import Wire, Worker, Workers
 
 WORDS = ["Grüße ☃ \U0001f388", [1, None, {"a": 0.5}]]
-
-
-class Wire:
-    """A client of 4.x by a websocket, and its name."""
-
-    def __init__(self, worker: Worker) -> None:
-        self.wire = EngineWire(worker.port)
-        self.wire.join()
-        self._acks = 0
-        #: What it has heard before an ack that it waited for.
-        self.heard: list[Any] = []
-        self.pid, self.name = self.ask("who")
-
-    def ask(self, event: str, *args: Any) -> Any:
-        """Emit, wait for the ack and give its value."""
-        self._acks += 1
-        self.wire.say(f"42{self._acks}{json.dumps([event, *args])}")
-        while True:
-            packet = self.wire.hear()
-            if packet.startswith(f"43{self._acks}["):
-                values: list[Any] = json.loads(packet[len(f"43{self._acks}") :])
-                return values[0] if values else None
-            self.heard.append(packet)
-
-    def hear(self) -> list[Any]:
-        """The next event: its name and arguments."""
-        packet = self.heard.pop(0) if self.heard else self.wire.hear()
-        assert packet.startswith("42["), packet
-        event: list[Any] = json.loads(packet[2:])
-        return event
-
-    def hear_nothing(self) -> None:
-        """What was sent before has come: nothing was for this one."""
-        assert self.ask("who") == [self.pid, self.name]
-        assert self.heard == []
 
 
 @pytest.fixture

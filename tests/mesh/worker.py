@@ -96,10 +96,12 @@ def listener(port: int) -> socket.socket:
     return sock
 
 
+log = logging.getLogger("worker")
 logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
 shared, options = int(sys.argv[1]), json.loads(sys.argv[2])
 served = {name: options.pop(name) for name in ("certfile", "keyfile", "log") if options.get(name)}
 options.setdefault("transports", list(TRANSPORTS))
+options["on_gap"] = lambda process, number: log.warning("told of a gap: %d", number)
 app = SocketIOMiddleware(page, {"": Chat, "/chat": Chat}, origins="*", **options)
 
 
@@ -112,7 +114,7 @@ def double(text: Any) -> Any:
 
 @app.on_server_side("note")
 def note(text: Any) -> None:
-    logging.getLogger("worker").info("noted %s", text)
+    log.info("noted %s", text)
 
 
 if "certfile" in served:

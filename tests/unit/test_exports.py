@@ -19,6 +19,7 @@ PUBLIC = {
     "BroadcastMixin",
     "ConnectionRefused",
     "Disconnected",
+    "Emitter",
     "EventRefused",
     "Handlers",
     "NotInstalled",

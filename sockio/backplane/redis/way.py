@@ -1,0 +1,141 @@
+"""The processes of other hosts, as a way to their clients: what is said goes by a Redis server.
+
+Each namespace has a channel, ``sockio:GROUP:NAMESPACE``, that a process is subscribed to whose
+settings name it, or one of whose clients is in it. What is published there begins with eight
+characters that say of which host it is, by the directory of its mesh: those of that host have it
+already.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+
+from ...exceptions import PacketError
+from ...runtime.interfaces import Runtime
+from ...sessions.complaints import Complaints, at_length
+from ..channels import HOST, channel_of
+from ..commands import Command, CommandError
+from ..interop import redis_emitter, write_only
+from ..questions import Asked, Question
+from .link import RedisLink
+
+__all__ = ["INPUTS", "RedisWay"]
+
+log = logging.getLogger("sockio.redis")
+
+#: Other programs whose publications are understood: what their channels begin with.
+INPUTS = {"redis-emitter": redis_emitter.KEY, "python-socketio": write_only.CHANNEL}
+
+
+class RedisWay:
+    """That of one middleware. ``take(kind, data)`` gets what comes from other hosts, and raises
+    ``PacketError`` for what makes no sense; ``obey(command)`` what other programs ask for."""
+
+    leads_anywhere = True
+
+    def __init__(
+        self,
+        url: str,
+        runtime: Runtime,
+        complaints: Complaints,
+        group: str,
+        host: str,
+        *,
+        take: Callable[[int, bytes], object],
+        obey: Callable[[Command], object],
+        on_gap: Callable[[str, int], object] | None,
+        inputs: Iterable[str] = (),
+    ) -> None:
+        self._complaints = complaints
+        self._group = group
+        self._host = host.encode()
+        self._take = take
+        self._obey = obey
+        self._on_gap = on_gap
+        self._inputs = frozenset(inputs)
+        self._prefix = channel_of(group, "")
+        #: Those that stay, whoever comes and goes.
+        self._fixed: set[str] = set()
+        self.link = RedisLink(
+            url, runtime, on_message=self._message, on_gap=self._gap, say=complaints.say
+        )
+        if "python-socketio" in self._inputs:
+            self.link.overhear(INPUTS["python-socketio"], self._overheard)
+
+    def start(self, namespaces: Iterable[str]) -> None:
+        """Connect, for these namespaces whoever is in them."""
+        for namespace in namespaces:
+            self.watch(namespace, True)
+            self._fixed.add(namespace)
+        self.link.start()
+
+    def watch(self, namespace: str, begins: bool) -> None:
+        """The first client has come into a namespace, or the last has left it."""
+        if namespace in self._fixed:
+            return
+        channel = self._prefix + namespace
+        patterns = redis_emitter.patterns([namespace]) if "redis-emitter" in self._inputs else ()
+        if begins:
+            self.link.subscribe(channel)
+            for pattern in patterns:
+                self.link.overhear(pattern, self._overheard)
+        else:
+            self.link.unsubscribe(channel)
+            for pattern in patterns:
+                self.link.leave_alone(pattern)
+
+    def send(self, kind: int, namespace: str, data: bytes) -> None:
+        self.link.publish(self._prefix + namespace, b"%b%c%b" % (self._host, kind, data))
+
+    def ask(self, group: str, question: Question) -> Asked | None:
+        return None
+
+    # ---- from other hosts
+
+    def _message(self, channel: str, payload: bytes) -> None:
+        if payload[:HOST] == self._host:
+            return
+        try:
+            self._take(payload[HOST] if len(payload) > HOST else 0, payload[HOST + 1 :])
+        except PacketError as error:
+            self._refuse(channel, "backplane-garbage", error)
+
+    def _overheard(self, channel: str, payload: bytes) -> None:
+        try:
+            if channel == INPUTS["python-socketio"]:
+                command = write_only.read(payload)
+            else:
+                command = redis_emitter.read(channel, payload)
+            if command is not None:
+                self._obey(command)
+        except CommandError as error:
+            self._refuse(channel, f"backplane-{error.kind}", error)
+
+    def _refuse(self, channel: str, kind: str, error: PacketError) -> None:
+        self._complaints.say(
+            log,
+            logging.WARNING,
+            kind,
+            "",
+            "what came by the channel %s of the backplane was dropped: %s [%s]",
+            channel,
+            at_length(str(error)),
+            kind,
+            quiet=True,
+        )
+
+    def _gap(self, publisher: str, missing: int) -> None:
+        self._complaints.say(
+            log,
+            logging.WARNING,
+            "backplane-gap",
+            "",
+            "%d emissions of the process %s did not arrive here: clients of this process have "
+            "missed them [backplane-gap]",
+            missing,
+            publisher,
+            quiet=True,
+        )
+        if self._on_gap is not None:
+            self._on_gap(publisher, missing)

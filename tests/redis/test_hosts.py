@@ -1,0 +1,213 @@
+"""Workers of several hosts, joined by a Redis server; and programs that serve nobody."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from sockio import Emitter, UsageError
+
+from ..support.node import NODE_MODULES, find_client
+from ..support.redis import RedisServer
+from ..support.workers import Wire, Workers
+
+WORDS = ["Grüße ☃ \U0001f388", [1, None, {"a": 0.5}]]
+
+
+@pytest.fixture
+def hosts() -> Iterator[Callable[[], Workers]]:
+    """Make hosts, each with workers of its own."""
+    made: list[Workers] = []
+
+    def make() -> Workers:
+        made.append(Workers())
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()
+
+
+@pytest.fixture(scope="module")
+def four(shared: RedisServer) -> Iterator[list[Wire]]:
+    """A client of each worker, of two hosts with two of them."""
+    made = [Workers(), Workers()]
+    inputs = ["redis-emitter", "python-socketio"]
+    workers = [
+        worker
+        for host in made
+        for worker in host.start(2, backplane=shared.url, backplane_inputs=inputs)
+    ]
+    wires = [Wire(worker) for worker in workers]
+    # Until each is subscribed: what is said before is for who is there.
+    for wire in wires:
+        for other in wires:
+            while other is not wire and not heard_of(wire, other):
+                pass
+    for wire in wires:
+        wire.hear_rest()
+    yield wires
+    for wire in wires:
+        wire.wire.close()
+    for host in made:
+        host.close()
+
+
+def heard_of(wire: Wire, other: Wire) -> bool:
+    """Whether what the one says comes to the other."""
+    wire.ask("tell", other.name, "ready?")
+    for _ in range(20):
+        other.ask("who")
+        if ["told", "ready?"] in other.events():
+            return True
+    return False
+
+
+def test_what_one_says_comes_to_all_hosts_once(four: list[Wire]) -> None:
+    for talker in four:
+        talker.ask("say", talker.name, *WORDS)
+        for wire in four:
+            assert wire.hear() == ["said", talker.name, *WORDS]
+    for wire in four:
+        wire.hear_nothing()
+
+
+def test_rooms_and_orders_reach_other_hosts(four: list[Wire]) -> None:
+    here, beside, there, far = four
+    for member in (beside, far):
+        here.ask("move", member.name, "attic")
+    here.ask("say", "behind the order")
+    for wire in four:
+        assert wire.hear() == ["said", "behind the order"]
+    here.ask("tell", "attic", "hello")
+    assert beside.hear() == far.hear() == ["told", "hello"]
+    there.hear_nothing()
+    here.hear_nothing()
+
+
+def test_an_emitter_outside_reaches_all(four: list[Wire], shared: RedisServer) -> None:
+    emitter = Emitter(shared.url)
+    emitter.to("lobby").emit("said", b"\0\xff", 1)
+    for wire in four:
+        assert wire.wire.hear() == '451-["said",{"_placeholder":true,"num":0},1]'
+        assert wire.wire.hear_bytes() == b"\0\xff"
+    emitter.to(four[0].name, four[3].name).skip(four[3].name).emit("told", "you alone")
+    assert four[0].hear() == ["told", "you alone"]
+    emitter.to(four[2].name).join("cellar")
+    emitter.to("cellar").send("down here", json=True)
+    assert four[2].hear() == ["message", "down here"]
+    emitter.to(four[2].name).leave("cellar")
+    emitter.to("cellar").emit("told", "nobody")
+    emitter.emit("told", "everybody")
+    for wire in four:
+        assert wire.hear() == ["told", "everybody"]
+    with pytest.raises(UsageError, match="cut off"):
+        emitter.emit("told", "x" * 1_000_000)
+    with pytest.raises(UsageError, match="string or a number"):
+        emitter.to(("a", 1))
+    emitter.close()
+
+
+def test_an_emitter_needs_no_loop(four: list[Wire], shared: RedisServer) -> None:
+    code = (
+        "import sys, sockio; emitter = sockio.Emitter(sys.argv[1]);"
+        "[emitter.of('/').emit('told', number) for number in range(3)]"
+    )
+    subprocess.run([sys.executable, "-c", code, shared.url], check=True, timeout=60)
+    for wire in four:
+        assert [wire.hear() for _ in range(3)] == [["told", number] for number in range(3)]
+
+
+def test_the_emitters_of_others_reach_all(four: list[Wire], shared: RedisServer) -> None:
+    socketio: Any = pytest.importorskip("socketio")
+    manager = socketio.RedisManager(f"redis://127.0.0.1:{shared.port}", write_only=True)
+    manager.emit("told", {"a": 1}, room="lobby")
+    for wire in four:
+        assert wire.hear() == ["told", {"a": 1}]
+    node = find_client("@socket.io/redis-emitter")
+    script = """
+        const [modules, socket] = process.argv.slice(1);
+        const { Emitter } = require(modules + '/@socket.io/redis-emitter');
+        const connection = require('net').connect(socket);
+        connection.on('data', () => connection.end());
+        const publish = (...words) => {
+          const parts = ['PUBLISH', ...words].map((each) => Buffer.from(each));
+          const bulk = parts.flatMap((each) => [Buffer.from(`$${each.length}\\r\\n`), each,
+            Buffer.from('\\r\\n')]);
+          connection.write(Buffer.concat([Buffer.from('*3\\r\\n'), ...bulk]));
+        };
+        new Emitter({ publish }).to('lobby').emit('told', [2]);
+    """
+    command = [node, "-e", script, str(NODE_MODULES), str(shared.path)]
+    subprocess.run(command, check=True, timeout=60)
+    for wire in four:
+        assert wire.hear() == ["told", [2]]
+
+
+def test_a_hostile_publisher_disturbs_nobody(four: list[Wire], shared: RedisServer) -> None:
+    for channel in ("sockio:socket.io:", "socketio", "socket.io#/#", "socket.io-request#/#"):
+        for payload in (b"", b"\x80\x04N.", b"\xc0", b"null", b"[]", b"{}", b"\xff" * 100,
+                        b'{"method":"emit","room":[NaN]}'):  # fmt: skip
+            shared.command("PUBLISH", channel, payload)
+    four[0].ask("say", "all is well")
+    for wire in four:
+        assert wire.hear() == ["said", "all is well"]
+
+
+def test_what_did_not_arrive_is_counted_and_told(
+    hosts: Callable[[], Workers], shared: RedisServer
+) -> None:
+    (worker,) = hosts().start(1, backplane=shared.url)
+    wire = Wire(worker)
+    emitter = Emitter(shared.url)
+    while True:
+        emitter.emit("told", "ready?")
+        wire.ask("who")
+        if wire.events():
+            break
+    # Three that were sent and have not come.
+    for counter in emitter._connection._numbering.young.values():
+        counter.number += 3
+    emitter.emit("told", "after all")
+    assert wire.hear() == ["told", "after all"]
+    worker.find(r"3 emissions of the process \S+ did not arrive here.*backplane-gap")
+    worker.find("told of a gap: 3")
+    emitter.close()
+    wire.wire.close()
+
+
+def test_when_redis_is_gone_the_own_host_goes_on(
+    hosts: Callable[[], Workers], server: RedisServer
+) -> None:
+    one, other = hosts(), hosts()
+    workers = [*one.start(2, backplane=server.url), *other.start(1, backplane=server.url)]
+    here, beside, there = wires = [Wire(worker) for worker in workers]
+    while not heard_of(here, there):
+        pass
+    server.kill()
+    workers[0].find("redis.*(lost|no connection|gone|down)")
+    here.ask("say", "still here")
+    assert beside.hear() == ["said", "still here"]
+    there.hear_nothing()
+    server.start()
+    while not heard_of(here, there):
+        pass
+    for wire in wires:
+        wire.wire.close()
+
+
+def test_without_the_packages_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    from sockio import SocketIOMiddleware
+    from sockio.backplane.redis import address
+
+    def app(environ: Any, start_response: Any) -> list[bytes]:
+        return []
+
+    monkeypatch.setattr(address, "_missing", ImportError("no redis"))
+    middleware = SocketIOMiddleware(app, {}, backplane="redis://localhost")
+    with pytest.raises(UsageError, match=r"pip install 'sockio-wsgi\[redis\]'"):
+        middleware.join()
