@@ -45,8 +45,6 @@ log = logging.getLogger("sockio.mesh")
 #: after which they are given up.
 LOOK, PATIENCE = 1.0, 3.0
 
-_Key = tuple[str, int]
-
 
 class Asker:
     """Asks the owners of sessions, for the middlewares of one process."""
@@ -56,9 +54,7 @@ class Asker:
         self._mesh = mesh
         self._ids = ids
         self._number = 0
-        self._asking: dict[_Key, Relay] = {}
-        # How to answer without the owner: by the request.
-        self._endpoints: dict[_Key, tuple[Endpoint, Route]] = {}
+        self._asking: dict[int, Relay] = {}
         # When those were asked for a sign of life who have not given one.
         self._pinged: dict[str, float] = {}
         self._timer: Cancellable | None = None
@@ -107,22 +103,18 @@ class Asker:
                 code="server-cannot-upgrade",
                 detail="serve by sockio serve --workers, or by sockio's gunicorn worker",
             )
-        relay = Relay(self, boot, request)
-        self._number = self._number % 0xFFFFFFFF + 1
-        relay.number = self._number
-        self._endpoints[boot, relay.number] = endpoint, route
-        return relay
+        self._number = number = self._number % 0xFFFFFFFF + 1
+        return Relay(self, boot, number, request, endpoint, route)
 
     # ---- what a relay asks
 
     def ask(self, relay: Relay) -> None:
         """Send its request to the owner."""
-        key = relay.boot, relay.number
-        self._asking[key] = relay
+        self._asking[relay.number] = relay
         self.forwarded += 1
         stuck = self._pinged.get(relay.boot)
         if stuck is not None and self.runtime.now() - stuck > PATIENCE:
-            self._refuse(key, relay)
+            self._refuse(relay)
             return
         request = relay.request
         data = b"%b%b%b" % (
@@ -132,15 +124,15 @@ class Asker:
         )
         if not self._mesh.send(relay.boot, ASK, data):
             if relay.boot in self._mesh.links:
-                self._refuse(key, relay)
+                self._refuse(relay)
             else:
-                self._answer_here(key, relay)
+                self._answer_here(relay)
         elif self._timer is None:
             self._timer = self.runtime.at(self.runtime.now() + LOOK, self._look)
 
     def cancel(self, relay: Relay) -> None:
         """Nobody waits for the answer any more. Twice is once."""
-        if self._forget((relay.boot, relay.number)):
+        if self._asking.pop(relay.number, None) is not None:
             self._mesh.send(relay.boot, CANCEL, NUMBER.pack(relay.number))
 
     def tell_fate(self, relay: Relay, *, written: bool) -> None:
@@ -152,17 +144,13 @@ class Asker:
         """Ask for the next piece of an answer."""
         self._mesh.send(relay.boot, NEXT, NUMBER.pack(relay.number))
 
-    def _forget(self, key: _Key) -> Relay | None:
-        self._endpoints.pop(key, None)
-        return self._asking.pop(key, None)
-
     # ---- what the owner says
 
     def _given(self, link: Link, frame: Frame) -> None:
         payload = frame.payload
         (number,) = NUMBER.unpack_from(payload)
-        relay = self._forget((link.peer, number))
-        if relay is None:
+        relay = self._asking.pop(number, None)
+        if relay is None or relay.boot != link.peer:
             if payload[NUMBER.size] & HAS_BATCH:
                 # Its client hung up while this was under way.
                 link.send(FATE, NUMBER.pack(number) + b"\0")
@@ -183,7 +171,8 @@ class Asker:
 
     def _of(self, link: Link, frame: Frame) -> Relay | None:
         (number,) = NUMBER.unpack_from(frame.payload)
-        return self._asking.get((link.peer, number))
+        relay = self._asking.get(number)
+        return relay if relay is not None and relay.boot == link.peer else None
 
     def _begun(self, link: Link, frame: Frame) -> None:
         relay = self._of(link, frame)
@@ -197,38 +186,39 @@ class Asker:
             relay.add_piece(frame.payload[NUMBER.size :])
 
     def _ended(self, link: Link, frame: Frame) -> None:
-        (number,) = NUMBER.unpack_from(frame.payload)
-        relay = self._forget((link.peer, number))
+        relay = self._of(link, frame)
         if relay is not None:
+            del self._asking[relay.number]
             relay.end()
 
     # ---- owners that do not answer
 
     def _left(self, boot: str) -> None:
         self._pinged.pop(boot, None)
-        for key, relay in [each for each in self._asking.items() if each[0][0] == boot]:
-            self._answer_here(key, relay)
+        for relay in self._of_owner(boot):
+            self._answer_here(relay)
 
-    def _answer_here(self, key: _Key, relay: Relay) -> None:
+    def _of_owner(self, boot: str) -> list[Relay]:
+        return [relay for relay in self._asking.values() if relay.boot == boot]
+
+    def _answer_here(self, relay: Relay) -> None:
         """The owner is dead, and the session with it: this worker says so."""
-        found = self._endpoints.get(key)
-        self._forget(key)
-        if relay.head is not None or found is None:
+        self._asking.pop(relay.number, None)
+        if relay.head is not None:
             relay.end()
             return
-        endpoint, route = found
+        endpoint, route = relay.endpoint, relay.route
         self.runtime.run(self._give, relay, lambda request: endpoint.respond(route, request))
 
-    def _refuse(self, key: _Key, relay: Relay) -> None:
+    def _refuse(self, relay: Relay) -> None:
         """The owner does not answer: its client may try again."""
-        found = self._endpoints.get(key)
         # Should it come to read this, nobody waits.
         self._mesh.send(relay.boot, CANCEL, NUMBER.pack(relay.number))
-        self._forget(key)
-        if relay.head is not None or found is None:
+        self._asking.pop(relay.number, None)
+        if relay.head is not None:
             relay.end()
             return
-        endpoint, _ = found
+        endpoint = relay.endpoint
         refused = RequestRefused(
             "503 Service Unavailable",
             "The server is busy: try again.",
@@ -251,14 +241,14 @@ class Asker:
         """See whether those live who owe an answer."""
         self._timer = None
         now = self.runtime.now()
-        for boot in {boot for boot, _ in self._asking}:
+        for boot in {relay.boot for relay in self._asking.values()}:
             pinged = self._pinged.get(boot)
             if pinged is None:
                 self._pinged[boot] = now
                 self._mesh.send(boot, PING, b"")
             elif now - pinged > PATIENCE:
-                for key, relay in [each for each in self._asking.items() if each[0][0] == boot]:
-                    self._refuse(key, relay)
+                for relay in self._of_owner(boot):
+                    self._refuse(relay)
         if self._asking or self._pinged:
             self._timer = self.runtime.at(now + LOOK, self._look)
 

@@ -174,9 +174,7 @@ class Asked:
 
     def begin(self, route: Route) -> None:
         environ = self._environ
-        transport = self._endpoint.transport_of(route)
-        evented = transport is None or transport.evented or "HTTP_UPGRADE" in environ
-        if not evented:
+        if route.version != Route.ENGINE and self._comes_in_pieces(route):
             self._owner.runtime.run(self._in_task, route)
             return
         environ[FAST] = self
@@ -187,6 +185,13 @@ class Asked:
             self._owner.runtime.run(self._in_task, route, request)
             return
         self._give(answer)
+
+    def _comes_in_pieces(self, route: Route) -> bool:
+        """Whether a task has to make the answer, piece by piece: for some clients until 0.9."""
+        if "HTTP_UPGRADE" in self._environ:
+            return False
+        transport = self._endpoint.transport_of(route)
+        return transport is not None and not transport.evented
 
     def _in_task(self, route: Route, request: Request | None = None) -> None:
         environ = self._environ

@@ -27,6 +27,8 @@ from ...transports.connection import (
     with_tls,
 )
 from ...transports.request import Request
+from ..endpoint import Endpoint
+from ..route import Route
 
 __all__ = ["Relay", "RemoteUpgrade"]
 
@@ -62,16 +64,29 @@ class Relay:
         "_signal",
         "_wake",
         "boot",
+        "endpoint",
         "head",
         "number",
         "request",
+        "route",
     )
 
-    def __init__(self, asker: Asker, boot: str, request: Request) -> None:
+    def __init__(
+        self,
+        asker: Asker,
+        boot: str,
+        number: int,
+        request: Request,
+        endpoint: Endpoint,
+        route: Route,
+    ) -> None:
         self._asker = asker
         self.boot = boot
+        self.number = number
         self.request = request
-        self.number = 0
+        #: Who answers it where the owner is dead, and by what.
+        self.endpoint = endpoint
+        self.route = route
         #: Status and headers of an answer that comes in pieces.
         self.head: tuple[str, list[tuple[str, str]]] | None = None
         self._pieces: list[bytes] = []
