@@ -25,9 +25,10 @@ FEW = 4096
 _NO_GEVENT = {"sync", "gthread", "tornado", "eventlet", "gaiohttp"}
 _NO_WEBSOCKET = {"gevent", "gevent_wsgi"}
 
-_ONE_PROCESS = (
-    "run one process: a session lives in the process that made it. For more, start several servers "
-    "on ports of their own behind a balancer that keeps the requests of a session together"
+_LET_THEM_MEET = (
+    "let them find each other, by a directory of their user: SOCKIO_MESH=/run/user/1000/chat in the "
+    "environment, or the setting mesh; -k sockio.integrations.gunicorn_worker.GeventSocketIOWorker "
+    "needs neither"
 )
 
 
@@ -128,13 +129,7 @@ def examine_gunicorn(folder: Path, environ: Mapping[str, str]) -> Iterator[Findi
     workers = config.get("workers", 1)
     kind = config.get("worker_class")
     if isinstance(workers, int) and workers > 1:
-        yield Finding(
-            "workers",
-            "problem",
-            f"gunicorn is told to run {workers} processes (workers, WEB_CONCURRENCY): most "
-            "requests of a session would reach another one than its own",
-            _ONE_PROCESS,
-        )
+        yield _several(workers, kind, environ.get("SOCKIO_MESH", ""))
     if kind is None:
         if path.is_file() or from_variable:
             kind = "sync"
@@ -157,6 +152,19 @@ def examine_gunicorn(folder: Path, environ: Mapping[str, str]) -> Iterator[Findi
         )
     else:
         yield Finding("worker-class", "ok", f"gunicorn is told to run the worker {kind!r}")
+
+
+def _several(workers: int, kind: object, mesh: str) -> Finding:
+    told = f"gunicorn is told to run {workers} processes (workers, WEB_CONCURRENCY)"
+    ours = str(kind).rpartition(".")[2].startswith("GeventSocketIOWorker")
+    if mesh != "off" and (ours or mesh):
+        return Finding("workers", "ok", f"{told}, and they find each other")
+    return Finding(
+        "workers",
+        "problem",
+        f"{told}: most requests of a session would reach another one than its own",
+        _LET_THEM_MEET,
+    )
 
 
 def _options(words: str) -> dict[str, Any]:

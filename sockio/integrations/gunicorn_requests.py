@@ -89,12 +89,12 @@ class Requests:
             environ["PROXY_ADDR"], environ["PROXY_PORT"] = address.at[0], str(address.at[1])
 
     def count(self) -> None:
-        """One more of ``max_requests``. The worker leaves as soon as it looks, within a second."""
+        """One more of ``max_requests``. With the last one the worker begins to leave."""
         worker = self._worker
         worker.nr += 1
         if worker.nr >= worker.max_requests and worker.alive:
             worker.log.info("Autorestarting worker after current request.")
-            worker.alive = False
+            worker.leave()
 
 
 def _is_logged(log: Any) -> bool:

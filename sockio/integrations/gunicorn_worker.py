@@ -13,8 +13,9 @@ deadlines (``max_head``, ``head_timeout``); gunicorn's own ``limit_request_*`` d
 gunicorn's settings that matter: ``graceful_timeout``; ``keepalive``, the seconds that a connection
 may be idle between two requests; ``worker_connections``, which counts all connections of a listener
 but websockets; ``max_requests``; ``certfile`` and its kin, with which gevent.pywsgi answers all
-requests, as it does with ``pre_request`` and ``post_request``. ``workers`` has to be 1, and
-``preload_app`` off, so that gevent patches before the application is imported.
+requests, as it does with ``pre_request`` and ``post_request``. Several ``workers`` are one server
+to their clients. ``preload_app`` has to be off, so that gevent patches before the application is
+imported.
 """
 
 from __future__ import annotations
@@ -48,29 +49,33 @@ class GeventSocketIOWorker(GeventPyWSGIWorker):  # type: ignore[misc]
     """The worker. An application that is not wrapped in the middleware is wrapped, so that its own
     view at ``/socket.io/*`` decides who gets in."""
 
-    @classmethod
-    def setup(cls) -> None:
-        """What has to be there before any worker is, made in gunicorn's master.
-
-        gunicorn calls it whenever it reads which class its workers have: at its start and with
-        each reload, without its settings, in a process that is not patched. So what is made here is
-        made once, and workers find it by the environment that they inherit.
-        """
-        # Nothing yet. The group directory of the workers' mesh is to be made here, and to be named
-        # in SOCKIO_MESH. After USR2 a second master inherits that variable and shares the listener.
-
     def init_process(self) -> None:
+        #: One for each listener.
+        self.servers: list[_Server] = []
         # The same for the master that takes over (USR2), whose workers have the same listeners.
         if self.cfg.workers > 1 and MESH not in os.environ:
             os.environ[MESH] = str(directory_for(each.getsockname() for each in self.sockets))
         super().init_process()
 
     def run(self) -> None:
-        self.server_class = functools.partial(_Server, self.cfg, Requests(self))
+        self.server_class = functools.partial(_Server, self, Requests(self))
         self.wsgi_handler = _Handler
         # The application is imported by now.
         make_ready()
         super().run()
+
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        super().handle_exit(sig, frame)
+        # Not within a signal, which comes at any time.
+        gevent.get_hub().loop.run_callback_threadsafe(self.leave)
+
+    def leave(self) -> None:
+        """Begin the end now, and not when gunicorn looks the next time, which may take a second: of
+        several workers that are told to go, none shall get the clients of another. Does not
+        block."""
+        self.alive = False
+        for server in self.servers:
+            server.leave_soon()
 
 
 class _Handler(Handler, PyWSGIHandler):  # type: ignore[misc]
@@ -124,7 +129,7 @@ class _Server(SocketIOServer):
 
     def __init__(
         self,
-        cfg: Any,
+        worker: GeventSocketIOWorker,
         requests: Requests,
         listener: Any,
         *,
@@ -134,8 +139,8 @@ class _Server(SocketIOServer):
         **options: Any,
     ) -> None:
         self.requests = requests
-        self.keepalive: float = cfg.keepalive
-        self.graceful_timeout: float = cfg.graceful_timeout
+        self.keepalive: float = worker.cfg.keepalive
+        self.graceful_timeout: float = worker.cfg.graceful_timeout
         #: How many connections there may be, but for websockets: ``worker_connections``.
         self.places: int = spawn.size
         self._leaving = False
@@ -148,6 +153,7 @@ class _Server(SocketIOServer):
         self.log = log
         if requests.hooks is not None:
             self._fast_allowed = False
+        worker.servers.append(self)
 
     def do_handle(self, sock: Any, address: Any, *begun: Any) -> None:
         sources, go_on = self.requests.sources, super().do_handle
@@ -175,12 +181,17 @@ class _Server(SocketIOServer):
         """Begin the end. gunicorn then waits until the pool is empty, and the clients' farewell is
         one of the things in it. Until that is over new connections are accepted: a client may fetch
         its last packets over one."""
-        if not self.started or self._leaving:
+        if self.started and self._ended is None:
+            self.leave_soon()
+        else:
             super().close()
-            return
-        self._leaving = True
-        assert self.pool is not None
-        self.pool.spawn(self._say_farewell)
+
+    def leave_soon(self) -> None:
+        """The same; twice is once. Does not block."""
+        if self.started and not self._leaving:
+            self._leaving = True
+            assert self.pool is not None
+            self.pool.spawn(self._say_farewell)
 
     def _say_farewell(self) -> None:
         end = time.monotonic() + self.graceful_timeout

@@ -462,6 +462,26 @@ def test_a_good_namespace_is_left_alone() -> None:
         ),
         pytest.param(
             {},
+            "workers = 2\n"
+            "worker_class = 'sockio.integrations.gunicorn_worker.GeventSocketIOWorker'",
+            {"workers": "ok", "worker-class": "ok"},
+            id="workers that find each other",
+        ),
+        pytest.param(
+            {"SOCKIO_MESH": "off"},
+            "workers = 2\n"
+            "worker_class = 'sockio.integrations.gunicorn_worker.GeventSocketIOWorker'",
+            {"workers": "problem", "worker-class": "ok"},
+            id="they may not",
+        ),
+        pytest.param(
+            {"SOCKIO_MESH": "/run/chat"},
+            "workers = 2\nworker_class = 'gevent_pywsgi'",
+            {"workers": "ok", "worker-class": "ok"},
+            id="they have a directory",
+        ),
+        pytest.param(
+            {},
             "workers = 1 +",
             {"gunicorn-config": "warning", "worker-class": "problem"},
             id="a broken file",
