@@ -26,9 +26,9 @@ _NO_GEVENT = {"sync", "gthread", "tornado", "eventlet", "gaiohttp"}
 _NO_WEBSOCKET = {"gevent", "gevent_wsgi"}
 
 _LET_THEM_MEET = (
-    "let them find each other, by a directory of their user: SOCKIO_MESH=/run/user/1000/chat in the "
-    "environment, or the setting mesh; -k sockio.integrations.gunicorn_worker.GeventSocketIOWorker "
-    "needs neither"
+    "let them find each other, by a directory of their user: SOCKIO_MESH=/run/user/1000/chat in "
+    "the environment, or the setting mesh; with -k "
+    "sockio.integrations.gunicorn_worker.GeventSocketIOWorker neither is needed"
 )
 
 
