@@ -197,6 +197,8 @@ class _Server(SocketIOServer):
         end = time.monotonic() + self.graceful_timeout
         try:
             self._say_goodbye(self.graceful_timeout)
+            # Which the next worker has, too, and gunicorn's master keeps until there is one.
+            self.leave_listener()
         finally:
             super().close()
             self.hang_up_idle()

@@ -460,6 +460,12 @@ class SocketIOServer(WSGIServer):
         """As :meth:`stop`, of a server with a successor in another process that accepts from the
         same listener: whoever comes from now on is left to that one, and nobody of them is
         refused."""
+        self.leave_listener()
+        self.stop(timeout)
+
+    def leave_listener(self) -> None:
+        """Accept nobody any more, and hear from those who were accepted last what they came for: to
+        close their connections would be to reset them. Blocks for :data:`FIRST_WORDS` at most."""
         self._left = True
         self.stop_accepting()
         taken, self._next = self._next, None
@@ -471,7 +477,6 @@ class SocketIOServer(WSGIServer):
         gevent.sleep(LOOK)
         while self.door.has_newcomers() and time.monotonic() < until:
             gevent.sleep(LOOK)
-        self.stop(timeout)
 
     def _stop(self, seconds: float) -> None:
         end = time.monotonic() + seconds
