@@ -108,6 +108,7 @@ def servers(session: nox.Session) -> None:
 def failures(session: nox.Session) -> None:
     """Kill, stop and part what sockio depends on, under load, and account for what is lost."""
     install_sockio(session, *EXTRAS, requirements=group("test"))
+    install_js_client(session)
     pytest(session, "tests/failures", *session.posargs, SOCKIO_FAILURES="1")
 
 

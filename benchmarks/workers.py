@@ -17,6 +17,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,9 +29,9 @@ TICK = os.sysconf("SC_CLK_TCK")
 
 
 class Worker:
-    def __init__(self, mesh: str) -> None:
+    def __init__(self, mesh: str, backplane: str) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, str(SERVER)],
+            [sys.executable, str(SERVER), backplane],
             cwd=ROOT,
             stdout=subprocess.PIPE,
             text=True,
@@ -54,12 +55,13 @@ class Worker:
 
 
 @contextlib.contextmanager
-def workers(count: int, mesh: bool = True) -> Iterator[list[Worker]]:
+def workers(count: int, backplane: str = "") -> Iterator[list[Worker]]:
+    """So many, joined by a directory, or each a host of its own that a Redis server joins."""
     folder = tempfile.mkdtemp(prefix="mesh")
     found: list[Worker] = []
     try:
         for _ in range(count):
-            found.append(Worker(f"{folder}/m" if mesh else "off"))
+            found.append(Worker("off" if backplane else f"{folder}/m", backplane))
         yield found
     finally:
         for each in found:
@@ -134,6 +136,73 @@ def forwarding(rounds: int) -> None:
         say(f"memory of a worker: {some[0].memory:.1f} MB")
 
 
+class Ear:
+    """A client by a websocket, in the room of all."""
+
+    def __init__(self, port: int) -> None:
+        self.sock = socket.create_connection(("127.0.0.1", port))
+        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.sock.sendall(
+            b"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: x\r\n"
+            b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+            b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        )
+        self._data = b""
+        self.until(b'"pingInterval"')
+        self.say("40")
+        self.until(b'40{"sid"')
+
+    def say(self, text: str) -> None:
+        data = text.encode()
+        assert len(data) < 126, "of the benchmark's own"
+        self.sock.sendall(bytes([0x81, 0x80 | len(data), 0, 0, 0, 0]) + data)
+
+    def until(self, mark: bytes, times: int = 1) -> None:
+        """Read until that has come so many times."""
+        while (found := self._data.count(mark)) < times:
+            times -= found
+            # A mark may be in two pieces.
+            self._data = self._data[len(self._data) - len(mark) + 1 :] + self.sock.recv(1 << 20)
+        self._data = b""
+
+
+def emits(count: int, clients: int, emissions: int, backplane: str = "") -> None:
+    """CPU of all workers for one delivery, when clients of all emit to all."""
+    with workers(count, backplane=backplane) as some:
+        ears = [Ear(some[number % count].port) for number in range(clients)]
+        talkers = ears[:count]
+        found = []
+        for number in range(4):
+            before = sum(each.cpu for each in some)
+            for talker in talkers:
+                talker.say(f'42["emit",{emissions // count},"xxxxxxxxxxxxxxxxxxxx"]')
+            for ear in ears:
+                ear.until(b'"text"', emissions // count * count)
+            if number:
+                found.append((sum(each.cpu for each in some) - before) * 1e6 / emissions / clients)
+        way = "Redis" if backplane else "mesh"
+        say(
+            f"{count} workers ({way}), {clients} clients, a delivery: "
+            f"{statistics.median(found):.2f} us of CPU"
+        )
+        if count > 1:
+            latency(ears[0], ears[1], way)
+
+
+def latency(one: Ear, other: Ear, way: str) -> None:
+    """Milliseconds from a client of one worker to that of another."""
+    samples = []
+    for _ in range(300):
+        began = time.perf_counter()
+        one.say('42["emit",1,"x"]')
+        other.until(b'"text"')
+        samples.append((time.perf_counter() - began) * 1000)
+        one.until(b'"text"')
+    samples.sort()
+    middle, worst = samples[150], samples[296]
+    say(f"  to a client of another worker ({way}): p50 {middle:.2f} ms, p99 {worst:.2f}")
+
+
 def say(line: str) -> None:
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
@@ -142,8 +211,15 @@ def say(line: str) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.workers", description=__doc__)
     parser.add_argument("--rounds", type=int, default=400, help="of 20 clients each")
+    parser.add_argument("--clients", type=int, default=200, help="that hear each emission")
+    parser.add_argument("--redis", default="", help="URL of a server, to measure that, too")
     options = parser.parse_args()
     forwarding(options.rounds)
+    for count in (1, 2, 4):
+        emits(count, options.clients, 400)
+    if options.redis:
+        for count in (2, 4):
+            emits(count, options.clients, 400, options.redis)
 
 
 if __name__ == "__main__":

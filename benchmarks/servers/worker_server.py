@@ -21,7 +21,7 @@ class Namespace(BaseNamespace, RoomsMixin):
 
     def on_emit(self, count: int, text: str) -> None:
         for _ in range(count):
-            self.emit_to_room("all", "text", text)
+            self.emit_to_room("all", "text", text, include_self=True)
 
 
 def page(environ: Any, start_response: Any) -> list[bytes]:
@@ -29,7 +29,7 @@ def page(environ: Any, start_response: Any) -> list[bytes]:
     return [b"page"]
 
 
-server = SocketIOServer(("127.0.0.1", 0), page, {"": Namespace})
+server = SocketIOServer(("127.0.0.1", 0), page, {"": Namespace}, backplane=sys.argv[1])
 server.start()
 make_ready()
 sys.stdout.write(f"{server.server_port}\n")

@@ -85,7 +85,7 @@ class Wire:
         self._acks += 1
         self.wire.say(f"42{self._acks}{json.dumps([event, *args])}")
         while True:
-            packet = self.wire.hear()
+            packet = self._packet()
             if packet.startswith(f"43{self._acks}["):
                 values: list[Any] = json.loads(packet[len(f"43{self._acks}") :])
                 return values[0] if values else None
@@ -93,10 +93,15 @@ class Wire:
 
     def hear(self) -> list[Any]:
         """The next event: its name and arguments."""
-        packet = self.heard.pop(0) if self.heard else self.wire.hear()
+        packet = self.heard.pop(0) if self.heard else self._packet()
         assert packet.startswith("42["), packet
         event: list[Any] = json.loads(packet[2:])
         return event
+
+    def _packet(self) -> str:
+        while (packet := self.wire.hear()) == "2":
+            self.wire.say("3")
+        return packet
 
     def events(self) -> list[Any]:
         """Those that have come, and are heard by that."""

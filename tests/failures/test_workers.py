@@ -1,0 +1,141 @@
+"""Several workers of one host under load: who comes and goes, who is killed, who stands still."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import gevent
+import pytest
+
+from ..support.engine_client import EngineSession
+from ..support.node import JS, NODE_MODULES, find_client
+from ..support.raw_http import post
+from ..support.workers import Wire, Worker, Workers
+
+#: Clients, and seconds of coming and going: an hour's worth of it.
+CLIENTS = int(os.environ.get("SOCKIO_CLIENTS", "400"))
+SECONDS = float(os.environ.get("SOCKIO_SECONDS", "120"))
+
+
+class Crowd:
+    """Clients of all generations in one node process; see tests/js/churn.js."""
+
+    def __init__(self, port: int, count: int) -> None:
+        url = f"http://127.0.0.1:{port}"
+        self._process = subprocess.Popen(
+            [find_client(), str(JS / "churn.js"), str(NODE_MODULES), url, str(count)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def account(self, word: str = "now") -> dict[str, Any]:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(word + "\n")
+        self._process.stdin.flush()
+        found: dict[str, Any] = json.loads(self._process.stdout.readline())
+        return found
+
+    def wait_for(self, count: int) -> dict[str, Any]:
+        """Until so many are connected."""
+        with gevent.Timeout(60):
+            while (account := self.account("rest"))["connected"] < count:
+                gevent.sleep(0.1)
+        return account
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        for each in (self._process.stdin, self._process.stdout):
+            assert each is not None
+            each.close()
+
+
+@pytest.fixture
+def workers() -> Iterator[Workers]:
+    some = Workers()
+    yield some
+    some.close()
+
+
+def publish(wire: Wire, first: int, seconds: float) -> int:
+    """Emit numbers for so long, eight a second; the next."""
+    ends = time.monotonic() + seconds
+    while time.monotonic() < ends:
+        wire.ask("count", first, first + 2)
+        wire.heard.clear()
+        first += 2
+        gevent.sleep(0.25)
+    return first
+
+
+def test_an_hours_coming_and_going(workers: Workers) -> None:
+    """Nothing is lost, twice or out of order to whoever was there; then one worker is killed, and
+    that is true of the others' clients still."""
+    some = workers.start(4, log_lines=1000)
+    crowd = Crowd(workers.shared, CLIENTS)
+    wires = [Wire(each) for each in some]
+    try:
+        tasks = [gevent.spawn(publish, each, 0, SECONDS) for each in wires]
+        firsts = [task.get() for task in tasks]
+        account = crowd.account()
+        assert account["heard"] > 0
+        assert account["wrong"] == account["lost"] == []
+        assert account["cut"] == 0
+        # One dies: its own are cut off, and come back to the others.
+        some[3].send(signal.SIGKILL)
+        tasks = [
+            gevent.spawn(publish, each, first, SECONDS / 4)
+            for each, first in zip(wires[:3], firsts[:3], strict=True)
+        ]
+        gevent.joinall(tasks, raise_error=True)
+        account = crowd.wait_for(CLIENTS)
+        assert account["wrong"] == account["lost"] == []
+        assert account["cut"] < CLIENTS / 2
+    finally:
+        crowd.close()
+        for each in wires:
+            each.wire.close()
+
+
+def descriptors(worker: Worker) -> int:
+    return len(os.listdir(f"/proc/{worker.pid}/fd"))
+
+
+def test_a_hundred_restarts_leave_nothing_behind(workers: Workers) -> None:
+    (stays,) = workers.start(1)
+    (first,) = workers.start(1)
+    before = descriptors(stays)
+    for _ in range(100):
+        first.kill()
+        workers.all.remove(first)
+        (first,) = workers.start(1)
+        session = EngineSession(first.port, 4)
+        assert post(stays.port, session.path, '42["who"]').code == 200
+        session.close()
+    with gevent.Timeout(10):
+        while descriptors(stays) > before:
+            gevent.sleep(0.05)
+    # A name for each of two, and the key.
+    assert len(list(workers.mesh.iterdir())) == 3
+
+
+def test_one_that_stands_still_and_goes_on(workers: Workers) -> None:
+    """What is for it waits; the others do not."""
+    one, other, still = workers.start(3)
+    here, there, asleep = Wire(one), Wire(other), Wire(still)
+    still.pause()
+    for number in range(200):
+        here.ask("count", number, number + 1)
+    assert [there.hear()[2] for _ in range(200)] == list(range(200))
+    still.go_on()
+    assert [asleep.hear()[2] for _ in range(200)] == list(range(200))
+    for each in (here, there, asleep):
+        each.wire.close()
