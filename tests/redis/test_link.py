@@ -13,12 +13,11 @@ import gevent
 import pytest
 
 from sockio import UsageError
-from sockio.backplane.redis import RedisLink, address
+from sockio.backplane.redis import RedisLink, address, library
 from sockio.backplane.redis.frames import MAX_PAYLOAD
 from sockio.runtime.gevent_runtime import GeventRuntime
 
-from ..support.processes import free_port
-from ..support.redis import Ear, RedisServer
+from ..support.redis import Ear, RedisServer, quiet_port
 from ..support.tls import make_certificate
 from ..support.transcript import eventually
 from .conftest import Listen
@@ -164,7 +163,7 @@ def test_nothing_stays_open(shared: RedisServer) -> None:
 def guarded(start_redis: Start, redis_folder: Path) -> tuple[RedisServer, int]:
     """A server with users, and its port for TLS."""
     certificate = make_certificate(redis_folder)
-    tls = free_port()
+    tls = quiet_port()
     server = start_redis(
         f"tls-port {tls}",
         "tls-auth-clients no",
@@ -207,16 +206,69 @@ def test_sentinel_says_where_the_master_is(start_redis: Start, listen: Listen) -
     assert bob.link.label == "sentinel service mymaster"
 
 
+@pytest.fixture
+def nodes(start_redis: Start) -> list[RedisServer]:
+    """A cluster of three."""
+    buses = [quiet_port() for _ in range(3)]
+    made = [
+        start_redis("cluster-enabled yes", f"cluster-port {bus}", f"cluster-config-file {bus}.conf")
+        for bus in buses
+    ]
+    shares = [(0, 5000), (5001, 10000), (10001, 16383)]
+    for number, (node, share) in enumerate(zip(made, shares, strict=True)):
+        node.command("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
+        node.command("CLUSTER", "ADDSLOTSRANGE", *share)
+        node.command("CLUSTER", "MEET", "127.0.0.1", made[0].port, buses[0])
+
+    def joined(node: RedisServer) -> bool:
+        info: bytes = node.command("CLUSTER", "INFO")
+        return b"cluster_state:ok" in info and b"cluster_known_nodes:3" in info
+
+    eventually(lambda: all(map(joined, made)), "each knows all", timeout=60)
+    return made
+
+
+def test_any_node_of_a_cluster_will_do(nodes: list[RedisServer], listen: Listen) -> None:
+    known = ",".join(f"127.0.0.1:{port}" for port in (1, nodes[0].port))
+    bobs = [listen(each.url, "everywhere").stands() for each in nodes]
+    ada = listen(f"cluster://{known}", "everywhere").stands()
+    assert ada.link.label == "Redis Cluster at 127.0.0.1:1"
+    ada.link.publish("everywhere", b"x")
+    for bob in bobs:
+        bob.heard.next("message", "everywhere", b"x")
+    bobs[1].link.publish("everywhere", b"y")
+    ada.heard.next("message", "everywhere", b"y")
+    # Wherever it is connected: the nodes that it was not told about, too.
+    for node in nodes[1:]:
+        node.kill()
+
+    def hears() -> bool:
+        bobs[0].link.publish("everywhere", b"z")
+        return b"z" in ada.payloads
+
+    eventually(hears, "it has found the one that is left")
+
+
 @pytest.mark.parametrize(
     ("url", "words"),
     [
-        pytest.param("http://localhost", "begins with one of redis://", id="another scheme"),
-        pytest.param("localhost:6379", "begins with one of redis://", id="no scheme"),
+        pytest.param(
+            "http://localhost",
+            "begins with one of redis://, .* clusters://",
+            id="another scheme",
+        ),
+        pytest.param(
+            "localhost:6379", "begins with one of redis://, .* clusters://", id="no scheme"
+        ),
         pytest.param("redis://:se/cret@localhost", "percent-encoded", id="a bare slash"),
         pytest.param("redis://localhost:secret", "percent-encoded", id="no port"),
         pytest.param("redis://localhost?wrong=1", "unknown .*wrong", id="an unknown option"),
         pytest.param("redis://localhost?db=cret@", "percent-encoded", id="a wrong value"),
+        pytest.param("redis", "begins with one of redis://", id="a scheme alone"),
         pytest.param("sentinel://localhost", "a host and a service", id="no service"),
+        pytest.param("sentinel:///service", "a host and a service", id="nobody to ask"),
+        pytest.param("cluster://localhost/1", "hosts alone", id="a cluster has no databases"),
+        pytest.param("cluster://", "hosts alone", id="no nodes"),
     ],
 )
 def test_a_url_that_cannot_be_one_is_refused_without_its_password(url: str, words: str) -> None:
@@ -228,7 +280,7 @@ def test_a_url_that_cannot_be_one_is_refused_without_its_password(url: str, word
 
 
 def test_without_the_packages_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(address, "_missing", ImportError("No module named 'redis'"))
+    monkeypatch.setattr(library, "_missing", ImportError("No module named 'redis'"))
     with pytest.raises(UsageError, match=r"pip install 'sockio-wsgi\[redis\]'"):
         address.Address("redis://localhost")
 

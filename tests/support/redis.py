@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import random
 import signal
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,10 +13,23 @@ from typing import Any
 from sockio.backplane.redis import RedisLink
 from sockio.runtime.gevent_runtime import GeventRuntime
 
-from .processes import Process, free_port, need_program
+from .processes import Process, need_program
 from .transcript import Transcript
 
-__all__ = ["Ear", "RedisServer"]
+__all__ = ["Ear", "RedisServer", "quiet_port"]
+
+
+def quiet_port() -> int:
+    """A port that nobody listens on, and that the kernel gives to nobody who connects: there are
+    many connections while servers start."""
+    while True:
+        port = random.randrange(10_000, 32_000)
+        with socket.socket() as sock:
+            try:
+                sock.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
 
 
 class RedisServer:
@@ -23,7 +38,7 @@ class RedisServer:
     def __init__(self, folder: Path, *lines: str, sentinel: bool = False) -> None:
         """``lines`` are of its configuration."""
         self._folder = folder
-        self.port = free_port()
+        self.port = quiet_port()
         self.path = folder / f"redis-{self.port}"
         config = folder / f"redis-{self.port}.conf"
         own = [f"port {self.port}", f"unixsocket {self.path}", f"dir {folder}", "bind 127.0.0.1"]

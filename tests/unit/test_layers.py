@@ -68,8 +68,8 @@ THIRD_PARTY = {
     "flask": {"integrations.flask", "compat.flask_socketio"},
     "pyramid": {"integrations.pyramid"},
     "bottle": {"integrations.bottle"},
-    "hiredis": {"backplane.redis.address"},
-    "redis": {"backplane.redis.address"},
+    "hiredis": {"backplane.redis.library"},
+    "redis": {"backplane.redis.library"},
     "gunicorn": {"integrations.gunicorn_worker", "integrations.gunicorn_requests"},
 }
 

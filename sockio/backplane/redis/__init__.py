@@ -8,6 +8,8 @@ here blocks, and nothing is sent twice. The extra ``redis`` installs both.
 frames    what stands in front of each payload: version, publisher, number
 numbering the numbers that a publisher gives, and what a receiver concludes from them
 address   a URL, and the connection that it stands for
+finding   ... where Sentinel or a cluster knows the server
+library   redis-py and hiredis
 line      one connection: made again whenever it is lost, asked for a sign of life
 publisher what leaves, in a bounded queue
 subscriber what arrives, by channel

@@ -9,7 +9,8 @@ from typing import Any, Protocol
 
 from ...runtime.blocking import aside
 from ...runtime.interfaces import Cancellable, Runtime
-from .address import Address, is_tls, reader
+from .address import Address, is_tls
+from .library import reader
 
 __all__ = ["NOTHING", "PING", "Line", "User"]
 
