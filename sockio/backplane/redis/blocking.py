@@ -9,8 +9,9 @@ import time
 from typing import Any
 
 from ...exceptions import UsageError
-from .address import Address, reader
+from .address import Address
 from .frames import MAX_PAYLOAD, publisher_bytes
+from .library import reader
 from .numbering import Numbering
 
 __all__ = ["BlockingPublisher"]
