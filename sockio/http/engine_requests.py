@@ -14,7 +14,7 @@ from ..exceptions import RequestRefused, UsageError
 from ..protocol import msgpack_codec
 from ..protocol.dialect import BaseCodec
 from ..protocol.engine_codec import EngineCodec
-from ..protocol.engine_errors import EngineError, error_body
+from ..protocol.engine_errors import EngineError, error_body, revisions_in
 from ..protocol.engine_handshake import encode_engine_handshake
 from ..protocol.generations import EIO3, EIO3_BARE, EIO4, EIO4_BARE, Generation
 from ..protocol.packet import JsonDumps
@@ -212,11 +212,16 @@ class EngineRequests:
         return self._let_in(route, request)
 
     def _why_not(self, request: Request) -> str:
-        engine = request.field("EIO")
-        client = _CLIENTS.get(engine or "", "of a generation that is not known")
+        engines = revisions_in(request.query_string)
+        if len(engines) > 1:
+            return f"EIO is there {len(engines)} times: let the client say it once"
+        engine = "".join(engines)
+        if "%" in engine:
+            return f"EIO={engine[:20]!r} is written with escapes: let the client write a digit"
+        client = _CLIENTS.get(engine, "of a generation that is not known")
         served = ", ".join(self._settings.generations)
         return (
-            f"EIO={(engine or '')[:20]!r}: the client is socket.io-client {client}; served are the "
+            f"EIO={engine[:20]!r}: the client is socket.io-client {client}; served are the "
             f"generations {served}: name its own in the setting generations"
         )
 

@@ -29,7 +29,7 @@ from .engine_requests import make_engines, make_packing
 from .frameworks import json_default_of
 from .manage import check_namespaces
 from .rawsocket import WEBSOCKET, Terms, withdraw
-from .route import route_of
+from .route import in_origin_form, route_of
 from .workers import join
 
 __all__ = ["MESH", "SocketIOMiddleware"]
@@ -133,6 +133,8 @@ class SocketIOMiddleware:
         except KeyError:
             # A server may leave out what is empty.
             path = ""
+        if path[:1] != "/":
+            path = in_origin_form(environ)
         if path.startswith(self._mount):
             if path.startswith(self._below):
                 route = route_of(path[len(self._below) :], environ.get("QUERY_STRING", ""))

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
 from ..protocol.engine_errors import revision_in
 from .client_script import NAMES
 
-__all__ = ["FILE", "Route", "parse_path", "route_of"]
+__all__ = ["FILE", "Route", "in_origin_form", "parse_path", "route_of"]
 
 #: What stands in the place of a version where a file is asked for.
 FILE = "file"
+#: What a server that leaves the absolute form as it is makes a path of.
+_ABSOLUTE = re.compile(r"(?i:https?)://([^/?#@]+)(/.*|)", re.DOTALL)
 
 
 class Route:
@@ -30,6 +35,17 @@ class Route:
     def admits(self) -> bool:
         """Whether it is of a client: without a session, it is a handshake."""
         return self.version == "1" or self.version == Route.ENGINE
+
+
+def in_origin_form(environ: dict[str, Any]) -> str:
+    """The path of a request whose target may have the host in it, as it may (RFC 9112, 3.2.2): that
+    host counts, and the environ has both from then on where they belong."""
+    path: str = environ.get("PATH_INFO", "")
+    found = _ABSOLUTE.fullmatch(path)
+    if found is not None:
+        environ["HTTP_HOST"] = found[1]
+        path = environ["PATH_INFO"] = found[2] or "/"
+    return path
 
 
 def route_of(rest: str, query: str) -> Route | None:

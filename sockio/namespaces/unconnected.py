@@ -30,6 +30,12 @@ _WHY = {
     "ended": "the server had disconnected the client from %r",
     "full": "too much waits for the connect of %r already (max_inbox)",
 }
+#: The same for clients since 1.0, to whose sessions it is the end.
+_ENDS = (
+    "a packet for {name!a}, which is not connected, ends the session, as in the reference: the "
+    "page has to connect to it, and to wait for that, before it sends, and to send nothing behind "
+    "its disconnect() [not_connected]"
+)
 #: What is expected just after it happened, for packets are under way.
 _NO_NEWS = {"refused", "ended"}
 
@@ -77,7 +83,7 @@ class Unconnected:
             not (socket.forgiving or (endpoint == "" and socket.opens_global))
             and doorstep.why_gone(endpoint) not in _NO_NEWS
         ):
-            socket.violate(PacketError(f"a packet for {endpoint!a}, which is not connected"))
+            socket.violate(PacketError(_ENDS.format(name=endpoint or "/")))
         elif endpoint not in socket.namespaces:
             self._refuse(endpoint, ack_id, kind, "unknown")
         elif (why := doorstep.why_gone(endpoint)) is not None:

@@ -13,7 +13,7 @@ from typing import Literal
 
 from .strict_json import dumps
 
-__all__ = ["EngineError", "error_body", "revision_in"]
+__all__ = ["EngineError", "error_body", "revision_in", "revisions_in"]
 
 
 class EngineError(IntEnum):
@@ -70,9 +70,14 @@ def revision_in(query: str) -> Literal[3, 4] | None:
     """
     if query[:6] == "EIO=4&" and query.count("EIO=") == 1:
         return 4  # as nearly all
-    found = _REVISION.findall(query)
+    found = revisions_in(query)
     if found == ["4"]:
         return 4
     if found == ["3"]:
         return 3
     return None
+
+
+def revisions_in(query: str) -> list[str]:
+    """What stands behind each ``EIO`` of a raw query string, as it is written."""
+    return _REVISION.findall(query)

@@ -63,8 +63,13 @@ _NO_NESTS = bytes(set(range(256)) - {*range(0x80, 0xA0), *range(0xDC, 0xE0)})
 #: How a number begins that may be NaN or infinite, and a timestamp of MessagePack's own. The
 #: library reads those by itself, and the client has none.
 _ODD = re.compile(rb"[\xca\xcb][\x7f\xff]|\xd6\xff|\xd7\xff|\xc7\x0c\xff")
+_TIMESTAMPS = (b"\xd6\xff", b"\xd7\xff", b"\xc7\x0c\xff")
+#: How many may begin so before they are looked for first: each takes a fifth of a microsecond.
+_MANY_TIMESTAMPS = 5000
 #: Types of values that are in JSON, whatever they are, and hold no others.
 _IN_JSON = _FLAT - {float}
+
+_NO_TIMESTAMP = "an extension of the type -1 means nothing here"
 
 _KINDS = {0: "connect", 1: "disconnect", 2: "event", 3: "ack", 4: "error"}
 
@@ -282,6 +287,8 @@ def _data(item: bytes) -> Any:
     hooks: dict[str, Any] = {"object_hook": counted.map, "ext_hook": counted.extension}
     if len(item) > MAX_NESTS_BESIDE_BYTES:
         hooks["list_hook"] = counted.list
+    if len(item) > 6 * _MANY_TIMESTAMPS:
+        _refuse_many_timestamps(item)
     if len(item) < LARGE:
         whole = _msgpack.unpackb(item, **hooks)
     else:
@@ -293,6 +300,28 @@ def _data(item: bytes) -> Any:
     if _ODD.search(item):
         data = _as_in_json(data)
     return data
+
+
+def _refuse_many_timestamps(item: bytes) -> None:
+    """Raise ``PacketError`` at the first timestamp of what may have many: read by the library, all
+    of them are objects before anybody is asked."""
+    if sum(map(item.count, _TIMESTAMPS)) <= _MANY_TIMESTAMPS:
+        return
+    for each in _TIMESTAMPS:
+        # Of a type that is asked about.
+        item = item.replace(each, each[:-1] + b"\x7f")
+    counted = _Counted()
+    try:
+        _msgpack.unpackb(item, ext_hook=counted.marked, list_hook=counted.list)
+    except _Timestamp:
+        raise PacketError(_NO_TIMESTAMP) from None
+    except Exception:
+        # Bytes that looked like some, or what is no packet for another reason: read it as it is.
+        return
+
+
+class _Timestamp(Exception):
+    """There is one."""
 
 
 def _as_in_json(value: Any) -> Any:
@@ -310,7 +339,7 @@ def _as_in_json(value: Any) -> Any:
             if types <= _IN_JSON:
                 continue
             if _msgpack.Timestamp in types:
-                raise PacketError("an extension of the type -1 means nothing here")
+                raise PacketError(_NO_TIMESTAMP)
             if float in types:
                 for key, one in each.items() if named else enumerate(each):
                     if type(one) is float and not math.isfinite(one):
@@ -357,6 +386,12 @@ class _Counted:
             raise PacketError("the keys of its maps have to be texts")
         self._left -= len(value) // _KEYS
         return self.list(value)
+
+    def marked(self, code: int, data: bytes) -> Any:
+        """An extension, where timestamps were given another type."""
+        if code == 0x7F:
+            raise _Timestamp
+        return self.list(data)
 
     def extension(self, code: int, data: bytes) -> Any:
         self._left -= _EXTENSION - 1

@@ -33,6 +33,9 @@ _HEAD = re.compile(
     rb"(?P<lines>(?:%b:[\t\x20-\x7e\x80-\xff]*\r\n)*)\r\n" % (_TOKEN, _TOKEN)
 )
 _LENGTH = re.compile(r"[0-9]{1,18}", re.ASCII)
+#: A target as proxies are given it, with the host in it.
+_ABSOLUTE = re.compile(r"(?i:https?)://([^/?#@]+)(/[^#]*|\?[^#]*|)")
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 #: Headers that decide where a request ends or whom it is for: told twice, who reads decides.
 _ONCE = frozenset(("content-length", "host", "transfer-encoding"))
@@ -74,7 +77,23 @@ def read_head(data: bytes) -> Head:
         name, _, value = each.partition(":")
         fields.append((name, value.strip(" \t")))
     _check_end(fields, match["minor"])
+    target = match["target"].decode("latin-1")
+    if _SCHEME.match(target):
+        line, fields = _in_origin_form(line, target, fields)
     return Head(line, "HTTP/1." + match["minor"].decode(), fields)
+
+
+def _in_origin_form(line: str, target: str, fields: Fields) -> tuple[str, Fields]:
+    """A request line and headers that ask for the same by a path. Every server has to take the
+    absolute form, and believe it rather than the header (RFC 9112, 3.2.2)."""
+    found = _ABSOLUTE.fullmatch(target)
+    if found is None:
+        raise malformed("an absolute target that is none of this server's")
+    host, path = found.groups()
+    if not path.startswith("/"):
+        path = f"/{path}"
+    fields = [field for field in fields if field[0].lower() != "host"]
+    return line.replace(target, path, 1), [("Host", host), *fields]
 
 
 def _check_end(fields: Iterable[tuple[str, str]], minor: bytes) -> None:

@@ -83,14 +83,17 @@ class HTTPTransport(Transport):
         """Take in the packets of one body, all of them or none.
 
         Answered before they are handled, whatever they are, and for an unknown session too (fact
-        sheet, section 6): but that one's body is nobody's, and not read.
+        sheet, section 6), or one that has ended: but that one's body is nobody's, and not read.
         """
-        if socket is None:
+        if socket is None or socket.close_reason is not None:
             announced(request, self.settings)
-        else:
-            body = read_body(request, self.settings, self.runtime)
-            packets = self._packets(request, body)
-            take_in(packets, socket.receive, request, socket, self.runtime, len(body))
+            return self.unknown(self._took(request))
+        body = read_body(request, self.settings, self.runtime)
+        packets = self._packets(request, body)
+        take_in(packets, socket.receive, request, socket, self.runtime, len(body))
+        return self._took(request)
+
+    def _took(self, request: Request) -> Answer:
         cors = self._cors(request)
         return Answer(self._posted, self.taken, [*cors, _NO_FILTER] if cors else ())
 

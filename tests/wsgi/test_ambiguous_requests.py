@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from gevent.pywsgi import WSGIServer
 
+from sockio import SocketIOMiddleware
 from sockio.server.heads import MAX_LINES, BadHead, Head, read_head
 
 from ..support.echo import Echo
@@ -15,6 +17,14 @@ from ..support.raw_http import Connection, handshake
 from ..support.servers import Served
 from ..support.transcript import eventually
 from ..support.ways import WAYS, Way
+
+#: Targets with the host in them, what is asked for, and which host.
+ABSOLUTE: list[Any] = [
+    pytest.param("http://good/page", "/page good ", id="a page"),
+    pytest.param("HTTP://good:8000", "/ good:8000 ", id="nothing behind the host"),
+    pytest.param("https://good?x=1", "/ good x=1", id="a query behind the host"),
+    pytest.param("http://good/a?b=http://c/d", "/a good b=http://c/d", id="a URL in the query"),
+]
 
 SMUGGLED = b"GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n"
 SIZE = len(SMUGGLED)
@@ -376,3 +386,64 @@ def test_a_head_is_taken_apart() -> None:
 def test_half_a_head_is_none(size: int) -> None:
     with pytest.raises(BadHead):
         read_head(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"[:size])
+
+
+# ---- Which host is asked, and for what
+
+
+def shown(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return ["{PATH_INFO} {HTTP_HOST} {QUERY_STRING}".format(**environ).encode()]
+
+
+@pytest.fixture(params=[*WAYS, "not ours"])
+def good(
+    request: pytest.FixtureRequest, serve: Callable[..., Served], tmp_path: Path
+) -> Iterator[Callable[[], Connection]]:
+    """Connections to a server that is called ``good`` alone, read in every way."""
+    if request.param == "not ours":
+        app = SocketIOMiddleware(shown, {"": Echo}, hosts=["good", "good:8000"])
+        server = WSGIServer(("127.0.0.1", 0), app, log=None)
+        server.start()
+        assert server.server_port is not None
+        port = server.server_port
+        yield lambda: Connection(port)
+        server.stop(timeout=1)
+    else:
+        served = Way(request.param, serve, tmp_path)
+        served.serve(shown, {"": Echo}, hosts=["good", "good:8000"])
+        yield served.connect
+
+
+@pytest.mark.parametrize(("target", "asked"), ABSOLUTE)
+def test_a_target_with_the_host_in_it_counts(
+    good: Callable[[], Connection], target: str, asked: str
+) -> None:
+    with good() as connection:
+        connection.send(f"GET {target} HTTP/1.1\r\nHost: bad\r\n\r\n".encode())
+        assert connection.answer().body == asked
+
+
+@pytest.mark.parametrize(
+    ("rest", "begin"),
+    [("/1/", ""), ("/?EIO=4&transport=polling", "0{"), ("?EIO=3&transport=polling", "")],
+)
+@pytest.mark.parametrize(("host", "code"), [("good", 200), ("bad", 403)])
+def test_and_so_does_the_gate_of_it(
+    good: Callable[[], Connection], host: str, code: int, rest: str, begin: str
+) -> None:
+    with good() as connection:
+        other = {"good": "bad", "bad": "good"}[host]
+        target = f"http://{host}/socket.io{rest}"
+        connection.send(f"GET {target} HTTP/1.1\r\nHost: {other}\r\n\r\n".encode())
+        answer = connection.answer()
+        assert answer.code == code
+        refusal = answer.headers.get("x-sockio-refusal")
+        assert refusal == (None if code == 200 else "host-not-allowed")
+        assert answer.body.startswith(begin if code == 200 else "")
+
+
+@pytest.mark.parametrize("target", ["http://u@good/", "http:///", "ftp://good/", "http://good/#a"])
+def test_an_absolute_target_that_is_none(target: str) -> None:
+    with pytest.raises(BadHead):
+        read_head(f"GET {target} HTTP/1.1\r\nHost: good\r\n\r\n".encode())

@@ -99,6 +99,29 @@ def test_a_transport_that_is_not_offered(
     session.close()
 
 
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("EIO=5", "EIO='5': the client is socket.io-client of a generation that is not known"),
+        ("EIO=2", "EIO='2': the client is socket.io-client 1.x"),
+        ("EIO=%34", "EIO='%34' is written with escapes"),
+        ("EIO=4&EIO=4", "EIO is there 2 times"),
+    ],
+)
+def test_the_log_says_what_is_wrong_with_the_revision(
+    serve: Callable[..., Served],
+    talk: type[BaseNamespace],
+    caplog: pytest.LogCaptureFixture,
+    query: str,
+    said: str,
+) -> None:
+    server = serve(namespaces={"": talk})
+    with Connection(server.port) as connection:
+        answer = connection.ask("GET", f"/socket.io/?{query}&transport=polling")
+    assert (answer.code, json.loads(answer.body)["code"]) == (400, 5)
+    assert said in caplog.text
+
+
 @pytest.mark.parametrize("query", ["EIO=2", "EIO=5", "EIO=x", "x=EIO"])
 def test_a_revision_that_is_not_served_is_refused_before_the_101(
     serve: Callable[..., Served], talk: type[BaseNamespace], query: str

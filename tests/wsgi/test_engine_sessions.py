@@ -335,6 +335,17 @@ def test_a_violation_ends_the_session(
     ended(client)
 
 
+def test_a_packet_for_a_namespace_that_was_left_ends_the_session_and_the_log_says_so(
+    client: EngineClient, journal: Transcript, caplog: pytest.LogCaptureFixture
+) -> None:
+    client.post("40/chat,", "41/chat,", '42/chat,1["tell"]')
+    assert journal.next("disconnect", "/chat")
+    assert journal.next("disconnect") == ("", Reason.FORCED_CLOSE)
+    assert "a packet for '/chat', which is not connected, ends the session" in caplog.text
+    assert "[not_connected]" in caplog.text
+    ended(client)
+
+
 def test_more_attachments_than_allowed_end_the_session(
     client: EngineClient, journal: Transcript
 ) -> None:

@@ -236,7 +236,8 @@ def test_d72_an_unknown_session_is_told_to_handshake_again(connect: Connect, sid
     poll = client.poll(Origin="http://localhost")
     assert poll.packets == [UNKNOWN]
     assert poll.answer.headers["Access-Control-Allow-Origin"] == "http://localhost"
-    assert client.post("3:::hello").text == "1"
+    answer = client.post("3:::hello")
+    assert (answer.text, answer.headers["X-Sockio-Refusal"]) == ("1", "session-unknown")
     assert client.post_body(b"\xff not even text").text == "1"
     assert client.request(client.url + "?disconnect").status_code == 200
     assert len(client.registry) == 0

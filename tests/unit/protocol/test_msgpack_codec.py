@@ -15,6 +15,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sockio.exceptions import PacketError, UsageError
+from sockio.protocol import msgpack_codec
 from sockio.protocol.engine_codec import MAX_NESTS_BESIDE_BYTES, Attached, EngineCodec
 from sockio.protocol.generations import EIO4
 from sockio.protocol.msgpack_codec import MsgpackCodec
@@ -258,6 +259,8 @@ BAD = {
     "a timestamp": event("n", msgpack.Timestamp(1)),
     "one of eight bytes": event("n", msgpack.Timestamp(2**33)),
     "one of twelve bytes": event("n", msgpack.Timestamp(2**40, 5)),
+    "very many timestamps": event("n", *[msgpack.Timestamp(1)] * 6000),
+    "very many that are longer": event("n", [msgpack.Timestamp(2**40, 5)] * 6000),
     "timestamps inside": event("n", {"k": ["text", [msgpack.Timestamp(1)]]}),
     "a timestamp in an ack": packed(type=3, nsp="/", id=1, data=[msgpack.Timestamp(1)]),
     "a timestamp in a connect": packed(type=0, nsp="/", data={"t": msgpack.Timestamp(1)}),
@@ -265,6 +268,26 @@ BAD = {
     "a list that says it is long": raw_event(2**31, b""),
     "a type of many lists": b"\x81\xa4type" + b"\x91" * 5000,
 }
+
+
+def test_bytes_that_look_like_many_timestamps_are_read() -> None:
+    looks = [b"\xd6\xff" * 6000, *[0xD6FF] * 6000, "x" * 0xD6FF]
+    assert read(event("n", *looks))["args"] == looks
+
+
+def test_very_many_timestamps_are_refused_at_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    message = event("n", *[msgpack.Timestamp(1)] * 6000)
+    asked: list[int] = []
+    marked = msgpack_codec._Counted.marked
+
+    def asking(self: Any, code: int, data: bytes) -> Any:
+        asked.append(code)
+        return marked(self, code, data)
+
+    monkeypatch.setattr(msgpack_codec._Counted, "marked", asking)
+    with pytest.raises(PacketError, match="type -1"):
+        read(message)
+    assert len(asked) == 1
 
 
 @pytest.mark.parametrize("message", BAD.values(), ids=BAD.keys())
