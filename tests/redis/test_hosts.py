@@ -202,12 +202,12 @@ def test_when_redis_is_gone_the_own_host_goes_on(
 
 def test_without_the_packages_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     from sockio import SocketIOMiddleware
-    from sockio.backplane.redis import address
+    from sockio.backplane.redis import library
 
     def app(environ: Any, start_response: Any) -> list[bytes]:
         return []
 
-    monkeypatch.setattr(address, "_missing", ImportError("no redis"))
+    monkeypatch.setattr(library, "_missing", ImportError("no redis"))
     middleware = SocketIOMiddleware(app, {}, backplane="redis://localhost")
     with pytest.raises(UsageError, match=r"pip install 'sockio-wsgi\[redis\]'"):
         middleware.join()
