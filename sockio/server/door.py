@@ -43,6 +43,10 @@ class Waiter(Protocol):
 
     def deadline(self) -> float | None: ...
 
+    def arrives(self) -> bool:
+        """Whether the next request has begun to arrive, in the kernel: then it would be lost."""
+        ...
+
     def overdue(self) -> None:
         """The time is over: end the connection, or wait on. Must not block."""
         ...
@@ -73,6 +77,8 @@ class Door:
         self.patience = settings.close_timeout
         #: No further request is read: the server ends.
         self.stopping = False
+        #: Each answer is the last one on its connection, and says so: the server is about to end.
+        self.last = False
         #: Connections that are open, but for those that a task of the WSGI server has.
         self.opened = 0
         self._wheel: Wheel[Waiter] = Wheel()
@@ -118,6 +124,15 @@ class Door:
             self.forget(waiter)
             waiter.give_up()
         return len(idle[:at_most])
+
+    def hang_up(self) -> None:
+        """No further request is read, but for those that the kernel has got: end all other
+        connections on which nothing has arrived."""
+        self.stopping = self.last = True
+        for waiter in self._wheel.entries():
+            if waiter.idle and not waiter.arrives():
+                self.forget(waiter)
+                waiter.give_up()
 
     def has_newcomers(self) -> bool:
         """Whether somebody has connected who has not said yet what for."""

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..config.forwarded import TrustedProxies
+from ..transports.connection import has_unread
 from .door import Door
 from .heads import BadHead, answer, malformed
 
@@ -212,6 +213,9 @@ class _Waiting:
 
     def deadline(self) -> float:
         return self._due
+
+    def arrives(self) -> bool:
+        return has_unread(self._sock)
 
     def overdue(self) -> None:
         self.give_up()

@@ -24,7 +24,7 @@ import gevent
 from gevent import pywsgi
 from gevent.pywsgi import Input, WSGIHandler
 
-from ..transports.connection import GRACE, cut, with_tls
+from ..transports.connection import GRACE, cut, has_unread, with_tls
 from .access_log import AccessLog
 from .door import Door, KernelSocket
 from .heads import (
@@ -153,6 +153,9 @@ class Reader(stdlib_socket.SocketIO):
     def deadline(self) -> float:
         return self._at
 
+    def arrives(self) -> bool:
+        return has_unread(self._cooperative)
+
     def overdue(self) -> None:
         self.give_up()
 
@@ -175,6 +178,9 @@ class Wait:
 
     def deadline(self) -> float:
         return self._at
+
+    def arrives(self) -> bool:
+        return has_unread(self._sock)
 
     def overdue(self) -> None:
         self.give_up()
@@ -364,6 +370,11 @@ class Handler(WSGIHandler):
     # ---- answering
 
     def finalize_headers(self) -> None:
+        if self._door.last and self.code != 101:
+            self.close_connection = True
+            headers: Any = self.response_headers
+            if not any(name.lower() == b"connection" for name, _ in headers):
+                headers.append((b"Connection", b"close"))
         super().finalize_headers()
         if self.connection_upgraded:
             self.close_connection = True

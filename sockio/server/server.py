@@ -242,7 +242,7 @@ class SocketIOServer(WSGIServer):
         if self.fast is not None:
             self.fast.stopping = False
         if hasattr(self, "door"):
-            self.door.stopping = False
+            self.door.stopping = self.door.last = False
         # Closed with this server when it was stopped, or with another around the same application.
         for each in self.middlewares:
             each.registry.reopen()
@@ -383,6 +383,9 @@ class SocketIOServer(WSGIServer):
     def _hand_over(self, sock: Any, address: Any, early: bytes, until: float) -> None:
         """Let pywsgi go on with a connection of which ``early`` has been read. The rest of its head
         has to arrive by ``until``."""
+        if self.closed:
+            sock.close()
+            return
         family, kind, proto = sock.family, sock.type, sock.proto
         self.do_handle(
             gevent.socket.socket(family, kind, proto, fileno=sock.detach()),
@@ -468,6 +471,7 @@ class SocketIOServer(WSGIServer):
         close their connections would be to reset them. Blocks for :data:`FIRST_WORDS` at most."""
         self._left = True
         self.stop_accepting()
+        self.door.last = True
         taken, self._next = self._next, None
         if taken is not None:
             # Above the limit: nobody else can serve it any more.
@@ -487,6 +491,9 @@ class SocketIOServer(WSGIServer):
         self._say_goodbye(seconds)
         self.stop_accepting()
         self.hang_up_idle()
+        moment = time.monotonic() + LAST_MOMENT
+        while self.fast is not None and self.fast.reads() and time.monotonic() < moment:
+            gevent.sleep(0.001)
         super().stop(max(LAST_MOMENT, end - time.monotonic()))
         if self.fast is not None:
             self.fast.close()
@@ -498,8 +505,7 @@ class SocketIOServer(WSGIServer):
         if self.fast is not None:
             self.fast.stop()
         if hasattr(self, "door"):
-            self.door.stopping = True
-            self.door.close_idle()
+            self.door.hang_up()
 
     def _say_goodbye(self, timeout: float) -> None:
         """End every session, and wait so long at most until that is done."""

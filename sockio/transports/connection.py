@@ -27,6 +27,7 @@ __all__ = [
     "handed_out",
     "hang_up_soon",
     "has_arrived",
+    "has_unread",
     "is_established",
     "is_gone",
     "is_known_unread",
@@ -174,6 +175,16 @@ def is_gone(sock: Any) -> bool:
         return True
     # Something can be read, and the end may be behind it: TLS says goodbye before it hangs up.
     return _tcp_info(sock)[:1] == _CLOSE_WAIT
+
+
+def has_unread(sock: Any) -> bool:
+    """Whether something has arrived that nobody has read: closing would throw it away, and reset
+    the connection."""
+    try:
+        raw = getattr(sock, "_sock", sock)
+        return bool(raw.recv(1, stdlib_socket.MSG_PEEK | stdlib_socket.MSG_DONTWAIT))
+    except (OSError, ValueError):
+        return False
 
 
 def is_established(sock: Any) -> bool:

@@ -62,6 +62,31 @@ def test_whoever_has_connected_is_still_served(pair: Pair) -> None:
         assert len(second.sockets) == 1
 
 
+@pytest.mark.parametrize("path", [HANDSHAKE, "/"])
+def test_each_answer_is_the_last_on_its_connection_and_says_so(pair: Pair, path: str) -> None:
+    first, _, port = pair
+    with Connection(port) as kept, Connection(port) as quiet:
+        assert "connection" not in kept.ask("GET", path).headers
+        eventually(lambda: first.connections == 2, "both are accepted")
+        leaving = gevent.spawn(first.leave)
+        gevent.sleep(0)
+        assert kept.ask("GET", path).headers["connection"] == "close"
+        assert kept.at_end()
+        assert quiet.ask("GET", path).headers["connection"] == "close"
+        leaving.get()
+
+
+@pytest.mark.parametrize("path", ["/socket.io/socket.io.js", "/"])
+def test_what_the_kernel_has_got_is_answered(pair: Pair, path: str) -> None:
+    first, _, port = pair
+    with Connection(port) as kept:
+        kept.ask("GET", path)
+        kept.request("GET", path)
+        # The loop has had no time to read it.
+        first.stop()
+        assert kept.answer().headers["connection"] == "close"
+
+
 def test_a_newcomer_who_says_nothing_is_not_waited_for_long(
     pair: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:

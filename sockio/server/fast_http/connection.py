@@ -34,7 +34,7 @@ from ...sessions.outbox import Batch
 from ...sessions.socket import Socket
 from ...transports.answers import Answer, Head
 from ...transports.body import ended_early, too_slow
-from ...transports.connection import FAST, GRACE, cut, is_established, is_known_unread
+from ...transports.connection import FAST, GRACE, cut, has_unread, is_established, is_known_unread
 from ...transports.polling import Poll
 from ...transports.request import Request, WouldBlock
 from ...transports.upgrades import Upgraded
@@ -347,6 +347,9 @@ class FastConnection:
     def deadline(self) -> float:
         return self._due
 
+    def arrives(self) -> bool:
+        return has_unread(self._sock)
+
     def overdue(self) -> None:
         """The time is over, if anything was waited for."""
         state = self.state
@@ -549,6 +552,8 @@ class FastConnection:
     ) -> None:
         service = self._service
         try:
+            if service.door.last:
+                self._closing = True
             data = service.wire(answer, self._closing)
         except ValueError as error:
             # A header that the application has made.
@@ -667,9 +672,6 @@ class FastConnection:
             self._leave()
             return
         sock, service = self._sock, self._service
-        if service.stopping:
-            self.close()
-            return
         early = self._reader.rest()
         self._let_go()
         service.handed_over += 1
@@ -694,7 +696,7 @@ class FastConnection:
 
     def stop(self) -> None:
         """The server stops: close when what is under way has been answered."""
-        if self.state is _READING and self._request is None:
+        if self.state is _READING and self._request is None and not self.arrives():
             self.close()
 
     def cut(self) -> None:

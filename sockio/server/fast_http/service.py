@@ -16,7 +16,7 @@ from ...transports.answers import Answer
 from ...transports.engine_websocket import EngineWebSocket
 from ..access_log import RequestLog
 from ..door import Door
-from .connection import FastConnection
+from .connection import FastConnection, State
 from .reader import MAX_HEAD, RequestReader
 
 __all__ = ["Service"]
@@ -159,6 +159,10 @@ class Service:
         self.stopping = True
         for connection in list(self.connections):
             connection.stop()
+
+    def reads(self) -> bool:
+        """Whether a request is about to be read."""
+        return any(each.state is State.READING for each in self.connections)
 
     def close(self) -> None:
         """Close what is left."""
