@@ -15,7 +15,7 @@ from .connection import connection_of, cut, is_gone, is_known_unread, watch_for_
 from .http import HTTPTransport
 from .request import Request
 
-__all__ = ["Poll", "PollingTransport"]
+__all__ = ["BatchBody", "Poll", "PollingTransport"]
 
 
 class PollingTransport(HTTPTransport):
@@ -163,6 +163,14 @@ class Poll:
         """A poll reads nothing."""
 
 
+class Told(Protocol):
+    """Whoever is told what became of a batch: its socket."""
+
+    def written(self, batch: Batch) -> None: ...
+
+    def restore(self, batch: Batch) -> None: ...
+
+
 class BatchBody:
     """The body of an answer, which tells the socket what became of it.
 
@@ -170,7 +178,7 @@ class BatchBody:
     any case; so a body that is closed before its end was reached was not written.
     """
 
-    def __init__(self, body: bytes, batch: Batch, socket: Socket) -> None:
+    def __init__(self, body: bytes, batch: Batch, socket: Told) -> None:
         self._body: bytes | None = body
         self._batch = batch
         self._socket = socket

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -39,8 +38,6 @@ from .relay import Relay, RemoteUpgrade
 
 __all__ = ["Asker"]
 
-log = logging.getLogger("sockio.mesh")
-
 #: Seconds between two looks whether those are there who owe an answer; and without a sign of life
 #: after which they are given up.
 LOOK, PATIENCE = 1.0, 3.0
@@ -58,8 +55,6 @@ class Asker:
         # When those were asked for a sign of life who have not given one.
         self._pinged: dict[str, float] = {}
         self._timer: Cancellable | None = None
-        #: Requests that were forwarded, and websockets that were passed on.
-        self.forwarded = self.passed = 0
         for kind, taker in (
             (GIVEN, self._given),
             (BEGUN, self._begun),
@@ -111,7 +106,6 @@ class Asker:
     def ask(self, relay: Relay) -> None:
         """Send its request to the owner."""
         self._asking[relay.number] = relay
-        self.forwarded += 1
         stuck = self._pinged.get(relay.boot)
         if stuck is not None and self.runtime.now() - stuck > PATIENCE:
             self._refuse(relay)
@@ -157,7 +151,6 @@ class Asker:
             return
         answer = read_answer(payload, NUMBER.size + 1)
         if answer.head.status.startswith("101"):
-            self.passed += 1
             relay.give(RemoteUpgrade(answer, self.runtime, self._passing(relay)))
         else:
             relay.give(answer, has_batch=bool(payload[NUMBER.size] & HAS_BATCH))

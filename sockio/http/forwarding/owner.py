@@ -5,7 +5,6 @@ from __future__ import annotations
 import _socket
 import contextlib
 import io
-import logging
 import os
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -40,8 +39,6 @@ from .frames import (
 )
 
 __all__ = ["HAS_BATCH", "Owner"]
-
-log = logging.getLogger("sockio.mesh")
 
 #: Seconds in which the connection of a websocket has to come.
 PATIENCE = 10.0

@@ -26,6 +26,7 @@ from ...transports.connection import (
     watch_for_hangup,
     with_tls,
 )
+from ...transports.polling import BatchBody
 from ...transports.request import Request
 from ..endpoint import Endpoint
 from ..route import Route
@@ -180,7 +181,7 @@ class Relay:
         if batch is None or type(outcome) is not Answer:
             return outcome(environ, start_response)
         start_response(outcome.head.status, outcome.headers())
-        return _Body(outcome.body, batch, self)
+        return BatchBody(outcome.body, batch, self)
 
     def _woken(self) -> None:
         assert self._signal is not None
@@ -217,29 +218,6 @@ class Relay:
         finally:
             if watch is not None:
                 watch.cancel()
-
-
-class _Body:
-    """The body of an answer with packets in it; a server closes it when it has written it, or
-    cannot."""
-
-    def __init__(self, body: bytes, batch: Batch, relay: Relay) -> None:
-        self._body: bytes | None = body
-        self._batch = batch
-        self._relay = relay
-
-    def __iter__(self) -> Iterator[bytes]:
-        return self
-
-    def __next__(self) -> bytes:
-        body, self._body = self._body, None
-        if body is not None:
-            return body
-        self._relay.written(self._batch)
-        raise StopIteration
-
-    def close(self) -> None:
-        self._relay.restore(self._batch)
 
 
 class RemoteUpgrade:
