@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from ..examples.programs import Program
 from ..support.node import NODE_MODULES, find_client
 from ..support.pages import DOCS, blocks
 from ..support.processes import STARTS, Process, need_module, running
@@ -70,8 +71,9 @@ def only(language: str, part: str) -> str:
 
 
 def manage(folder: Path, *words: str, url: str = "") -> None:
-    process = Process([*MANAGE, *words], folder, ANNOUNCE_URL=url)
-    assert process.wait() == 0, process.output
+    # As long as it takes: two of them import all of Django on a machine that may have much to do.
+    program = Program([*MANAGE, *words], folder, ANNOUNCE_URL=url)
+    assert program.wait() == 0, program.output
 
 
 @pytest.fixture(scope="module")
