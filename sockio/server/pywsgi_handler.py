@@ -25,7 +25,7 @@ from gevent import pywsgi
 from gevent.pywsgi import Input, WSGIHandler
 
 from ..transports.connection import GRACE, cut, has_unread, with_tls
-from .access_log import AccessLog
+from .access_log import AccessLog, without_sids
 from .door import Door, KernelSocket
 from .heads import (
     MAX_LINES,
@@ -453,7 +453,7 @@ class Handler(WSGIHandler):
             address,
             "%s %s from %s failed: %r%s",
             request.get("REQUEST_METHOD", "?"),
-            quote(request.get("PATH_INFO", "?").encode("latin-1", "replace")),
+            without_sids(quote(request.get("PATH_INFO", "?").encode("latin-1", "replace"))),
             address or "?",
             error,
             " (it ends the process)" if isinstance(error, _ENDS_THE_PROCESS) else "",

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import pytest
 
 from sockio import BaseNamespace, SettingsError, SocketIOMiddleware
-from sockio.transports import TRANSPORTS, Transport, XHRPolling
+from sockio.transports import TRANSPORTS, StreamingTransport, Transport, XHRPolling
 
 from ..support.pages import load
 from ..support.raw_http import get, handshake
@@ -178,3 +178,30 @@ class Nameless(XHRPolling):
 def test_what_is_no_transport_is_refused(settings: Mapping[str, Any], complaint: str) -> None:
     with pytest.raises(SettingsError, match=complaint):
         SocketIOMiddleware(not_ours, {}, **settings)
+
+
+class Failing(StreamingTransport):
+    name = "failing"
+
+    def preamble(self) -> bytes:
+        raise ValueError("no preamble")
+
+    def chunk(self, text: str) -> bytes:
+        return text.encode()
+
+
+def test_one_that_fails_costs_no_session_and_shows_nobody_s_id(
+    serve: Callable[..., Served], caplog: pytest.LogCaptureFixture
+) -> None:
+    server = serve(
+        not_ours,
+        {"": BaseNamespace},
+        own_transports=[Failing],
+        transports=["failing", "xhr-polling"],
+    )
+    sid = handshake(server.port)
+    assert get(server.port, f"/socket.io/1/failing/{sid}").code == 500
+    assert get(server.port, f"/socket.io/1/xhr-polling/{sid}").body == "1::"
+    eventually(lambda: "no preamble" in caplog.text, "it is logged")
+    assert f"/failing/{sid[:6]}" in caplog.text
+    assert sid not in caplog.text
