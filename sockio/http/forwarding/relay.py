@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol
 
 from ...runtime.interfaces import Runtime, Signal
+from ...runtime.pace import Pace
 from ...sessions.outbox import Batch
 from ...transports.answers import Answer, Head
 from ...transports.base import WSGIApplication
@@ -267,19 +268,22 @@ class RemoteUpgrade:
             os.close(descriptor)
             ours.close()
             return
-        other = self._runtime.spawn(_move, ours, sock)
+        other = self._runtime.spawn(_move, ours, sock, self._runtime)
         try:
-            _move(sock, ours)
+            _move(sock, ours, self._runtime)
         finally:
             other.kill(block=False)
             ours.close()
 
 
-def _move(source: Any, target: Any) -> None:
+def _move(source: Any, target: Any, runtime: Runtime) -> None:
     """Write to one connection what comes from another, until either ends. Blocks."""
+    # Neither waits while the client sends, or the owner reads, as fast as this goes.
+    pace = Pace(runtime)
     try:
         while data := source.recv(CHUNK):
             target.sendall(data)
+            pace.keep()
     except (OSError, ValueError):
         pass
     finally:
