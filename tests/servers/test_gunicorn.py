@@ -51,6 +51,8 @@ def gunicorn(
         port = int(process.find(r"Listening at: \w+://127\.0\.0\.1:(\d+)")[1])
         process.find("Booting worker")
         yield Served(process, port)
+        # Without the seconds that a graceful end takes; those tests that are about it have had it.
+        process.send(signal.SIGQUIT)
 
 
 class TestOurs(WebSocketContract):

@@ -93,6 +93,15 @@ def test_an_idle_connection_is_closed_and_one_that_is_used_is_not(way: Way) -> N
     nobody_is_left(server)
 
 
+@pytest.mark.parametrize("path", ["/socket.io/1/", "/other"])
+def test_an_idle_connection_is_closed_sooner_than_one_that_begins(way: Way, path: str) -> None:
+    server = way.serve(not_ours, {"": Echo}, **{**TIMES, "head_timeout": 3600})
+    with way.connect() as connection:
+        assert connection.ask("GET", path).code == 200
+        assert connection.at_end()
+    nobody_is_left(server)
+
+
 def test_a_poll_may_wait_for_longer_than_any_of_these(way: Way) -> None:
     times = {**TIMES, "heartbeat_interval": 1, "polling_duration": 1.5 * SOON}
     way.serve(not_ours, {"": Echo}, **times)

@@ -644,7 +644,11 @@ class FastConnection:
         else:
             self.state = _READING
             self._begun = False
-            self._due = time.monotonic() + self._service.door.keep_alive
+            before, door = self._due, self._service.door
+            self._due = time.monotonic() + door.keep_alive
+            if self._due < before:
+                # The door knows of the later one.
+                door.expect(self)
             if self._paused:
                 self._resume()
 
