@@ -250,7 +250,8 @@ class WebSocket:
 
     def send(self, message: Any, binary: bool | None = None) -> None:
         """Send a message: ``bytes`` as binary, anything else as text, unless ``binary`` says which.
-        Blocks until the connection took it. Raises :class:`WebSocketClosed`."""
+        Blocks until the connection took it. Raises :class:`WebSocketClosed`. Whoever gives up
+        meanwhile, by a Timeout, ends the websocket."""
         payload, binary = _payload(message, binary)
         with self._one_writer():
             if len(payload) <= PART:
@@ -295,6 +296,11 @@ class WebSocket:
                 _runtime.limit(SEND_PATIENCE, write, *args)
         except (OSError, ValueError):
             self._over(1006)
+        except BaseException:
+            # The view's own Timeout, or its end: perhaps within a frame, and the next one would be
+            # taken for its rest.
+            self._over(1006)
+            raise
 
     # ---- the end
 

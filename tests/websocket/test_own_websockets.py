@@ -524,6 +524,21 @@ def test_who_reads_as_fast_as_a_view_sends_keeps_nobody_waiting(
             site.outcome()
 
 
+def test_a_message_that_the_view_gave_up_half_sent_is_the_last(visit: Visit) -> None:
+    def view(websocket: OfferedWebSocket) -> Any:
+        with pytest.raises(gevent.Timeout), gevent.Timeout(0.05):
+            websocket.send(bytes(50_000_000))
+        assert websocket.closed
+        with pytest.raises(WebSocketClosed):
+            websocket.send("more")
+        return "told"
+
+    site = Site(view)
+    client = visit(site)
+    assert site.outcome() == "told"
+    client.close()
+
+
 def over(connection: Connection) -> RawWebSocket:
     """A session's websocket, open."""
     sid = connection.ask("GET", "/socket.io/1/").body.partition(":")[0]
