@@ -56,6 +56,7 @@ PROGRAMS = (
     "e2e/*",
     "examples/*",
     "frameworks/*",
+    "mesh/*",
     "redis/*",
 )
 
