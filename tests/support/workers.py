@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from .engine_client import EngineWire
-from .processes import Process, free_port
+from .processes import STARTS, Process, free_port
 
 __all__ = ["Wire", "Worker", "Workers"]
 
@@ -31,7 +31,7 @@ class Worker(Process):
         self.stopped = False
 
     def ready(self) -> Worker:
-        self.port = int(self.find(r"port (\d+)")[1])
+        self.port = int(self.find(r"port (\d+)", STARTS)[1])
         return self
 
     def pause(self) -> None:
