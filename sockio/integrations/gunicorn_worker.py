@@ -54,7 +54,9 @@ class GeventSocketIOWorker(GeventPyWSGIWorker):  # type: ignore[misc]
         self.servers: list[_Server] = []
         # The same for the master that takes over (USR2), whose workers have the same listeners.
         if self.cfg.workers > 1 and MESH not in os.environ:
-            os.environ[MESH] = str(directory_for(each.getsockname() for each in self.sockets))
+            os.environ[MESH] = str(
+                directory_for([each.getsockname() for each in self.sockets], self.cfg.uid)
+            )
         super().init_process()
 
     def run(self) -> None:

@@ -38,16 +38,19 @@ def is_boot_id(text: str) -> bool:
     return _BOOT.fullmatch(text) is not None
 
 
-def directory_for(addresses: Iterable[object]) -> Path:
+def directory_for(addresses: Iterable[object], uid: int | None = None) -> Path:
     """The directory of those who listen at ``addresses`` (a host and a port, or the path of a
-    socket, in any form that is the same for all of them): of this user, and the same after a
-    restart. It is not made here."""
+    socket, in any form that is the same for all of them), and run as the user ``uid``, by default
+    as this process does: the same after a restart. It is not made here."""
+    owner = os.getuid() if uid is None else uid
     named = "\n".join(sorted(str(each) for each in addresses))
     digest = hashlib.blake2s(named.encode("utf-8", "surrogateescape"), digest_size=6).hexdigest()
     runtime = os.environ.get("XDG_RUNTIME_DIR")
-    if runtime and os.path.isdir(runtime) and os.access(runtime, os.W_OK):
-        return Path(runtime, f"sockio-{digest}")
-    return Path(tempfile.gettempdir(), f"sockio-{os.getuid()}-{digest}")
+    with contextlib.suppress(OSError):
+        # That of the user who started it is nothing for workers that become another one.
+        if runtime and os.stat(runtime).st_uid == owner and os.access(runtime, os.W_OK):
+            return Path(runtime, f"sockio-{digest}")
+    return Path(tempfile.gettempdir(), f"sockio-{owner}-{digest}")
 
 
 class Directory:

@@ -86,3 +86,5 @@ def test_it_is_named_by_user_and_address(monkeypatch: pytest.MonkeyPatch) -> Non
     with tempfile.TemporaryDirectory() as folder:
         monkeypatch.setenv("XDG_RUNTIME_DIR", folder)
         assert directory_for([("0.0.0.0", 8000)]).parent == Path(folder)
+        # That is nothing for another user.
+        assert directory_for([("0.0.0.0", 8000)], uid=12345).parent != Path(folder)
