@@ -14,7 +14,7 @@ from ..exceptions import PacketError, UsageError
 from ..protocol.handshake import decode_handshake
 from ..testing import Browser, Reply
 from .conversation import Conversation, timed, upgrade_removed
-from .findings import Finding
+from .findings import LET_THEM_MEET, Finding
 from .later import LATER, LaterClients
 
 __all__ = ["examine_url"]
@@ -266,8 +266,8 @@ class _Patient:
                 "problem",
                 f"{lost} of {CONNECTIONS} requests do not find their session: they reach another "
                 "process than the one that has it",
-                "run one process (one gunicorn worker), or let the balancer keep the requests "
-                "of a session together",
+                f"{LET_THEM_MEET}; where they are on several hosts, let the balancer keep the "
+                "requests of a session together, and join the hosts by the setting backplane",
             )
         else:
             yield Finding(

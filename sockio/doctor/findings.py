@@ -8,9 +8,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-__all__ = ["CODES", "Finding", "Level", "as_json", "as_text", "is_well"]
+__all__ = ["CODES", "LET_THEM_MEET", "Finding", "Level", "as_json", "as_text", "is_well"]
 
 Level = Literal["ok", "note", "warning", "problem"]
+
+#: What to do where several processes serve and do not know each other.
+LET_THEM_MEET = (
+    "let the processes find each other, by a directory of their user: "
+    "SOCKIO_MESH=/run/user/1000/chat in the environment, or the setting mesh; sockio serve "
+    "--workers, and gunicorn with -k "
+    "sockio.integrations.gunicorn_worker.GeventSocketIOWorker, need neither"
+)
 
 #: Every code, and what it is about. ``docs/howto/doctor.md`` explains each.
 CODES: Mapping[str, str] = {

@@ -12,7 +12,7 @@ import gevent
 
 from ..testing import Browser, ClientError, Refused
 from .conversation import Conversation
-from .findings import Finding
+from .findings import LET_THEM_MEET, Finding
 
 __all__ = ["LATER", "Generation", "LaterClients"]
 
@@ -48,10 +48,11 @@ _NOT_MEANT = {"other-engine"}
 _NO_POLLING = "transport-not-offered"
 
 _STICKY = (
-    "run one process (one gunicorn worker), or let the balancer keep together what has one sid in "
-    "its query: give each server a sid_prefix (a., b.) and choose by it. nginx: map $request_uri "
-    "$upstream { default any; ~^/socket\\.io/?\\?(.*&)?sid=a\\. a; ... }; HAProxy: use-server a if "
-    "{ url_param(sid) -m beg a. }. Not by the client's address, nor by a hash of the sid"
+    f"{LET_THEM_MEET}; where they are on several hosts, let the balancer keep together what has "
+    "one sid in its query: give each server a sid_prefix (a., b.) and choose by it. nginx: map "
+    "$request_uri $upstream { default any; ~^/socket\\.io/?\\?(.*&)?sid=a\\. a; ... }; HAProxy: "
+    "use-server a if { url_param(sid) -m beg a. }. Not by the client's address, nor by a hash of "
+    "the sid"
 )
 
 

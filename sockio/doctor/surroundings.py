@@ -13,7 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from .findings import Finding
+from .findings import LET_THEM_MEET, Finding
 from .installed import examine_names, our_distribution
 
 __all__ = ["examine_gunicorn", "examine_limits", "examine_modules", "examine_versions"]
@@ -24,12 +24,6 @@ FEW = 4096
 #: gunicorn's workers by what they can do with this middleware.
 _NO_GEVENT = {"sync", "gthread", "tornado", "eventlet", "gaiohttp"}
 _NO_WEBSOCKET = {"gevent", "gevent_wsgi"}
-
-_LET_THEM_MEET = (
-    "let them find each other, by a directory of their user: SOCKIO_MESH=/run/user/1000/chat in "
-    "the environment, or the setting mesh; with -k "
-    "sockio.integrations.gunicorn_worker.GeventSocketIOWorker neither is needed"
-)
 
 
 def examine_versions() -> Iterator[Finding]:
@@ -163,7 +157,7 @@ def _several(workers: int, kind: object, mesh: str) -> Finding:
         "workers",
         "problem",
         f"{told}: most requests of a session would reach another one than its own",
-        _LET_THEM_MEET,
+        LET_THEM_MEET,
     )
 
 

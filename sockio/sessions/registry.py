@@ -246,8 +246,8 @@ class SessionRegistry:
             "no-server",
             "",
             "of(): nothing is sent: no server runs in this process, or it has served no request "
-            "yet. of() reaches the clients of its own process: from a task queue, a shell or "
-            "another worker, ask a view of the server by HTTP [no-server]",
+            "yet. From a task queue or a shell, sockio.Emitter(URL) reaches servers that have the "
+            "setting backplane=URL; or ask a view of the server by HTTP [no-server]",
         )
 
     # ---- coming and going

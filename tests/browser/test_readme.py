@@ -34,7 +34,7 @@ PROGRAM = only("python", "monkey.patch_all")
 HTML = only("html", "/socket.io/socket.io.js")
 SCRIPT = only("js", "io('/chat')")
 (COMMAND,) = [
-    line for line in only("sh", "sockio serve").splitlines() if line.startswith("sockio serve")
+    line for line in only("sh", "--reload").splitlines() if line.startswith("sockio serve")
 ]
 
 #: What the README leaves to its reader: the pages of the application.

@@ -152,7 +152,7 @@ def test_several_processes_behind_one_address(
     one, other = (sockio_serve(namespaces={"": BaseNamespace}) for _ in range(2))
     found = look_at(proxy(one.port, other.port).url)
     assert found["session-lost"].level == "problem"
-    assert "one process" in found["session-lost"].fix
+    assert "SOCKIO_MESH" in found["session-lost"].fix
 
 
 def test_a_proxy_that_cuts_what_is_idle(site: LiveServer) -> None:

@@ -521,7 +521,7 @@ def test_options_and_what_they_are_here() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"message_queue": "redis://"}, "run one process"),
+        ({"message_queue": "redis://"}, "backplane='redis://...'.*sockio.Emitter"),
         ({"allow_upgrades": False}, "transports"),
         ({"always_connect": True}, "refused"),
         ({"cookie": "sid"}, "Flask's session"),

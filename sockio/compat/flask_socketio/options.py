@@ -33,10 +33,14 @@ _NEEDLESS = {
     "compression_threshold": "answers are not compressed; a proxy may",
     "channel": "there is no message queue",
 }
+_NO_QUEUE = (
+    "workers of one host need no queue (docs/howto/workers.md); between hosts it is the setting "
+    "backplane='redis://...', and a process that serves nobody emits by sockio.Emitter(URL)"
+)
 #: What somebody may rely upon, and what to do instead.
 _MISSING = {
-    "message_queue": "sockio has no message queue yet: run one process, and leave it out",
-    "client_manager": "sockio has no message queue yet: run one process, and leave it out",
+    "message_queue": _NO_QUEUE,
+    "client_manager": _NO_QUEUE,
     "always_connect": "who is refused is never connected, and what connect emits is delivered",
     "cookie": "a session has no cookie of its own: use Flask's session",
     "allow_upgrades": "name the transports instead: transports=['polling']",

@@ -1,6 +1,6 @@
 """Sending from outside of handlers: views, signals, tasks, other native threads.
 
-It reaches the clients of this process, the one that runs the server.
+It reaches the clients of this process, which runs the server, and of those that it is joined with.
 """
 
 from __future__ import annotations
