@@ -20,7 +20,7 @@ from ..sessions.socket import Socket
 from . import Emission, Order
 from .local import LocalBackplane
 from .questions import Asked, Question
-from .wire import Carried, check_rooms, pack, unpack
+from .wire import Carried, are_rooms, check_rooms, pack, unpack
 
 __all__ = ["EMISSION", "ORDER", "JoinedBackplane", "Way", "pack_order"]
 
@@ -225,9 +225,17 @@ class _Read:
 def _read_order(payload: bytes) -> _Read:
     try:
         group, what, namespace, rooms, skip, args = json.loads(payload)
+        # Of another kind are those of a later release, which this one cannot carry out.
+        right = type(args[0]) is bool if what == "disconnect" else are_rooms(args)
+        if not (
+            right
+            and isinstance(namespace, str)
+            and (rooms is None or are_rooms(rooms))
+            and are_rooms(skip)
+        ):
+            raise TypeError("it has other values")
         named: tuple[Hashable, ...] | None = None if rooms is None else tuple(rooms)
-        order = Order(str(what), str(namespace), named, frozenset(skip), tuple(args))
-        hash((order.rooms, order.args))
-    except (ValueError, TypeError, RecursionError) as error:
+        order = Order(str(what), namespace, named, frozenset(skip), tuple(args))
+    except (ValueError, TypeError, LookupError, RecursionError) as error:
         raise PacketError(f"an order that cannot be read: {error}") from None
     return _Read(str(group), order)

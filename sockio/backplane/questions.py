@@ -22,13 +22,17 @@ from ..protocol.generations import EIO4
 from ..runtime.interfaces import Runtime
 from .mesh.link import Frame, Link
 from .mesh.mesh import Mesh
-from .wire import check_rooms
+from .wire import are_rooms, check_rooms
 
 __all__ = ["Answers", "Asked", "Question", "Questions", "pack_values", "unpack_values"]
 
 log = logging.getLogger("sockio.mesh")
 
 QUESTION, ANSWER = 3, 4
+#: Questions that are answered at once, and seconds that an answer may take.
+MOST, MOST_SECONDS = 10_000, 86_400.0
+#: The types of what comes with each kind of question.
+_VALUES: dict[str, list[type]] = {"call": [str, list], "sockets": [], "server-side": [str, list]}
 _NUMBER = struct.Struct(">I")
 _SIZE = struct.Struct(">I")
 
@@ -101,6 +105,8 @@ class Questions:
         self._mesh = mesh
         self._runtime = runtime
         self._number = 0
+        # Questions of others that are being answered.
+        self._answering = 0
         self._asked: dict[int, Asked] = {}
         # What answers, and reads the values, by the group.
         self._groups: dict[str, tuple[EngineCodec, Answer]] = {}
@@ -147,20 +153,29 @@ class Questions:
         head, _, rest = payload[_NUMBER.size :].partition(b"\n")
         try:
             group, what, namespace, rooms, skip, seconds = json.loads(head)
-            named = None if rooms is None else tuple(rooms)
             found = self._groups.get(group)
             if found is None:
                 raise PacketError(f"a question to {group!r:.40}, which is not here")
             codec, answer = found
             values = tuple(unpack_values(codec, rest))
+            named = None if rooms is None else tuple(rooms)
             question = Question(
                 str(what), str(namespace), named, frozenset(skip), float(seconds), values
             )
-            hash(question.rooms)
-        except (ValueError, TypeError, RecursionError, PacketError) as error:
-            log.warning("worker %s asked what cannot be read: %s", link.peer, error)
+            if not (
+                (rooms is None or are_rooms(rooms))
+                and are_rooms(skip)
+                and 0 <= question.seconds <= MOST_SECONDS
+                and list(map(type, values)) == _VALUES[question.what]
+            ):
+                raise TypeError("it has other values")
+        except (ValueError, TypeError, LookupError, RecursionError, PacketError) as error:
+            link.send(ANSWER, number + b"\0")
+            raise PacketError(f"a question that cannot be read: {error}") from None
+        if self._answering >= MOST:
             link.send(ANSWER, number + b"\0")
             return
+        self._answering += 1
         self._runtime.run(self._reply, link, number, codec, answer, question)
 
     def _reply(
@@ -171,6 +186,8 @@ class Questions:
         except Exception:
             log.exception("a question of worker %s could not be answered", link.peer)
             data = b"\0"
+        finally:
+            self._answering -= 1
         link.send(ANSWER, number + data)
 
     # ---- what others say

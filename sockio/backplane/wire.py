@@ -21,7 +21,7 @@ from ..exceptions import PacketError, UsageError
 from ..protocol.engine_codec import Attached
 from ..sessions.outbox import Outgoing
 
-__all__ = ["MOST_ROOMS", "Carried", "check_rooms", "pack", "unpack"]
+__all__ = ["MOST_ROOMS", "Carried", "are_rooms", "check_rooms", "pack", "unpack"]
 
 #: Rooms that one emission may name.
 MOST_ROOMS = 10_000
@@ -45,6 +45,11 @@ class Carried(NamedTuple):
 
 def check_rooms(rooms: Any) -> None:
     """Raise ``UsageError`` for names of rooms that mean nothing in another process."""
+    if len(rooms or ()) > MOST_ROOMS:
+        raise UsageError(
+            f"{len(rooms)} rooms in one emission: where several workers serve it may name "
+            f"{MOST_ROOMS}; put the clients into one room, or emit several times."
+        )
     for room in rooms or ():
         if not _is_plain(room):
             raise UsageError(
@@ -100,8 +105,8 @@ def unpack(data: bytes) -> Carried:
         if not (
             isinstance(group, str)
             and isinstance(namespace, str)
-            and (rooms is None or _named(rooms))
-            and _named(skip)
+            and (rooms is None or are_rooms(rooms))
+            and are_rooms(skip)
             and isinstance(lengths, dict)
         ):
             raise TypeError("its head has other values")
@@ -128,7 +133,8 @@ def unpack(data: bytes) -> Carried:
     )
 
 
-def _named(rooms: Any) -> bool:
+def are_rooms(rooms: Any) -> bool:
+    """Whether this, which came from another process, is a list of names of rooms."""
     if not isinstance(rooms, list) or len(rooms) > MOST_ROOMS:
         return False
     return all(map(_is_plain, rooms))

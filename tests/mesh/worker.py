@@ -73,6 +73,13 @@ class Chat(BaseNamespace, RoomsMixin):
             return str(error)
         return "sent"
 
+    def on_many(self, count: int) -> str:
+        try:
+            app.of(self.ns_name).to(*[f"nobody {each}" for each in range(count)]).emit("told", "")
+        except Exception as error:
+            return str(error)
+        return "sent"
+
     def on_stand_still(self, seconds: float) -> None:
         self.emit("standing")
         ends = time.monotonic() + seconds

@@ -23,7 +23,7 @@ from pathlib import Path
 
 from ...exceptions import SettingsError
 
-__all__ = ["Directory", "directory_for", "is_boot_id", "peer_is_me"]
+__all__ = ["Directory", "directory_for", "is_boot_id", "peer_of"]
 
 #: Bytes that the path of a Unix socket may have (sun_path of Linux is 108 with its end; macOS 104).
 LONGEST = 103
@@ -165,11 +165,11 @@ def _unix_socket() -> _socket.socket:
     return sock
 
 
-def peer_is_me(sock: _socket.socket) -> bool:
-    """Whether the process at the other end of a Unix socket is of the same user; true where the
-    system does not tell, as the directory lets in nobody else."""
+def peer_of(sock: _socket.socket) -> tuple[int, int]:
+    """The process at the other end of a Unix socket, and its user. Where the system does not tell:
+    process 0, which may be any, of this user, as the directory lets in nobody else."""
     option: int | None = getattr(_socket, "SO_PEERCRED", None)
     if option is None:
-        return True
-    _, uid, _ = struct.unpack("3i", sock.getsockopt(_socket.SOL_SOCKET, option, 12))
-    return bool(uid == os.getuid())
+        return 0, os.getuid()
+    pid, uid, _ = struct.unpack("3i", sock.getsockopt(_socket.SOL_SOCKET, option, 12))
+    return pid, uid

@@ -28,6 +28,8 @@ __all__ = ["CARRIES", "LARGEST", "MOST_WAITING", "Frame", "Link"]
 
 #: Bytes of one frame, and of what may wait for a worker that does not read.
 LARGEST, MOST_WAITING = 64_000_000, 16_000_000
+#: Bytes of a frame that says what becomes of another: it may wait behind any other.
+SMALL = 16
 #: Kinds from here on come with a descriptor.
 CARRIES = 0x80
 #: Bytes read in one go; seconds of taking apart before others get a turn.
@@ -36,6 +38,12 @@ CHUNK, SLICE = 65536, 0.005
 _FDS = 8
 _HEAD = struct.Struct(">IB")
 _SPACE = _socket.CMSG_SPACE(_FDS * 4)
+#: Descriptors whose frames have not come yet.
+_MOST_FDS = 4 * _FDS
+#: Seconds until a descriptor is sent again that the system did not take.
+_AGAIN = 0.05
+#: What a process that is started from here does not inherit; elsewhere it is closed by the starter.
+_FLAGS: int = getattr(_socket, "MSG_CMSG_CLOEXEC", 0)
 
 
 class Frame(NamedTuple):
@@ -64,9 +72,13 @@ class Link:
         self._on_end = on_end
         #: The boot id of the worker at the other end, when it has said so.
         self.peer = ""
+        #: The process there; 0 where that is not known.
+        self.pid = 0
         #: When something came from there.
         self.heard = runtime.now()
         self.closed = False
+        #: Whether it was ended for what came from there.
+        self.broken = False
         self._data = bytearray()
         self._descriptors: deque[int] = deque()
         # What this turn has to say; and what the kernel did not take, with its descriptor.
@@ -87,7 +99,8 @@ class Link:
         """Send a frame, when this turn ends; with a ``descriptor``, which is closed then. False,
         and nothing done with either, where too much waits or the link has ended."""
         size = len(payload)
-        if self.closed or self.waiting > MOST_WAITING or size > LARGEST:
+        most = MOST_WAITING if size > SMALL else MOST_WAITING + 2 * LARGEST
+        if self.closed or self.waiting > most or size > LARGEST:
             return False
         said, turn = self._said, self._runtime.turn
         if not self._called:
@@ -99,7 +112,7 @@ class Link:
                 turn.at_end(self)
         said.append(_HEAD.pack(size, kind))
         said.append(payload)
-        self.waiting += size
+        self.waiting += size + _HEAD.size
         if descriptor is not None:
             frame = b"".join(said[-2:])
             del said[-2:]
@@ -118,8 +131,12 @@ class Link:
         """Write what was collected, as far as the other end reads."""
         self._called = False
         self._put()
-        if self._writing is None and not self.closed:
+        if self._writing is None and self._again is None and not self.closed:
             self._write()
+
+    def _write_again(self) -> None:
+        self._again = None
+        self._write()
 
     def _write(self) -> None:
         unsent = self._unsent
@@ -144,16 +161,16 @@ class Link:
                 self.close(str(error))
                 return
             # More descriptors are under way than the system lets be; it says not when that is over.
-            self._again = self._runtime.at(self._runtime.now() + 0.05, self._write)
+            self._again = self._runtime.at(self._runtime.now() + _AGAIN, self._write_again)
         self._sent()
 
     def _sent(self) -> None:
-        if self._unsent and self._writing is None:
+        if self._unsent and self._writing is None and self._again is None:
             # The kernel's own socket has what is asked of it.
             sock: Any = self._sock
             self._writing = self._runtime.watch(sock, self._write, write=True)
         self.waiting = sum([len(data) for data, _ in self._unsent]) + sum(map(len, self._said))
-        if self._unsent:
+        if self._unsent and self._again is None:
             return
         writing, self._writing = self._writing, None
         if writing is not None:
@@ -167,7 +184,7 @@ class Link:
 
     def _readable(self) -> None:
         try:
-            data, control, _, _ = self._sock.recvmsg(CHUNK, _SPACE)
+            data, control, _, _ = self._sock.recvmsg(CHUNK, _SPACE, _FLAGS)
         except (BlockingIOError, InterruptedError):
             return
         except OSError as error:
@@ -178,6 +195,9 @@ class Link:
                 descriptors = array.array("i")
                 descriptors.frombytes(rights[: len(rights) - len(rights) % 4])
                 self._descriptors.extend(descriptors)
+        if len(self._descriptors) > _MOST_FDS:
+            self._break("descriptors without their frames")
+            return
         if not data:
             self.close("it has ended")
             return
@@ -211,9 +231,11 @@ class Link:
                 if time.monotonic() > ends:
                     break
         except PacketError as error:
-            self.close(f"it sent {error}")
+            self._break(str(error))
             return
-        del data[:at]
+        finally:
+            # Whatever happened: nothing is handed on twice.
+            del data[:at]
         if self.closed:
             return
         if len(data) >= head and len(data) >= head + _HEAD.unpack_from(data)[0]:
@@ -227,6 +249,10 @@ class Link:
         if not self.closed:
             self._runtime.begin_turn()
             self._take()
+
+    def _break(self, why: str) -> None:
+        self.broken = True
+        self.close(f"it sent {why}")
 
     def _stop_reading(self) -> None:
         reading, self._reading = self._reading, None

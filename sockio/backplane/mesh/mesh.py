@@ -13,12 +13,13 @@ import hashlib
 import hmac
 import logging
 import os
+import struct
 from collections.abc import Callable
 from typing import Any
 
 from ...exceptions import PacketError
 from ...runtime.interfaces import Cancellable, Runtime
-from .directory import Directory, is_boot_id, peer_is_me
+from .directory import Directory, is_boot_id, peer_of
 from .link import Frame, Link
 
 __all__ = ["Mesh"]
@@ -29,8 +30,15 @@ log = logging.getLogger("sockio.mesh")
 _HELLO = 0
 #: Written first in it: the frames' form.
 _VERSION = b"1"
-#: Connections that have not said who they are.
-_STRANGERS = 64
+#: Connections that have not said who they are, and seconds in which they have to. Where there are
+#: more, those go that have had the most time.
+_STRANGERS, _SECONDS = 64, 5.0
+#: The most workers that there may be.
+_WORKERS = 1000
+#: Seconds until the next is accepted, where this process has no descriptor left.
+_PAUSE = 1.0
+#: Seconds between two lines about the same worker, which sends what makes no sense.
+_QUIET = 60.0
 #: Workers that have died, and are remembered.
 REMEMBERED = 10_000
 
@@ -50,8 +58,12 @@ class Mesh:
         self.boot, self._sock = directory.listen()
         #: The others, each by the link that is sent over.
         self.links: dict[str, Link] = {}
-        self._strangers: set[Link] = set()
+        self._strangers: dict[Link, Cancellable] = {}
         self._all: dict[str, set[Link]] = {}
+        # The process that each name belongs to.
+        self._pids: dict[str, int] = {}
+        # When something was said about who sends what makes no sense.
+        self._said: dict[str, float] = {}
         self._takers: dict[int, Taker] = {}
         # Who has died: its socket may take a connection for a moment more.
         self._gone: set[str] = set()
@@ -60,8 +72,8 @@ class Mesh:
         self.on_leave: list[Callable[[str], object]] = []
         self.closed = False
         self._pid = os.getpid()
-        sock: Any = self._sock
-        self._accepting: Cancellable | None = runtime.watch(sock, self._accept)
+        self._accepting: Cancellable | None = None
+        self._go_on_accepting()
         for boot in directory.names():
             if boot != self.boot:
                 self.link_to(boot)
@@ -87,13 +99,15 @@ class Mesh:
             sock = self.directory.connect(boot)
             if sock is None:
                 return None
-            if not peer_is_me(sock):
+            pid, uid = peer_of(sock)
+            if uid != os.getuid():
                 sock.close()
                 return None
         except OSError as error:
             log.warning("worker %s cannot be reached: %s [mesh-unreachable]", boot, error)
             return None
         link = Link(sock, self.runtime, self._on_frame, self._on_end)
+        link.pid = pid
         self._introduce(link)
         self._know(link, boot)
         return link
@@ -113,6 +127,11 @@ class Mesh:
 
     # ---- coming and going
 
+    def _go_on_accepting(self) -> None:
+        if not self.closed:
+            sock: Any = self._sock
+            self._accepting = self.runtime.watch(sock, self._accept)
+
     def _accept(self) -> None:
         try:
             descriptor, _ = self._sock._accept()  # type: ignore[attr-defined]
@@ -120,15 +139,28 @@ class Mesh:
             return
         except OSError as error:
             log.warning("no other worker can be accepted: %s [mesh-accept]", error)
+            # It would be asked again at once, and for as long as that lasts.
+            if self._accepting is not None:
+                self._accepting.cancel()
+            self._accepting = self.runtime.at(self.runtime.now() + _PAUSE, self._go_on_accepting)
             return
         sock = _socket.socket(fileno=descriptor)
         sock.setblocking(False)
-        if not peer_is_me(sock) or len(self._strangers) >= _STRANGERS:
+        pid, uid = peer_of(sock)
+        if uid != os.getuid():
             log.warning("a process that is none of ours connected to the mesh [mesh-stranger]")
             sock.close()
             return
+        if len(self._strangers) >= _STRANGERS:
+            next(iter(self._strangers)).close("too many others came")
         link = Link(sock, self.runtime, self._on_frame, self._on_end)
-        self._strangers.add(link)
+        link.pid = pid
+
+        def give_up() -> None:
+            if link in self._strangers:
+                link.close(f"it has not said who it is within {_SECONDS:g} seconds")
+
+        self._strangers[link] = self.runtime.at(self.runtime.now() + _SECONDS, give_up)
         self._introduce(link)
 
     def _introduce(self, link: Link) -> None:
@@ -146,12 +178,24 @@ class Mesh:
             raise PacketError("no proof of its name")
         if boot == self.boot or (link.peer and link.peer != boot):
             raise PacketError("the name of another")
-        self._strangers.discard(link)
+        if self._pids.get(boot, link.pid) != link.pid:
+            raise PacketError("the name of another")
+        if boot not in self._pids and len(self._pids) >= _WORKERS:
+            raise PacketError("a name, and there are too many workers")
+        self._forget_stranger(link)
         self._gone.discard(boot)
         self._know(link, boot)
 
+    def _forget_stranger(self, link: Link) -> bool:
+        """Whether it was one until now."""
+        alarm = self._strangers.pop(link, None)
+        if alarm is not None:
+            alarm.cancel()
+        return alarm is not None
+
     def _know(self, link: Link, boot: str) -> None:
         link.peer = boot
+        self._pids[boot] = link.pid
         some = self._all.setdefault(boot, set())
         some.add(link)
         if boot not in self.links:
@@ -160,32 +204,50 @@ class Mesh:
                 told(boot)
 
     def _on_frame(self, link: Link, frame: Frame) -> None:
+        taker = None
         if frame.kind == _HELLO:
             self._meet(link, frame.payload)
+        elif link.peer:
+            taker = self._takers.get(frame.kind)
+        if taker is None:
+            if frame.descriptor is not None:
+                os.close(frame.descriptor)
+            if not link.peer:
+                raise PacketError("a frame before its name")
             return
-        if not link.peer:
-            raise PacketError("a frame before its name")
-        taker = self._takers.get(frame.kind)
-        if taker is not None:
+        try:
             taker(link, frame)
-        elif frame.descriptor is not None:
-            os.close(frame.descriptor)
+        except (PacketError, struct.error) as error:
+            # Without it the two go on: what is lost by that is this frame.
+            short = isinstance(error, struct.error)
+            self._complain(link.peer, "a frame that ends too early" if short else str(error))
+        except Exception:
+            # A fault of ours, or of the application: what comes behind it is no part of it.
+            log.exception("what worker %s has sent could not be done", link.peer)
+
+    def _complain(self, boot: str, what: str) -> None:
+        now = self.runtime.now()
+        if now - self._said.get(boot, -_QUIET) >= _QUIET:
+            self._said[boot] = now
+            log.warning("worker %s sent what makes no sense: %s [mesh-garbage]", boot, what)
 
     def _on_end(self, link: Link, why: str) -> None:
         boot = link.peer
-        if link in self._strangers:
-            self._strangers.discard(link)
+        if self._forget_stranger(link):
             if not self.closed:
                 log.warning("a stranger in the mesh was sent away: %s [mesh-stranger]", why)
             return
         some = self._all.pop(boot, set())
+        self._pids.pop(boot, None)
+        self._said.pop(boot, None)
         if self.links.pop(boot, None) is None:
             return
         if len(self._gone) >= REMEMBERED:
             self._gone.clear()
         self._gone.add(boot)
         if not self.closed:
-            log.info("worker %s is gone: %s", boot, why or "closed")
+            level = logging.WARNING if link.broken else logging.INFO
+            log.log(level, "worker %s is gone: %s", boot, why or "closed")
         for each in some:
             with contextlib.suppress(OSError):
                 each.close()

@@ -143,17 +143,19 @@ class Asker:
     def _given(self, link: Link, frame: Frame) -> None:
         payload = frame.payload
         (number,) = NUMBER.unpack_from(payload)
-        relay = self._asking.pop(number, None)
-        if relay is None or relay.boot != link.peer:
-            if payload[NUMBER.size] & HAS_BATCH:
+        relay = self._of(link, frame)
+        has_batch = payload[NUMBER.size : NUMBER.size + 1] == HAS_BATCH
+        if relay is None:
+            if has_batch:
                 # Its client hung up while this was under way.
                 link.send(FATE, NUMBER.pack(number) + b"\0")
             return
         answer = read_answer(payload, NUMBER.size + 1)
+        del self._asking[number]
         if answer.head.status.startswith("101"):
             relay.give(RemoteUpgrade(answer, self.runtime, self._passing(relay)))
         else:
-            relay.give(answer, has_batch=bool(payload[NUMBER.size] & HAS_BATCH))
+            relay.give(answer, has_batch=has_batch)
 
     def _passing(self, relay: Relay) -> Callable[[int, bytes], bool]:
         def pass_on(descriptor: int, early: bytes) -> bool:
@@ -234,12 +236,11 @@ class Asker:
         """See whether those live who owe an answer."""
         self._timer = None
         now = self.runtime.now()
-        for boot in {relay.boot for relay in self._asking.values()}:
-            pinged = self._pinged.get(boot)
-            if pinged is None:
-                self._pinged[boot] = now
-                self._mesh.send(boot, PING, b"")
-            elif now - pinged > PATIENCE:
+        for boot in {relay.boot for relay in self._asking.values()} | self._pinged.keys():
+            pinged = self._pinged.setdefault(boot, now)
+            # Again each time: one that could not be sent is answered by nobody.
+            self._mesh.send(boot, PING, b"")
+            if now - pinged > PATIENCE:
                 for relay in self._of_owner(boot):
                     self._refuse(relay)
         if self._asking or self._pinged:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _socket
 import contextlib
+import errno
 import io
 import os
 from collections.abc import Callable, Iterable
@@ -11,6 +12,7 @@ from typing import Any
 
 from ...backplane.mesh.link import Frame, Link
 from ...backplane.mesh.mesh import Mesh
+from ...exceptions import PacketError
 from ...runtime.interfaces import Runtime, Signal
 from ...sessions.outbox import Batch
 from ...sessions.socket import Socket
@@ -43,7 +45,9 @@ __all__ = ["HAS_BATCH", "Owner"]
 #: Seconds in which the connection of a websocket has to come.
 PATIENCE = 10.0
 #: What an answer's flag says: that it carries packets whose fate is to be told.
-HAS_BATCH = 1
+HAS_BATCH = b"\1"
+#: Requests that may be open here at once, of all other workers.
+MOST = 100_000
 
 _Key = tuple[str, int]
 
@@ -75,6 +79,11 @@ class Owner:
     def _ask(self, link: Link, frame: Frame) -> None:
         (number,) = NUMBER.unpack_from(frame.payload)
         environ, body = read_request(frame.payload)
+        before = self._asked.get((link.peer, number))
+        if before is not None or len(self._asked) >= MOST:
+            head = head_of_answer("503 Service Unavailable", ())
+            link.send(GIVEN, NUMBER.pack(number) + b"\0" + head)
+            return
         found = self._endpoint_of(environ["PATH_INFO"], environ.get("QUERY_STRING", ""))
         if found is None:
             # It serves at another place than the worker that has asked.
@@ -110,9 +119,19 @@ class Owner:
 
     def _passed(self, link: Link, frame: Frame) -> None:
         assert frame.descriptor is not None
-        asked = self._of(link, frame)
-        if asked is None or not asked.open(frame.descriptor, frame.payload[NUMBER.size :]):
+        try:
+            sock = _connection(frame.descriptor)
+        except OSError as error:
             os.close(frame.descriptor)
+            raise PacketError(f"what is no connection: {error}") from None
+        try:
+            asked = self._of(link, frame)
+            taken = asked is not None and asked.open(sock, frame.payload[NUMBER.size :])
+        except BaseException:
+            sock.close()
+            raise
+        if not taken:
+            sock.close()
 
     def _ping(self, link: Link, frame: Frame) -> None:
         link.send(PONG, b"")
@@ -122,6 +141,19 @@ class Owner:
         for asked in [each for key, each in self._asked.items() if key[0] == boot]:
             # What it had been given may have been written: nothing is sent twice.
             asked.cancel(written=True)
+
+
+def _connection(descriptor: int) -> _socket.socket:
+    """The stream that it is. Raises ``OSError`` where it is something else, which stays open."""
+    sock = _socket.socket(fileno=descriptor)
+    try:
+        sock.setblocking(False)
+        if sock.type != _socket.SOCK_STREAM:
+            raise OSError(errno.EPROTOTYPE, "it is no stream")
+    except OSError:
+        sock.detach()
+        raise
+    return sock
 
 
 class Asked:
@@ -224,7 +256,7 @@ class Asked:
     # ---- a whole answer
 
     def _answer(self, answer: Answer, batch: Batch | None = None) -> None:
-        flag = b"\1" if batch is not None else b"\0"
+        flag = HAS_BATCH if batch is not None else b"\0"
         # Without the length, which the other adds: there are few heads, and each is read once.
         head = head_of_answer(answer.head.status, (*answer.head.headers, *answer.more))
         sent = self._send(GIVEN, b"%b%b%b" % (flag, head, answer.body))
@@ -301,8 +333,8 @@ class Asked:
                 self._signal = self._owner.runtime.signal()
             if not begun:
                 self._send(BEGUN, head_of_answer(told[0], tuple(told[1])))
-            self._send(ENDED, b"")
         finally:
+            self._send(ENDED, b"")
             self._owner.forget(self)
             close = getattr(pieces, "close", None)
             if close is not None:
@@ -315,14 +347,12 @@ class Asked:
 
     # ---- a websocket
 
-    def open(self, descriptor: int, early: bytes) -> bool:
+    def open(self, sock: _socket.socket, early: bytes) -> bool:
         """The connection of a websocket has come; false where none is expected."""
         upgraded, self._upgraded = self._upgraded, None
         self._owner.forget(self)
         if upgraded is None:
             return False
-        sock = _socket.socket(fileno=descriptor)
-        sock.setblocking(False)
         upgraded.open(sock, early)
         return True
 
