@@ -1,4 +1,4 @@
-"""Workers of one host that are stopped and killed under load."""
+"""What workers of one host promise when others are stopped, or come and are killed."""
 
 from __future__ import annotations
 
