@@ -53,13 +53,13 @@ def examine_application(
             )
         ]
     findings = list(examine_patching(complaints))
-    findings += examine_surroundings()
     server = LiveServer(app).start()
     try:
         tried = list(try_it(server))
     finally:
         server.stop()
     # Only now: a request has shown what there is.
+    findings += examine_surroundings(server.middleware.settings.mesh)
     findings.append(_wrapping(target, server, tried))
     findings += examine_middleware(server.middleware)
     findings += tried

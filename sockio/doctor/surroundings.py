@@ -101,8 +101,9 @@ def examine_limits() -> Iterator[Finding]:
     )
 
 
-def examine_gunicorn(folder: Path, environ: Mapping[str, str]) -> Iterator[Finding]:
-    """The number and kind of gunicorn's workers, as its file, its two variables say."""
+def examine_gunicorn(folder: Path, environ: Mapping[str, str], mesh: str = "") -> Iterator[Finding]:
+    """The number and kind of gunicorn's workers, as its file, its two variables say. ``mesh`` is
+    the application's setting of that name."""
     config: dict[str, Any] = {}
     if environ.get("WEB_CONCURRENCY", "").isdigit():
         config["workers"] = int(environ["WEB_CONCURRENCY"])
@@ -123,7 +124,7 @@ def examine_gunicorn(folder: Path, environ: Mapping[str, str]) -> Iterator[Findi
     workers = config.get("workers", 1)
     kind = config.get("worker_class")
     if isinstance(workers, int) and workers > 1:
-        yield _several(workers, kind, environ.get("SOCKIO_MESH", ""))
+        yield _several(workers, kind, mesh or environ.get("SOCKIO_MESH", ""))
     if kind is None:
         if path.is_file() or from_variable:
             kind = "sync"
@@ -177,10 +178,10 @@ def _options(words: str) -> dict[str, Any]:
     return found
 
 
-def examine_surroundings() -> Iterator[Finding]:
-    """All of the above, for this process."""
+def examine_surroundings(mesh: str) -> Iterator[Finding]:
+    """All of the above, for this process and an application with that setting ``mesh``."""
     yield from examine_versions()
     yield from examine_names()
     yield from examine_modules(list(sys.modules))
     yield from examine_limits()
-    yield from examine_gunicorn(Path.cwd(), os.environ)
+    yield from examine_gunicorn(Path.cwd(), os.environ, mesh)

@@ -497,6 +497,17 @@ def test_gunicorn_is_looked_at(
     assert {each.code: each.level for each in findings} == expected
 
 
+@pytest.mark.parametrize(
+    ("setting", "level"), [("str(pathlib.Path(__file__).parent / 'm')", "ok"), ("'off'", "problem")]
+)
+def test_workers_that_meet_by_a_setting_of_the_application(
+    tmp_path: Path, setting: str, level: str
+) -> None:
+    (tmp_path / "gunicorn.conf.py").write_text("workers = 2\nworker_class = 'gevent_pywsgi'\n")
+    found = look_at(tmp_path, f"import pathlib\napp = SocketIOMiddleware(pages, mesh={setting})")
+    assert found["workers"].level == level
+
+
 def test_eventlet_and_other_socketio_servers_are_seen(tmp_path: Path) -> None:
     for name in ("eventlet", "socketio"):
         (tmp_path / f"{name}.py").write_text("")
