@@ -34,13 +34,14 @@ class Emission:
 class Order(NamedTuple):
     """What is to be done with clients, wherever they are connected."""
 
-    #: ``join``, ``leave`` or ``disconnect``.
+    #: ``join``, ``leave`` or ``disconnect``; ``taken-over`` where a client of 0.9 has come back
+    #: elsewhere, by a token.
     what: str
     #: Whom it is for, as of an :class:`Emission`.
     namespace: str
     rooms: tuple[Hashable, ...] | None
     skip: frozenset[Hashable]
-    #: The rooms to join or to leave; whether to disconnect silently.
+    #: The rooms to join or to leave; whether to disconnect silently; the token.
     args: tuple[Hashable, ...]
 
 

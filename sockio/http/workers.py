@@ -34,6 +34,10 @@ from .route import Route, route_of
 
 __all__ = ["Handlers", "Worker", "join", "worker_of"]
 
+#: An order: a client of 0.9 is here by a token that it may have said elsewhere, too (setting
+#: ``recovery``).
+TAKEN_OVER = "taken-over"
+
 #: Functions by the name of an event between workers.
 Handlers = Mapping[str, Callable[..., Any]]
 
@@ -90,8 +94,19 @@ class Worker:
         return found
 
 
+def _teller(backplane: JoinedBackplane) -> Callable[[str], None]:
+    def tell(token: str) -> None:
+        backplane.tell(Order(TAKEN_OVER, "", None, frozenset(), (token,)))
+
+    return tell
+
+
 def _executor(registry: SessionRegistry) -> Callable[[Order], None]:
     def execute(order: Order) -> None:
+        if order.what == TAKEN_OVER:
+            if registry.recovery is not None:
+                registry.recovery.lose(str(order.args[0]))
+            return
         emitter = Emitter(registry, order.namespace, order.rooms, order.skip)
         emitter.carry_out(order.what, order.args)
 
@@ -182,6 +197,8 @@ def join(
         way.start(registry.known)
     if backplane.ways:
         registry.backplane = backplane
+        if registry.recovery is not None:
+            registry.recovery.on_take_over = _teller(backplane)
 
 
 def _obeyer(

@@ -25,7 +25,7 @@ from __future__ import annotations
 import secrets
 import sys
 from collections import OrderedDict, deque
-from collections.abc import Container, Hashable, Mapping, Sequence
+from collections.abc import Callable, Container, Hashable, Mapping, Sequence
 from itertools import islice
 from math import inf
 from typing import Any, NamedTuple, Protocol
@@ -213,6 +213,8 @@ class Recovery:
         self._timer: Cancellable | None = None
         self._timer_at = 0.0
         self._closed = False
+        #: Called with a token, by which a session has opened here.
+        self.on_take_over: Callable[[str], object] | None = None
 
     def __len__(self) -> int:
         """Clients that are away, and those that are back and still at the gate."""
@@ -315,9 +317,20 @@ class Recovery:
         """A session of that token has opened: it is the only one."""
         before = self._holders.get(token)
         self._holders[token] = session
+        if self.on_take_over is not None:
+            self.on_take_over(token)
         if before is not None and before is not session:
             # With a goodbye, should its page be there: both would take turns for ever.
             before.close(Reason.TRANSPORT_CLOSE, say=True)
+
+    def lose(self, token: str) -> None:
+        """A session of that token has opened in another process: what is kept here is of an earlier
+        time, and would be told twice."""
+        before = self._holders.get(token)
+        if before is not None:
+            before.close(Reason.TRANSPORT_CLOSE, say=True)
+        for key in [key for key in self._away if key[1] == token and not key[0]]:
+            self._drop(key)
 
     def is_taken_over(self, token: str, session: Session) -> bool:
         """Whether another session has come with the token of that one."""
