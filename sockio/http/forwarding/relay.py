@@ -36,6 +36,8 @@ __all__ = ["Relay", "RemoteUpgrade"]
 
 #: Bytes that are moved in one go between a client and its owner, where TLS ends in this process.
 CHUNK = 16384
+#: Seconds in which the client has to take one of those.
+STALLED = 30.0
 #: For nobody.
 _GONE = Head("503 Service Unavailable", "text/plain; charset=UTF-8")
 
@@ -268,6 +270,8 @@ class RemoteUpgrade:
             os.close(descriptor)
             ours.close()
             return
+        # Whoever reads nothing would hold this, and its task, for longer than its owner wants it.
+        sock.settimeout(STALLED)
         other = self._runtime.spawn(_move, ours, sock, self._runtime)
         try:
             _move(sock, ours, self._runtime)
@@ -276,15 +280,27 @@ class RemoteUpgrade:
             ours.close()
 
 
+def _read(source: Any) -> bytes:
+    """What comes next. The time limit is for writing: who says nothing may go on."""
+    while True:
+        try:
+            data: bytes = source.recv(CHUNK)
+        except TimeoutError:
+            continue
+        return data
+
+
 def _move(source: Any, target: Any, runtime: Runtime) -> None:
-    """Write to one connection what comes from another, until either ends. Blocks."""
+    """Write to one connection what comes from another, until either ends, or takes nothing for as
+    long as its time limit says. Blocks."""
     # Neither waits while the client sends, or the owner reads, as fast as this goes.
     pace = Pace(runtime)
     try:
-        while data := source.recv(CHUNK):
+        while data := _read(source):
             target.sendall(data)
             pace.keep()
-    except (OSError, ValueError):
+    except (OSError, ValueError, AttributeError):
+        # The last is what gevent's TLS raises where the other task has ended it meanwhile.
         pass
     finally:
         for each in (source, target):
