@@ -25,7 +25,7 @@ class ChatNamespace(BaseNamespace, RoomsMixin):
         if not self.user.is_authenticated:
             return False
         # Not a room of the chat, but all pages of one person: rooms can be any hashable value.
-        self.join(("person", self.user.pk))
+        self.join(f"person:{self.user.pk}")
         self.room: Room | None = None
         return True
 
@@ -85,5 +85,4 @@ def people_in(slug: str) -> list[str]:
 def throw_out(sender: Any, user: Any, **kwargs: Any) -> None:
     """Whoever logs out is logged out everywhere: open pages too."""
     if isinstance(user, get_user_model()):
-        for socket in of("/chat").to(("person", user.pk)).sockets():
-            socket.disconnect()
+        of("/chat").to(f"person:{user.pk}").disconnect()

@@ -83,7 +83,7 @@ class ChatNamespace(BaseNamespace, RoomsMixin, BroadcastMixin):
         if login is None:
             raise ConnectionRefused("logged out since the handshake")
         self.name, self.user_id = login.user.name, login.user_id
-        self.join(("login", login.id))  # for the view that logs out, see there
+        self.join(f"login:{login.id}")  # for the view that logs out, see there
         rooms = [room.name for room in self.db.scalars(select(Room).order_by(Room.id))]
         self.emit("welcome", {"rooms": rooms, "people": self._people()})
 

@@ -159,11 +159,10 @@ def _log_in(request: Request, user: User) -> Response:
 def logout(request: Request) -> Response:
     if request.identity is not None:
         # Its open pages were let in long ago: they have to be told to go.
-        pages = request.socketio.of(NAMESPACE).to(("login", request.identity.id))
+        pages = request.socketio.of(NAMESPACE).to(f"login:{request.identity.id}")
         request.db.delete(request.identity)
         request.db.commit()
-        for socket in pages.sockets():
-            socket.disconnect()
+        pages.disconnect()
     return HTTPSeeOther(request.route_path("login"), headers=forget(request))
 
 
