@@ -196,8 +196,9 @@ def typing(session: nox.Session) -> None:
         with session.chdir(ROOT / "examples" / example):
             config = ("--config-file", str(ROOT / "pyproject.toml"))
             session.run(
-                "mypy", *config, "--allow-untyped-decorators", "--allow-subclassing-any", "."
-            )
+                "mypy", *config, "--allow-untyped-decorators", "--allow-subclassing-any", ".",
+                env={"MYPYPATH": str(ROOT)},  # where sockio is, which is not installed
+            )  # fmt: skip
     session.run("pyright")
     session.run("pyright", "--project", write_programs(Path(session.create_tmp()) / "programs"))
 
