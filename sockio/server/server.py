@@ -566,13 +566,14 @@ def serve(
     port: int = 8080,
     namespaces: NamespaceMap | None = None,
     *,
+    _quiet: bool = False,
     _stop_timeout: float | None = None,
     **options: Any,
 ) -> None:
     """Serve ``app`` until SIGINT or SIGTERM. Blocks. ``options`` as for :class:`SocketIOServer`.
 
-    Says its address on standard error; with ``port=0`` the system chooses one. In this one process:
-    several are made by the command, ``sockio serve --workers N``.
+    Says its address on standard error, unless ``_quiet``; with ``port=0`` the system chooses one.
+    In this one process: several are made by the command, ``sockio serve --workers N``.
     The process is taken to be the server's: what is imported is frozen for the garbage collector
     (:func:`gc.freeze`), and native threads switch more often (:func:`sys.setswitchinterval`).
     Must be called in the main thread, as everything that handles signals.
@@ -580,7 +581,8 @@ def serve(
     server = SocketIOServer((host, port), app, namespaces, **options)
     if _stop_timeout is not None:
         server.stop_timeout = _stop_timeout
-    serve_until_stopped(server, functools.partial(say_address, host, server))
+    said = (lambda: None) if _quiet else functools.partial(say_address, host, server)
+    serve_until_stopped(server, said)
 
 
 def serve_until_stopped(server: SocketIOServer, accepting: Callable[[], object]) -> None:
