@@ -226,9 +226,8 @@ def test_hup_replaces_one_after_the_other_and_nobody_is_refused(
         process.send(signal.SIGHUP)
         assert re.fullmatch(rb"RELOADING=1\nMONOTONIC_USEC=\d+", systemd.next())
         process.find(r"\[worker-leaves\]", STARTS)
-        for each in quiet:
-            worker, pid = each.ask("GET", "/").body.split()
-            assert before[int(worker)] == int(pid)
+        # By whom depends on who had the time to accept them; nobody is refused.
+        assert [each.ask("GET", "/").code for each in quiet] == [200] * 8
         assert first.is_told() == 1001
         assert systemd.next() == b"READY=1"
         enough = len(statuses) + 20
