@@ -293,6 +293,10 @@ def below(kind: str, serve: Serve, proxy: StartProxy) -> Callable[[Served, Serve
     return start
 
 
+def wait_for_end(served: Served, sid: str) -> None:
+    eventually(lambda: sid not in served.registry.sockets, "the end of a session")
+
+
 @pytest.mark.parametrize("transport", ["websocket", "xhr-polling"])
 def test_below_a_path(
     below: Callable[[Served, Served], int], serve: Serve, node: Node, transport: str
@@ -311,7 +315,7 @@ def test_below_a_path(
         assert ada.sid in served.registry.sockets
         assert get(port, f"/{resource}/1//{ada.sid}/?disconnect=1").code == 200
         # Between two polls it waits for the next, to answer that.
-        eventually(lambda: ada.sid not in served.registry.sockets, "its end")
+        wait_for_end(served, ada.sid)
 
 
 def test_later_clients_below_a_path(
