@@ -477,7 +477,9 @@ class SocketIOServer(WSGIServer):
             # Above the limit: nobody else can serve it any more.
             self.do_handle(*self._begin(*taken))
         until = time.monotonic() + FIRST_WORDS
-        # Those who are to be served by a task are known to the door when it has begun.
+        # Those who are to be served by a task are known to the door when it has begun; where the
+        # loop stood still meanwhile, not by the end of the first wait.
+        gevent.sleep(LOOK)
         gevent.sleep(LOOK)
         while self.door.has_newcomers() and time.monotonic() < until:
             gevent.sleep(LOOK)

@@ -117,6 +117,7 @@ def test_one_that_waits_for_a_place_is_served_without(pair: Pair) -> None:
             leaving.get()
 
 
+@pytest.mark.fast_path("http")
 def test_a_request_that_was_read_is_answered() -> None:
     """It was read as one for the WSGI server, whose task has not begun when the server ends."""
     running = SocketIOServer(("127.0.0.1", 0), not_ours)
