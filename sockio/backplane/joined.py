@@ -146,10 +146,10 @@ class JoinedBackplane:
                 return False
             self._deliver(carried)
             return True
-        order = _read_order(payload)
-        if order.group != self.group:
+        group, order = _read_order(payload)
+        if group != self.group:
             return False
-        self.execute(order.order)
+        self.execute(order)
         return True
 
     def _deliver(self, carried: Carried) -> None:
@@ -214,15 +214,8 @@ def pack_order(group: str, order: Order) -> bytes:
     return _dumps(whole).encode()
 
 
-class _Read:
-    __slots__ = ("group", "order")
-
-    def __init__(self, group: str, order: Order) -> None:
-        self.group = group
-        self.order = order
-
-
-def _read_order(payload: bytes) -> _Read:
+def _read_order(payload: bytes) -> tuple[str, Order]:
+    """The group of an order, and the order. Raises ``PacketError`` for what is none."""
     try:
         group, what, namespace, rooms, skip, args = json.loads(payload)
         # Of another kind are those of a later release, which this one cannot carry out.
@@ -238,4 +231,4 @@ def _read_order(payload: bytes) -> _Read:
         order = Order(str(what), namespace, named, frozenset(skip), tuple(args))
     except (ValueError, TypeError, LookupError, RecursionError) as error:
         raise PacketError(f"an order that cannot be read: {error}") from None
-    return _Read(str(group), order)
+    return str(group), order
