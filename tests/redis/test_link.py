@@ -225,6 +225,23 @@ def nodes(start_redis: Start) -> list[RedisServer]:
         return b"cluster_state:ok" in info and b"cluster_known_nodes:3" in info
 
     eventually(lambda: all(map(joined, made)), "each knows all", timeout=60)
+    # "Known" counts a node that is still shaking hands, which carries nothing yet.
+    ears = [Ear(each.url, "open").stands() for each in made]
+    try:
+        for number, ear in enumerate(ears):
+            payload = b"%d" % number
+            others = [each for each in ears if each is not ear]
+
+            def carries(
+                ear: Ear = ear, payload: bytes = payload, others: list[Ear] = others
+            ) -> bool:
+                ear.link.publish("open", payload)
+                return all(payload in each.payloads for each in others)
+
+            eventually(carries, "what one publishes is heard at all", timeout=60)
+    finally:
+        for each in ears:
+            each.link.close()
     return made
 
 
