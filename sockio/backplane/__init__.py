@@ -63,3 +63,8 @@ class Backplane(Protocol):
         """Ask the other processes a :class:`~sockio.backplane.questions.Question`, without waiting;
         None where there are none."""
         ...
+
+    def notify(self, event: str, args: list[Any]) -> None:
+        """Have the functions of the other processes called that are for ``event``, and wait for
+        nothing."""
+        ...

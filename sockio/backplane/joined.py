@@ -47,6 +47,11 @@ class Way(Protocol):
         """Ask all others, without waiting; None where this way takes no questions."""
         ...
 
+    def notify(self, group: str, event: str, args: list[Any]) -> None:
+        """Have the others' functions called that are for ``event``. Never blocks. Raises
+        ``UsageError`` for what cannot travel."""
+        ...
+
 
 class JoinedBackplane:
     """That of one middleware. ``group`` is the same for it in every process, and for no other.
@@ -134,6 +139,12 @@ class JoinedBackplane:
                 if asked is not None:
                     return asked
         return None
+
+    def notify(self, event: str, args: list[Any]) -> None:
+        """Have the functions of the other processes called, on all hosts."""
+        for way in self.ways:
+            if way.leads_anywhere:
+                way.notify(self.group, event, args)
 
     # ---- from the others
 

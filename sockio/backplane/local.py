@@ -80,6 +80,9 @@ class LocalBackplane:
     def ask(self, question: object) -> None:
         """There is nobody else."""
 
+    def notify(self, event: str, args: list[Any]) -> None:
+        """There is nobody else."""
+
     def deliver(self, whom: Whom, form: Callable[[Socket], Outgoing | None]) -> None:
         """Deliver what was encoded elsewhere: ``form`` gives what is for a client, by its codec."""
         last: BaseCodec | None = None

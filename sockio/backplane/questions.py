@@ -24,7 +24,15 @@ from .mesh.link import Frame, Link
 from .mesh.mesh import Mesh
 from .wire import are_rooms, check_rooms
 
-__all__ = ["Answers", "Asked", "Question", "Questions", "pack_values", "unpack_values"]
+__all__ = [
+    "Answers",
+    "Asked",
+    "Question",
+    "Questions",
+    "codec_for_values",
+    "pack_values",
+    "unpack_values",
+]
 
 log = logging.getLogger("sockio.mesh")
 
@@ -62,6 +70,13 @@ class Answers(NamedTuple):
 
 
 Answer = Callable[[Question], list[Any]]
+
+
+def codec_for_values(codec: BaseCodec) -> EngineCodec:
+    """What packs values between processes, with the JSON functions of ``codec``."""
+    if isinstance(codec, EngineCodec):
+        return codec
+    return EngineCodec(EIO4, codec.json_loads, codec.json_dumps)
 
 
 def pack_values(codec: EngineCodec, values: list[Any] | tuple[Any, ...]) -> bytes:
@@ -117,10 +132,9 @@ class Questions:
     def add(self, group: str, codec: BaseCodec, answer: Answer) -> EngineCodec:
         """Let ``answer`` answer the questions of a group, in tasks of their own. What packs their
         values."""
-        if not isinstance(codec, EngineCodec):
-            codec = EngineCodec(EIO4, codec.json_loads, codec.json_dumps)
-        self._groups[group] = codec, answer
-        return codec
+        packs = codec_for_values(codec)
+        self._groups[group] = packs, answer
+        return packs
 
     def ask(self, group: str, question: Question) -> Asked:
         """Ask all other workers, without waiting. Raises ``UsageError`` for what cannot travel."""

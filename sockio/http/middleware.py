@@ -256,33 +256,33 @@ class SocketIOMiddleware:
         return register
 
     def server_side_emit(self, event: str, *args: Any) -> None:
-        """Have the function for ``event`` called in every other worker (:meth:`on_server_side`).
+        """Have the function for ``event`` called in every other worker (:meth:`on_server_side`),
+        those of other hosts among them (setting ``backplane``).
+
         Does not block, and says nothing of what came of it. Raises ``UsageError`` for arguments
-        that are not JSON and bytes."""
-        asked = self._ask_workers(event, args, 0.0)
-        if asked is not None:
-            asked.leave()
+        that are not JSON and bytes, and by a backplane for more than 1 MB of them."""
+        self._to_workers().notify(event, list(args))
 
     def server_side_call(self, event: str, *args: Any, timeout: float | None = None) -> Answers:
-        """The same, and what the functions gave, by the worker's name.
+        """The same on this host, and what the functions gave, by the worker's name.
 
         Blocks the calling task until all have answered, or for ``timeout`` seconds (setting
         ``ack_timeout`` when None); who has not is among the ``missing``, and so is where the
         function failed."""
         seconds = self.settings.ack_timeout if timeout is None else timeout
-        asked = self._ask_workers(event, args, seconds)
+        values = (event, list(args))
+        question = Question("server-side", "", None, frozenset(), seconds, values)
+        asked = self._to_workers().ask(question)
         if asked is None:
             return Answers({}, [])
         answers: Answers = asked.wait(seconds)
         return Answers({boot: said[0] for boot, said in answers.values.items()}, answers.missing)
 
-    def _ask_workers(self, event: str, args: tuple[Any, ...], seconds: float) -> Any:
+    def _to_workers(self) -> Any:
         if not self.runtime.here():
             raise UsageError("server_side_... belongs in the server's own thread.")
         self.serving.join()
-        values = (event, list(args))
-        question = Question("server-side", "", None, frozenset(), seconds, values)
-        return self.serving.registry.backplane.ask(question)
+        return self.serving.registry.backplane
 
     def close(self, timeout: float = 0) -> None:
         """End every session and refuse new ones: for the end of the server. The application's own

@@ -21,7 +21,7 @@ from ..backplane.mesh.directory import Directory
 from ..backplane.mesh.link import Frame, Link
 from ..backplane.mesh.mesh import Mesh
 from ..backplane.mesh.way import MeshWay
-from ..backplane.questions import Question, Questions
+from ..backplane.questions import Question, Questions, codec_for_values
 from ..exceptions import PacketError, UsageError
 from ..namespaces.emitter import Emitter
 from ..runtime.interfaces import Runtime
@@ -187,6 +187,7 @@ def join(
             registry.complaints,
             group,
             host,
+            codec_for_values(registry.copier),
             take=backplane.take,
             obey=_obeyer(registry, backplane, handlers),
             on_gap=settings.on_gap,
@@ -204,7 +205,8 @@ def join(
 def _obeyer(
     registry: SessionRegistry, backplane: JoinedBackplane, handlers: Handlers
 ) -> Callable[[Command], None]:
-    """What carries out here what other programs ask of all processes, each of which hears it."""
+    """What carries out here what is for all processes and comes by a broker: commands of other
+    programs, and what the application says to itself on other hosts."""
 
     def obey(command: Command) -> None:
         if isinstance(command, Emission):

@@ -9,6 +9,7 @@ from ..backplane import Emission, Order
 from ..backplane.questions import Question
 from ..exceptions import UsageError
 from ..sessions.acks import Waiting
+from ..sessions.interfaces import Publisher
 from ..sessions.recovery import Recovery, Stay
 from ..sessions.registry import SessionRegistry
 from ..sessions.socket import Socket
@@ -69,12 +70,13 @@ class Fetched(NamedTuple):
 class Emitter:
     """A namespace, maybe narrowed to rooms or clients, that can be emitted to.
 
-    It never changes: :meth:`to`, :meth:`socket` and :meth:`skip` give a new one, so an emitter can
-    be kept and shared. Works in handlers, views, background tasks and in other native threads
-    alike, but for :meth:`call` and :meth:`sockets`, which belong in the server's thread.
+    It never changes: :meth:`to`, :meth:`socket`, :meth:`skip` and :attr:`local` give a new one, so
+    an emitter can be kept and shared. Works in handlers, views, background tasks and in other
+    native threads alike, but for :meth:`call` and :meth:`sockets`, which belong in the server's
+    thread.
     """
 
-    __slots__ = ("_namespace", "_registry", "_rooms", "_skip")
+    __slots__ = ("_local", "_namespace", "_registry", "_rooms", "_skip")
 
     def __init__(
         self,
@@ -82,8 +84,10 @@ class Emitter:
         namespace: str,
         rooms: tuple[Hashable, ...] | None = None,
         skip: frozenset[Hashable] = frozenset(),
+        local: bool = False,
     ) -> None:
         self._registry = registry
+        self._local = local
         self._namespace = namespace
         self._rooms = rooms
         self._skip = skip
@@ -93,7 +97,8 @@ class Emitter:
         (``namespace.id``) is a room that it alone is in."""
         for room in rooms:
             check_room(room)
-        return Emitter(self._registry, self._namespace, (self._rooms or ()) + rooms, self._skip)
+        rooms = (self._rooms or ()) + rooms
+        return Emitter(self._registry, self._namespace, rooms, self._skip, self._local)
 
     def socket(self, name: str) -> Emitter:
         """The client of that name (``namespace.id``), and nobody if there is none (any more)."""
@@ -104,7 +109,13 @@ class Emitter:
         these names."""
         for name in names:
             check_room(name)
-        return Emitter(self._registry, self._namespace, self._rooms, self._skip.union(names))
+        skip = self._skip.union(names)
+        return Emitter(self._registry, self._namespace, self._rooms, skip, self._local)
+
+    @property
+    def local(self) -> Emitter:
+        """Those that are clients of this process: other workers are not told, and not asked."""
+        return Emitter(self._registry, self._namespace, self._rooms, self._skip, True)
 
     def emit(self, event: str, *args: Any, volatile: bool = False) -> None:
         """Send an event to every member that is connected now. Never blocks, but in another native
@@ -190,7 +201,10 @@ class Emitter:
 
     def _ask(self, what: str, seconds: float, values: tuple[Any, ...]) -> Any:
         question = Question(what, self._namespace, self._rooms, self._skip, seconds, values)
-        return self._registry.backplane.ask(question)
+        return self._backplane().ask(question)
+
+    def _backplane(self) -> Publisher:
+        return self._registry.here if self._local else self._registry.backplane
 
     def call_here(self, event: str, args: Sequence[Any], seconds: float) -> Replies:
         """:meth:`call` for the clients of this process."""
@@ -273,7 +287,7 @@ class Emitter:
     def _everywhere(self, what: str, args: tuple[Hashable, ...]) -> None:
         self.carry_out(what, args)
         order = Order(what, self._namespace, self._rooms, self._skip, args)
-        self._registry.backplane.tell(order)
+        self._backplane().tell(order)
 
     def _join(self, rooms: tuple[Hashable, ...]) -> None:
         for socket in self._asked():
@@ -325,14 +339,14 @@ class Emitter:
             sent, size = registry.copier.copy(sent)
         emission = Emission(self._namespace, sent, self._rooms, self._skip, volatile)
         if here:
-            registry.backplane.publish(emission)
+            self._backplane().publish(emission)
             if not len(registry) and registry.runtime.bound:
                 # Nobody whom it was written for: what cannot be is said before somebody is here.
                 registry.copier.encode(sent)
         elif registry.closing:
             return  # There is nobody to wait for, and nobody to hear it.
         else:
-            registry.runtime.from_thread(registry.backplane.publish, emission, size=size)
+            registry.runtime.from_thread(self._backplane().publish, emission, size=size)
         if self._namespace not in registry.known or not registry.had_clients:
             self._do(self._nobody)
 

@@ -66,6 +66,8 @@ class SessionRegistry:
         self.codec = codec
         self.rooms = rooms
         self.backplane = backplane
+        #: The part of it that reaches the sockets of this process, and no others.
+        self.here = backplane
         #: What makes the ids of sessions and clients.
         self.ids = Ids()
         self._make_sink = make_sink

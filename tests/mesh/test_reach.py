@@ -42,6 +42,15 @@ def test_a_client_of_another_worker_is_reached_by_its_name(here_and_there: list[
     here.hear_nothing()
 
 
+def test_what_is_local_stays_in_its_worker(here_and_there: list[Wire]) -> None:
+    here, there = here_and_there
+    assert here.ask("tell_here", "lobby", "among us") == [here.name]
+    assert here.hear() == ["told", "among us"]
+    here.ask("tell", "here", "and nobody else")
+    assert here.hear() == ["told", "and nobody else"]
+    there.hear_nothing()
+
+
 def test_orders_are_carried_out_in_all_workers(here_and_there: list[Wire]) -> None:
     here, there = here_and_there
     here.ask("move", there.name, "attic")

@@ -41,6 +41,15 @@ class Chat(BaseNamespace, RoomsMixin):
     def on_tell(self, room: str, text: str) -> None:
         app.of(self.ns_name).to(room).emit("told", text)
 
+    def on_tell_here(self, room: str, text: str) -> list[Any]:
+        here = app.of(self.ns_name).local.to(room)
+        here.emit("told", text)
+        here.join("here")
+        return [each.id for each in here.fetch_sockets().sockets]
+
+    def on_note(self, *args: Any) -> None:
+        app.server_side_emit("note", *args)
+
     def on_move(self, room: str, other: str) -> None:
         app.of(self.ns_name).to(room).join(other)
 

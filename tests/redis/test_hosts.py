@@ -12,6 +12,7 @@ import pytest
 from sockio import Emitter, UsageError
 
 from ..support.node import NODE_MODULES, find_client
+from ..support.processes import STARTS
 from ..support.redis import RedisServer
 from ..support.workers import Wire, Workers
 
@@ -87,6 +88,31 @@ def test_rooms_and_orders_reach_other_hosts(four: list[Wire]) -> None:
     assert beside.hear() == far.hear() == ["told", "hello"]
     there.hear_nothing()
     here.hear_nothing()
+
+
+def test_workers_of_all_hosts_are_told(hosts: Callable[[], Workers], shared: RedisServer) -> None:
+    """What the application says to itself: once to each, to those of its own host without Redis."""
+    here, there = hosts(), hosts()
+    workers = [*here.start(2, backplane=shared.url), *there.start(1, backplane=shared.url)]
+    wire, far = Wire(workers[0]), Wire(workers[2])
+    while not heard_of(wire, far):
+        pass
+    wire.ask(
+        "note",
+        {"a": [1, None]},
+    )
+    wire.ask("note", "the last")
+    for worker in workers[1:]:
+        worker.find("noted the last", STARTS)
+        assert worker.output.count("noted {'a': [1, None]}") == 1
+    assert "noted" not in workers[0].output
+    # Its handler takes one argument.
+    wire.ask("note", "too", "many")
+    workers[2].find("takes 1 positional argument", STARTS)
+    wire.ask("note", "goes on")
+    workers[2].find("noted goes on", STARTS)
+    for each in (wire, far):
+        each.wire.close()
 
 
 def test_an_emitter_outside_reaches_all(four: list[Wire], shared: RedisServer) -> None:

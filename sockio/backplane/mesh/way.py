@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 from ...sessions.complaints import Complaints
 from ..questions import Asked, Question, Questions
@@ -45,3 +46,7 @@ class MeshWay:
 
     def ask(self, group: str, question: Question) -> Asked | None:
         return self._questions.ask(group, question)
+
+    def notify(self, group: str, event: str, args: list[Any]) -> None:
+        question = Question("server-side", "", None, frozenset(), 0.0, (event, args))
+        self._questions.ask(group, question).leave()

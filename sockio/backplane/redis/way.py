@@ -4,33 +4,42 @@ Each namespace has a channel, ``sockio:GROUP:NAMESPACE``, that a process is subs
 settings name it, or one of whose clients is in it. What is published there begins with eight
 characters that say of which host it is, by the directory of its mesh: those of that host have it
 already.
+
+What the applications say to each other (``server_side_emit``) has a channel of its own, that every
+process is subscribed to: ``sockio:GROUP:server-side``. No namespace is called that, since it would
+begin with a slash.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from ...exceptions import PacketError
+from ...protocol.engine_codec import EngineCodec
 from ...runtime.interfaces import Runtime
 from ...sessions.complaints import Complaints, at_length
 from ..channels import HOST, channel_of
-from ..commands import Command, CommandError
+from ..commands import Command, CommandError, ServerEvent
 from ..interop import redis_emitter, write_only
-from ..questions import Asked, Question
+from ..questions import Asked, Question, pack_values, unpack_values
 from .link import RedisLink
 
 __all__ = ["INPUTS", "RedisWay"]
 
 log = logging.getLogger("sockio.redis")
 
+#: The kind of what is for functions of the applications, beside those of emissions and orders.
+SERVER_SIDE = 5
 #: Other programs whose publications are understood: what their channels begin with.
 INPUTS = {"redis-emitter": redis_emitter.KEY, "python-socketio": write_only.CHANNEL}
 
 
 class RedisWay:
     """That of one middleware. ``take(kind, data)`` gets what comes from other hosts, and raises
-    ``PacketError`` for what makes no sense; ``obey(command)`` what other programs ask for."""
+    ``PacketError`` for what makes no sense; ``obey(command)`` what other programs ask for, and
+    what is for the application's functions. ``codec`` packs the arguments of those."""
 
     leads_anywhere = True
 
@@ -41,6 +50,7 @@ class RedisWay:
         complaints: Complaints,
         group: str,
         host: str,
+        codec: EngineCodec,
         *,
         take: Callable[[int, bytes], object],
         obey: Callable[[Command], object],
@@ -50,11 +60,13 @@ class RedisWay:
         self._complaints = complaints
         self._group = group
         self._host = host.encode()
+        self._codec = codec
         self._take = take
         self._obey = obey
         self._on_gap = on_gap
         self._inputs = frozenset(inputs)
         self._prefix = channel_of(group, "")
+        self._server_side = channel_of(group, "server-side")
         #: Those that stay, whoever comes and goes.
         self._fixed: set[str] = set()
         self.link = RedisLink(
@@ -65,6 +77,7 @@ class RedisWay:
 
     def start(self, namespaces: Iterable[str]) -> None:
         """Connect, for these namespaces whoever is in them."""
+        self.link.subscribe(self._server_side)
         for namespace in namespaces:
             self.watch(namespace, True)
             self._fixed.add(namespace)
@@ -91,15 +104,28 @@ class RedisWay:
     def ask(self, group: str, question: Question) -> Asked | None:
         return None
 
+    def notify(self, group: str, event: str, args: list[Any]) -> None:
+        data = pack_values(self._codec, [event, args])
+        self.link.publish(self._server_side, b"%b%c%b" % (self._host, SERVER_SIDE, data))
+
     # ---- from other hosts
 
     def _message(self, channel: str, payload: bytes) -> None:
         if payload[:HOST] == self._host:
             return
         try:
-            self._take(payload[HOST] if len(payload) > HOST else 0, payload[HOST + 1 :])
+            if channel == self._server_side:
+                self._obey(self._event_of(payload[HOST:]))
+            else:
+                self._take(payload[HOST] if len(payload) > HOST else 0, payload[HOST + 1 :])
         except PacketError as error:
             self._refuse(channel, "backplane-garbage", error)
+
+    def _event_of(self, data: bytes) -> ServerEvent:
+        values = unpack_values(self._codec, data[1:]) if data[:1] == bytes([SERVER_SIDE]) else []
+        if list(map(type, values)) != [str, list]:
+            raise PacketError("no event between servers")
+        return ServerEvent("", (values[0], *values[1]))
 
     def _overheard(self, channel: str, payload: bytes) -> None:
         try:
