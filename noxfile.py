@@ -188,17 +188,12 @@ def lint(session: nox.Session) -> None:
 def typing(session: nox.Session) -> None:
     """Check the types: the package, its tests and this file, strictly; examples and the programs in
     the documentation as a reader's editor does."""
-    session.install(*promised(), *group("typing"))
+    install_sockio(session, *EXTRAS, requirements=group("typing"))
     session.run("mypy", *session.posargs)
-    # Their programs are where a folder of theirs is the first on the path. Their frameworks have no
-    # types, so their decorators and base classes have none.
+    # As their readers do, where a folder of theirs is the first on the path.
     for example in ("django_chat", "pyramid_chat"):
         with session.chdir(ROOT / "examples" / example):
-            config = ("--config-file", str(ROOT / "pyproject.toml"))
-            session.run(
-                "mypy", *config, "--allow-untyped-decorators", "--allow-subclassing-any", ".",
-                env={"MYPYPATH": str(ROOT)},  # where sockio is, which is not installed
-            )  # fmt: skip
+            session.run("mypy", "--strict", ".")
     session.run("pyright")
     session.run("pyright", "--project", write_programs(Path(session.create_tmp()) / "programs"))
 

@@ -19,7 +19,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, overload
 
 import gevent
 from django.http import HttpRequest, HttpResponse
@@ -32,6 +32,7 @@ from .rawsocket import Door, WebSocket, WebSocketClosed, asks_for_websocket
 __all__ = ["accept_websocket", "require_websocket", "websocket"]
 
 View = Callable[..., Any]
+Decorated = Callable[..., HttpResponse]
 
 _NO_DOOR = (
     "this request asks for a websocket and did not come through sockio. Make the application of "
@@ -39,7 +40,17 @@ _NO_DOOR = (
 )
 
 
-def websocket(view: View | None = None, *, subprotocols: Iterable[str] = ()) -> Any:
+@overload
+def websocket(view: View) -> Decorated: ...
+
+
+@overload
+def websocket(*, subprotocols: Iterable[str] = ()) -> Callable[[View], Decorated]: ...
+
+
+def websocket(
+    view: View | None = None, *, subprotocols: Iterable[str] = ()
+) -> Decorated | Callable[[View], Decorated]:
     """``view(request, websocket, ...)`` runs with an open :class:`WebSocket`.
 
     The websocket is closed when the view returns (1000), raises (1011), or is ended with the server
@@ -59,7 +70,7 @@ def websocket(view: View | None = None, *, subprotocols: Iterable[str] = ()) -> 
     return opened
 
 
-def require_websocket(view: View) -> View:
+def require_websocket(view: View) -> Decorated:
     """``view(request, ...)`` runs with ``request.websocket``, as in django-websocket. The rest is
     as in :func:`websocket`."""
     view = _checked(view)
@@ -73,13 +84,13 @@ def require_websocket(view: View) -> View:
     return opened
 
 
-def accept_websocket(view: View) -> View:
+def accept_websocket(view: View) -> Decorated:
     """``view(request, ...)`` serves both kinds: ``request.is_websocket()`` tells which, and
     ``request.websocket`` is the websocket or None."""
     view = _checked(view)
 
     @functools.wraps(view)
-    def maybe_opened(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def maybe_opened(request: Any, *args: Any, **kwargs: Any) -> Any:
         if asks_for_websocket(request.META):
             return _serve_as_attribute(view, request, args, kwargs)
         request.websocket = None
@@ -98,7 +109,7 @@ def _checked(view: View) -> View:
 
 
 def _serve_as_attribute(
-    view: View, request: HttpRequest, args: tuple[Any, ...], kwargs: dict[str, Any]
+    view: View, request: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> HttpResponse:
     def run(socket: WebSocket) -> Any:
         request.websocket = socket

@@ -35,6 +35,9 @@ GOODBYE = 0.5
 
 
 class Command(RunServer):
+    # What the ancestor makes of its argument.
+    addr: str
+    port: str
     help = "Starts a development server that speaks Socket.IO and websockets, on gevent."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -125,13 +128,13 @@ class Command(RunServer):
         # which sets its own.
         for number in (signal.SIGINT, signal.SIGTERM):
             gevent.signal_handler(number, self._end)
-        self.on_bind(server.server_port)
+        self.on_bind(server.server_port or 0)
         server.serve_forever()
 
     def _end(self) -> None:
         gevent.kill(self._main, SystemExit(0))
 
-    def get_handler(self, *args: Any, **options: Any) -> Callable[..., Iterable[bytes]]:
+    def get_handler(self, *args: Any, **options: Any) -> Any:
         """The project's application; one that is not wrapped yet is wrapped."""
         application: Callable[..., Iterable[bytes]] = get_internal_wsgi_application()
         found = find_middleware(application)

@@ -1,0 +1,36 @@
+from collections.abc import Callable, Iterable
+from typing import Any, NoReturn, TypeVar
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+class FormsDict:
+    def get(self, key: str, default: str | None = None) -> str | None: ...
+    def __getitem__(self, key: str) -> str: ...
+    # "" where there is no such field.
+    def __getattr__(self, name: str) -> str: ...
+
+class LocalRequest:
+    environ: dict[str, Any]
+    forms: FormsDict
+    query: FormsDict
+    def get_cookie(self, key: str, default: Any = None, secret: str | None = None) -> Any: ...
+
+class LocalResponse:
+    status: int | str
+    def set_cookie(
+        self, name: str, value: str, secret: str | None = None, **options: Any
+    ) -> None: ...
+
+class Bottle:
+    def get(self, path: str | None = None, **options: Any) -> Callable[[_F], _F]: ...
+    def post(self, path: str | None = None, **options: Any) -> Callable[[_F], _F]: ...
+    def route(self, path: str | None = None, **options: Any) -> Callable[[_F], _F]: ...
+    def __call__(
+        self, environ: dict[str, Any], start_response: Callable[..., Any]
+    ) -> Iterable[bytes]: ...
+
+request: LocalRequest
+response: LocalResponse
+
+def redirect(url: str, code: int | None = None) -> NoReturn: ...
+def abort(code: int = 500, text: str = "Unknown Error.") -> NoReturn: ...

@@ -1,0 +1,6 @@
+from typing import Any
+
+from .request import Request
+
+def remember(request: Request, userid: str, **kw: Any) -> list[tuple[str, str]]: ...
+def forget(request: Request, **kw: Any) -> list[tuple[str, str]]: ...

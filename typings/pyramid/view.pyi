@@ -1,0 +1,13 @@
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+class view_config:
+    def __init__(self, **settings: Any) -> None: ...
+    def __call__(self, wrapped: _F) -> _F: ...
+
+class forbidden_view_config(view_config): ...
+
+class exception_view_config(view_config):
+    def __init__(self, *exceptions: type[Exception], **settings: Any) -> None: ...
