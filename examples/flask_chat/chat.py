@@ -5,11 +5,13 @@
 Then open http://127.0.0.1:8080 in two browsers. There are two pages, one with socket.io-client 4.x
 and one, at ``/0.9``, with 0.9.17; who is on one talks with who is on the other, and nothing below
 knows the difference. Read the file from top to bottom: the limits, the clients, what the chat
-remembers, the Flask views (login, pages, and the one view that lets sockets in), and
-``ChatNamespace``, where everything that arrives over a socket is handled.
+remembers, the Flask views (login, pages, and the one view that lets sockets in),
+``ChatNamespace``, where everything that arrives over a socket is handled, and what several workers
+tell each other.
 
-The chat lives in the memory of one process. A restart forgets rooms, history and who is online;
-with a random ``SECRET_KEY`` (see below) it logs everybody out as well.
+The chat lives in the memory of its process, and of each of several. When the last one ends, rooms,
+history and who is online are forgotten; with a random ``SECRET_KEY`` (see below) everybody is
+logged out as well.
 """
 
 from __future__ import annotations
@@ -27,9 +29,11 @@ import secrets
 import time
 import unicodedata
 from collections import deque
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple, TypedDict
 
+import gevent
 from flask import (
     Flask,
     Response,
@@ -41,11 +45,11 @@ from flask import (
     session,
     url_for,
 )
+from gevent.lock import BoundedSemaphore
 from werkzeug.wrappers import Response as BaseResponse
 
 from sockio import (
     BaseNamespace,
-    BroadcastMixin,
     ConnectionRefused,
     RoomsMixin,
     SocketIOMiddleware,
@@ -117,11 +121,27 @@ NEW_JS, OLD_JS = NEW.find(), OLD.find()
 
 
 class Message(TypedDict):
-    id: int
+    id: str
     room: str
     nickname: str
     text: str
     time: float  # seconds since 1970; every browser shows it in its own time zone
+
+
+class Person(TypedDict):
+    """A tab, as the workers tell each other of it: JSON."""
+
+    nickname: str
+    login_id: str
+    rooms: list[str]
+
+
+class Elsewhere:
+    """What another worker has said last: see "Several workers", below."""
+
+    def __init__(self, people: list[Person]) -> None:
+        self.people = people
+        self.silent = 0  # how often it could have said so again, and has not
 
 
 class Room:
@@ -133,12 +153,27 @@ class Room:
         self.seats: set[ChatNamespace] = set()  # one per browser tab, so people may have several
 
     def people(self) -> list[str]:
-        return sorted({seat.nickname for seat in self.seats}, key=str.casefold)
+        here = {seat.nickname for seat in self.seats}
+        there = {each["nickname"] for each in people_elsewhere() if self.name in each["rooms"]}
+        return sorted(here | there, key=str.casefold)
+
+    def tell(self, event: str, nickname: str) -> None:
+        """Tell the tabs of this worker that are in the room who came or went."""
+        socketio.of("/chat").local.to(self.name).emit(
+            event, {"room": self.name, "nickname": nickname, "people": self.people()}
+        )
 
 
 rooms: dict[str, Room] = {LOBBY: Room(LOBBY)}
-online: dict[str, set[ChatNamespace]] = {}  # case-folded nickname -> its open tabs
+online: dict[str, set[ChatNamespace]] = {}  # case-folded nickname -> its open tabs in this worker
+others: dict[
+    str, Elsewhere
+] = {}  # what the other workers have, by their names; often there is none
 message_ids = itertools.count(1)
+
+
+def people_elsewhere() -> Iterator[Person]:
+    return (person for there in others.values() for person in there.people)
 
 
 def tidy_name(value: object, longest: int) -> str | None:
@@ -157,8 +192,12 @@ def tidy_name(value: object, longest: int) -> str | None:
 
 def is_taken(nickname: str, login_id: str | None = None) -> bool:
     """Whether another login is online under this nickname; capitals make no difference."""
-    tabs = online.get(nickname.casefold(), set())
-    return any(tab.connected and tab.login_id != login_id for tab in tabs)
+    meet_the_others()
+    name = nickname.casefold()
+    holders = [tab.login_id for tab in online.get(name, ()) if tab.connected]
+    there = [each for each in people_elsewhere() if each["nickname"].casefold() == name]
+    holders += [each["login_id"] for each in there]
+    return any(holder != login_id for holder in holders)
 
 
 # --- Flask: login, page, and the door for sockets ------------------------------------------------
@@ -191,8 +230,9 @@ def login() -> str | tuple[str, int] | BaseResponse:
         problem = f"Somebody called {nickname} is online already. Please choose another nickname."
         return _login_again(typed, problem), 409
     session["nickname"] = nickname
-    # The tabs of one person share a nickname, two people must not. This tells them apart.
-    session["login_id"] = secrets.token_hex(8)
+    # The tabs of one person share a nickname, two people must not. This tells them apart, and who
+    # was first: it begins with the time.
+    session["login_id"] = f"{time.time_ns():x}-{secrets.token_hex(8)}"
     return redirect(_wanted())
 
 
@@ -208,9 +248,9 @@ def _login_again(typed: str, problem: str) -> str:
 @app.post("/logout")
 def logout() -> BaseResponse:
     # Forgetting the cookie would leave the open sockets as they are: they were let in long ago.
-    tabs = online.get(session.get("nickname", "").casefold(), set())
-    for tab in [tab for tab in tabs if tab.login_id == session.get("login_id")]:
-        tab.disconnect()
+    # Whichever worker has them: all tabs of a login are in a room.
+    if "login_id" in session:
+        socketio.of("/chat").to(room_of_login(session["login_id"])).disconnect()
     session.clear()
     return redirect(url_for("login"))
 
@@ -285,7 +325,18 @@ def refusal(code: str, message: str) -> dict[str, object]:
     return {"error": code, "message": message}
 
 
-class ChatNamespace(BaseNamespace, RoomsMixin, BroadcastMixin):
+def room_of_login(login_id: str) -> str:
+    """For sockio, and not to be seen: no tidy name begins with a space."""
+    return f" {login_id}"
+
+
+def tell_all_the_rooms() -> None:
+    """Tell the tabs of this worker which rooms there are."""
+    directory = [{"name": room.name, "people": len(room.people())} for room in rooms.values()]
+    socketio.of("/chat").local.emit("rooms", directory)
+
+
+class ChatNamespace(BaseNamespace, RoomsMixin):
     """One browser tab.
 
     ``on_user_message`` handles the event "user message", and so on; what a handler returns reaches
@@ -304,6 +355,10 @@ class ChatNamespace(BaseNamespace, RoomsMixin, BroadcastMixin):
             # The text reaches clients since 3.0; before there is one word for every refusal.
             raise ConnectionRefused(f"Somebody else is online as {self.nickname}.")
         online.setdefault(self.nickname.casefold(), set()).add(self)
+        self.join(room_of_login(self.login_id))
+        if self.environ.get("wsgi.multiprocess"):
+            self.emit("worker", os.getpid())  # for the curious; nothing depends on it
+        tell_the_others()
 
     def recv_disconnect(self) -> None:
         """Comes exactly once per tab, whether it said goodbye or just vanished."""
@@ -313,6 +368,7 @@ class ChatNamespace(BaseNamespace, RoomsMixin, BroadcastMixin):
         tabs.discard(self)
         if not tabs:
             online.pop(self.nickname.casefold(), None)
+        tell_the_others()
 
     def on_join_room(self, name: object) -> dict[str, object]:
         """Enters a room, which is made if need be; answers who is there and what was said."""
@@ -331,10 +387,11 @@ class ChatNamespace(BaseNamespace, RoomsMixin, BroadcastMixin):
         if self not in room.seats:
             newcomer = self.nickname not in room.people()
             room.seats.add(self)
-            self.join(room.name)
             if newcomer:  # a second tab of the same person is no news
-                self._tell(room, "joined")
-            self._tell_everybody_the_rooms()
+                room.tell("joined", self.nickname)
+            self.join(room.name)
+            tell_all_the_rooms()
+            tell_the_others()
         return {"room": room.name, "people": room.people(), "history": list(room.history)}
 
     def on_leave_room(self, name: object) -> dict[str, object]:
@@ -344,6 +401,7 @@ class ChatNamespace(BaseNamespace, RoomsMixin, BroadcastMixin):
         if room.name == LOBBY:
             return refusal("lobby", "Nobody leaves the lobby; close the page instead.")
         self._leave(room)
+        tell_the_others()
         return {"room": room.name}
 
     def on_user_message(self, name: object, text: object) -> dict[str, object]:
@@ -359,14 +417,15 @@ class ChatNamespace(BaseNamespace, RoomsMixin, BroadcastMixin):
                 f"This message has {len(text)} characters; {MAX_MESSAGE} are the most.",
             )
         message = Message(
-            id=next(message_ids),
+            id=f"{my_name()}.{next(message_ids)}",
             room=room.name,
             nickname=self.nickname,
             text=text,
             time=time.time(),
         )
         room.history.append(message)
-        self.emit_to_room(room.name, "user message", message)  # to all but this tab,
+        socketio.server_side_emit("said", [message])  # to the other workers, for their histories;
+        self.emit_to_room(room.name, "user message", message)  # to all tabs of all but this one,
         return {"id": message["id"], "time": message["time"]}  # which learns it from the ack
 
     def on_typing(self, name: object, active: object) -> None:
@@ -387,30 +446,174 @@ class ChatNamespace(BaseNamespace, RoomsMixin, BroadcastMixin):
     def _leave(self, room: Room) -> None:
         room.seats.discard(self)
         self.leave(room.name)
-        if not room.seats and room.name != LOBBY:
+        people = room.people()
+        if not people and room.name != LOBBY:
             del rooms[room.name]  # and its history: empty rooms make place for new ones
-        if self.nickname not in room.people():
-            self._tell(room, "left")
-        self._tell_everybody_the_rooms()
+        if self.nickname not in people:
+            room.tell("left", self.nickname)
+        tell_all_the_rooms()
 
-    def _tell(self, room: Room, event: str) -> None:
-        self.emit_to_room(
-            room.name,
-            event,
-            {"room": room.name, "nickname": self.nickname, "people": room.people()},
-        )
-
-    def _tell_everybody_the_rooms(self) -> None:
-        self.broadcast_event(
-            "rooms",
-            [{"name": room.name, "people": len(room.people())} for room in rooms.values()],
-        )
+    def give_way(self) -> None:
+        """Somebody who had logged in earlier has this nickname in another worker."""
+        self.emit("taken", f"Somebody else is online as {self.nickname}.")
+        self.disconnect()
 
 
 # From here on everything below /socket.io/ belongs to sockio, and the rest to Flask as before.
 # ``socketio.of("/chat").to(LOBBY).emit(...)`` reaches the clients from any view or thread.
-socketio = SocketIOMiddleware(app.wsgi_app, client_script=NEW_JS)
+socketio = SocketIOMiddleware(
+    app.wsgi_app,
+    client_script=NEW_JS,
+    backplane=os.environ.get("BACKPLANE", ""),  # the URL of a Redis server, between hosts
+)
 app.wsgi_app = socketio  # type: ignore[method-assign]
+
+
+# --- Several workers -----------------------------------------------------------------------------
+#
+# sockio carries events to the tabs of all workers, of all hosts. What is in variables each worker
+# has for itself, so the workers tell each other (``server_side_emit``): what was said, for the
+# histories, and each who is online in it: all of them, whenever that changes and every few seconds.
+# What gets lost is mended by the next time, and who has not been heard of for a while is dead. Each
+# tells its own tabs what is new to it. The only worker there is tells nobody, and has no task.
+
+TELL_EVERY = 2  # seconds
+SILENCES = 3  # a worker that has left out so many is gone, and so is who did not come back
+START = secrets.token_hex(4)  # one process may load this file and be forked later
+
+alone = True  # as far as this worker knows
+asking = False  # whether nobody has told yet what was said
+met = False
+meeting = BoundedSemaphore()
+
+
+def my_name() -> str:
+    return f"{START}.{os.getpid()}"
+
+
+def our_people() -> list[Person]:
+    return [
+        Person(
+            nickname=tab.nickname,
+            login_id=tab.login_id,
+            rooms=[room.name for room in rooms.values() if tab in room.seats],
+        )
+        for tabs in online.values()
+        for tab in tabs
+    ]
+
+
+def meet_the_others() -> None:
+    """Ask what they know, once, before anybody is let in here. Blocks for 2 s at most."""
+    global asking, met
+    if met:
+        return
+    with meeting:
+        if met:
+            return
+        known = socketio.server_side_call("hello", timeout=2).values.values()
+        for worker, people, _ in known:
+            learn(worker, people)
+        for *_, messages in known:
+            remember(messages)
+        # On other hosts nobody is called, but they hear what is emitted.
+        asking = not known and bool(socketio.settings.backplane)
+        if known or asking:
+            begin_telling()
+        met = True
+
+
+def begin_telling() -> None:
+    global alone
+    if alone:
+        alone = False
+        gevent.spawn(keep_telling)
+
+
+def keep_telling() -> None:
+    while True:
+        if asking:
+            socketio.server_side_emit("anybody")
+        tell_the_others()
+        gevent.sleep(TELL_EVERY)
+        for worker, there in list(others.items()):
+            there.silent += 1
+            if there.silent > SILENCES:
+                learn(worker, None)
+
+
+def tell_the_others() -> None:
+    if not alone:
+        socketio.server_side_emit("here", my_name(), our_people())
+
+
+@socketio.on_server_side("hello")
+def hello() -> list[object]:
+    """What a new worker of this host is told."""
+    begin_telling()
+    said = [message for room in rooms.values() for message in room.history]
+    return [my_name(), our_people(), said]
+
+
+@socketio.on_server_side("anybody")
+def anybody() -> None:
+    """The same for the first of another host, which hears it by "here" and "said"."""
+    begin_telling()
+    tell_the_others()
+    for room in rooms.values():
+        socketio.server_side_emit("said", list(room.history))
+
+
+@socketio.on_server_side("here")
+def here(worker: str, people: list[Person]) -> None:
+    begin_telling()
+    learn(worker, people)
+
+
+@socketio.on_server_side("said")
+def remember(messages: list[Message]) -> None:
+    """Each once, and in the order of time, whichever way they came."""
+    global asking
+    asking = False
+    for message in messages:
+        room = rooms.get(message["room"])
+        if room is not None:
+            by_id = {each["id"]: each for each in [*room.history, message]}
+            in_order = sorted(by_id.values(), key=lambda each: (each["time"], each["id"]))
+            room.history = deque(in_order, maxlen=HISTORY_LENGTH)
+
+
+def learn(worker: str, people: list[Person] | None) -> None:
+    """Another worker has these people now, or is gone (None). Tells our tabs what that changes."""
+    if people is not None and worker in others and others[worker].people == people:
+        others[worker].silent = 0
+        return
+    before = {room.name: set(room.people()) for room in rooms.values()}
+    others.pop(worker, None)
+    if people is not None:
+        others[worker] = Elsewhere(people)
+    news = False
+    for person in people or ():
+        for name in person["rooms"]:
+            rooms.setdefault(name, Room(name))
+    for room in list(rooms.values()):
+        had, has = before.get(room.name, set()), set(room.people())
+        for nickname in has - had:
+            room.tell("joined", nickname)
+        for nickname in had - has:
+            room.tell("left", nickname)
+        if not has and room.name != LOBBY:
+            del rooms[room.name]
+        if had != has:
+            news = True
+    if news:
+        tell_all_the_rooms()
+    # Two people who chose one nickname at the same moment, in workers that did not know of each
+    # other's yet, were both let in. Who had logged in first keeps it: so all workers find.
+    for person in people or ():
+        for tab in list(online.get(person["nickname"].casefold(), ())):
+            if person["login_id"] < tab.login_id:
+                tab.give_way()
 
 
 # --- Around it: headers, and the way to start ----------------------------------------------------

@@ -67,8 +67,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--version", action="version", version=f"sockio {version} (Python {python})"
     )
-    # What serve alone can be given.
-    parser.set_defaults(reload=False, workers=None, child=None, graceful_timeout=None)
+    # What not every command can be given.
+    parser.set_defaults(
+        reload=False, workers=None, child=None, graceful_timeout=None, certfile=None, keyfile=None
+    )
+    parser.set_defaults(secret=None)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     serve = commands.add_parser(
@@ -86,12 +89,28 @@ def _parser() -> argparse.ArgumentParser:
     doctor.set_defaults(run=_doctor)
 
     demo = commands.add_parser("demo", help="show a chat")
-    demo.set_defaults(run=_demo)
+    # Logins are signed by it: with several workers each has to know those of the others.
+    demo.set_defaults(run=_demo, secret="SECRET_KEY")
 
     for command in (serve, demo):
         command.add_argument("--host", default="127.0.0.1", help="address to listen on")
         command.add_argument("--port", type=_port, default=8080, help="port; 0 takes a free one")
         command.add_argument("--verbose", action="store_true", help="log every packet and more")
+        command.add_argument(
+            "--workers",
+            type=_count,
+            metavar="N",
+            help="serve by so many processes, which are restarted when they die, and replaced one "
+            "by one on SIGHUP (default: by this process)",
+        )
+        # What the supervisor of several gives to each.
+        command.add_argument("--child", help=argparse.SUPPRESS)
+    demo.add_argument(
+        "--backplane",
+        metavar="URL",
+        help="the Redis server by which the chats of several hosts are one: redis://HOST; with the "
+        "same SECRET_KEY in the environment of all",
+    )
     _add_servers(serve)
     _add_settings(serve.add_argument_group("settings", "Those of SocketIOMiddleware."))
     return parser
@@ -101,15 +120,6 @@ def _add_servers(serve: argparse.ArgumentParser) -> None:
     serve.add_argument("--reload", action="store_true", help="restart when source files change")
     # What --reload gives to the process that it restarts.
     serve.add_argument("--reloaded", action="store_true", help=argparse.SUPPRESS)
-    serve.add_argument(
-        "--workers",
-        type=_count,
-        metavar="N",
-        help="serve by so many processes, which are restarted when they die, and replaced one by "
-        "one on SIGHUP (default: by this process)",
-    )
-    # What the supervisor of several gives to each.
-    serve.add_argument("--child", help=argparse.SUPPRESS)
     serve.add_argument(
         "--graceful-timeout",
         type=_seconds,

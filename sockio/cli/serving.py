@@ -33,11 +33,7 @@ def serve(arguments: argparse.Namespace, settings: dict[str, str], blocked: floa
 
     # What the application starts when it is imported may emit before the server is there.
     GeventRuntime.server_made = True
-    worker = None
-    if arguments.child:
-        from .worker import Worker
-
-        worker = Worker(arguments.child)
+    worker = _worker_of(arguments)
     sys.path.insert(0, os.getcwd())
     app = _load(arguments.app)
     options: dict[str, Any] = dict(settings)
@@ -49,8 +45,20 @@ def serve(arguments: argparse.Namespace, settings: dict[str, str], blocked: floa
     return _run(app, arguments, options, blocked, worker)
 
 
+def _worker_of(arguments: argparse.Namespace) -> Worker | None:
+    """What this process is to the supervisor of several, if it has one."""
+    if not arguments.child:
+        return None
+    from .worker import Worker
+
+    return Worker(arguments.child)
+
+
 def demo(arguments: argparse.Namespace) -> int:
     """Serve the chat; returns the exit status."""
+    worker = _worker_of(arguments)
+    if arguments.backplane:
+        os.environ["BACKPLANE"] = arguments.backplane
     folder = demo_folder()
     if folder is None:
         raise Problem("the demo is not installed; run it from a checkout: nox -s demo")
@@ -61,7 +69,7 @@ def demo(arguments: argparse.Namespace) -> int:
         if error.name != "flask":
             raise
         raise Problem("the demo needs Flask: pip install Flask") from error
-    return _run(app, arguments, {})
+    return _run(app, arguments, {}, worker=worker)
 
 
 def demo_folder() -> Path | None:

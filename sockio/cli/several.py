@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import secrets
 import sys
 from collections.abc import Sequence
 
@@ -40,10 +41,13 @@ def serve_by_several(arguments: argparse.Namespace, argv: Sequence[str]) -> int:
         sys.stderr.flush()
 
     before, meeting = started_by(argv), Meeting(host, port)
+    environ = {**os.environ, VARIABLE: meeting.path}
+    if arguments.secret and not environ.get(arguments.secret):
+        environ[arguments.secret] = secrets.token_hex(32)
     status = Supervisor(
         made,
         lambda given: [*before, argv[0], f"--child={given}", *argv[1:]],
-        {**os.environ, VARIABLE: meeting.path},
+        environ,
         folder_again(),
         graceful=arguments.graceful_timeout,
         ready=ready,

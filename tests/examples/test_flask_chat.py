@@ -20,6 +20,8 @@ pytest.importorskip("flask", reason="the Flask chat needs Flask")
 
 from flask.testing import FlaskClient
 
+from sockio.testing import Client, LiveServer
+
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 CHAT = ROOT / "examples" / "flask_chat"
@@ -199,6 +201,78 @@ def test_a_login_leads_to_the_page_that_was_asked_for(browser: FlaskClient) -> N
     assert browser.post(login, data={"nickname": "ada"}).location == "/0.9"
     assert browser.get(login).location == "/0.9"
     assert browser.get("/login?to=//elsewhere.example").location == "/"
+
+
+# ---- What another worker says: here by calling what would be called
+
+
+@pytest.fixture
+def live(chat: ModuleType) -> Iterator[LiveServer]:
+    with LiveServer(chat.app) as server:
+        yield server
+
+
+def enter(live: LiveServer, nickname: str) -> Client:
+    browser = live.browser()
+    browser.submit("/login", nickname=nickname)
+    client = browser.connect("/chat")
+    client.call("join room", "lobby")
+    return client
+
+
+def person(nickname: str, *rooms: str, login_id: str = "9") -> dict[str, Any]:
+    return {"nickname": nickname, "login_id": login_id, "rooms": list(rooms)}
+
+
+def test_people_of_another_worker_come_and_go(chat: ModuleType, live: LiveServer) -> None:
+    ada = enter(live, "Ada")
+    chat.learn("other", [person("bob", "lobby"), person("bob", "tea")])
+    assert ada.expect("joined").args == [
+        {"room": "lobby", "nickname": "bob", "people": ["Ada", "bob"]}
+    ]
+    tea = {"name": "tea", "people": 1}
+    ada.expect("rooms", [{"name": "lobby", "people": 2}, tea])
+    # The same once more is no news; nor is a person who is here in two workers.
+    chat.learn("other", [person("bob", "lobby"), person("bob", "tea")])
+    chat.learn("third", [person("bob", "lobby")])
+    chat.learn("other", None)
+    assert ada.heard("joined") == ada.heard("left") == []
+    ada.expect("rooms", [{"name": "lobby", "people": 2}])
+    chat.learn("third", [])
+    assert ada.expect("left").args == [{"room": "lobby", "nickname": "bob", "people": ["Ada"]}]
+
+
+def test_a_nickname_is_taken_in_any_worker(chat: ModuleType, live: LiveServer) -> None:
+    chat.learn("other", [person("Bob", "lobby")])
+    taken = live.browser().submit("/login", nickname="bob")
+    assert taken.status == 409
+    chat.learn("other", None)
+    assert enter(live, "bob").call("join room", "lobby")["people"] == ["bob"]
+
+
+def test_of_two_who_took_a_nickname_at_once_the_earlier_login_stays(
+    chat: ModuleType, live: LiveServer
+) -> None:
+    ada = enter(live, "Ada")
+    chat.learn("other", [person("ada", "lobby", login_id="z: later than any")])
+    assert set(ada.call("join room", "lobby")["people"]) == {"Ada", "ada"}
+    chat.learn("other", [person("ada", "lobby", login_id="0: before all")])
+    assert ada.expect("taken").args == ["Somebody else is online as Ada."]
+    ada.expect_end()
+
+
+def test_history_of_another_worker_is_put_in_order(chat: ModuleType, live: LiveServer) -> None:
+    ada = enter(live, "Ada")
+    said = ada.call("user message", "lobby", "here")
+    elsewhere = [
+        {"id": f"x{number}", "room": room, "nickname": "bob", "text": "there", "time": number}
+        for number, room in [(2.0, "lobby"), (1.0, "lobby"), (3.0, "nobody is in it")]
+    ]
+    for _ in range(2):
+        chat.remember(elsewhere)
+    history = ada.call("join room", "lobby")["history"]
+    assert [each["id"] for each in history] == ["x1.0", "x2.0", said["id"]]
+    assert list(chat.rooms) == ["lobby"]
 
 
 # ---- A conversation between real clients and a real server

@@ -1,18 +1,27 @@
 """The README's commands for more than one core, as they are written: clients of two generations,
-that poll and that do not, chat whichever worker has them."""
+that poll and that do not, chat whichever worker has them; by a program of the reader's, and by the
+demo, which keeps people and history in variables."""
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
+from urllib.parse import urlencode
 
 import pytest
 
 from ..support.node import Client, Node, find_client
 from ..support.pages import blocks
-from ..support.processes import STARTS, free_port, need_module, running
+from ..support.processes import STARTS, Process, free_port, need_module, running
+from ..support.redis import RedisServer
 from .contract import PYTHON
 
 pytestmark = pytest.mark.e2e
@@ -20,11 +29,14 @@ pytestmark = pytest.mark.e2e
 ROOT = Path(__file__).resolve().parents[2]
 BLOCKS = blocks("../README.md")
 SECTION = (ROOT / "README.md").read_text("utf-8").partition("## More than one core")[2]
-COMMANDS = re.findall(r"^```sh\n(.*)\n```$", SECTION.partition("\n## ")[0], re.MULTILINE)
+SHOWN = re.findall(r"^```sh\n(.*?)\n```$", SECTION.partition("\n## ")[0], re.MULTILINE | re.DOTALL)
+COMMANDS = [each for each in SHOWN if "module:app" in each]
+#: In a clone, and on each of several hosts.
+DEMO, DEMO_OF_A_HOST = (each for each in SHOWN if "sockio demo" in each)
 #: How a program is run that a virtual environment may have under another name, and what it says
 #: when it listens.
 PROGRAMS = {
-    "sockio": (["-m", "sockio.cli"], r"serving on .* by 4 workers"),
+    "sockio": (["-m", "sockio.cli"], r"serving on .* by \d workers"),
     "gunicorn": (["-m", "gunicorn"], r"Listening at"),
 }
 WAYS = [("4.8.4", "polling"), ("2.5.0", "websocket")]
@@ -104,3 +116,146 @@ def test_two_generations_chat_across_four_workers(command: str, folder: Path, no
                 if other != name:
                     assert listener.next("user message") == [name, "hello"]
         assert "several processes" not in process.output
+
+
+# ---- The demo
+
+
+class Demo(NamedTuple):
+    process: Process
+    port: int
+
+    def log_in(self, nickname: str) -> tuple[int, str]:
+        """The status, and the cookie."""
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=STARTS)
+        try:
+            form = {"Content-Type": "application/x-www-form-urlencoded"}
+            connection.request("POST", "/login", urlencode({"nickname": nickname}), form)
+            answer = connection.getresponse()
+            (cookie,) = answer.headers.get_all("Set-Cookie") or ["none"]
+            return answer.status, cookie.partition(";")[0]
+        finally:
+            connection.close()
+
+
+class Person(NamedTuple):
+    client: Client
+    #: The process that has the client.
+    worker: int
+    #: What was answered when it entered the lobby.
+    lobby: Any
+
+
+@contextmanager
+def demo(line: str, folder: Path, *more: str, **environ: str) -> Iterator[Demo]:
+    need_module("flask", requirement=".[demo]")
+    port = free_port()
+    program, *words = shlex.split(line)
+    start, said = PROGRAMS[Path(program).name]
+    command = [PYTHON, *start, *words, "--port", str(port), *more]
+    with running(command, folder, XDG_RUNTIME_DIR=str(folder), **environ) as process:
+        process.find(said, STARTS)
+        yield Demo(process, port)
+
+
+def enter(node: Node, way: tuple[str, str], demo: Demo, nickname: str, cookie: str = "") -> Person:
+    version, transport = way
+    if not cookie:
+        status, cookie = demo.log_in(nickname)
+        assert status == 302
+    options: dict[str, Any] = {"extraHeaders": {"Cookie": cookie}, "reconnection": False}
+    client = node.join(version, f"http://127.0.0.1:{demo.port}/chat", [transport], **options)
+    client.next("connect")
+    (worker,) = client.next("worker")
+    (lobby,) = client.ask("join room", "lobby")
+    return Person(client, worker, lobby)
+
+
+def enter_elsewhere(
+    node: Node, way: tuple[str, str], demo: Demo, nickname: str, workers: set[int]
+) -> Person:
+    """Come until none of these workers has one."""
+    cookie = demo.log_in(nickname)[1]
+    while (person := enter(node, way, demo, nickname, cookie)).worker in workers:
+        person.client.disconnect()
+    return person
+
+
+def say(talker: Person, text: str, *listeners: Person) -> None:
+    (answer,) = talker.client.ask("user message", "lobby", text)
+    assert set(answer) == {"id", "time"}
+    for listener in listeners:
+        (message,) = listener.client.next("user message")
+        assert (message["text"], message["id"]) == (text, answer["id"])
+
+
+POLLS, WEBSOCKET = ("2.5.0", "polling"), ("4.8.4", "websocket")
+
+
+def test_three_lines_bring_up_four_workers_whose_people_chat(tmp_path: Path, node: Node) -> None:
+    environment, install, serve = DEMO.splitlines()
+    assert (environment, install) == (
+        "python3 -m venv .venv",
+        ".venv/bin/pip install --quiet '.[demo]'",
+    )
+    with demo(serve, tmp_path) as served:
+        ada = enter(node, POLLS, served, "Ada")
+        assert ada.lobby == {"room": "lobby", "people": ["Ada"], "history": []}
+        bob = enter_elsewhere(node, WEBSOCKET, served, "bob", {ada.worker})
+        assert bob.lobby["people"] == ["Ada", "bob"]
+        ada.client.next("joined")
+        say(ada, "by polls", bob)
+        say(bob, "by a websocket", ada)
+        # Each new connection may come to another worker.
+        assert {served.log_in("ADA")[0] for _ in range(8)} == {409}
+
+        # Who was with a worker that was killed is not there any more, and its nickname is free.
+        os.kill(ada.worker, signal.SIGKILL)
+        (left,) = bob.client.next("left")
+        assert left == {"room": "lobby", "nickname": "Ada", "people": ["bob"]}
+        # The worker that is there in its place has asked the others what was said.
+        served.process.find(r"(?s)(\(pid \d+\) accepts.*){5}", STARTS)
+        *others, _ = map(int, re.findall(r"pid (\d+)\) accepts", served.process.output))
+        eve = enter_elsewhere(node, POLLS, served, "Ada", set(others))
+        assert [each["text"] for each in eve.lobby["history"]] == ["by polls", "by a websocket"]
+        say(eve, "here again", bob)
+
+
+def test_the_demo_of_several_hosts_is_one(tmp_path: Path, node: Node) -> None:
+    need_module("redis", "hiredis", requirement="sockio-wsgi[redis]")
+    secret, *words = shlex.split(DEMO_OF_A_HOST)
+    assert secret == "SECRET_KEY=..."
+    # The path of a Unix socket may have 107 bytes.
+    short = TemporaryDirectory(prefix="redis")
+    redis = RedisServer(Path(short.name))
+    # Two of each are enough to be several.
+    other = {"4": "2", "redis://redis.example.com": redis.url}
+    line = shlex.join(other.get(each, each) for each in words)
+    folders = [tmp_path / "one", tmp_path / "other"]
+    for each in folders:
+        each.mkdir()
+    try:
+        with (
+            demo(line, folders[0], SECRET_KEY="shared") as here,
+            demo(line, folders[1], SECRET_KEY="shared") as there,
+        ):
+            ada = enter(node, POLLS, here, "Ada")
+            say(ada, "nobody is here yet")
+            bob = enter(node, WEBSOCKET, there, "bob")
+            ada.client.next("joined")
+            # Of a host that has just begun Redis may not know yet: it asks again.
+            while not bob.client.ask("join room", "lobby")[0]["history"]:
+                pass
+            say(ada, "from one host", bob)
+            say(bob, "from the other", ada)
+            eve = enter_elsewhere(node, WEBSOCKET, there, "eve", {bob.worker})
+            assert eve.lobby["people"] == ["Ada", "bob", "eve"]
+            texts = [each["text"] for each in eve.lobby["history"]]
+            assert texts == ["nobody is here yet", "from one host", "from the other"]
+            assert there.log_in("ada")[0] == 409
+            ada.client.disconnect()
+            while bob.client.next("left")[0]["nickname"] != "Ada":
+                pass
+    finally:
+        redis.kill()
+        short.cleanup()

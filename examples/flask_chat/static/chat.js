@@ -9,6 +9,8 @@
 //   "user message"  room, text                      "left"          {room, nickname, people: ["ada", …]}
 //   "typing"        room, true or false (no ack)    "user message"  {id, room, nickname, text, time}
 //                                                   "typing"        {room, nickname, active}
+//                                                   "worker"        the process that has us, of several
+//                                                   "taken"         why another has our nickname
 //
 // An ack that carries `error` and `message` says no, whether the chat wrote it or sockio itself.
 
@@ -281,6 +283,8 @@ let link = null; // what client-4.js or client-0.9.js made of the connection
 let socket = null; // the namespace /chat
 const wanted = new URLSearchParams(location.search).get('transport');
 let transport = '';
+let worker = ''; // which of several processes of the server has us
+let wasLost = false;
 let ended = false; // logged out: what the connection does from now on is of no interest
 
 function join(name) {
@@ -311,9 +315,8 @@ function entered({ room: name, people, history }) {
     return;
   }
   // Again, after a reconnection: what we missed meanwhile is in the history.
-  const key = ({ id, time }) => `${id} ${time}`; // a restarted server counts from 1 again
-  const have = new Set(room.entries.map(key));
-  for (const message of history.filter((candidate) => !have.has(key(candidate)))) {
+  const have = new Set(room.entries.map(({ id }) => id));
+  for (const message of history.filter(({ id }) => !have.has(id))) {
     const ours = room.entries.find((entry) => entry.unanswered
       && message.nickname === me && message.text === entry.text);
     if (ours) arrived(ours, message); // it had reached the server; only the ack was lost
@@ -408,17 +411,21 @@ function loggedOut() {
 const events = {
   /** The server has let us into /chat: for the first time, or after a reconnection. */
   open(over) {
+    worker = '';
     events.moved(over);
     banner(null);
+    if (wasLost) systemLine(rooms.get(current), 'The connection was lost, and is back');
+    wasLost = false;
     for (const name of rooms.keys()) join(name);
   },
   moved(over) {
     transport = over;
-    connection('online', `Connected over ${over}`);
+    connection('online', `Connected over ${over}${worker}`);
   },
   lost() {
     failWhatIsUnderWay();
     if (ended) return;
+    wasLost = true;
     connection('waiting', 'Reconnecting');
     banner('Connection lost. Trying to reconnect; what you are writing stays here.');
   },
@@ -455,6 +462,17 @@ function connect({ transports, open }) {
   fillTransports(transports);
   link = open(config.resource, wanted, events);
   socket = link.socket;
+
+  socket.on('worker', (pid) => {
+    worker = `, to worker ${pid}`;
+    events.moved(transport);
+  });
+
+  socket.on('taken', (why) => {
+    ended = true;
+    link.stop();
+    events.refused(why);
+  });
 
   socket.on('rooms', (all) => {
     directory = all;
