@@ -19,7 +19,7 @@ from ..sessions.registry import SessionRegistry
 from ..sessions.socket import Socket
 from . import Emission, Order
 from .local import LocalBackplane
-from .questions import Asked, Question
+from .questions import Asked, AskedAll, Question
 from .wire import Carried, are_rooms, check_rooms, pack, unpack
 
 __all__ = ["EMISSION", "ORDER", "JoinedBackplane", "Way", "pack_order"]
@@ -44,7 +44,7 @@ class Way(Protocol):
         ...
 
     def ask(self, group: str, question: Question) -> Asked | None:
-        """Ask all others, without waiting; None where this way takes no questions."""
+        """Ask all others, without waiting; None where there is nobody."""
         ...
 
     def notify(self, group: str, event: str, args: list[Any]) -> None:
@@ -131,18 +131,24 @@ class JoinedBackplane:
             for way in ways:
                 way.send(ORDER, order.namespace, data)
 
-    def ask(self, question: Question) -> Asked | None:
-        """Ask the other workers of this host, without waiting; None where there is none."""
-        for way in self.ways:
+    def ask(self, question: Question) -> Asked | AskedAll | None:
+        """Ask the other workers, without waiting; None where there is none. Raises ``UsageError``
+        for what cannot travel."""
+        asked: list[Asked] = []
+        # What leads furthest first: what it cannot carry is said before anybody is asked.
+        for way in reversed(self.ways):
             if way.leads_anywhere:
-                asked = way.ask(self.group, question)
-                if asked is not None:
-                    return asked
-        return None
+                one = way.ask(self.group, question)
+                if one is not None:
+                    asked.append(one)
+        if len(asked) > 1:
+            return AskedAll(asked)
+        return asked[0] if asked else None
 
     def notify(self, event: str, args: list[Any]) -> None:
-        """Have the functions of the other processes called, on all hosts."""
-        for way in self.ways:
+        """Have the functions of the other processes called, on all hosts. Raises ``UsageError`` for
+        what cannot travel: then none is called."""
+        for way in reversed(self.ways):
             if way.leads_anywhere:
                 way.notify(self.group, event, args)
 

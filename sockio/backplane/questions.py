@@ -1,5 +1,8 @@
 """Questions to all other workers, and their answers: what came in time, and who is missing.
 
+How the others are reached, by the mesh of a host or by a Redis server, is not known here:
+:class:`Others` is what both have.
+
 ::
 
     QUESTION   a number (4 bytes), a line of JSON (group, what is asked, namespace, rooms, what is
@@ -10,23 +13,25 @@
 from __future__ import annotations
 
 import json
-import logging
 import struct
 from collections.abc import Callable, Hashable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
-from ..exceptions import PacketError
+from ..exceptions import PacketError, UsageError
 from ..protocol.dialect import BaseCodec
 from ..protocol.engine_codec import Attached, Bundle, EngineCodec
 from ..protocol.generations import EIO4
 from ..runtime.interfaces import Runtime
-from .mesh.link import Frame, Link
-from .mesh.mesh import Mesh
 from .wire import are_rooms, check_rooms
 
 __all__ = [
+    "ANSWER",
+    "OTHER_HOSTS",
+    "QUESTION",
     "Answers",
     "Asked",
+    "AskedAll",
+    "Others",
     "Question",
     "Questions",
     "codec_for_values",
@@ -34,15 +39,17 @@ __all__ = [
     "unpack_values",
 ]
 
-log = logging.getLogger("sockio.mesh")
-
 QUESTION, ANSWER = 3, 4
+#: Among the missing: workers whose names are not known, since the way to them is not there.
+OTHER_HOSTS = "other hosts"
 #: Questions that are answered at once, and seconds that an answer may take.
 MOST, MOST_SECONDS = 10_000, 86_400.0
 #: The types of what comes with each kind of question.
 _VALUES: dict[str, list[type]] = {"call": [str, list], "sockets": [], "server-side": [str, list]}
 _NUMBER = struct.Struct(">I")
 _SIZE = struct.Struct(">I")
+#: What an answer begins with: whether the question could be answered.
+_NO, _YES = b"\0", b"\1"
 
 _dumps = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
@@ -65,11 +72,37 @@ class Answers(NamedTuple):
 
     #: By the worker's name.
     values: dict[str, Any]
-    #: The names of the workers that have not answered in time, or died meanwhile.
+    #: The names of the workers that have not answered in time, or died meanwhile; ``other hosts``
+    #: where those could not be asked, or not all of them are known.
     missing: list[str]
 
 
 Answer = Callable[[Question], list[Any]]
+
+
+class Others(Protocol):
+    """Those who are asked, each by its name. Nothing here blocks."""
+
+    def names(self) -> list[str]:
+        """Who is there."""
+        ...
+
+    def ask(self, data: bytes) -> list[str]:
+        """Send a question to all of them; the names of those who could not be reached. Raises
+        ``UsageError`` for one that is too long."""
+        ...
+
+    def answer(self, name: str, data: bytes) -> None:
+        """Send an answer to one. Raises ``UsageError`` for one that is too long."""
+        ...
+
+    def complain(self, name: str, what: str) -> None:
+        """Log what is wrong with what one has sent."""
+        ...
+
+    def failed(self, name: str, error: Exception) -> None:
+        """Log why a question of one could not be answered."""
+        ...
 
 
 def codec_for_values(codec: BaseCodec) -> EngineCodec:
@@ -114,10 +147,11 @@ def unpack_values(codec: EngineCodec, data: bytes) -> list[Any]:
 
 
 class Questions:
-    """Those of one process, for all of its middlewares."""
+    """Those of one process by one way. Whoever carries them calls :meth:`question`, :meth:`answer`
+    and :meth:`left`, in the hub."""
 
-    def __init__(self, mesh: Mesh, runtime: Runtime) -> None:
-        self._mesh = mesh
+    def __init__(self, others: Others, runtime: Runtime) -> None:
+        self._others = others
         self._runtime = runtime
         self._number = 0
         # Questions of others that are being answered.
@@ -125,9 +159,6 @@ class Questions:
         self._asked: dict[int, Asked] = {}
         # What answers, and reads the values, by the group.
         self._groups: dict[str, tuple[EngineCodec, Answer]] = {}
-        mesh.take(QUESTION, self._question)
-        mesh.take(ANSWER, self._answer)
-        mesh.on_leave.append(self._left)
 
     def add(self, group: str, codec: BaseCodec, answer: Answer) -> EngineCodec:
         """Let ``answer`` answer the questions of a group, in tasks of their own. What packs their
@@ -142,15 +173,20 @@ class Questions:
         check_rooms(question.rooms)
         check_rooms(question.skip)
         self._number = number = self._number % 0xFFFFFFFF + 1
-        asked = Asked(self, number, codec)
         what, namespace, rooms, skip, seconds, values = question
         head = _dumps([group, what, namespace, rooms, [*skip], seconds]).encode()
         data = b"%b%b\n%b" % (_NUMBER.pack(number), head, pack_values(codec, values))
+        asked = Asked(self, number, codec, what)
+        # Before it leaves: who is gone by then is told of at once.
+        asked.open.update(self._others.names())
         self._asked[number] = asked
-        for boot, link in list(self._mesh.links.items()):
-            asked.open.add(boot)
-            if not link.send(QUESTION, data):
-                asked.lose(boot)
+        try:
+            unreached = self._others.ask(data)
+        except UsageError:
+            self.forget(number)
+            raise
+        for name in unreached:
+            asked.lose(name)
         return asked
 
     def forget(self, number: int) -> None:
@@ -159,10 +195,16 @@ class Questions:
     def signal(self) -> Any:
         return self._runtime.signal()
 
+    def now(self) -> float:
+        return self._runtime.now()
+
+    def complain(self, name: str, what: str) -> None:
+        self._others.complain(name, what)
+
     # ---- those of others
 
-    def _question(self, link: Link, frame: Frame) -> None:
-        payload = frame.payload
+    def question(self, name: str, payload: bytes) -> None:
+        """``name`` has asked something. Raises ``PacketError`` for what is no question."""
         number = payload[: _NUMBER.size]
         head, _, rest = payload[_NUMBER.size :].partition(b"\n")
         try:
@@ -184,73 +226,78 @@ class Questions:
             ):
                 raise TypeError("it has other values")
         except (ValueError, TypeError, LookupError, RecursionError, PacketError) as error:
-            link.send(ANSWER, number + b"\0")
+            self._others.answer(name, number + _NO)
             raise PacketError(f"a question that cannot be read: {error}") from None
         if self._answering >= MOST:
-            link.send(ANSWER, number + b"\0")
+            self._others.answer(name, number + _NO)
             return
         self._answering += 1
-        self._runtime.run(self._reply, link, number, codec, answer, question)
+        self._runtime.run(self._reply, name, number, codec, answer, question)
 
     def _reply(
-        self, link: Link, number: bytes, codec: EngineCodec, answer: Answer, question: Question
+        self, name: str, number: bytes, codec: EngineCodec, answer: Answer, question: Question
     ) -> None:
         try:
-            data = b"\1" + pack_values(codec, answer(question))
-        except Exception:
-            log.exception("a question of worker %s could not be answered", link.peer)
-            data = b"\0"
+            data = pack_values(codec, answer(question))
+            self._others.answer(name, number + _YES + data)
+        except Exception as error:
+            self._others.failed(name, error)
+            self._others.answer(name, number + _NO)
         finally:
             self._answering -= 1
-        link.send(ANSWER, number + data)
 
     # ---- what others say
 
-    def _answer(self, link: Link, frame: Frame) -> None:
-        payload = frame.payload
+    def answer(self, name: str, payload: bytes) -> None:
+        """``name`` has answered. Raises ``struct.error`` for what is no answer."""
         (number,) = _NUMBER.unpack_from(payload)
         asked = self._asked.get(number)
         if asked is not None:
-            asked.answer(link.peer, payload[_NUMBER.size :])
+            asked.answer(name, payload[_NUMBER.size :])
 
-    def _left(self, boot: str) -> None:
+    def left(self, name: str) -> None:
+        """``name`` does not answer any more."""
         for asked in list(self._asked.values()):
-            asked.lose(boot)
+            asked.lose(name)
 
 
 class Asked:
     """A question that has been asked."""
 
-    def __init__(self, questions: Questions, number: int, codec: EngineCodec) -> None:
+    def __init__(self, questions: Questions, number: int, codec: EngineCodec, what: str) -> None:
         self._questions = questions
         self._number = number
         self._codec = codec
+        self._is_answer = _ANSWERS[what]
         #: Who has not answered yet.
         self.open: set[str] = set()
         self._values: dict[str, list[Any]] = {}
         self._missing: list[str] = []
         self._done = questions.signal()
 
-    def answer(self, boot: str, data: bytes) -> None:
-        if boot not in self.open:
+    def answer(self, name: str, data: bytes) -> None:
+        if name not in self.open:
             return
-        if data[:1] == b"\1":
+        if data[:1] == _YES:
             try:
-                self._values[boot] = unpack_values(self._codec, data[1:])
+                values = unpack_values(self._codec, data[1:])
+                if not self._is_answer(values):
+                    raise PacketError("no answer to what was asked")
+                self._values[name] = values
             except PacketError as error:
-                log.warning("worker %s answered what cannot be read: %s", boot, error)
-        if boot not in self._values:
-            self._missing.append(boot)
-        self._settle(boot)
+                self._questions.complain(name, f"an answer that cannot be read: {error}")
+        if name not in self._values:
+            self._missing.append(name)
+        self._settle(name)
 
-    def lose(self, boot: str) -> None:
+    def lose(self, name: str) -> None:
         """That one does not answer any more."""
-        if boot in self.open:
-            self._missing.append(boot)
-            self._settle(boot)
+        if name in self.open:
+            self._missing.append(name)
+            self._settle(name)
 
-    def _settle(self, boot: str) -> None:
-        self.open.discard(boot)
+    def _settle(self, name: str) -> None:
+        self.open.discard(name)
         if not self.open:
             self._done.set()
 
@@ -264,3 +311,74 @@ class Asked:
             self._done.wait(max(0.0, seconds))
         self._questions.forget(self._number)
         return Answers(dict(self._values), [*self._missing, *sorted(self.open)])
+
+    def now(self) -> float:
+        """Of the clock that seconds are counted by."""
+        return self._questions.now()
+
+
+class AskedAll:
+    """The same question, asked by several ways."""
+
+    def __init__(self, asked: list[Asked]) -> None:
+        self._asked = asked
+
+    def leave(self) -> None:
+        """Nobody waits for the answers."""
+        for each in self._asked:
+            each.leave()
+
+    def wait(self, seconds: float) -> Answers:
+        """The answers that there are by then, of all. Blocks the calling task."""
+        ends = self._asked[0].now() + seconds
+        values: dict[str, Any] = {}
+        missing: list[str] = []
+        for each in self._asked:
+            answers = each.wait(ends - each.now())
+            values |= answers.values
+            missing += answers.missing
+        return Answers(values, missing)
+
+
+# ---- whether what came is an answer: those who wait for it take that for granted
+
+
+def _are_replies(values: list[Any]) -> bool:
+    """What clients have said, by name, and who is missing."""
+    if not (len(values) == 2 and isinstance(values[0], list) and _are_texts(values[1])):
+        return False
+    return all(
+        isinstance(each, list)
+        and len(each) == 2
+        and isinstance(each[0], str)
+        and isinstance(each[1], list)
+        for each in values[0]
+    )
+
+
+def _are_texts(values: Any) -> bool:
+    return isinstance(values, list) and all(isinstance(each, str) for each in values)
+
+
+def _are_sockets(values: list[Any]) -> bool:
+    """Name, rooms and address of each."""
+    return all(
+        isinstance(each, list)
+        and len(each) == 3
+        and isinstance(each[0], str)
+        and are_rooms(each[1])
+        and isinstance(each[2], str)
+        for each in values
+    )
+
+
+def _is_one(values: list[Any]) -> bool:
+    return len(values) == 1
+
+
+#: By what is asked.
+_ANSWERS: dict[str, Callable[[list[Any]], bool]] = {
+    "call": _are_replies,
+    "sockets": _are_sockets,
+    "server-side": _is_one,
+}

@@ -264,7 +264,7 @@ class SocketIOMiddleware:
         self._to_workers().notify(event, list(args))
 
     def server_side_call(self, event: str, *args: Any, timeout: float | None = None) -> Answers:
-        """The same on this host, and what the functions gave, by the worker's name.
+        """The same, and what the functions gave, by the worker's name.
 
         Blocks the calling task until all have answered, or for ``timeout`` seconds (setting
         ``ack_timeout`` when None); who has not is among the ``missing``, and so is where the

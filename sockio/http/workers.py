@@ -20,8 +20,8 @@ from ..backplane.local import LocalBackplane
 from ..backplane.mesh.directory import Directory
 from ..backplane.mesh.link import Frame, Link
 from ..backplane.mesh.mesh import Mesh
-from ..backplane.mesh.way import MeshWay
-from ..backplane.questions import Question, Questions, codec_for_values
+from ..backplane.mesh.way import MeshWay, questions_by
+from ..backplane.questions import Question, codec_for_values
 from ..exceptions import PacketError, UsageError
 from ..namespaces.emitter import Emitter
 from ..runtime.interfaces import Runtime
@@ -51,7 +51,7 @@ class Worker:
         self.ids = WorkerIds(self.mesh.boot, directory.key)
         self.asker = Asker(self.mesh, runtime, self.ids)
         self.owner = Owner(self.mesh, runtime, self._endpoint_of)
-        self.questions = Questions(self.mesh, runtime)
+        self.questions = questions_by(self.mesh, runtime)
         self._endpoints: list[Endpoint] = []
         self._backplanes: dict[str, JoinedBackplane] = {}
         self.mesh.take(EMISSION, self._take)
@@ -193,7 +193,9 @@ def join(
             on_gap=settings.on_gap,
             inputs=settings.backplane_inputs,
         )
+        way.questions.add(group, registry.copier, _answerer(registry, handlers))
         backplane.ways.append(way)
+        atexit.register(way.close)
         registry.rooms.watch = way.watch
         way.start(registry.known)
     if backplane.ways:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..backplane import Emission, Order
-from ..backplane.questions import Question
+from ..backplane.questions import OTHER_HOSTS, Question
 from ..exceptions import UsageError
 from ..sessions.acks import Waiting
 from ..sessions.interfaces import Publisher
@@ -42,7 +42,8 @@ class Replies(NamedTuple):
     #: for an ack without arguments, its argument, or a tuple of several.
     answers: dict[str, Any]
     #: The names of those who did not answer in time, went away, or could not be asked; and, as
-    #: ``worker NAME``, of workers that did not say what their clients have answered.
+    #: ``worker NAME``, of workers that did not say what their clients have answered; and ``other
+    #: hosts`` where those could not be asked, or not all of them are known.
     missing: list[str]
 
 
@@ -63,7 +64,8 @@ class Fetched(NamedTuple):
     """The clients of all workers."""
 
     sockets: list[SocketInfo]
-    #: Workers that did not answer in time, or died meanwhile.
+    #: Workers that did not answer in time, or died meanwhile; ``other hosts`` where those could not
+    #: be asked, or not all of them are known.
     missing: list[str]
 
 
@@ -156,7 +158,9 @@ class Emitter:
                 for name, values in there[0]:
                     replies.answers[name] = values[0] if len(values) == 1 else tuple(values) or None
                 replies.missing.extend(there[1])
-            replies.missing.extend([f"worker {boot}" for boot in missing])
+            replies.missing.extend(
+                [each if each == OTHER_HOSTS else f"worker {each}" for each in missing]
+            )
         return replies
 
     def fetch_sockets(self, timeout: float | None = None) -> Fetched:

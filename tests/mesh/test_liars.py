@@ -7,6 +7,7 @@ import json
 import os
 import socket
 import struct
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -148,6 +149,28 @@ def test_answers_that_nobody_waits_for_change_nothing(workers: Workers, liar: Co
         one.send(kind, payload)
     settled(one)
     assert lines(worker, "[mesh-garbage]") == before
+
+
+@pytest.mark.parametrize("given", [b'430["x"]', b'430[["a",[[]],""]]', b"\xff"])
+def test_who_answers_what_is_no_answer_is_missing(
+    workers: Workers, wires: list[Wire], liar: Connect, given: bytes
+) -> None:
+    one = liar().greet()
+    settled(one)
+
+    def answer() -> None:
+        kind, payload = one.hear()
+        while kind != QUESTION:
+            kind, payload = one.hear()
+        one.send(ANSWER, payload[:4] + b"\1" + values(given))
+
+    task = threading.Thread(target=answer)
+    task.start()
+    found, missing = wires[0].ask("fetch", "lobby")
+    task.join()
+    assert [each[0] for each in found] == sorted(wire.name for wire in wires)
+    assert missing == [one.name]
+    workers.all[0].find(f"worker {one.name} sent what makes no sense: an answer that cannot")
 
 
 @pytest.mark.parametrize("size", [64_000_001, 0xFFFFFFFF])

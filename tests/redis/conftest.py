@@ -11,6 +11,7 @@ import pytest
 
 from ..support.processes import need_module
 from ..support.redis import Ear, RedisServer
+from ..support.workers import Worker, Workers
 
 Listen = Callable[..., Ear]
 
@@ -68,3 +69,28 @@ def listen() -> Iterator[Listen]:
     yield make
     for each in made:
         each.link.close()
+
+
+@pytest.fixture
+def hosts() -> Iterator[Callable[[], Workers]]:
+    """Make hosts, each with workers of its own."""
+    made: list[Workers] = []
+
+    def make() -> Workers:
+        made.append(Workers())
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()
+
+
+def known_to_each_other(*hosts: list[Worker]) -> dict[Worker, str]:
+    """Wait until each worker knows those of the other hosts; their names."""
+    names = {}
+    for host in hosts:
+        for worker in host:
+            for other in [each for others in hosts if others is not host for each in others]:
+                found = worker.find(rf"process (\S+) of another host is there: .* {other.pid}\b")
+                names[other] = found[1]
+    return names

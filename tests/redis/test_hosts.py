@@ -19,20 +19,6 @@ from ..support.workers import Wire, Workers
 WORDS = ["Grüße ☃ \U0001f388", [1, None, {"a": 0.5}]]
 
 
-@pytest.fixture
-def hosts() -> Iterator[Callable[[], Workers]]:
-    """Make hosts, each with workers of its own."""
-    made: list[Workers] = []
-
-    def make() -> Workers:
-        made.append(Workers())
-        return made[-1]
-
-    yield make
-    for each in made:
-        each.close()
-
-
 @pytest.fixture(scope="module")
 def four(shared: RedisServer) -> Iterator[list[Wire]]:
     """A client of each worker, of two hosts with two of them."""

@@ -35,7 +35,7 @@ REASONS = {
     "reach them",
     "integrations.django.views": "once: the application is not wrapped by this package",
     "integrations.pyramid": "once for each application, of the same kind",
-    "backplane.questions": "about what other workers ask and answer: the application itself",
+    "backplane.mesh.way": "about what other workers ask: the application itself",
     "cli.supervisor": "one line for each event in a worker's life, which end less often the more "
     "they do",
     "cli.several": "once, when the command starts",

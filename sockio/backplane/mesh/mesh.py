@@ -220,12 +220,13 @@ class Mesh:
         except (PacketError, struct.error) as error:
             # Without it the two go on: what is lost by that is this frame.
             short = isinstance(error, struct.error)
-            self._complain(link.peer, "a frame that ends too early" if short else str(error))
+            self.complain(link.peer, "a frame that ends too early" if short else str(error))
         except Exception:
             # A fault of ours, or of the application: what comes behind it is no part of it.
             log.exception("what worker %s has sent could not be done", link.peer)
 
-    def _complain(self, boot: str, what: str) -> None:
+    def complain(self, boot: str, what: str) -> None:
+        """Say what is wrong with what a worker has sent, once in a minute."""
         now = self.runtime.now()
         if now - self._said.get(boot, -_QUIET) >= _QUIET:
             self._said[boot] = now

@@ -5,11 +5,14 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from ...exceptions import UsageError
+from ...runtime.interfaces import Runtime
 from ...sessions.complaints import Complaints
-from ..questions import Asked, Question, Questions
+from ..questions import ANSWER, QUESTION, Asked, Question, Questions
+from .link import LARGEST
 from .mesh import Mesh
 
-__all__ = ["MeshWay"]
+__all__ = ["MeshWay", "questions_by"]
 
 log = logging.getLogger("sockio.mesh")
 
@@ -50,3 +53,37 @@ class MeshWay:
     def notify(self, group: str, event: str, args: list[Any]) -> None:
         question = Question("server-side", "", None, frozenset(), 0.0, (event, args))
         self._questions.ask(group, question).leave()
+
+
+def questions_by(mesh: Mesh, runtime: Runtime) -> Questions:
+    """The questions of this process to the other workers, for all of its middlewares."""
+    questions = Questions(_Workers(mesh), runtime)
+    mesh.take(QUESTION, lambda link, frame: questions.question(link.peer, frame.payload))
+    mesh.take(ANSWER, lambda link, frame: questions.answer(link.peer, frame.payload))
+    mesh.on_leave.append(questions.left)
+    return questions
+
+
+class _Workers:
+    """Who is asked."""
+
+    def __init__(self, mesh: Mesh) -> None:
+        self._mesh = mesh
+
+    def names(self) -> list[str]:
+        return list(self._mesh.links)
+
+    def ask(self, data: bytes) -> list[str]:
+        links = list(self._mesh.links.items())
+        return [boot for boot, link in links if not link.send(QUESTION, data)]
+
+    def answer(self, name: str, data: bytes) -> None:
+        if len(data) > LARGEST:
+            raise UsageError(f"an answer of {len(data)} bytes: it may have {LARGEST}")
+        self._mesh.send(name, ANSWER, data)
+
+    def complain(self, name: str, what: str) -> None:
+        self._mesh.complain(name, what)
+
+    def failed(self, name: str, error: Exception) -> None:
+        log.error("a question of worker %s could not be answered", name, exc_info=error)

@@ -15,6 +15,10 @@ publisher what leaves, in a bounded queue
 subscriber what arrives, by channel
 outage    the two lines about an outage
 link      the whole
+members   who is alive, by the last sign of life of each
+nodes     ... of the processes of other hosts, and questions to them
+pieces    an answer that is longer than one publication may be
+way       what a middleware has of all that
 ========= ==================================================================================
 """
 

@@ -7,7 +7,7 @@
 Numbers are big-endian and unsigned. A publisher counts apart for each channel, from 1 in each
 *series*, so that who receives some channels only can tell what it has missed of those. A series
 begins when the publisher begins with a channel, or again with one that it had forgotten; later ones
-have higher numbers.
+have higher numbers. What is not counted, a *word*, has zeros there.
 """
 
 from __future__ import annotations
@@ -15,11 +15,15 @@ from __future__ import annotations
 import re
 from struct import Struct
 
+from ...exceptions import UsageError
+
 __all__ = [
     "HEADER",
     "MAX_PAYLOAD",
     "VERSION",
     "begin_frame",
+    "begin_word",
+    "check_size",
     "name_of",
     "publisher_bytes",
     "read_head",
@@ -52,6 +56,20 @@ def name_of(publisher: bytes) -> str | None:
     """The name that stands in a frame; None where it can be none."""
     found = _NAME.match(publisher)
     return None if found is None else found[1].decode("ascii")
+
+
+def check_size(payload: bytes) -> None:
+    """Raise ``UsageError`` for a payload that is too long."""
+    if len(payload) > MAX_PAYLOAD:
+        raise UsageError(
+            f"a publication may have {MAX_PAYLOAD} bytes, and this has {len(payload)}. Send what "
+            "is that large by other means (a URL to fetch it from), or in pieces."
+        )
+
+
+def begin_word(publisher: bytes) -> bytes:
+    """What stands before the payload of a word."""
+    return _HEAD.pack(VERSION, publisher, 0, 0)
 
 
 def begin_frame(publisher: bytes, series: int) -> bytes:

@@ -12,7 +12,7 @@ from ...runtime.interfaces import Cancellable, Runtime
 from .address import Address, is_tls
 from .library import reader
 
-__all__ = ["NOTHING", "PING", "Line", "User"]
+__all__ = ["NOTHING", "PING", "Line", "Uncounted", "User"]
 
 #: Seconds between two looks for a sign of life, and so what the server has for giving one: whoever
 #: is silent is given up within twice as many.
@@ -22,7 +22,12 @@ FIRST, LONGEST = 0.1, 2.0
 #: Bytes read at once, and bytes written at once.
 READ, WRITTEN = 65_536, 262_144
 
-PING = b"*1\r\n$4\r\nPING\r\n"
+
+class Uncounted(bytes):
+    """A command that nobody misses when it is not sent."""
+
+
+PING = Uncounted(b"*1\r\n$4\r\nPING\r\n")
 
 #: What ``gets()`` returns where no whole reply is left.
 NOTHING: Any = object()

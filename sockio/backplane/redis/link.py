@@ -13,7 +13,7 @@ from .address import Address
 from .frames import publisher_bytes
 from .outage import Drops, Outage, Say
 from .publisher import Publisher
-from .subscriber import Fault, Subscriber
+from .subscriber import Fault, Subscriber, Words
 
 __all__ = ["LinkNumbers", "RedisLink"]
 
@@ -122,6 +122,18 @@ class RedisLink:
         them, at once where it has already; not where one is unsubscribed before."""
         if not self._closed:
             self._subscriber.subscribe(channels, then)
+
+    def word(self, channel: str, payload: bytes) -> bool:
+        """Queue a payload that is not counted, for a channel of words; whether that was possible:
+        it never waits for a connection. Raises ``UsageError`` for more than 1 MB."""
+        return not self._closed and self._publisher.word(channel, payload)
+
+    def listen(self, channel: str, words: Words) -> None:
+        """Want the words that are published there: ``words`` is called in the hub with the
+        publisher's name and the payload, of our own ones as well, which shows that what is
+        published arrives. Nothing else may be published there."""
+        if not self._closed:
+            self._subscriber.subscribe((channel,), None, words)
 
     def unsubscribe(self, *channels: str) -> None:
         """Nothing of these is delivered from now on."""

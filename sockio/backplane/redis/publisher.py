@@ -6,11 +6,10 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from ...exceptions import UsageError
 from ...runtime.interfaces import Runtime
 from .address import Address
-from .frames import HEADER, MAX_PAYLOAD
-from .line import NOTHING, PING, Line
+from .frames import HEADER, MAX_PAYLOAD, begin_word, check_size
+from .line import NOTHING, Line, Uncounted
 from .numbering import Numbering
 
 __all__ = ["KEPT_FOR", "MAX_WAITING", "Publisher"]
@@ -41,6 +40,7 @@ class Publisher:
         not going to be sent, ``refused`` what the server said to one."""
         self._runtime = runtime
         self._numbering = Numbering(publisher, b"PUBLISH")
+        self._word = begin_word(publisher)
         self._on_opened = opened
         self._on_lost = lost
         self._dropped = dropped
@@ -61,10 +61,7 @@ class Publisher:
         """Queue it; false where it was dropped. Raises ``UsageError`` for what is too long."""
         size = len(payload)
         if size > MAX_PAYLOAD:
-            raise UsageError(
-                f"a publication may have {MAX_PAYLOAD} bytes, and this has {size}. Send what is "
-                "that large by other means (a URL to fetch it from), or in pieces."
-            )
+            check_size(payload)
         numbering = self._numbering
         counter = numbering.young.get(channel) or numbering.of(channel)
         # Also of what is dropped: receivers are to know.
@@ -87,6 +84,20 @@ class Publisher:
             self._early.append((self._runtime.now(), command))
             self._early_size += len(command)
         self.published += 1
+        return True
+
+    def word(self, channel: str, payload: bytes) -> bool:
+        """Queue what is not counted; false, and nothing done, where there is no connection or no
+        room. Raises ``UsageError`` for what is too long."""
+        check_size(payload)
+        name = channel.encode("utf-8", "surrogatepass")
+        command = Uncounted(
+            b"*3\r\n$7\r\nPUBLISH\r\n$%d\r\n%b\r\n$%d\r\n%b%b\r\n"
+            % (len(name), name, HEADER + len(payload), self._word, payload)
+        )
+        if not self.line.is_open or self.line.waiting + len(command) > MAX_WAITING:
+            return False
+        self.line.send(command)
         return True
 
     def _drop_old(self) -> None:
@@ -119,7 +130,7 @@ class Publisher:
                 self._refused(str(reply))
 
     def lost(self, why: str, unsent: list[bytes]) -> None:
-        dropped = sum(command is not PING for command in unsent)
+        dropped = sum(type(command) is not Uncounted for command in unsent)
         if dropped:
             self.published -= dropped
             self._dropped(dropped)

@@ -11,7 +11,7 @@ from .frames import HEADER, MAX_PAYLOAD, VERSION, name_of, read_head
 from .line import NOTHING, Line
 from .numbering import Heard, follow
 
-__all__ = ["Fault", "Subscriber"]
+__all__ = ["Fault", "Subscriber", "Words"]
 
 #: Channels in one command: one by one they cost the server sixteen times as much.
 BATCH = 500
@@ -31,16 +31,23 @@ class Fault(NamedTuple):
 _SHORT = Fault("garbage", "it is no frame of sockio's: too short")
 _LONG = Fault("garbage", f"it has more than {MAX_PAYLOAD} bytes")
 _NAME = Fault("garbage", "its publisher's name is none")
+_COUNTED = Fault("garbage", "it has a number, where nothing is counted")
 _IMPOSSIBLE = Fault("garbage", "its number is impossible")
 _TIMES = Fault("late", "it came behind a later one of its publisher, or again")
 _MANY = Fault("publishers", f"it is of one more publisher than the {PUBLISHERS} that are followed")
 
 
-class _Channel:
-    __slots__ = ("name", "publishers", "raw", "ready", "then")
+#: What gets the words of a channel: of whom, which may be ourselves, and the payload.
+Words = Callable[[str, bytes], object]
 
-    def __init__(self, name: str) -> None:
+
+class _Channel:
+    __slots__ = ("name", "publishers", "raw", "ready", "then", "words")
+
+    def __init__(self, name: str, words: Words | None = None) -> None:
         self.name = name
+        #: Of one that carries words, and nothing that is counted.
+        self.words = words
         self.raw = name.encode("utf-8", "surrogatepass")
         self.publishers: dict[bytes, Heard] = {}
         #: Whether the server has confirmed it.
@@ -92,13 +99,18 @@ class Subscriber:
     def channels(self) -> int:
         return len(self._channels) + len(self._patterns)
 
-    def subscribe(self, names: Iterable[str], then: Callable[[], object] | None) -> None:
+    def subscribe(
+        self,
+        names: Iterable[str],
+        then: Callable[[], object] | None,
+        words: Words | None = None,
+    ) -> None:
         """``then`` is called in the hub once the server has confirmed all of them; not where one is
-        unsubscribed before."""
+        unsubscribed before. With ``words`` they carry words, and ``message`` is told nothing."""
         new: list[_Channel] = []
         unready: list[_Channel] = []
         for name in names:
-            channel = _Channel(name)
+            channel = _Channel(name, words)
             known = self._channels.setdefault(channel.raw, channel)
             if known is channel:
                 new.append(channel)
@@ -199,6 +211,8 @@ class Subscriber:
             try:
                 version, publisher, series, number = read_head(frame)
                 if publisher == own and version == VERSION:
+                    if channel.words is not None:
+                        self._odd(channel, frame)
                     continue
                 heard = channel.publishers[publisher]
                 if (
@@ -262,12 +276,29 @@ class Subscriber:
             )
         elif len(frame) > HEADER + MAX_PAYLOAD:
             fault = _LONG
+        elif channel.words is not None:
+            fault = self._word(channel.name, channel.words, frame)
+            if fault is None:
+                return False
         else:
             fault = self._follow(channel, frame)
         if fault is None:
             return True
         self._faulty(channel.name, fault)
         return False
+
+    def _word(self, channel: str, words: Words, frame: bytes) -> Fault | None:
+        _, publisher, series, number = read_head(frame)
+        name = name_of(publisher)
+        if name is None:
+            return _NAME
+        if series or number:
+            return _COUNTED
+        try:
+            words(name, frame[HEADER:])
+        except Exception as error:
+            self._failed(channel, error)
+        return None
 
     def _follow(self, channel: _Channel, frame: bytes) -> Fault | None:
         _, publisher, series, number = read_head(frame)

@@ -1,5 +1,7 @@
 """The processes of other hosts, as a way to their clients: what is said goes by a Redis server.
 
+What they are asked, and who of them is alive, has channels of its own (:mod:`.nodes`).
+
 Each namespace has a channel, ``sockio:GROUP:NAMESPACE``, that a process is subscribed to whose
 settings name it, or one of whose clients is in it. What is published there begins with eight
 characters that say of which host it is, by the directory of its mesh: those of that host have it
@@ -13,6 +15,7 @@ begin with a slash.
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -23,8 +26,9 @@ from ...sessions.complaints import Complaints, at_length
 from ..channels import HOST, channel_of
 from ..commands import Command, CommandError, ServerEvent
 from ..interop import redis_emitter, write_only
-from ..questions import Asked, Question, pack_values, unpack_values
+from ..questions import Asked, Question, Questions, pack_values, unpack_values
 from .link import RedisLink
+from .nodes import Nodes
 
 __all__ = ["INPUTS", "RedisWay"]
 
@@ -70,8 +74,15 @@ class RedisWay:
         #: Those that stay, whoever comes and goes.
         self._fixed: set[str] = set()
         self.link = RedisLink(
-            url, runtime, on_message=self._message, on_gap=self._gap, say=complaints.say
+            url,
+            runtime,
+            on_message=self._message,
+            on_gap=self._gap,
+            say=complaints.say,
+            on_state=self._stands,
         )
+        self._nodes = Nodes(self.link, runtime, complaints, group, host)
+        self._pid = os.getpid()
         if "python-socketio" in self._inputs:
             self.link.overhear(INPUTS["python-socketio"], self._overheard)
 
@@ -81,7 +92,19 @@ class RedisWay:
         for namespace in namespaces:
             self.watch(namespace, True)
             self._fixed.add(namespace)
+        self._nodes.start()
         self.link.start()
+
+    def close(self) -> None:
+        """Say goodbye to the other hosts, and hang up for good. Does not block."""
+        if os.getpid() == self._pid:
+            self._nodes.close()
+            self.link.close()
+
+    @property
+    def questions(self) -> Questions:
+        """Those to the processes of other hosts, and theirs."""
+        return self._nodes.questions
 
     def watch(self, namespace: str, begins: bool) -> None:
         """The first client has come into a namespace, or the last has left it."""
@@ -102,13 +125,16 @@ class RedisWay:
         self.link.publish(self._prefix + namespace, b"%b%c%b" % (self._host, kind, data))
 
     def ask(self, group: str, question: Question) -> Asked | None:
-        return None
+        return self.questions.ask(group, question) if self._nodes.names() else None
 
     def notify(self, group: str, event: str, args: list[Any]) -> None:
         data = pack_values(self._codec, [event, args])
         self.link.publish(self._server_side, b"%b%c%b" % (self._host, SERVER_SIDE, data))
 
     # ---- from other hosts
+
+    def _stands(self, stands: bool) -> None:
+        self._nodes.stands(stands)
 
     def _message(self, channel: str, payload: bytes) -> None:
         if payload[:HOST] == self._host:

@@ -1,0 +1,244 @@
+"""The processes of other hosts: who of them is alive, and questions to them.
+
+::
+
+    sockio:GROUP:nodes        for all: HELLO, BEAT, GOODBYE, QUESTION
+    sockio:GROUP:node:NAME    for one: BEAT, ANSWER
+
+    word     the host (8 characters), the kind (1 byte), a payload
+    HELLO, BEAT    JSON: the host's name and the process, for the log
+    ANSWER         how many pieces it has, which this is (a byte each, from 0), and the piece
+
+Each process is one of them by the name that it has as a publisher. It says that it is there every
+two seconds or a little less; who was not heard for six is gone, and so is who says goodbye. Whoever
+comes says hello, and those who hear it answer at once, so that it knows them before it asks.
+
+What it says to all comes back to itself. As long as that works, who is not heard is gone; where it
+does not, nobody can tell, and questions say that other hosts are missing.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import random
+import socket
+import struct
+
+from ...exceptions import PacketError
+from ...runtime.interfaces import Cancellable, Runtime
+from ...sessions.complaints import Complaints, at_length
+from ..channels import HOST, node_channel, nodes_channel
+from ..questions import ANSWER, OTHER_HOSTS, QUESTION, Questions
+from .frames import check_size
+from .link import RedisLink
+from .members import Members
+from .pieces import Pieces, in_pieces
+
+__all__ = ["BEAT_EVERY", "Nodes"]
+
+log = logging.getLogger("sockio.redis")
+
+_HELLO, _BEAT, _GOODBYE = 5, 6, 7
+#: Seconds between two signs of life; a little less, so that not all come at once.
+BEAT_EVERY = 2.0
+#: Seconds after which something of ours is to have come back: less than another has until it counts
+#: as gone, since both are heard no more at the same time.
+HEARD_WITHIN = 3.5
+#: Seconds in which the others answer a hello.
+SETTLED = 1.0
+#: Characters of a host's name.
+_LABEL = 100
+
+
+class Nodes:
+    """Those of one middleware; they are the :class:`~sockio.backplane.questions.Others` that are
+    asked."""
+
+    def __init__(
+        self, link: RedisLink, runtime: Runtime, complaints: Complaints, group: str, host: str
+    ) -> None:
+        self._link = link
+        self._runtime = runtime
+        self._complaints = complaints
+        self._group = group
+        self._host = host.encode()
+        self._all = nodes_channel(group)
+        self._label = json.dumps([socket.gethostname()[:_LABEL], os.getpid()]).encode()
+        self._members = Members()
+        # What each has sent of an answer that is not complete.
+        self._pieces = Pieces()
+        # Since when the link stands; None while it does not.
+        self._since: float | None = None
+        # When something of ours came back last.
+        self._echo = 0.0
+        self._next_beat = 0.0
+        self._timer: Cancellable | None = None
+        self.questions = Questions(self, runtime)
+
+    def start(self) -> None:
+        """Before the link starts."""
+        self._link.listen(self._all, self._hear)
+        self._link.listen(node_channel(self._group, self._link.name), self._hear)
+
+    def stands(self, stands: bool) -> None:
+        """Whether the link does, from now on."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if not stands:
+            self._since = None
+            # What they answer now is not heard.
+            for name in self._members.names():
+                self.questions.left(name)
+            return
+        self._since = now = self._runtime.now()
+        self._members.trust(now)
+        self._say(self._all, _HELLO, self._label)
+        self._wait(now)
+
+    def close(self) -> None:
+        """Say goodbye."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._say(self._all, _GOODBYE)
+
+    # ---- signs of life
+
+    def _wait(self, now: float) -> None:
+        self._next_beat = now + BEAT_EVERY * random.uniform(0.8, 1.0)
+        self._watch()
+
+    def _watch(self) -> None:
+        end = self._members.first_end()
+        when = self._next_beat if end is None else min(end, self._next_beat)
+        self._timer = self._runtime.at(when, self._look)
+
+    def _look(self) -> None:
+        if self._since is None:
+            return
+        now = self._runtime.now()
+        if now - self._echo > HEARD_WITHIN:
+            # This process stood still, or nothing comes through: it is not they who are silent.
+            self._members.trust(now)
+        for name in self._members.expire(now):
+            self._gone(name, "it gave no sign of life")
+        if now >= self._next_beat:
+            self._say(self._all, _BEAT, self._label)
+            self._wait(now)
+        else:
+            self._watch()
+
+    def _gone(self, name: str, why: str) -> None:
+        self._pieces.forget(name)
+        self._log(
+            logging.INFO, "backplane-gone", "process %s of another host is gone: %s", name, why
+        )
+        self.questions.left(name)
+
+    @property
+    def _unsure(self) -> bool:
+        """Whether there may be others whom nobody knows here."""
+        now = self._runtime.now()
+        return self._since is None or now - self._since < SETTLED or now - self._echo > HEARD_WITHIN
+
+    # ---- what comes
+
+    def _hear(self, name: str, word: bytes) -> None:
+        if name == self._link.name:
+            self._echo = self._runtime.now()
+            return
+        if word[:HOST] == self._host:
+            return  # the mesh is for those
+        kind, payload = word[HOST] if len(word) > HOST else 0, word[HOST + 1 :]
+        try:
+            if kind in (_HELLO, _BEAT):
+                self._meet(name, payload)
+                if kind == _HELLO and self._since is not None:
+                    self._say(node_channel(self._group, name), _BEAT, self._label)
+            elif kind == QUESTION:
+                # Before our hello nobody knows who answers.
+                if self._since is not None:
+                    self.questions.question(name, payload)
+            elif kind == ANSWER:
+                if name not in self._members:
+                    raise PacketError("an answer, and nobody has asked it")
+                answer = self._pieces.add(name, payload)
+                if answer is not None:
+                    self.questions.answer(name, answer)
+            elif kind == _GOODBYE:
+                if self._members.forget(name):
+                    self._gone(name, "it has ended")
+            else:
+                raise PacketError(f"a word of an unknown kind: {kind}")
+        except struct.error:
+            self.complain(name, "a word that ends too early")
+        except PacketError as error:
+            self.complain(name, str(error))
+
+    def _meet(self, name: str, payload: bytes) -> None:
+        if self._members.full and name not in self._members:
+            raise PacketError("a sign of life, and there are too many processes")
+        try:
+            host, pid = json.loads(payload)
+            if not isinstance(host, str) or type(pid) is not int:
+                raise TypeError("it has other values")
+        except (ValueError, TypeError, RecursionError) as error:
+            raise PacketError(f"a sign of life that cannot be read: {error}") from None
+        if self._members.hear(name, self._runtime.now()):
+            self._log(
+                logging.INFO,
+                "backplane-here",
+                "process %s of another host is there: %s, process id %d",
+                name,
+                host[:_LABEL],
+                pid,
+            )
+
+    # ---- questions
+
+    def names(self) -> list[str]:
+        names = self._members.names()
+        return [*names, OTHER_HOSTS] if self._unsure else names
+
+    def ask(self, data: bytes) -> list[str]:
+        if self._since is None or not self._say(self._all, QUESTION, data):
+            check_size(data)
+            return self.names()
+        return [OTHER_HOSTS] if self._unsure else []
+
+    def answer(self, name: str, data: bytes) -> None:
+        channel = node_channel(self._group, name)
+        for piece in in_pieces(data):
+            if not self._say(channel, ANSWER, piece):
+                return
+
+    def complain(self, name: str, what: str) -> None:
+        self._log(
+            logging.WARNING,
+            "backplane-garbage",
+            "process %s of another host sent what makes no sense: %s [backplane-garbage]",
+            name,
+            at_length(what),
+        )
+
+    def failed(self, name: str, error: Exception) -> None:
+        self._log(
+            logging.ERROR,
+            "backplane-question",
+            "a question of process %s of another host could not be answered",
+            name,
+            error=error,
+        )
+
+    def _say(self, channel: str, kind: int, payload: bytes = b"") -> bool:
+        return self._link.word(channel, b"%b%c%b" % (self._host, kind, payload))
+
+    def _log(
+        self, level: int, kind: str, message: str, *args: object, error: Exception | None = None
+    ) -> None:
+        self._complaints.say(
+            log, level, kind, "", message, *args, exc_info=error or False, quiet=True
+        )

@@ -1,0 +1,461 @@
+"""Questions to the processes of other hosts, by way of Redis: who answers, and who is missing."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import logging
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import gevent
+import pytest
+from gevent.event import Event
+
+from sockio import UsageError
+from sockio.backplane import questions
+from sockio.backplane.channels import node_channel, nodes_channel
+from sockio.backplane.questions import OTHER_HOSTS, Answers, Question
+from sockio.backplane.redis import members, nodes, pieces
+from sockio.backplane.redis.frames import begin_word, publisher_bytes
+from sockio.backplane.redis.way import RedisWay
+from sockio.protocol.engine_codec import EngineCodec
+from sockio.protocol.generations import EIO4
+from sockio.runtime.gevent_runtime import GeventRuntime
+from sockio.sessions.complaints import Complaints
+
+from ..support.redis import RedisServer
+from ..support.transcript import PATIENCE, eventually
+from ..support.workers import Wire, Workers
+from .conftest import known_to_each_other
+
+CODEC = EngineCodec(EIO4, None, None)
+QUESTION, ANSWER, HELLO, BEAT, GOODBYE = range(3, 8)
+#: No two tests are of the same group.
+_groups = itertools.count()
+
+
+# ---- workers of two hosts
+
+
+@pytest.fixture(scope="module")
+def four(shared: RedisServer) -> Iterator[list[Wire]]:
+    """A client of each worker, of two hosts with two of them."""
+    made = [Workers(), Workers()]
+    workers = [worker for host in made for worker in host.start(2, backplane=shared.url)]
+    wires = [Wire(worker) for worker in workers]
+    known_to_each_other(*[host.all for host in made])
+    yield wires
+    for wire in wires:
+        wire.wire.close()
+    for host in made:
+        host.close()
+
+
+def test_the_clients_of_all_hosts_are_listed(four: list[Wire]) -> None:
+    here, beside, there, far = four
+    found, missing = here.ask("fetch", "lobby")
+    assert missing == []
+    assert sorted(name for name, _, _ in found) == sorted(wire.name for wire in four)
+    workers = {name: worker for name, _, worker in found}
+    assert workers[here.name] == ""
+    assert workers[beside.name] == beside.name[:4]
+    assert len({workers[there.name], workers[far.name]}) == 2
+    (only,), _ = there.ask("fetch", here.name)
+    assert only[:2] == [here.name, ["lobby"]]
+
+
+def test_the_clients_of_all_hosts_are_asked(four: list[Wire]) -> None:
+    here, _, there, far = four
+    for member in (there, far):
+        here.ask("move", member.name, "asked")
+
+    def answer() -> None:
+        packet = there.wire.hear()
+        number = packet[len("451-") : packet.index("[")]
+        assert there.wire.hear_bytes() == b"\0\xff"
+        there.wire.say(f'43{number}["fine",2]')
+
+    task = threading.Thread(target=answer)
+    task.start()
+    answers, missing = here.ask("ask_all", "asked", 0.5)
+    task.join()
+    assert answers == {there.name: ["fine", 2]}
+    assert missing == [far.name]
+    assert far.wire.hear().startswith("451-")
+    far.wire.hear_bytes()
+
+
+def test_the_processes_of_all_hosts_talk_to_each_other(four: list[Wire]) -> None:
+    here, *others = four
+    answers, missing = here.ask("between", "ab")
+    assert answers == sorted([wire.pid, "abab"] for wire in others)
+    assert missing == []
+    assert len(here.ask("between", "fail")[1]) == 3
+
+
+def test_who_dies_or_stands_still_is_missing_and_who_ends_is_not(
+    hosts: Callable[[], Workers], server: RedisServer
+) -> None:
+    one, other = hosts(), hosts()
+    (first,) = one.start(1, backplane=server.url)
+    dying, still, ending = there = other.start(3, backplane=server.url)
+    names = known_to_each_other([first], there)
+    wire = Wire(first)
+    ending.stop(signal.SIGINT)
+    first.find(f"process {names[ending]} of another host is gone: it has ended")
+    dying.send(signal.SIGKILL)
+    still.pause()
+    found, missing = wire.ask("fetch", "lobby")
+    assert [each[0] for each in found] == [wire.name]
+    assert sorted(missing) == sorted([names[dying], names[still]])
+    still.go_on()
+    wire.wire.close()
+
+
+def test_while_redis_is_away_other_hosts_are_missing(
+    hosts: Callable[[], Workers], server: RedisServer
+) -> None:
+    workers = [host.start(1, backplane=server.url)[0] for host in (hosts(), hosts())]
+    here, there = (Wire(worker) for worker in workers)
+    names = known_to_each_other(*[[worker] for worker in workers])
+    server.kill()
+    workers[0].find("there is no connection to")
+    missing = here.ask("fetch", "lobby")[1]
+    assert sorted(missing) == sorted([OTHER_HOSTS, names[workers[1]]])
+    assert OTHER_HOSTS in here.ask("ask_all", "nobody", 0.2)[1]
+    server.start()
+    while missing:
+        found, missing = here.ask("fetch", "lobby")
+    assert {each[0] for each in found} == {here.name, there.name}
+    for wire in (here, there):
+        wire.wire.close()
+
+
+# ---- one of this process
+
+
+class Host:
+    """One whose answers are a test's own."""
+
+    def __init__(self, url: str, group: str, answer: Callable[[Question], list[Any]]) -> None:
+        self._group = group
+        runtime = GeventRuntime()
+        runtime.bind()
+        self.complaints = Complaints(runtime, 10)
+        self.way = RedisWay(
+            url,
+            runtime,
+            self.complaints,
+            group,
+            f"host{next(_groups):04}",
+            CODEC,
+            take=lambda kind, data: None,
+            obey=lambda command: None,
+            on_gap=None,
+        )
+        self.way.questions.add(group, CODEC, answer)
+        self.way.start([""])
+        self.name = self.way.link.name
+
+    def settled(self, *others: Host) -> Host:
+        """Wait until these, and no others, are known."""
+        names = sorted(other.name for other in others)
+        eventually(lambda: sorted(self.way._nodes.names()) == names, f"{names} are known")
+        return self
+
+    def ask(self, *values: Any, seconds: float = PATIENCE, what: str = "server-side") -> Answers:
+        given = () if what == "sockets" else ("event", list(values))
+        question = Question(what, "", None, frozenset(), seconds, given)
+        asked = self.way.ask(self._group, question)
+        assert asked is not None
+        return asked.wait(seconds)
+
+
+Start = Callable[..., Host]
+
+
+@pytest.fixture
+def start(shared: RedisServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
+    """Start hosts, which wait less than usual for those who may be there."""
+    monkeypatch.setattr(nodes, "SETTLED", 0.1)
+    made: list[Host] = []
+    group = f"group {next(_groups)}"
+
+    def begin(
+        answer: Callable[[Question], list[Any]] = lambda question: ["here"],
+        server: RedisServer = shared,
+    ) -> Host:
+        made.append(Host(server.url, group, answer))
+        return made[-1]
+
+    yield begin
+    for each in made:
+        each.way.close()
+        each.complaints.close()
+
+
+def test_nobody_is_asked_where_nobody_is(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    one = start()
+    # Until those who may be there have had time to say so.
+    assert one.ask(1) == Answers({}, [OTHER_HOSTS])
+    one.settled()
+    question = Question("sockets", "", None, frozenset(), 1.0)
+    assert one.way.ask("any", question) is None
+
+
+def test_who_comes_half_way_is_not_awaited(start: Start) -> None:
+    asked, may_answer = Event(), Event()
+
+    def answer(question: Question) -> list[Any]:
+        asked.set()
+        assert may_answer.wait(PATIENCE)
+        return ["at last"]
+
+    one, other = start(), start(answer)
+    one.settled(other)
+    task = gevent.spawn(one.ask)
+    assert asked.wait(PATIENCE)
+    late = start(answer)
+    one.settled(other, late)
+    may_answer.set()
+    assert task.get(timeout=PATIENCE) == Answers({other.name: ["at last"]}, [])
+    assert one.ask() == Answers({other.name: ["at last"], late.name: ["at last"]}, [])
+
+
+def test_who_leaves_half_way_is_missing(start: Start) -> None:
+    asked, never = Event(), Event()
+
+    def answer(question: Question) -> list[Any]:
+        asked.set()
+        never.wait(PATIENCE)
+        return [None]
+
+    one, other = start(), start(answer)
+    one.settled(other)
+    task = gevent.spawn(one.ask)
+    assert asked.wait(PATIENCE)
+    other.way.close()
+    assert task.get(timeout=PATIENCE) == Answers({}, [other.name])
+    never.set()
+
+
+def test_who_is_not_heard_is_gone(
+    start: Start, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(members, "GONE", 1.0)
+    monkeypatch.setattr(nodes, "BEAT_EVERY", 0.2)
+    caplog.set_level(logging.INFO, "sockio.redis")
+    one, other = start(), start()
+    one.settled(other)
+    # Without a goodbye.
+    other.way.link.close()
+    task = gevent.spawn(one.ask)
+    assert task.get(timeout=PATIENCE) == Answers({}, [other.name])
+    one.settled()
+    eventually(lambda: f"{other.name} of another host is gone: it gave no" in caplog.text, "said")
+
+
+def test_whoever_waits_when_the_link_is_lost_is_told(start: Start, server: RedisServer) -> None:
+    asked, never = Event(), Event()
+
+    def answer(question: Question) -> list[Any]:
+        asked.set()
+        never.wait(PATIENCE)
+        return [None]
+
+    one, other = start(server=server), start(answer, server)
+    one.settled(other)
+    task = gevent.spawn(one.ask)
+    assert asked.wait(PATIENCE)
+    server.command("CLIENT", "KILL", "TYPE", "pubsub")
+    assert task.get(timeout=PATIENCE) == Answers({}, [other.name])
+    never.set()
+    eventually(lambda: one.way.link.deaf is None, "the link stands")
+    one.settled(other)
+
+
+def test_more_questions_than_may_be_are_not_answered(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(questions, "MOST", 1)
+    asked, may_answer = Event(), Event()
+
+    def answer(question: Question) -> list[Any]:
+        asked.set()
+        assert may_answer.wait(PATIENCE)
+        return ["at last"]
+
+    one, other = start(), start(answer)
+    one.settled(other)
+    task = gevent.spawn(one.ask)
+    assert asked.wait(PATIENCE)
+    assert one.ask() == Answers({}, [other.name])
+    may_answer.set()
+    assert task.get(timeout=PATIENCE) == Answers({other.name: ["at last"]}, [])
+    assert one.ask() == Answers({other.name: ["at last"]}, [])
+
+
+def test_what_does_not_fit_into_one_publication(start: Start) -> None:
+    def answer(question: Question) -> list[Any]:
+        return [b"\1" * question.values[1][0]]
+
+    one, other = start(), start(answer)
+    one.settled(other)
+    large = pieces.MOST_BYTES - 1_000
+    assert one.ask(large).values[other.name] == [b"\1" * large]
+    # Who has more to say is missing, at once.
+    assert one.ask(pieces.MOST_BYTES) == Answers({}, [other.name])
+    with pytest.raises(UsageError, match="may have 1000000 bytes"):
+        one.ask("x" * 1_000_000)
+    assert one.way.questions._asked == {}
+
+
+# ---- those who lie
+
+
+class Stranger:
+    """Whoever may publish on the server."""
+
+    def __init__(self, server: RedisServer, group: str, name: str = "mallory") -> None:
+        self._server = server
+        self._group = group
+        self._frame = begin_word(publisher_bytes(name))
+
+    def say(self, kind: int, payload: bytes = b"", to: str = "", frame: bytes = b"") -> None:
+        channel = node_channel(self._group, to) if to else nodes_channel(self._group)
+        word = (frame or self._frame) + b"elsewher" + bytes([kind]) + payload
+        self._server.command("PUBLISH", channel, word)
+
+
+LABEL = json.dumps(["mallory.example.com", 1]).encode()
+
+
+def values(text: bytes) -> bytes:
+    return len(text).to_bytes(4, "big") + text
+
+
+def test_garbage_is_dropped_with_a_few_lines(
+    start: Start, shared: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    one, other = start(), start()
+    one.settled(other)
+    other.settled(one)
+    stranger = Stranger(shared, one._group)
+    for channel in (nodes_channel(one._group), node_channel(one._group, one.name)):
+        for raw in (b"", b"\x80\x04N.", b"\xff" * 100, b"{}"):
+            shared.command("PUBLISH", channel, raw)
+    counted = stranger._frame[:-1] + b"\1"
+    for kind, payload in [
+        (0, b""),
+        (99, b"x"),
+        (BEAT, b""),
+        (BEAT, b"[" * 100_000),
+        (HELLO, b"{}"),
+        (HELLO, b'["x", "y"]'),
+        (QUESTION, b""),
+        (QUESTION, b"\0\0\0\1" + b"[]\n"),
+        (
+            QUESTION,
+            b'\0\0\0\1["%b","eval","",null,[],1]\n' % one._group.encode() + values(b"430[]"),
+        ),
+        (GOODBYE, b"whoever"),
+        (ANSWER, b""),
+        (ANSWER, b"\1\0\0\0\0\1\1" + values(b'430["forged"]')),
+    ]:
+        stranger.say(kind, payload)
+        stranger.say(kind, payload, to=one.name)
+        stranger.say(kind, payload, to=one.name, frame=counted)
+    # Those who know nothing of each other's words still talk.
+    assert one.ask() == Answers({other.name: ["here"]}, [])
+    eventually(lambda: "an answer, and nobody has asked it" in caplog.text, "it is said")
+    lines = [each.getMessage() for each in caplog.records if "Traceback" not in each.getMessage()]
+    assert all(each.exc_info is None for each in caplog.records)
+    # Ten a minute of each kind, for each of the two.
+    assert sum("[backplane-garbage]" in line for line in lines) <= 20
+    assert any("mallory" in line for line in lines)
+
+
+def test_a_forged_answer_changes_nothing(
+    start: Start, shared: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    asked, may_answer = Event(), Event()
+
+    def answer(question: Question) -> list[Any]:
+        asked.set()
+        assert may_answer.wait(PATIENCE)
+        return ["true"]
+
+    one, other = start(), start(answer)
+    one.settled(other)
+    task = gevent.spawn(one.ask)
+    assert asked.wait(PATIENCE)
+    forged = b"\1\0" + (1).to_bytes(4, "big") + b"\1" + values(b'430["forged"]')
+    stranger = Stranger(shared, one._group)
+    stranger.say(ANSWER, forged, to=one.name)
+    eventually(lambda: "mallory" in caplog.text, "it is said who has answered")
+    # Nor when it has come half-way.
+    stranger.say(HELLO, LABEL)
+    stranger.say(ANSWER, forged, to=one.name)
+    eventually(lambda: "mallory" in one.way._nodes.names(), "it is known")
+    may_answer.set()
+    assert task.get(timeout=PATIENCE) == Answers({other.name: ["true"]}, [])
+
+
+@pytest.mark.parametrize(
+    ("what", "given"),
+    [
+        ("server-side", b"430[]"),
+        ("server-side", b'430["one","more"]'),
+        ("server-side", b"\xff"),
+        ("call", b'430["x"]'),
+        ("call", b"430[[[1,2]],[]]"),
+        ("call", b"430[[],[1]]"),
+        ("sockets", b'430[["name",["room"]]]'),
+        ("sockets", b'430[["name",[[]],""]]'),
+    ],
+)
+def test_an_answer_that_is_none_makes_its_sender_missing(
+    what: str, given: bytes, start: Start, shared: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    one = start().settled()
+    stranger = Stranger(shared, one._group)
+    stranger.say(HELLO, LABEL)
+    eventually(lambda: one.way._nodes.names() == ["mallory"], "it is known")
+    task = gevent.spawn(one.ask, what=what)
+    eventually(lambda: one.way.questions._asked, "it was asked")
+    stranger.say(ANSWER, b"\1\0" + (1).to_bytes(4, "big") + b"\1" + values(given), to=one.name)
+    assert task.get(timeout=PATIENCE) == Answers({}, ["mallory"])
+    eventually(lambda: "an answer that cannot be read" in caplog.text, "it is said")
+
+
+@pytest.mark.parametrize("piece", [b"\2\1x", b"\0\0x", b"\2\2x", b"\xff\0x", b"\1"])
+def test_pieces_that_do_not_follow_are_dropped(
+    piece: bytes, start: Start, shared: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    one = start()
+    stranger = Stranger(shared, one._group)
+    eventually(lambda: one.way.link.deaf is None, "the link stands")
+    stranger.say(HELLO, LABEL)
+    stranger.say(ANSWER, piece, to=one.name)
+    eventually(lambda: "[backplane-garbage]" in caplog.text, "it is said")
+
+
+def test_more_than_may_be_are_not_known(
+    start: Start,
+    shared: RedisServer,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(members, "MOST", 2)
+    one = start().settled()
+    for name in ("a", "b", "c", "a"):
+        Stranger(shared, one._group, name).say(HELLO, LABEL)
+    eventually(lambda: "too many processes" in caplog.text, "it is said")
+    assert sorted(one.way._nodes.names()) == ["a", "b"]
+    Stranger(shared, one._group, "a").say(GOODBYE)
+    Stranger(shared, one._group, "c").say(BEAT, LABEL)
+    eventually(lambda: sorted(one.way._nodes.names()) == ["b", "c"], "there is room again")
