@@ -153,10 +153,14 @@ class Endpoint:
         self._promises: dict[tuple[str, ...], str] = {}
         #: The other workers, where there are some: what is for their sessions is theirs.
         self.others: Others | None = None
+        #: By what name those know the middleware that this one answers for.
+        self.place = ""
 
-    def respond(self, route: Route, request: Request, *, alone: bool = False) -> WSGIApplication:
+    def respond(
+        self, route: Route, request: Request, *, alone: bool = False, here: bool = False
+    ) -> WSGIApplication:
         """The answer to one request: a WSGI application. ``alone`` says that no middleware inside
-        of the application answers it.
+        of the application answers it, ``here`` that no other worker does.
 
         May block the request's task; raises ``WouldBlock`` where that may not be (see
         :class:`~sockio.transports.request.Request`).
@@ -166,7 +170,10 @@ class Endpoint:
                 raise WouldBlock
             if self.inside.gives_way and not alone and not self._is_mine(route):
                 return self._pass_on(route, request)
-            if route.sid and self.others is not None:
+            if route.sid and self.others is not None and not here:
+                hidden = not alone and self.may_be_hidden(route, request.environ)
+                if hidden and self._another_serves(request):
+                    return self._pass_on(route, request)
                 relay = self.others.relay(self, route, request)
                 if relay is not None:
                     return relay
@@ -463,6 +470,16 @@ class Endpoint:
         answers such a request."""
         inside = self.inside
         return not inside.stands_in or (inside.knows(environ) and not inside.gives_way)
+
+    def may_be_hidden(self, route: Route, environ: Mapping[str, Any]) -> bool:
+        """Whether a session of another worker may be that of a middleware inside of the
+        application, of which nothing was seen in this process yet: then what is around that one has
+        to see the request."""
+        return (
+            self.others is not None
+            and not self.serves_alone(environ)
+            and self.others.owner_of(self, route.sid) is not None
+        )
 
     def _another_serves(self, request: Request, *, admitting: bool = False) -> bool:
         """Whether a middleware inside of the application answers what comes here.

@@ -29,7 +29,7 @@ from .engine_requests import make_engines, make_packing
 from .frameworks import json_default_of
 from .manage import check_namespaces
 from .rawsocket import WEBSOCKET, Terms, withdraw
-from .route import in_origin_form, route_of
+from .route import in_origin_form, route_at
 from .workers import join
 
 __all__ = ["MESH", "SocketIOMiddleware"]
@@ -123,7 +123,6 @@ class SocketIOMiddleware:
         self._group = resource if number == 1 else f"{resource}#{number}"
         self._server_side: dict[str, Callable[..., Any]] = {}
         self._mount = "/" + self.settings.resource
-        self._below = self._mount + "/"
 
     def __call__(
         self, environ: dict[str, Any], start_response: Callable[..., Any]
@@ -136,13 +135,7 @@ class SocketIOMiddleware:
         if path[:1] != "/":
             path = in_origin_form(environ)
         if path.startswith(self._mount):
-            if path.startswith(self._below):
-                route = route_of(path[len(self._below) :], environ.get("QUERY_STRING", ""))
-            elif path == self._mount and "EIO=" in environ.get("QUERY_STRING", ""):
-                # Clients since 1.0 may leave the slash out.
-                route = route_of("", environ["QUERY_STRING"])
-            else:
-                route = None
+            route = route_at(self._mount, path, environ.get("QUERY_STRING", ""))
             if route is not None:
                 claim = self._claim_of(environ)
                 if claim is not None:

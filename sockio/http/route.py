@@ -8,7 +8,7 @@ from typing import Any
 from ..protocol.engine_errors import revision_in
 from .client_script import NAMES
 
-__all__ = ["FILE", "Route", "in_origin_form", "parse_path", "route_of"]
+__all__ = ["FILE", "Route", "in_origin_form", "parse_path", "route_at", "route_of"]
 
 #: What stands in the place of a version where a file is asked for.
 FILE = "file"
@@ -46,6 +46,16 @@ def in_origin_form(environ: dict[str, Any]) -> str:
         environ["HTTP_HOST"] = found[1]
         path = environ["PATH_INFO"] = found[2] or "/"
     return path
+
+
+def route_at(mount: str, path: str, query: str) -> Route | None:
+    """The route of a request for ``path``, which begins with ``mount``, the resource behind a
+    slash; None for what is not ours."""
+    below = path[len(mount) :]
+    if below[:1] == "/":
+        return route_of(below[1:], query)
+    # Clients since 1.0 may leave the slash out.
+    return route_of("", query) if not below and "EIO=" in query else None
 
 
 def route_of(rest: str, query: str) -> Route | None:

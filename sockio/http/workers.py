@@ -30,7 +30,7 @@ from ..sessions.registry import SessionRegistry
 from .endpoint import Endpoint
 from .forwarding.asker import Asker
 from .forwarding.owner import Owner
-from .route import Route, route_of
+from .route import Route, route_at
 
 __all__ = ["Handlers", "Worker", "join", "worker_of"]
 
@@ -52,7 +52,8 @@ class Worker:
         self.asker = Asker(self.mesh, runtime, self.ids)
         self.owner = Owner(self.mesh, runtime, self._endpoint_of)
         self.questions = questions_by(self.mesh, runtime)
-        self._endpoints: list[Endpoint] = []
+        # By the name that the others ask for: several where one application has several servers.
+        self._endpoints: dict[str, list[Endpoint]] = {}
         self._backplanes: dict[str, JoinedBackplane] = {}
         self.mesh.take(EMISSION, self._take)
         self.mesh.take(ORDER, self._take)
@@ -70,7 +71,9 @@ class Worker:
         backplane.ways.append(MeshWay(self.mesh, self.questions, registry.complaints))
         registry.ids = self.ids
         endpoint.others = self.asker
-        self._endpoints.append(endpoint)
+        # What a server stands in for has the same group, and other sessions.
+        endpoint.place = f"{group}*" if endpoint.inside.stands_in else group
+        self._endpoints.setdefault(endpoint.place, []).append(endpoint)
         self._backplanes[group] = backplane
 
     def _take(self, link: Link, frame: Frame) -> None:
@@ -78,19 +81,18 @@ class Worker:
             if backplane.take(frame.kind, frame.payload):
                 return
 
-    def _endpoint_of(self, path: str, query: str) -> tuple[Endpoint, Route] | None:
-        """Whose session a request is for; where there is none (any more), one that says so. None
-        for what is at no place that is served here."""
+    def _endpoint_of(self, place: str, path: str, query: str) -> tuple[Endpoint, Route] | None:
+        """Whose session a request is for that has come to the middleware ``place`` of another
+        worker; where there is none (any more), one that says so. None where there is no such
+        middleware here: a session of another one is none of its."""
         found = None
-        for endpoint in self._endpoints:
-            below = f"/{endpoint.settings.resource}/"
-            if path.startswith(below):
-                route = route_of(path[len(below) :], query)
-                if route is None:
-                    continue
-                if len(self._endpoints) == 1 or endpoint.registry.get_socket(route.sid):
-                    return endpoint, route
+        for endpoint in self._endpoints.get(place, ()):
+            mount = f"/{endpoint.settings.resource}"
+            route = route_at(mount, path, query) if path.startswith(mount) else None
+            if route is not None:
                 found = found or (endpoint, route)
+                if endpoint.registry.get_socket(route.sid):
+                    return endpoint, route
         return found
 
 

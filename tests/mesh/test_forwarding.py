@@ -80,6 +80,16 @@ def test_polls_and_posts_go_to_the_owner(two: list[Worker], revision: int) -> No
     session.close()
 
 
+def test_a_client_may_leave_out_the_slash(two: list[Worker]) -> None:
+    owner, _ = two
+    session = Session(owner.port, 4)
+    session.path = session.path.replace("/socket.io/?", "/socket.io?")
+    for worker in two:
+        session.go_to(worker)
+        assert session.post('421["who"]').code == 200
+        assert acked(session.get())[0] == owner.pid
+
+
 def test_one_connection_asks_for_sessions_of_both_and_a_page(two: list[Worker]) -> None:
     owner, other = two
     mine, yours = Session(owner.port, 4), Session(other.port, 4)

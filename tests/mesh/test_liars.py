@@ -213,7 +213,8 @@ def upgrade_of(sid: str) -> bytes:
         "HTTP_SEC_WEBSOCKET_VERSION": "13",
     }
     names, said = "\0".join(environ).encode(), "\0".join([*environ.values(), ""]).encode()
-    return NUMBER + struct.pack(">II", len(names), len(said)) + names + said
+    place = b"socket.io"
+    return NUMBER + struct.pack(">HII", len(place), len(names), len(said)) + place + names + said
 
 
 def _pipe() -> int:

@@ -116,6 +116,7 @@ log = logging.getLogger("worker")
 logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
 shared, options = int(sys.argv[1]), json.loads(sys.argv[2])
 served = {name: options.pop(name) for name in ("certfile", "keyfile", "log") if options.get(name)}
+guarded = options.pop("guarded", False)
 options.setdefault("transports", list(TRANSPORTS))
 options["on_gap"] = lambda process, number: log.warning("told of a gap: %d", number)
 app = SocketIOMiddleware(page, {"": Chat, "/chat": Chat}, origins="*", **options)
@@ -133,13 +134,31 @@ def note(text: Any) -> None:
     log.info("noted %s", text)
 
 
+serving: Any = app
+if guarded:
+    # A server does not see the middleware, and another one has nothing around it.
+    unguarded = SocketIOMiddleware(page, {"": Chat}, origins="*", **options)
+
+    def serving(environ: Any, start_response: Any) -> Any:
+        if environ["PATH_INFO"].startswith("/open/"):
+            environ["SCRIPT_NAME"], environ["PATH_INFO"] = "/open", environ["PATH_INFO"][5:]
+            return unguarded(environ, start_response)
+        if environ.get("HTTP_X_KEY") != "key":
+            start_response("401 Unauthorized", [("Content-Type", "text/plain")])
+            return [b"no key"]
+        return app(environ, start_response)
+
+
 if "certfile" in served:
     import ssl
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(served["certfile"], served["keyfile"])
     served = {"ssl_context": context}
-servers = [SocketIOServer(listener(0), app, **served), SocketIOServer(listener(shared), app)]
+servers = [
+    SocketIOServer(listener(0), serving, **served),
+    SocketIOServer(listener(shared), serving),
+]
 for server in servers:
     server.start()
 sys.stdout.write(f"port {servers[0].server_port}\n")

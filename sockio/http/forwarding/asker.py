@@ -25,6 +25,7 @@ from .frames import (
     FATE,
     GIVEN,
     NEXT,
+    NOBODY,
     NUMBER,
     PASS,
     PIECE,
@@ -60,6 +61,7 @@ class Asker:
             (BEGUN, self._begun),
             (PIECE, self._piece),
             (ENDED, self._ended),
+            (NOBODY, self._nobody),
             (PONG, self._pong),
         ):
             mesh.take(kind, taker)
@@ -113,7 +115,7 @@ class Asker:
         request = relay.request
         data = b"%b%b%b" % (
             NUMBER.pack(relay.number),
-            head_of_request(request.environ),
+            head_of_request(relay.endpoint.place, request.environ),
             request.body or b"",
         )
         if not self._mesh.send(relay.boot, ASK, data):
@@ -186,6 +188,11 @@ class Asker:
             del self._asking[relay.number]
             relay.end()
 
+    def _nobody(self, link: Link, frame: Frame) -> None:
+        relay = self._of(link, frame)
+        if relay is not None:
+            self._answer_here(relay)
+
     # ---- owners that do not answer
 
     def _left(self, boot: str) -> None:
@@ -197,13 +204,17 @@ class Asker:
         return [relay for relay in self._asking.values() if relay.boot == boot]
 
     def _answer_here(self, relay: Relay) -> None:
-        """The owner is dead, and the session with it: this worker says so."""
+        """There is no such session, or it has died with its owner: this worker says so."""
         self._asking.pop(relay.number, None)
         if relay.head is not None:
             relay.end()
             return
         endpoint, route = relay.endpoint, relay.route
-        self.runtime.run(self._give, relay, lambda request: endpoint.respond(route, request))
+
+        def answer(request: Request) -> WSGIApplication:
+            return endpoint.respond(route, request, alone=True, here=True)
+
+        self.runtime.run(self._give, relay, answer)
 
     def _refuse(self, relay: Relay) -> None:
         """The owner does not answer: its client may try again."""

@@ -3,13 +3,14 @@
 Each frame begins with the number that the asking worker has given the request, in four bytes.
 
 =========  =====  ==========================================================================
-``ASK``    to     the request's head, with its length before it, and its body
+``ASK``    to     the middleware it came to, the request's head, both behind their lengths, its body
 ``GIVEN``  from   the whole answer: a flag, its head, an empty line, its body
 ``BEGUN``  from   the head of an answer that comes in pieces
 ``PIECE``  from   one of them
 ``NEXT``   to     the piece has been written: the next one, please
 ``ENDED``  from   there are no more
 ``FATE``   to     whether an answer that carried packets was written
+``NOBODY`` from   there is no such session, nor a place where it could be
 ``CANCEL`` to     the client hung up
 ``PASS``   to     the connection of a websocket that was said to be opened, and what was read of it
 ``PING``   to     is anybody there? without a number
@@ -37,6 +38,7 @@ __all__ = [
     "FATE",
     "GIVEN",
     "NEXT",
+    "NOBODY",
     "NUMBER",
     "PASS",
     "PIECE",
@@ -48,13 +50,13 @@ __all__ = [
     "read_request",
 ]
 
-ASK, GIVEN, CANCEL, FATE, BEGUN, PIECE, ENDED, NEXT, PING, PONG = range(16, 26)
+ASK, GIVEN, CANCEL, FATE, BEGUN, PIECE, ENDED, NEXT, PING, PONG, NOBODY = range(16, 27)
 PASS = CARRIES + 1
 
 #: What each frame begins with.
 NUMBER = struct.Struct(">I")
-#: Bytes of the names and of the values in the head of a request.
-_SIZES = struct.Struct(">II")
+#: Bytes of the middleware's name, of the names and of the values in the head of a request.
+_SIZES = struct.Struct(">HII")
 
 #: First letters of what a request's environ has in capitals: CONTENT_, HTTP_, PATH_INFO and so on.
 _CAPITALS = frozenset("CHPQRS")
@@ -74,21 +76,23 @@ def _names_in(keys: tuple[str, ...]) -> tuple[Callable[[Mapping[str, Any]], Any]
     )
 
 
-def head_of_request(environ: Mapping[str, Any]) -> bytes:
-    """The environ of a request as bytes: what the client and the server have said in it."""
+def head_of_request(place: str, environ: Mapping[str, Any]) -> bytes:
+    """The environ of a request to the middleware ``place`` as bytes: what the client and the server
+    have said in it."""
     values, names, count = _names_in(tuple(environ))
     try:
         text = "\0".join(values(environ))
     except (KeyError, TypeError):
         # A server that says no scheme, or has something else under such a name.
         plain = {key: value for key, value in environ.items() if type(value) is str}
-        return head_of_request({_SCHEME: "http", **plain})
+        return head_of_request(place, {_SCHEME: "http", **plain})
     if text.count("\0") != count:
         # What has such a character in it was in no header.
         plain = {key: environ[key].replace("\0", "") for key in names.decode().split("\0")}
-        return head_of_request(plain)
+        return head_of_request(place, plain)
     data = text.encode("utf-8", "surrogatepass")
-    return b"%b%b%b" % (_SIZES.pack(len(names), len(data)), names, data)
+    where = place.encode("utf-8", "surrogatepass")
+    return b"%b%b%b%b" % (_SIZES.pack(len(where), len(names), len(data)), where, names, data)
 
 
 @functools.lru_cache(maxsize=128)
@@ -96,11 +100,13 @@ def _read_names(data: bytes) -> list[str]:
     return data.decode("utf-8", "surrogatepass").split("\0")
 
 
-def read_request(data: bytes) -> tuple[dict[str, Any], bytes]:
-    """The environ of an ``ASK`` and the body. Raises ``PacketError`` for what is none."""
+def read_request(data: bytes) -> tuple[str, dict[str, Any], bytes]:
+    """The place of an ``ASK``, its environ, its body. Raises ``PacketError`` for what is none."""
     at = NUMBER.size + _SIZES.size
     try:
-        names_size, size = _SIZES.unpack_from(data, NUMBER.size)
+        place_size, names_size, size = _SIZES.unpack_from(data, NUMBER.size)
+        place = data[at : at + place_size].decode("utf-8", "surrogatepass")
+        at += place_size
         end = at + names_size + size
         names = _read_names(data[at : at + names_size])
         values = data[at + names_size : end].decode("utf-8", "surrogatepass").split("\0")
@@ -110,7 +116,7 @@ def read_request(data: bytes) -> tuple[dict[str, Any], bytes]:
         raise PacketError(f"a request that cannot be read: {error}") from None
     if "REQUEST_METHOD" not in environ or "PATH_INFO" not in environ:
         raise PacketError("a request without a method or a path")
-    return environ, data[end:]
+    return place, environ, data[end:]
 
 
 @functools.lru_cache(maxsize=512)

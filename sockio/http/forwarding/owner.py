@@ -31,6 +31,7 @@ from .frames import (
     FATE,
     GIVEN,
     NEXT,
+    NOBODY,
     NUMBER,
     PASS,
     PIECE,
@@ -54,13 +55,13 @@ _Key = tuple[str, int]
 
 class Owner:
     """Answers what other workers ask, for the sessions of this one. ``endpoint_of`` gives whose
-    a request is, by its path and query."""
+    a request is, by the middleware it came to, its path and its query."""
 
     def __init__(
         self,
         mesh: Mesh,
         runtime: Runtime,
-        endpoint_of: Callable[[str, str], tuple[Endpoint, Route] | None],
+        endpoint_of: Callable[[str, str, str], tuple[Endpoint, Route] | None],
     ) -> None:
         self.runtime = runtime
         self._endpoint_of = endpoint_of
@@ -78,17 +79,16 @@ class Owner:
 
     def _ask(self, link: Link, frame: Frame) -> None:
         (number,) = NUMBER.unpack_from(frame.payload)
-        environ, body = read_request(frame.payload)
+        place, environ, body = read_request(frame.payload)
         before = self._asked.get((link.peer, number))
         if before is not None or len(self._asked) >= MOST:
             head = head_of_answer("503 Service Unavailable", ())
             link.send(GIVEN, NUMBER.pack(number) + b"\0" + head)
             return
-        found = self._endpoint_of(environ["PATH_INFO"], environ.get("QUERY_STRING", ""))
+        found = self._endpoint_of(place, environ["PATH_INFO"], environ.get("QUERY_STRING", ""))
         if found is None:
-            # It serves at another place than the worker that has asked.
-            head = head_of_answer("404 Not Found", ())
-            link.send(GIVEN, NUMBER.pack(number) + b"\0" + head)
+            # A middleware that has met no request in this process has no sessions.
+            link.send(NOBODY, NUMBER.pack(number))
             return
         endpoint, route = found
         asked = Asked(self, endpoint, link, number, environ, body)
@@ -209,7 +209,7 @@ class Asked:
         environ[FAST] = self
         request = Request(environ, self._body, may_block=False)
         try:
-            answer = self._endpoint.respond(route, request)
+            answer = self._endpoint.respond(route, request, alone=True, here=True)
         except WouldBlock:
             self._owner.runtime.run(self._in_task, route, request)
             return
@@ -229,7 +229,7 @@ class Asked:
             request = Request(environ, self._body)
         request.may_block = True
         try:
-            self._give(self._endpoint.respond(route, request))
+            self._give(self._endpoint.respond(route, request, alone=True, here=True))
         except BaseException:
             self._send(GIVEN, b"\0" + head_of_answer("500 Internal Server Error", ()))
             self._owner.forget(self)

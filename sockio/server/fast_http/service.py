@@ -116,6 +116,9 @@ class Service:
             route = route_of(path[len(self._below) :], environ.get("QUERY_STRING", ""))
         if route is None:
             return None
+        endpoint = self.endpoint
+        if endpoint.others is not None and route.sid and endpoint.may_be_hidden(route, environ):
+            return None
         if reader.upgrade or "HTTP_UPGRADE" in environ:
             return route if self._opens_websocket(route, reader) else None
         connection = environ.get("HTTP_CONNECTION")

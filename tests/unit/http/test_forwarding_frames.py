@@ -30,17 +30,17 @@ ENVIRON: dict[str, Any] = {
 @given(st.dictionaries(TEXT.map("HTTP_".__add__), TEXT), st.binary())
 def test_a_request_comes_as_it_was(headers: dict[str, str], body: bytes) -> None:
     environ = {**ENVIRON, **headers, "wsgi.input": object(), "gunicorn.socket": "no header"}
-    read, rest = read_request(NUMBER.pack(7) + head_of_request(environ) + body)
+    place, read, rest = read_request(NUMBER.pack(7) + head_of_request("chat#2", environ) + body)
     assert read == {**ENVIRON, **headers}
-    assert rest == body
+    assert (place, rest) == ("chat#2", body)
 
 
 def test_what_is_in_no_header_does_not_travel() -> None:
     environ = {**ENVIRON, "HTTP_X": "a\0b", "HTTP_Y": "", "HTTP_Z": 3}
-    read, _ = read_request(NUMBER.pack(7) + head_of_request(environ))
+    _, read, _ = read_request(NUMBER.pack(7) + head_of_request("", environ))
     assert read == {**ENVIRON, "HTTP_X": "ab", "HTTP_Y": ""}
     del environ["wsgi.url_scheme"]
-    read, _ = read_request(NUMBER.pack(7) + head_of_request(environ))
+    _, read, _ = read_request(NUMBER.pack(7) + head_of_request("", environ))
     assert read["wsgi.url_scheme"] == "http"
 
 
@@ -49,9 +49,9 @@ def test_what_is_in_no_header_does_not_travel() -> None:
     [
         b"",
         b"\0" * 12,
-        struct.pack(">III", 1, 5, 5) + b"ab",
-        struct.pack(">III", 1, 3, 3) + b"A\0B" + b"a\0b",
-        struct.pack(">III", 1, 1, 2) + b"\xff\xff\xff",
+        struct.pack(">IHII", 1, 0, 5, 5) + b"ab",
+        struct.pack(">IHII", 1, 0, 3, 3) + b"A\0B" + b"a\0b",
+        struct.pack(">IHII", 1, 0, 1, 2) + b"\xff\xff\xff",
     ],
 )
 def test_what_is_no_request_is_said_to_be_none(data: bytes) -> None:

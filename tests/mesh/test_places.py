@@ -1,0 +1,82 @@
+"""A session is asked for where it was made: by its middleware, through what is around that one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from ..support.engine_client import packets_of
+from ..support.raw_http import Answer, Connection, get, post
+from ..support.raw_websocket import frame, upgrade_request
+from ..support.workers import Worker, Workers
+
+KEY = {"X-Key": "key"}
+
+
+@pytest.fixture(params=[(), ("http", "detach")], ids=["fast", "pywsgi"])
+def workers(request: pytest.FixtureRequest) -> Iterator[list[Worker]]:
+    """Two whose middleware is behind a guard, and unseen; the second has met no request yet."""
+    some = Workers()
+    yield some.start(2, guarded=True, without=list(request.param))
+    some.close()
+
+
+def guarded_session(worker: Worker) -> str:
+    """The query of a request for a new session."""
+    answer = get(worker.port, "/socket.io/?EIO=4&transport=polling", KEY)
+    return f"?EIO=4&transport=polling&sid={json.loads(answer.body[1:])['sid']}"
+
+
+def is_unknown(answer: Answer) -> bool:
+    return answer.code == 400 and json.loads(answer.body)["code"] == 1
+
+
+def who(worker: Worker, path: str) -> Any:
+    """Which process says that it has the session."""
+    assert post(worker.port, path, '421["who"]', KEY).code == 200
+    packets = packets_of(4, get(worker.port, path, KEY).body)
+    return json.loads(str(packets[-1])[3:])[0][0]
+
+
+def test_what_is_around_it_sees_requests_for_other_workers(workers: list[Worker]) -> None:
+    owner, other = workers
+    path = f"/socket.io/{guarded_session(owner)}"
+    # Before and after the other one knows what it has inside.
+    for _ in range(2):
+        assert is_unknown(post(other.port, path, "40"))
+        assert is_unknown(get(other.port, path))
+        with Connection(other.port) as connection:
+            upgrade = upgrade_request(path.replace("polling", "websocket"), other.port)
+            connection.send(upgrade + frame(1, "2probe"))
+            assert is_unknown(connection.answer())
+        assert get(other.port, "/socket.io/?EIO=4&transport=polling").code == 401
+        guarded_session(other)
+    assert post(owner.port, path, "40", KEY).code == 200
+    assert who(owner, path) == owner.pid
+    assert who(other, path) == owner.pid
+
+
+def test_who_is_let_past_it_is_answered_at_once(workers: list[Worker]) -> None:
+    owner, other = workers
+    path = f"/socket.io/{guarded_session(owner)}"
+    assert post(other.port, path, "40", KEY).code == 200
+    assert who(other, path) == owner.pid
+
+
+@pytest.mark.parametrize("workers", [()], indirect=True)
+def test_a_session_of_another_middleware_is_unknown(workers: list[Worker]) -> None:
+    owner, other = workers
+    query = guarded_session(owner)
+    for worker in (other, owner, other):
+        assert is_unknown(post(worker.port, f"/open/socket.io/{query}", "40", KEY))
+        # Which has now a session of its own.
+        assert get(worker.port, "/open/socket.io/?EIO=4&transport=polling").code == 200
+    path = f"/socket.io/{query}"
+    assert post(other.port, path, "40", KEY).code == 200
+    # One that has ended is unknown, too, whoever is asked.
+    assert post(other.port, path, "1", KEY).code == 200
+    for worker in workers:
+        assert is_unknown(get(worker.port, path, KEY))
