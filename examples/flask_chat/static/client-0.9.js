@@ -17,9 +17,14 @@ function open(resource, transport, events) {
   socket.on('connect', () => events.open(connection.transport.name));
 
   socket.on('disconnect', (reason) => {
-    // The server ended the namespace alone, or ("booted") everything; else it is tried again.
-    if (connection.connected || reason === 'booted') events.ended();
-    else events.lost();
+    // The server ended the namespace alone, or ("booted") everything; else it is tried again. "booted"
+    // is also what the client says when the server, a new one maybe, does not know the session: it
+    // tries again then, too, which shows a moment later.
+    const alone = connection.connected;
+    setTimeout(() => {
+      if (alone || (reason === 'booted' && !connection.reconnecting)) events.ended();
+      else events.lost();
+    });
   });
   socket.on('reconnecting', (delay, attempt) => events.retrying(attempt));
 
@@ -30,10 +35,10 @@ function open(resource, transport, events) {
   });
 
   socket.on('error', () => {
-    if (stopped || connection.connected) return;
+    if (stopped || connection.connected || connection.reconnecting) return;
     // The very first handshake failed: the client gives up by itself, so we try again.
     events.unreachable();
-    setTimeout(() => stopped || connection.connect(), RETRY_FIRST_CONNECT_MS);
+    setTimeout(() => stopped || connection.connected || connection.connect(), RETRY_FIRST_CONNECT_MS);
   });
 
   // A websocket closes with its page. A poll does not, and the server would have to wait for its
