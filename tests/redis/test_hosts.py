@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from sockio import Emitter, UsageError
+from sockio.backplane.questions import OTHER_HOSTS
 
 from ..support.node import NODE_MODULES, find_client
 from ..support.processes import STARTS
 from ..support.redis import RedisServer
 from ..support.workers import Wire, Workers
+from .conftest import known_to_each_other
 
 WORDS = ["Grüße ☃ \U0001f388", [1, None, {"a": 0.5}]]
 
@@ -29,6 +33,7 @@ def four(shared: RedisServer) -> Iterator[list[Wire]]:
         for host in made
         for worker in host.start(2, backplane=shared.url, backplane_inputs=inputs)
     ]
+    known_to_each_other(*[host.all for host in made])
     wires = [Wire(worker) for worker in workers]
     # Until each is subscribed: what is said before is for who is there.
     for wire in wires:
@@ -170,6 +175,67 @@ def test_a_hostile_publisher_disturbs_nobody(four: list[Wire], shared: RedisServ
         assert wire.hear() == ["said", "all is well"]
 
 
+def test_the_clients_of_all_hosts_are_listed(four: list[Wire]) -> None:
+    here, beside, there, far = four
+    found, missing = here.ask("fetch", "lobby")
+    assert missing == []
+    assert sorted(name for name, _, _ in found) == sorted(wire.name for wire in four)
+    workers = {name: worker for name, _, worker in found}
+    assert workers[here.name] == ""
+    assert workers[beside.name] == beside.name[:4]
+    assert len({workers[there.name], workers[far.name]}) == 2
+    (only,), _ = there.ask("fetch", here.name)
+    assert only[:2] == [here.name, ["lobby"]]
+
+
+def test_the_clients_of_all_hosts_are_asked(four: list[Wire]) -> None:
+    here, _, there, far = four
+    for member in (there, far):
+        here.ask("move", member.name, "asked")
+
+    def answer() -> None:
+        packet = there.wire.hear()
+        number = packet[len("451-") : packet.index("[")]
+        assert there.wire.hear_bytes() == b"\0\xff"
+        there.wire.say(f'43{number}["fine",2]')
+
+    task = threading.Thread(target=answer)
+    task.start()
+    answers, missing = here.ask("ask_all", "asked", 0.5)
+    task.join()
+    assert answers == {there.name: ["fine", 2]}
+    assert missing == [far.name]
+    assert far.wire.hear().startswith("451-")
+    far.wire.hear_bytes()
+
+
+def test_the_processes_of_all_hosts_talk_to_each_other(four: list[Wire]) -> None:
+    here, *others = four
+    answers, missing = here.ask("between", "ab")
+    assert answers == sorted([wire.pid, "abab"] for wire in others)
+    assert missing == []
+    assert len(here.ask("between", "fail")[1]) == 3
+
+
+def test_who_dies_or_stands_still_is_missing_and_who_ends_is_not(
+    hosts: Callable[[], Workers], server: RedisServer
+) -> None:
+    one, other = hosts(), hosts()
+    (first,) = one.start(1, backplane=server.url)
+    dying, still, ending = there = other.start(3, backplane=server.url)
+    names = known_to_each_other([first], there)
+    wire = Wire(first)
+    ending.stop(signal.SIGINT)
+    first.find(f"process {names[ending]} of another host is gone: it has ended")
+    dying.send(signal.SIGKILL)
+    still.pause()
+    found, missing = wire.ask("fetch", "lobby")
+    assert [each[0] for each in found] == [wire.name]
+    assert sorted(missing) == sorted([names[dying], names[still]])
+    still.go_on()
+    wire.wire.close()
+
+
 def test_what_did_not_arrive_is_counted_and_told(
     hosts: Callable[[], Workers], shared: RedisServer
 ) -> None:
@@ -200,14 +266,23 @@ def test_when_redis_is_gone_the_own_host_goes_on(
     here, beside, there = wires = [Wire(worker) for worker in workers]
     while not heard_of(here, there):
         pass
+    names = known_to_each_other([workers[0]], [workers[2]])
     server.kill()
     workers[0].find("redis.*(lost|no connection|gone|down)")
     here.ask("say", "still here")
     assert beside.hear() == ["said", "still here"]
     there.hear_nothing()
+    # The own host answers still.
+    found, missing = here.ask("fetch", "lobby")
+    assert {each[0] for each in found} == {here.name, beside.name}
+    assert sorted(missing) == sorted([OTHER_HOSTS, names[workers[2]]])
+    assert OTHER_HOSTS in here.ask("ask_all", "nobody", 0.2)[1]
     server.start()
     while not heard_of(here, there):
         pass
+    while missing:
+        found, missing = here.ask("fetch", "lobby")
+    assert {each[0] for each in found} == {wire.name for wire in wires}
     for wire in wires:
         wire.wire.close()
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 import logging
-import signal
-import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -16,7 +14,7 @@ from gevent.event import Event
 
 from sockio import UsageError
 from sockio.backplane import questions
-from sockio.backplane.channels import node_channel, nodes_channel
+from sockio.backplane.channels import channel_of, node_channel, nodes_channel
 from sockio.backplane.questions import OTHER_HOSTS, Answers, Question
 from sockio.backplane.redis import members, nodes, pieces
 from sockio.backplane.redis.frames import begin_word, publisher_bytes
@@ -27,111 +25,12 @@ from sockio.runtime.gevent_runtime import GeventRuntime
 from sockio.sessions.complaints import Complaints
 
 from ..support.redis import RedisServer
-from ..support.transcript import PATIENCE, eventually
-from ..support.workers import Wire, Workers
-from .conftest import known_to_each_other
+from ..support.transcript import PATIENCE, Transcript, eventually
 
 CODEC = EngineCodec(EIO4, None, None)
 QUESTION, ANSWER, HELLO, BEAT, GOODBYE = range(3, 8)
 #: No two tests are of the same group.
 _groups = itertools.count()
-
-
-# ---- workers of two hosts
-
-
-@pytest.fixture(scope="module")
-def four(shared: RedisServer) -> Iterator[list[Wire]]:
-    """A client of each worker, of two hosts with two of them."""
-    made = [Workers(), Workers()]
-    workers = [worker for host in made for worker in host.start(2, backplane=shared.url)]
-    wires = [Wire(worker) for worker in workers]
-    known_to_each_other(*[host.all for host in made])
-    yield wires
-    for wire in wires:
-        wire.wire.close()
-    for host in made:
-        host.close()
-
-
-def test_the_clients_of_all_hosts_are_listed(four: list[Wire]) -> None:
-    here, beside, there, far = four
-    found, missing = here.ask("fetch", "lobby")
-    assert missing == []
-    assert sorted(name for name, _, _ in found) == sorted(wire.name for wire in four)
-    workers = {name: worker for name, _, worker in found}
-    assert workers[here.name] == ""
-    assert workers[beside.name] == beside.name[:4]
-    assert len({workers[there.name], workers[far.name]}) == 2
-    (only,), _ = there.ask("fetch", here.name)
-    assert only[:2] == [here.name, ["lobby"]]
-
-
-def test_the_clients_of_all_hosts_are_asked(four: list[Wire]) -> None:
-    here, _, there, far = four
-    for member in (there, far):
-        here.ask("move", member.name, "asked")
-
-    def answer() -> None:
-        packet = there.wire.hear()
-        number = packet[len("451-") : packet.index("[")]
-        assert there.wire.hear_bytes() == b"\0\xff"
-        there.wire.say(f'43{number}["fine",2]')
-
-    task = threading.Thread(target=answer)
-    task.start()
-    answers, missing = here.ask("ask_all", "asked", 0.5)
-    task.join()
-    assert answers == {there.name: ["fine", 2]}
-    assert missing == [far.name]
-    assert far.wire.hear().startswith("451-")
-    far.wire.hear_bytes()
-
-
-def test_the_processes_of_all_hosts_talk_to_each_other(four: list[Wire]) -> None:
-    here, *others = four
-    answers, missing = here.ask("between", "ab")
-    assert answers == sorted([wire.pid, "abab"] for wire in others)
-    assert missing == []
-    assert len(here.ask("between", "fail")[1]) == 3
-
-
-def test_who_dies_or_stands_still_is_missing_and_who_ends_is_not(
-    hosts: Callable[[], Workers], server: RedisServer
-) -> None:
-    one, other = hosts(), hosts()
-    (first,) = one.start(1, backplane=server.url)
-    dying, still, ending = there = other.start(3, backplane=server.url)
-    names = known_to_each_other([first], there)
-    wire = Wire(first)
-    ending.stop(signal.SIGINT)
-    first.find(f"process {names[ending]} of another host is gone: it has ended")
-    dying.send(signal.SIGKILL)
-    still.pause()
-    found, missing = wire.ask("fetch", "lobby")
-    assert [each[0] for each in found] == [wire.name]
-    assert sorted(missing) == sorted([names[dying], names[still]])
-    still.go_on()
-    wire.wire.close()
-
-
-def test_while_redis_is_away_other_hosts_are_missing(
-    hosts: Callable[[], Workers], server: RedisServer
-) -> None:
-    workers = [host.start(1, backplane=server.url)[0] for host in (hosts(), hosts())]
-    here, there = (Wire(worker) for worker in workers)
-    names = known_to_each_other(*[[worker] for worker in workers])
-    server.kill()
-    workers[0].find("there is no connection to")
-    missing = here.ask("fetch", "lobby")[1]
-    assert sorted(missing) == sorted([OTHER_HOSTS, names[workers[1]]])
-    assert OTHER_HOSTS in here.ask("ask_all", "nobody", 0.2)[1]
-    server.start()
-    while missing:
-        found, missing = here.ask("fetch", "lobby")
-    assert {each[0] for each in found} == {here.name, there.name}
-    for wire in (here, there):
-        wire.wire.close()
 
 
 # ---- one of this process
@@ -140,8 +39,12 @@ def test_while_redis_is_away_other_hosts_are_missing(
 class Host:
     """One whose answers are a test's own."""
 
-    def __init__(self, url: str, group: str, answer: Callable[[Question], list[Any]]) -> None:
+    def __init__(
+        self, url: str, group: str, answer: Callable[[Question], list[Any]], host: str
+    ) -> None:
         self._group = group
+        #: Gaps, and what was published.
+        self.told = Transcript(group)
         runtime = GeventRuntime()
         runtime.bind()
         self.complaints = Complaints(runtime, 10)
@@ -150,11 +53,11 @@ class Host:
             runtime,
             self.complaints,
             group,
-            f"host{next(_groups):04}",
+            host or f"host{next(_groups):04}",
             CODEC,
-            take=lambda kind, data: None,
+            take=lambda kind, data: self.told.add("came", data),
             obey=lambda command: None,
-            on_gap=None,
+            on_gap=lambda publisher, missing: self.told.add("gap", publisher, missing),
         )
         self.way.questions.add(group, CODEC, answer)
         self.way.start([""])
@@ -187,8 +90,9 @@ def start(shared: RedisServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Star
     def begin(
         answer: Callable[[Question], list[Any]] = lambda question: ["here"],
         server: RedisServer = shared,
+        host: str = "",
     ) -> Host:
-        made.append(Host(server.url, group, answer))
+        made.append(Host(server.url, group, answer, host))
         return made[-1]
 
     yield begin
@@ -314,6 +218,112 @@ def test_what_does_not_fit_into_one_publication(start: Start) -> None:
     assert one.way.questions._asked == {}
 
 
+# ---- what is missing
+
+
+@pytest.fixture
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Signs of life come more often."""
+    monkeypatch.setattr(nodes, "BEAT_EVERY", 0.2)
+
+
+def lose(host: Host, number: int, namespace: str = "") -> None:
+    """Count what is never published."""
+    channel = channel_of(host._group, namespace)
+    counter = host.way.link._publisher._numbering.young[channel]
+    counter.number += number
+
+
+@pytest.mark.usefixtures("soon")
+def test_a_loss_is_noticed_though_nothing_else_is_published(
+    start: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    one, other = start(), start()
+    one.settled(other)
+    other.way.send(1, "", b"first")
+    one.told.next("came", b"first")
+    lose(other, 3)
+    assert one.told.next("gap") == (other.name, 3)
+    other.way.send(1, "", b"second")
+    one.told.next("came", b"second")
+    lose(other, 2)
+    assert one.told.next("gap") == (other.name, 2)
+    # Told once, and what was heard of other channels is not touched by it.
+    other.way.send(1, "/other", b"nobody is there")
+    other.way.send(1, "", b"third")
+    one.told.next("came", b"third")
+    assert len(one.told.all("gap")) == 2
+    eventually(lambda: caplog.text.count("[backplane-gap]") == 2, "it is said")
+
+
+def test_who_comes_back_is_told_at_once_what_it_has_missed(
+    start: Start, server: RedisServer
+) -> None:
+    one, other = start(server=server), start(server=server)
+    one.settled(other)
+    other.way.send(1, "", b"first")
+    one.told.next("came", b"first")
+    server.command("CLIENT", "KILL", "TYPE", "pubsub")
+    for _ in range(3):
+        other.way.send(1, "", b"missed")
+    assert one.told.next("gap") == (other.name, 3)
+    assert one.told.all("came") == [(b"first",)]
+
+
+@pytest.mark.usefixtures("soon")
+def test_what_is_lost_of_a_sibling_came_by_the_mesh(
+    start: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    one, sibling, other = start(host="the same"), start(host="the same"), start()
+    eventually(lambda: one.way._nodes.is_sibling(sibling.name), "it is known")
+    one.settled(other)
+    for each in (sibling, other):
+        each.way.send(1, "", b"first")
+    one.told.next("came", b"first")
+    lose(sibling, 3)
+    sibling.way.send(1, "", b"second")
+    lose(other, 1)
+    assert one.told.next("gap") == (other.name, 1)
+    eventually(lambda: one.way.link.numbers.missing == 4, "it was counted")
+    assert one.told.all("gap") == [(other.name, 1)]
+    assert one.told.all("came") == [(b"first",)]
+
+
+@pytest.mark.usefixtures("soon")
+def test_a_forged_sign_of_life_disturbs_for_a_while_only(start: Start, shared: RedisServer) -> None:
+    one, other = start(), start()
+    one.settled(other)
+    other.way.send(1, "", b"first")
+    one.told.next("came", b"first")
+    channel = channel_of(one._group, "")
+    told = json.dumps(["x", 1, {channel: [1, 1_000]}]).encode()
+    Stranger(shared, one._group, other.name).say(BEAT, told)
+    assert one.told.next("gap") == (other.name, 999)
+    for number in range(20):
+        other.way.send(1, "", b"%d" % number)
+    one.told.next("came", b"19")
+
+
+def test_more_channels_than_one_sign_of_life_tells_of_have_their_turn(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(nodes, "TOLD", 2)
+    monkeypatch.setattr(nodes, "BEAT_EVERY", 0.1)
+    one, other = start(), start()
+    one.settled(other)
+    names = [f"/{number}" for number in range(5)]
+    for name in names:
+        one.way.watch(name, True)
+    one.way.link.subscribe("behind", then=lambda: one.told.add("subscribed"))
+    one.told.next("subscribed")
+    for name in names:
+        other.way.send(1, name, name.encode())
+        one.told.next("came", name.encode())
+        lose(other, 1, name)
+    for _ in names:
+        assert one.told.next("gap") == (other.name, 1)
+
+
 # ---- those who lie
 
 
@@ -331,7 +341,7 @@ class Stranger:
         self._server.command("PUBLISH", channel, word)
 
 
-LABEL = json.dumps(["mallory.example.com", 1]).encode()
+LABEL = json.dumps(["mallory.example.com", 1, {}]).encode()
 
 
 def values(text: bytes) -> bytes:
@@ -355,7 +365,13 @@ def test_garbage_is_dropped_with_a_few_lines(
         (BEAT, b""),
         (BEAT, b"[" * 100_000),
         (HELLO, b"{}"),
-        (HELLO, b'["x", "y"]'),
+        (HELLO, b'["x", "y", {}]'),
+        (HELLO, b'["x", 1, []]'),
+        (HELLO, b'["x", 1, {"a": [1]}]'),
+        (HELLO, b'["x", 1, {"a": [1, -1]}]'),
+        (HELLO, b'["x", 1, {"a": [1, Infinity]}]'),
+        (HELLO, b'["x", 1, {"a": [1, 18446744073709551616]}]'),
+        (HELLO, json.dumps(["x", 1, {str(each): [1, 1] for each in range(101)}]).encode()),
         (QUESTION, b""),
         (QUESTION, b"\0\0\0\1" + b"[]\n"),
         (
@@ -371,7 +387,7 @@ def test_garbage_is_dropped_with_a_few_lines(
         stranger.say(kind, payload, to=one.name, frame=counted)
     # Those who know nothing of each other's words still talk.
     assert one.ask() == Answers({other.name: ["here"]}, [])
-    eventually(lambda: "an answer, and nobody has asked it" in caplog.text, "it is said")
+    eventually(lambda: "[backplane-stranger]" in caplog.text, "it is said")
     lines = [each.getMessage() for each in caplog.records if "Traceback" not in each.getMessage()]
     assert all(each.exc_info is None for each in caplog.records)
     # Ten a minute of each kind, for each of the two.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from ...exceptions import UsageError
@@ -38,8 +38,9 @@ class RedisLink:
     """Carries payloads between the processes that use one server, at most once each.
 
     Those of one publisher arrive in order; what is lost is counted, and told when the next of its
-    publisher on the same channel arrives. Nothing is sent twice, and nothing waits for the server:
-    :meth:`publish` does local work only. Made anew by itself whenever it is lost.
+    publisher on the same channel arrives, or a word with its numbers (:meth:`counted`). Nothing is
+    sent twice, and nothing waits for the server: :meth:`publish` does local work only. Made anew by
+    itself whenever it is lost.
 
     Everything is for the thread that the sockets live in. The callbacks are called in the hub and
     must not block; what they raise is logged.
@@ -134,6 +135,15 @@ class RedisLink:
         published arrives. Nothing else may be published there."""
         if not self._closed:
             self._subscriber.subscribe((channel,), None, words)
+
+    def counted(self, most: int) -> dict[str, tuple[int, int]]:
+        """How far this publisher has counted, by channel: for a word that says so behind all else.
+        Where there are more than ``most``, the next ones each time."""
+        return self._publisher.counted(most)
+
+    def reached(self, publisher: str, numbers: Mapping[str, tuple[int, int]]) -> None:
+        """A word of another has said so: of what has not come by now ``on_gap`` is told."""
+        self._subscriber.reached(publisher, numbers)
 
     def unsubscribe(self, *channels: str) -> None:
         """Nothing of these is delivered from now on."""

@@ -6,7 +6,8 @@
     sockio:GROUP:node:NAME    for one: BEAT, ANSWER
 
     word     the host (8 characters), the kind (1 byte), a payload
-    HELLO, BEAT    JSON: the host's name and the process, for the log
+    HELLO, BEAT    JSON: the host's name and the process, for the log; and by channel the series and
+                   the number of what it has published there last
     ANSWER         how many pieces it has, which this is (a byte each, from 0), and the piece
 
 Each process is one of them by the name that it has as a publisher. It says that it is there every
@@ -15,6 +16,9 @@ comes says hello, and those who hear it answer at once, so that it knows them be
 
 What it says to all comes back to itself. As long as that works, who is not heard is gone; where it
 does not, nobody can tell, and questions say that other hosts are missing.
+
+A sign of life leaves behind all that was published before it, and comes behind it. So its numbers
+say what is missing, though nothing else is published.
 """
 
 from __future__ import annotations
@@ -48,8 +52,12 @@ BEAT_EVERY = 2.0
 HEARD_WITHIN = 3.5
 #: Seconds in which the others answer a hello.
 SETTLED = 1.0
-#: Characters of a host's name.
-_LABEL = 100
+#: Channels that one sign of life tells of.
+TOLD = 100
+#: Characters of a host's name, and of a channel that is told of.
+_LABEL, _LONGEST = 100, 1_500
+#: What can be a number of a publication.
+_MOST = 2**64 - 1
 
 
 class Nodes:
@@ -65,8 +73,10 @@ class Nodes:
         self._group = group
         self._host = host.encode()
         self._all = nodes_channel(group)
-        self._label = json.dumps([socket.gethostname()[:_LABEL], os.getpid()]).encode()
+        self._label = (socket.gethostname()[:_LABEL], os.getpid())
         self._members = Members()
+        # The other processes of this host.
+        self._siblings = Members()
         # What each has sent of an answer that is not complete.
         self._pieces = Pieces()
         # Since when the link stands; None while it does not.
@@ -84,26 +94,27 @@ class Nodes:
 
     def stands(self, stands: bool) -> None:
         """Whether the link does, from now on."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
         if not stands:
             self._since = None
-            # What they answer now is not heard.
+            # What they answer now is not heard. Signs of life go on, where they can.
             for name in self._members.names():
                 self.questions.left(name)
             return
+        self._stop()
         self._since = now = self._runtime.now()
         self._members.trust(now)
-        self._say(self._all, _HELLO, self._label)
+        self._say(self._all, _HELLO, self._sign())
         self._wait(now)
 
     def close(self) -> None:
         """Say goodbye."""
+        self._stop()
+        self._say(self._all, _GOODBYE)
+
+    def _stop(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        self._say(self._all, _GOODBYE)
 
     # ---- signs of life
 
@@ -117,19 +128,27 @@ class Nodes:
         self._timer = self._runtime.at(when, self._look)
 
     def _look(self) -> None:
-        if self._since is None:
-            return
         now = self._runtime.now()
         if now - self._echo > HEARD_WITHIN:
             # This process stood still, or nothing comes through: it is not they who are silent.
             self._members.trust(now)
+        self._siblings.expire(now)
         for name in self._members.expire(now):
             self._gone(name, "it gave no sign of life")
         if now >= self._next_beat:
-            self._say(self._all, _BEAT, self._label)
+            self._say(self._all, _BEAT, self._sign())
             self._wait(now)
         else:
             self._watch()
+
+    def _sign(self) -> bytes:
+        told = self._link.counted(TOLD).items()
+        numbers = {channel: last for channel, last in told if len(channel) <= _LONGEST}
+        return json.dumps([*self._label, numbers]).encode()
+
+    def is_sibling(self, name: str) -> bool:
+        """Whether a process is of this host, as far as it is known."""
+        return name in self._siblings
 
     def _gone(self, name: str, why: str) -> None:
         self._pieces.forget(name)
@@ -151,23 +170,22 @@ class Nodes:
             self._echo = self._runtime.now()
             return
         if word[:HOST] == self._host:
-            return  # the mesh is for those
+            # The mesh is for those.
+            if name in self._siblings or not self._siblings.full:
+                self._siblings.hear(name, self._runtime.now())
+            return
         kind, payload = word[HOST] if len(word) > HOST else 0, word[HOST + 1 :]
         try:
             if kind in (_HELLO, _BEAT):
                 self._meet(name, payload)
                 if kind == _HELLO and self._since is not None:
-                    self._say(node_channel(self._group, name), _BEAT, self._label)
+                    self._say(node_channel(self._group, name), _BEAT, self._sign())
             elif kind == QUESTION:
                 # Before our hello nobody knows who answers.
                 if self._since is not None:
                     self.questions.question(name, payload)
             elif kind == ANSWER:
-                if name not in self._members:
-                    raise PacketError("an answer, and nobody has asked it")
-                answer = self._pieces.add(name, payload)
-                if answer is not None:
-                    self.questions.answer(name, answer)
+                self._answered(name, payload)
             elif kind == _GOODBYE:
                 if self._members.forget(name):
                     self._gone(name, "it has ended")
@@ -182,10 +200,19 @@ class Nodes:
         if self._members.full and name not in self._members:
             raise PacketError("a sign of life, and there are too many processes")
         try:
-            host, pid = json.loads(payload)
-            if not isinstance(host, str) or type(pid) is not int:
+            host, pid, told = json.loads(payload)
+            numbers = {
+                str(channel): (int(series), int(number))
+                for channel, (series, number) in told.items()
+            }
+            if not (
+                isinstance(host, str)
+                and type(pid) is int
+                and len(numbers) <= TOLD
+                and all(0 <= each <= _MOST for pair in numbers.values() for each in pair)
+            ):
                 raise TypeError("it has other values")
-        except (ValueError, TypeError, RecursionError) as error:
+        except (ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
             raise PacketError(f"a sign of life that cannot be read: {error}") from None
         if self._members.hear(name, self._runtime.now()):
             self._log(
@@ -196,6 +223,20 @@ class Nodes:
                 host[:_LABEL],
                 pid,
             )
+        self._link.reached(name, numbers)
+
+    def _answered(self, name: str, payload: bytes) -> None:
+        if name not in self._members:
+            self._log(
+                logging.WARNING,
+                "backplane-stranger",
+                "an answer of process %s, which nobody has asked, was dropped [backplane-stranger]",
+                name,
+            )
+            return
+        answer = self._pieces.add(name, payload)
+        if answer is not None:
+            self.questions.answer(name, answer)
 
     # ---- questions
 
@@ -240,5 +281,5 @@ class Nodes:
         self, level: int, kind: str, message: str, *args: object, error: Exception | None = None
     ) -> None:
         self._complaints.say(
-            log, level, kind, "", message, *args, exc_info=error or False, quiet=True
+            log, level, kind, self._link.label, message, *args, exc_info=error or False, quiet=True
         )

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from .frames import begin_frame
 
-__all__ = ["LATE", "Counter", "Heard", "Numbering", "Verdict", "follow"]
+__all__ = ["LATE", "Counter", "Heard", "Numbering", "Verdict", "follow", "reached"]
 
 #: Channels that a publisher counts for, at least: twice as many at most.
 KEPT = 25_000
@@ -23,12 +23,13 @@ LATE = 16
 class Counter:
     """How far a publisher has counted on one channel."""
 
-    __slots__ = ("command", "frame", "number")
+    __slots__ = ("command", "frame", "number", "series")
 
-    def __init__(self, command: bytes, frame: bytes) -> None:
+    def __init__(self, command: bytes, frame: bytes, series: int) -> None:
         #: What the command that publishes there begins with, and its frame: the number follows.
         self.command = command
         self.frame = frame
+        self.series = series
         self.number = 0
 
 
@@ -36,7 +37,7 @@ class Numbering:
     """The counters of one publisher. Those of the channels that it used last stay: of two
     generations the older is forgotten when the younger is full."""
 
-    __slots__ = ("_old", "_publisher", "_series", "_verb", "young")
+    __slots__ = ("_next", "_old", "_publisher", "_series", "_verb", "young")
 
     def __init__(self, publisher: bytes, verb: bytes) -> None:
         self._publisher = publisher
@@ -45,6 +46,20 @@ class Numbering:
         #: Look here first, then call :meth:`of`.
         self.young: dict[str, Counter] = {}
         self._old: dict[str, Counter] = {}
+        # Channels that :meth:`in_turn` has yet to give.
+        self._next: list[str] = []
+
+    def in_turn(self, most: int) -> dict[str, tuple[int, int]]:
+        """Series and number of so many channels: the next ones where there are more."""
+        if not self._next:
+            self._next = [*self._old, *self.young]
+        names, self._next = self._next[:most], self._next[most:]
+        found: dict[str, tuple[int, int]] = {}
+        for name in names:
+            counter = self.young.get(name) or self._old.get(name)
+            if counter is not None:
+                found[name] = counter.series, counter.number
+        return found
 
     def of(self, channel: str) -> Counter:
         """The counter of a channel that is not among the young."""
@@ -55,6 +70,7 @@ class Numbering:
             counter = Counter(
                 b"%b$%d\r\n%b\r\n$" % (self._verb, len(name), name),
                 begin_frame(self._publisher, self._series),
+                self._series,
             )
         if len(self.young) >= KEPT:
             self._old, self.young = self.young, {}
@@ -108,3 +124,15 @@ def follow(heard: Heard, series: int, number: int) -> Verdict:
         missing = 0
     heard.series, heard.number, heard.late = series, number, 0
     return Verdict(missing) if missing else _IN_ORDER
+
+
+def reached(heard: Heard, series: int, number: int) -> int:
+    """How many are missing, now that their publisher says that this was its last. What cannot be
+    true, or is less than was heard of it, says nothing."""
+    missing = number - (heard.number if series == heard.series else 0)
+    if series < heard.series or missing <= 0:
+        return 0
+    if missing > MAX_MISSING or series > heard.series + MAX_MISSING:
+        return 0
+    heard.series, heard.number, heard.late = series, number, 0
+    return missing

@@ -100,6 +100,9 @@ class Publisher:
         self.line.send(command)
         return True
 
+    def counted(self, most: int) -> dict[str, tuple[int, int]]:
+        return self._numbering.in_turn(most)
+
     def _drop_old(self) -> None:
         """What waits for too long; at least with each publication, so that it cannot fill up with
         what is not going to be sent."""

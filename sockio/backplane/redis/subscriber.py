@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from ...runtime.interfaces import Runtime
 from .address import Address
-from .frames import HEADER, MAX_PAYLOAD, VERSION, name_of, read_head
+from .frames import HEADER, MAX_PAYLOAD, VERSION, name_of, publisher_bytes, read_head
 from .line import NOTHING, Line
-from .numbering import Heard, follow
+from .numbering import Heard, follow, reached
 
 __all__ = ["Fault", "Subscriber", "Words"]
 
@@ -305,24 +305,44 @@ class Subscriber:
         name = name_of(publisher)
         if name is None:
             return _NAME
-        publishers = channel.publishers
-        heard = publishers.get(publisher)
+        heard = channel.publishers.get(publisher)
         if heard is None:
-            publishers[publisher] = Heard(series, number)
-            if len(publishers) > PUBLISHERS:
-                del publishers[next(iter(publishers))]
-                self._faulty(channel.name, _MANY)
+            self._begin(channel, publisher, Heard(series, number))
             return None
         missing, fault = follow(heard, series, number)
         if missing:
-            self.missing += missing
-            try:
-                self._gap(name, missing)
-            except Exception as error:
-                self._failed(channel.name, error)
+            self._missed(channel, name, missing)
         if fault:
             return _IMPOSSIBLE if fault == "impossible" else _TIMES
         return None
+
+    def _begin(self, channel: _Channel, publisher: bytes, heard: Heard) -> None:
+        channel.publishers[publisher] = heard
+        if len(channel.publishers) > PUBLISHERS:
+            del channel.publishers[next(iter(channel.publishers))]
+            self._faulty(channel.name, _MANY)
+
+    def _missed(self, channel: _Channel, name: str, missing: int) -> None:
+        self.missing += missing
+        try:
+            self._gap(name, missing)
+        except Exception as error:
+            self._failed(channel.name, error)
+
+    def reached(self, name: str, numbers: Mapping[str, tuple[int, int]]) -> None:
+        """A publisher has said behind all else how far it has counted, by channel: what has not
+        come by now does not come any more."""
+        publisher = publisher_bytes(name)
+        for each, (series, number) in numbers.items():
+            channel = self._channels.get(each.encode("utf-8", "surrogatepass"))
+            if channel is None or not channel.ready or channel.words is not None:
+                continue
+            heard = channel.publishers.get(publisher)
+            if heard is None:
+                # What comes next is the first that can be missing.
+                self._begin(channel, publisher, Heard(series, number))
+            elif missing := reached(heard, series, number):
+                self._missed(channel, name, missing)
 
 
 def _packed(verb: bytes, names: list[bytes]) -> bytes:

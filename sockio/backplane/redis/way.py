@@ -178,6 +178,8 @@ class RedisWay:
         )
 
     def _gap(self, publisher: str, missing: int) -> None:
+        if self._nodes.is_sibling(publisher):
+            return  # it came by the mesh
         self._complaints.say(
             log,
             logging.WARNING,

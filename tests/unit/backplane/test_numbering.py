@@ -6,7 +6,15 @@ import pytest
 
 from sockio.backplane.redis import numbering
 from sockio.backplane.redis.frames import HEADER, name_of, publisher_bytes, read_head
-from sockio.backplane.redis.numbering import LATE, MAX_MISSING, Heard, Numbering, Verdict, follow
+from sockio.backplane.redis.numbering import (
+    LATE,
+    MAX_MISSING,
+    Heard,
+    Numbering,
+    Verdict,
+    follow,
+    reached,
+)
 
 PUBLISHER = publisher_bytes("ada")
 
@@ -88,3 +96,36 @@ def test_what_can_be_no_name(name: str) -> None:
 @pytest.mark.parametrize("sent", [b"", b"a b", b"\xff", b"a\n", b"a\0b", b"\0a"])
 def test_what_is_no_name(sent: bytes) -> None:
     assert name_of(sent.ljust(16, b"\0")) is None
+
+
+@pytest.mark.parametrize(
+    ("heard", "series", "number", "missing"),
+    [
+        pytest.param((1, 4), 1, 4, 0, id="all has come"),
+        pytest.param((1, 4), 1, 7, 3, id="three are missing"),
+        pytest.param((1, 4), 1, 3, 0, id="less than was heard"),
+        pytest.param((1, 4), 2, 3, 3, id="a new series"),
+        pytest.param((3, 4), 1, 9, 0, id="an earlier series"),
+        pytest.param((1, 4), 1, 2**64 - 1, 0, id="a huge number"),
+        pytest.param((1, 4), 2**32 - 1, 1, 0, id="a huge series"),
+    ],
+)
+def test_how_far_a_publisher_says_it_is(
+    heard: tuple[int, int], series: int, number: int, missing: int
+) -> None:
+    last = Heard(*heard)
+    assert reached(last, series, number) == missing
+    assert (last.series, last.number) == ((series, number) if missing else heard)
+    assert reached(last, series, number) == 0, "told once"
+
+
+def test_channels_are_told_of_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(numbering, "KEPT", 3)
+    numbers = Numbering(PUBLISHER, b"PUBLISH")
+    assert numbers.in_turn(2) == {}
+    for channel in "abcde":
+        head(numbers.of(channel))
+    told = [numbers.in_turn(2) for _ in range(3)]
+    assert [list(each) for each in told] == [["a", "b"], ["c", "d"], ["e"]]
+    assert told[0] == {"a": (1, 1), "b": (2, 1)}
+    assert list(numbers.in_turn(9)) == ["a", "b", "c", "d", "e"]
