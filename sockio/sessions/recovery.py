@@ -24,9 +24,8 @@ from __future__ import annotations
 
 import secrets
 import sys
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable, Container, Hashable, Mapping, Sequence
-from itertools import islice
 from math import inf
 from typing import Any, NamedTuple, Protocol
 
@@ -34,6 +33,7 @@ from ..exceptions import UsageError
 from ..protocol.dialect import BaseCodec
 from ..runtime.interfaces import Cancellable, Runtime
 from .crowd import network_of
+from .event_log import Entry, EventLog, Origin
 from .outbox import Outgoing
 from .reasons import Reason
 from .rooms import Rooms
@@ -127,17 +127,6 @@ class Recorded(NamedTuple):
     encoded: dict[BaseCodec, Outgoing]
 
 
-class _Entry(NamedTuple):
-    until: float
-    namespace: str
-    rooms: tuple[Hashable, ...] | None
-    skip: frozenset[Hashable]
-    # With an offset, and without: each only where somebody may come back for it.
-    modern: Outgoing | None
-    old: Outgoing | None
-    size: int
-
-
 #: Whether it counts events, a pid, and the namespace that it is for: a client may say anything for
 #: either.
 _Key = tuple[bool, str, str]
@@ -191,15 +180,11 @@ class Recovery:
         self._most_packets, self._most_bytes = most
         self._modern = modern
         self._old = old
-        # So that an offset of another process, or of one before, is none of ours.
-        self._boot = secrets.token_urlsafe(4)
-        # Events in order; the number of the last, from which those of the others follow.
-        self._log: deque[_Entry] = deque()
-        self._number = 0
+        self._log = EventLog()
         # When the last event was sent that is not kept any more.
         self._dropped_at = -inf
-        #: Bytes kept.
-        self.size = 0
+        # Bytes kept of those who are away.
+        self._size = 0
         self._away: OrderedDict[_Key, Stay] = OrderedDict()
         self._addresses: dict[str, _Address] = {}
         # Their names, each with its namespace.
@@ -213,6 +198,8 @@ class Recovery:
         self._timer: Cancellable | None = None
         self._timer_at = 0.0
         self._closed = False
+        # Clients whose stay is looked for elsewhere.
+        self._expected = 0
         #: Called with a token, by which a session has opened here.
         self.on_take_over: Callable[[str], object] | None = None
 
@@ -220,12 +207,17 @@ class Recovery:
         """Clients that are away, and those that are back and still at the gate."""
         return len(self._away)
 
+    @property
+    def size(self) -> int:
+        """Bytes kept."""
+        return self._log.size + self._size
+
     # ---- events
 
     def wants(self, packet: Mapping[str, Any]) -> bool:
         """Whether a packet has to be given to :meth:`record`: somebody may come back."""
         return bool(
-            (self._here or self._away)
+            (self._here or self._away or self._expected)
             and packet["type"] in _EVENTS
             and "id" not in packet
             and not self._closed
@@ -239,18 +231,19 @@ class Recovery:
         skip: frozenset[Hashable] = frozenset(),
         *,
         volatile: bool = False,
+        origin: Origin | None = None,
     ) -> Recorded:
         """Keep an event, one that is wanted, unless it is ``volatile``. Never raises: what cannot
-        be written is not kept.
+        be written is not kept. ``origin`` is what other processes know it by that have it, too.
 
         The offset is one more argument, the last.
         """
         encoded: dict[BaseCodec, Outgoing] = {}
         sent: dict[str, Any] | None = None
         modern = old = None
-        number = self._number if volatile else self._number + 1
-        if self._modern is not None and (self._here or self._away_with):
-            offset = f"{self._boot}.{number:x}"
+        number = self._log.number + (not volatile)
+        if self._modern is not None and (self._here or self._away_with or self._expected):
+            offset = self._log.offset(number)
             if packet["type"] == "event":
                 sent = {**packet, "args": [*packet.get("args", ()), offset]}
             else:
@@ -260,32 +253,27 @@ class Recovery:
             return Recorded(sent, encoded)
         if self._modern is not None and sent is not None:
             modern = _encode(self._modern, sent, namespace, encoded)
-        if self._away_without:
+        if self._away_without or self._expected:
             old = _encode(self._old, packet, namespace, encoded)
         if modern is None and old is None:
             return Recorded(None, encoded)
-        self._number = self._rooms.mark = number
         size = OVERHEAD + sum([each.size for each in encoded.values()])
         until = self._runtime.now() + self._seconds + self._grace
-        self._log.append(_Entry(until, namespace, rooms, skip, modern, old, size))
-        self.size += size
+        self._append(Entry(until, namespace, rooms, skip, modern, old, size, origin))
         self._fit()
         self._look_again()
         return Recorded(sent, encoded)
 
-    def _has_all_since(self, number: int) -> bool:
-        return self._number - len(self._log) <= number <= self._number
+    def _append(self, entry: Entry) -> None:
+        self._rooms.mark = self._log.append(entry)
 
     def _missed_by(self, stay: Stay, namespace: str) -> list[Outgoing] | None:
         """What was for a client since it was here; None where some of that is gone, and where it is
         too much."""
-        if not self._has_all_since(stay.since):
+        if not self._log.has_all_since(stay.since):
             return None
         missed = list(stay.queued)
-        # From the end, whatever lies before; and the same in order.
-        count = self._number - stay.since
-        latest = list(islice(reversed(self._log), count))
-        for number, entry in enumerate(reversed(latest), stay.since + 1):
+        for number, entry in self._log.since(stay.since):
             if entry.namespace == namespace and _is_for(entry, number, stay):
                 packet = entry.modern if stay.has_offsets else entry.old
                 if packet is not None:
@@ -299,7 +287,7 @@ class Recovery:
     def begin(self, name: str, token: str | None = None) -> Stay:
         """A client connects anew: one of 0.9 with its ``token``, or one that counts events."""
         pid = secrets.token_urlsafe(15) if token is None else token
-        return Stay(name, pid, self._number, has_offsets=token is None)
+        return Stay(name, pid, self._log.number, has_offsets=token is None)
 
     def is_here(self, stay: Stay, namespace: str, session: Session) -> None:
         """A client is in a namespace, by that session."""
@@ -362,7 +350,7 @@ class Recovery:
             return
         stay.marks, stay.session, stay.queued, stay.missed = marks, session, list(queued), []
         if not stay.has_offsets:
-            stay.number = self._number
+            stay.number = self._log.number
         stay.lost_at = self._runtime.now()
         stay.until = stay.lost_at + self._seconds
         stay.address = network_of(address)
@@ -406,7 +394,7 @@ class Recovery:
 
     def join(self, stay: Stay, room: Hashable) -> None:
         """Put a client that is away into a room."""
-        stay.marks.setdefault(room, self._number)
+        stay.marks.setdefault(room, self._log.number)
 
     def forget(self, stay: Stay, namespace: str) -> None:
         """A client that is away is not to find anything again."""
@@ -434,7 +422,7 @@ class Recovery:
             # It knows sooner than we do that its connection is gone.
             before.close(Reason.TRANSPORT_CLOSE, say=False)
         offset = told.get("offset")
-        return self._claim(key, None if offset is None else self._number_of(offset))
+        return self._claim(key, None if offset is None else self._log.number_of(offset))
 
     def claim_by_token(self, namespace: str, token: str) -> Stay | None:
         """The same for a client of 0.9."""
@@ -445,35 +433,25 @@ class Recovery:
         stay = self._away.get(key)
         if stay is None:
             return None
-        if since is not None and not 0 <= since <= self._number:
+        if since is not None and not 0 <= since <= self._log.number:
             # Nothing that it could have been told.
             self._drop(key)
             return None
         # What came before it had connected was never for it, whatever it says.
         stay.since = stay.number if since is None else max(since, stay.number)
         if stay.has_offsets and self._dropped_at <= stay.lost_at - self._grace:
-            stay.since = max(stay.since, self._number - len(self._log))
-        if not self._has_all_since(stay.since):
+            stay.since = max(stay.since, self._log.first)
+        if not self._log.has_all_since(stay.since):
             self._drop(key)
             return None
         stay.recovered = True
         return stay
 
-    def _number_of(self, offset: Any) -> int:
-        """The number of an event that a client says it has; -1 for what is none of ours."""
-        boot, _, digits = offset.rpartition(".") if isinstance(offset, str) else ("", "", "")
-        if boot != self._boot or not 0 < len(digits) <= 16 or not digits.isalnum():
-            return -1
-        try:
-            return int(digits, 16)
-        except ValueError:
-            return -1
-
     def arrive(self, stay: Stay, namespace: str, name: str) -> bool:
         """A client is a member from now on, called ``name``: find what it has missed until now.
         False where some of that is gone."""
         if not stay.recovered:
-            stay.number = self._number
+            stay.number = self._log.number
             return True
         missed = self._missed_by(stay, namespace)
         if missed is None:
@@ -498,7 +476,7 @@ class Recovery:
         if not stay.size:
             self._count(stay, 1)
         stay.size += size
-        self.size += size
+        self._size += size
         self._addresses[stay.address].size += size
 
     def _count(self, stay: Stay, by: int) -> None:
@@ -513,7 +491,7 @@ class Recovery:
         own = self._addresses[stay.address]
         del own.keys[key]
         own.size -= stay.size
-        self.size -= stay.size
+        self._size -= stay.size
         stay.size = 0
         if not own.keys:
             del self._addresses[stay.address]
@@ -525,13 +503,12 @@ class Recovery:
             self._rest()
 
     def _drop_event(self) -> None:
-        entry = self._log.popleft()
-        self.size -= entry.size
+        entry = self._log.drop_oldest()
         self._dropped_at = entry.until - self._seconds - self._grace
 
     def _rest(self) -> None:
         """Where nobody is here or away, nobody will ask."""
-        if not self._here and not self._away:
+        if not self._here and not self._away and not self._expected:
             while self._log:
                 self._drop_event()
 
@@ -539,8 +516,9 @@ class Recovery:
         """Give up what is oldest, while there is too much."""
         while self.size > self._max_bytes:
             key = next(iter(self._away), None)
+            oldest = self._log.oldest
             if key is not None and (
-                not self._log or self._away[key].until <= self._log[0].until - self._grace
+                oldest is None or self._away[key].until <= oldest.until - self._grace
             ):
                 self._drop(key)
             else:
@@ -548,14 +526,15 @@ class Recovery:
 
     def _forget(self) -> None:
         now = self._runtime.now()
-        while self._log and self._log[0].until <= now:
+        while (oldest := self._log.oldest) is not None and oldest.until <= now:
             self._drop_event()
         while self._away and self._away[key := next(iter(self._away))].until <= now:
             self._drop(key)
 
     def _look_again(self) -> None:
         """Come back when the oldest of what is kept has been kept long enough."""
-        ends = [self._log[0].until] if self._log else []
+        oldest = self._log.oldest
+        ends = [] if oldest is None else [oldest.until]
         if self._away:
             ends.append(next(iter(self._away.values())).until)
         if not ends:
@@ -578,7 +557,7 @@ class Recovery:
         self._log.clear()
         for key in list(self._away):
             self._drop(key)
-        self.size = self._away_with = self._away_without = 0
+        self._size = self._away_with = self._away_without = 0
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -590,8 +569,8 @@ class Recovery:
     def check(self, sessions: Container[object]) -> None:
         """Assert what must always hold, and that nobody but ``sessions`` is known."""
         away = self._away.values()
-        kept = sum(stay.size for stay in away) + sum(entry.size for entry in self._log)
-        assert self.size == kept
+        assert self._size == sum(stay.size for stay in away)
+        assert self._log.size == sum(each.size for _, each in self._log.since(self._log.first))
         assert self._away_with == sum(each.has_offsets for each in away)
         assert self._away_with + self._away_without == len(away)
         assert sum(len(each.keys) for each in self._addresses.values()) == len(away)
@@ -601,6 +580,7 @@ class Recovery:
         assert all(_key(stay, key[2]) == key for key, stay in self._away.items())
         for session in (*self._here.values(), *self._holders.values()):
             assert session in sessions, f"{session} has ended, and is kept"
+        assert not self._expected, "somebody is expected for ever"
         if not self._here and not self._away:
             assert not self._log, "events are kept for nobody"
         if self._log or self._away:
@@ -622,7 +602,7 @@ def _encode(
     return outgoing
 
 
-def _is_for(entry: _Entry, number: int, stay: Stay) -> bool:
+def _is_for(entry: Entry, number: int, stay: Stay) -> bool:
     return _is_meant(stay, entry.rooms, entry.skip, number)
 
 
