@@ -8,18 +8,21 @@ worker that does not read loses what is too much for it, and that is counted and
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Callable, Hashable, Mapping
 from typing import Any, Protocol
 
 from ..exceptions import PacketError, UsageError
 from ..protocol.dialect import BaseCodec
 from ..protocol.engine_codec import Attached, Bundle
+from ..sessions.event_log import Origin
 from ..sessions.outbox import Outgoing
 from ..sessions.registry import SessionRegistry
 from ..sessions.socket import Socket
 from . import Emission, Order
 from .local import LocalBackplane
 from .questions import Asked, AskedAll, Question
+from .seen import Seen
 from .wire import Carried, are_rooms, check_rooms, pack, unpack
 
 __all__ = ["EMISSION", "ORDER", "JoinedBackplane", "Way", "pack_order"]
@@ -69,6 +72,10 @@ class JoinedBackplane:
         self.execute = execute
         #: To the others.
         self.ways: list[Way] = []
+        #: Where the setting ``recovery`` is on: how far each process was heard, this one among
+        #: them, by the name that it has for that and the number of what it has said last.
+        self.seen = Seen(registry.runtime)
+        self._origin = secrets.token_urlsafe(6), 0
         self._registry = registry
         self._codecs = codecs_of(registry)
         self._names = {codec: name for name, codec in self._codecs.items()}
@@ -82,18 +89,27 @@ class JoinedBackplane:
             # Before anybody has it.
             check_rooms(emission.rooms)
             check_rooms(emission.skip)
+        origin: Origin | None = None
+        if ways and self._registry.recovery is not None:
+            origin = self._origin = self._origin[0], self._origin[1] + 1
+            self.seen.note(origin)
         try:
-            encoded: Mapping[BaseCodec, Outgoing | None] = self.local.publish(emission)
+            encoded: Mapping[BaseCodec, Outgoing | None] = self.local.publish(emission, origin)
         except UsageError as error:
             encoded, mistake = {}, error
         if ways:
-            data = self._packed(emission, encoded)
+            data = self._packed(emission, encoded, origin)
             for way in ways:
                 way.send(EMISSION, emission.namespace, data)
         if mistake is not None:
             raise mistake
 
-    def _packed(self, emission: Emission, encoded: Mapping[BaseCodec, Outgoing | None]) -> bytes:
+    def _packed(
+        self,
+        emission: Emission,
+        encoded: Mapping[BaseCodec, Outgoing | None],
+        origin: Origin | None,
+    ) -> bytes:
         forms: dict[str, Outgoing] = {}
         mistake: UsageError | None = None
         # With offsets it is for the clients of this worker alone.
@@ -121,6 +137,7 @@ class JoinedBackplane:
             emission.skip,
             emission.volatile,
             forms,
+            origin,
         )
 
     def tell(self, order: Order) -> None:
@@ -172,10 +189,17 @@ class JoinedBackplane:
     def _deliver(self, carried: Carried) -> None:
         namespace, rooms, skip, volatile = carried[1:5]
         recovery = self._registry.recovery
-        if recovery is not None and recovery.wants({"type": "event"}):
-            packet = self._packet_of(carried)
+        if recovery is not None:
+            packet = None
+            if recovery.wants({"type": "event"}):
+                packet = self._packet_of(carried)
             if packet is not None:
-                self.local.publish(Emission(namespace, packet, rooms, skip, volatile))
+                emission = Emission(namespace, packet, rooms, skip, volatile)
+                self.local.publish(emission, carried.origin)
+            if carried.origin is not None:
+                # Not before it is kept: whoever waits for it looks for it there.
+                self.seen.note(carried.origin)
+            if packet is not None:
                 return
         forms = carried.forms
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..exceptions import UsageError
 from ..protocol.dialect import BaseCodec
+from ..sessions.event_log import Origin
 from ..sessions.outbox import Outgoing
 from ..sessions.recovery import Recovery
 from ..sessions.registry import Members
@@ -30,9 +31,10 @@ class LocalBackplane:
         self._members = members
         self._recovery = recovery
 
-    def publish(self, emission: Emission) -> Encoded:
+    def publish(self, emission: Emission, origin: Origin | None = None) -> Encoded:
         """Deliver it; what it was encoded to meanwhile, by codec: None where one has no form for
-        it. Raises ``UsageError`` where one of those has none whose clients it is for."""
+        it. ``origin`` is what other processes know it by, should it be kept for who comes back.
+        Raises ``UsageError`` where one of those has none whose clients it is for."""
         namespace = emission.namespace
         # One entry, unless sockets of several generations or with JSON functions of their own meet.
         encoded: Encoded = {}
@@ -49,6 +51,7 @@ class LocalBackplane:
                 emission.rooms,
                 emission.skip,
                 volatile=emission.volatile,
+                origin=origin,
             )
             encoded.update(kept)
         for socket in self._members(namespace, emission.rooms, emission.skip):

@@ -45,7 +45,12 @@ OTHER_HOSTS = "other hosts"
 #: Questions that are answered at once, and seconds that an answer may take.
 MOST, MOST_SECONDS = 10_000, 86_400.0
 #: The types of what comes with each kind of question.
-_VALUES: dict[str, list[type]] = {"call": [str, list], "sockets": [], "server-side": [str, list]}
+_VALUES: dict[str, list[type]] = {
+    "call": [str, list],
+    "sockets": [],
+    "server-side": [str, list],
+    "stay": [list, dict],
+}
 _NUMBER = struct.Struct(">I")
 _SIZE = struct.Struct(">I")
 #: What an answer begins with: whether the question could be answered.
@@ -167,8 +172,11 @@ class Questions:
         self._groups[group] = packs, answer
         return packs
 
-    def ask(self, group: str, question: Question) -> Asked:
-        """Ask all other workers, without waiting. Raises ``UsageError`` for what cannot travel."""
+    def ask(
+        self, group: str, question: Question, enough: Callable[[list[Any]], bool] | None = None
+    ) -> Asked:
+        """Ask all other workers, without waiting. Raises ``UsageError`` for what cannot travel.
+        After an answer that is ``enough`` nobody waits for the others."""
         codec, _ = self._groups[group]
         check_rooms(question.rooms)
         check_rooms(question.skip)
@@ -176,7 +184,7 @@ class Questions:
         what, namespace, rooms, skip, seconds, values = question
         head = _dumps([group, what, namespace, rooms, [*skip], seconds]).encode()
         data = b"%b%b\n%b" % (_NUMBER.pack(number), head, pack_values(codec, values))
-        asked = Asked(self, number, codec, what)
+        asked = Asked(self, number, codec, what, enough)
         # Before it leaves: who is gone by then is told of at once.
         asked.open.update(self._others.names())
         self._asked[number] = asked
@@ -264,8 +272,16 @@ class Questions:
 class Asked:
     """A question that has been asked."""
 
-    def __init__(self, questions: Questions, number: int, codec: EngineCodec, what: str) -> None:
+    def __init__(
+        self,
+        questions: Questions,
+        number: int,
+        codec: EngineCodec,
+        what: str,
+        enough: Callable[[list[Any]], bool] | None = None,
+    ) -> None:
         self._questions = questions
+        self._enough = enough
         self._number = number
         self._codec = codec
         self._is_answer = _ANSWERS[what]
@@ -288,6 +304,8 @@ class Asked:
                 self._questions.complain(name, f"an answer that cannot be read: {error}")
         if name not in self._values:
             self._missing.append(name)
+        elif self._enough is not None and self._enough(self._values[name]):
+            self._done.set()
         self._settle(name)
 
     def lose(self, name: str) -> None:
@@ -376,9 +394,14 @@ def _is_one(values: list[Any]) -> bool:
     return len(values) == 1
 
 
+def _is_stay(values: list[Any]) -> bool:
+    return len(values) in (0, 2)
+
+
 #: By what is asked.
 _ANSWERS: dict[str, Callable[[list[Any]], bool]] = {
     "call": _are_replies,
     "sockets": _are_sockets,
     "server-side": _is_one,
+    "stay": _is_stay,
 }

@@ -6,8 +6,9 @@
     42/chat,["said","hello"]5::/chat:{"name":"said","args":["hello"]}
 
 One line of JSON: the group of those who share it, the namespace, the rooms (null for all of it),
-what is left out, whether it is volatile, and for each form the bytes of its text and of each of its
-attachments; then all of those, one behind the other. What is for a client is never encoded again.
+what is left out, whether it is volatile, for each form the bytes of its text and of each of its
+attachments, and, where it is kept for who comes back, which process has said it and its number
+there; then all of those, one behind the other. What is for a client is never encoded again.
 """
 
 from __future__ import annotations
@@ -19,12 +20,15 @@ from typing import Any, NamedTuple
 
 from ..exceptions import PacketError, UsageError
 from ..protocol.engine_codec import Attached
+from ..sessions.event_log import Origin
 from ..sessions.outbox import Outgoing
 
 __all__ = ["MOST_ROOMS", "Carried", "are_rooms", "check_rooms", "pack", "unpack"]
 
 #: Rooms that one emission may name.
 MOST_ROOMS = 10_000
+#: Characters of the name of a process.
+_MOST_OF_A_NAME = 20
 #: Kinds of names that are the same in every process.
 _PLAIN = (str, int, float)
 
@@ -41,6 +45,8 @@ class Carried(NamedTuple):
     volatile: bool
     #: By the name of the generation.
     forms: dict[str, Outgoing]
+    #: Where it is kept for who comes back.
+    origin: Origin | None = None
 
 
 def check_rooms(rooms: Any) -> None:
@@ -69,6 +75,7 @@ def pack(
     skip: frozenset[Hashable],
     volatile: bool,
     forms: Mapping[str, Outgoing],
+    origin: Origin | None = None,
 ) -> bytes:
     """The bytes of it. Raises ``UsageError`` for rooms that cannot travel."""
     lengths: dict[str, list[int]] = {}
@@ -78,7 +85,10 @@ def pack(
         parts.append(packet.data)
         parts += packet.attachments
     try:
-        head = _dumps([group, namespace, rooms, [*skip], int(volatile), lengths])
+        whole = [group, namespace, rooms, [*skip], int(volatile), lengths]
+        if origin is not None:
+            whole += origin
+        head = _dumps(whole)
     except (TypeError, ValueError):
         check_rooms(rooms)
         check_rooms(skip)
@@ -101,9 +111,10 @@ def unpack(data: bytes) -> Carried:
     try:
         if not newline:
             raise ValueError("it has no head")
-        group, namespace, rooms, skip, volatile, lengths = json.loads(head)
+        group, namespace, rooms, skip, volatile, lengths, *origin = json.loads(head)
         if not (
-            isinstance(group, str)
+            (not origin or _is_origin(*origin))
+            and isinstance(group, str)
             and isinstance(namespace, str)
             and (rooms is None or are_rooms(rooms))
             and are_rooms(skip)
@@ -130,7 +141,12 @@ def unpack(data: bytes) -> Carried:
         frozenset(skip),
         bool(volatile),
         forms,
+        tuple(origin) if origin else None,
     )
+
+
+def _is_origin(name: object, number: object) -> bool:
+    return isinstance(name, str) and len(name) <= _MOST_OF_A_NAME and type(number) is int
 
 
 def are_rooms(rooms: Any) -> bool:

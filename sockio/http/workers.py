@@ -22,6 +22,7 @@ from ..backplane.mesh.link import Frame, Link
 from ..backplane.mesh.mesh import Mesh
 from ..backplane.mesh.way import MeshWay, questions_by
 from ..backplane.questions import Question, codec_for_values
+from ..backplane.returns import Returns
 from ..exceptions import PacketError, UsageError
 from ..namespaces.emitter import Emitter
 from ..runtime.interfaces import Runtime
@@ -34,8 +35,8 @@ from .route import Route, route_at
 
 __all__ = ["Handlers", "Worker", "join", "worker_of"]
 
-#: An order: a client of 0.9 is here by a token that it may have said elsewhere, too (setting
-#: ``recovery``).
+#: An order: a client of 0.9 is by a token that it may have said elsewhere, too, at this host
+#: (setting ``recovery``).
 TAKEN_OVER = "taken-over"
 
 #: Functions by the name of an event between workers.
@@ -67,7 +68,17 @@ class Worker:
         """Let a middleware of this process take part, by its backplane; ``handlers`` are for what
         the applications say to each other."""
         registry, group = endpoint.registry, backplane.group
-        self.questions.add(group, registry.copier, _answerer(registry, handlers))
+        returns = None
+        if registry.recovery is not None:
+            returns = Returns(
+                registry.recovery,
+                self.questions,
+                group,
+                self.ids,
+                backplane.seen,
+                registry.complaints,
+            )
+        self.questions.add(group, registry.copier, _answerer(registry, handlers, returns))
         backplane.ways.append(MeshWay(self.mesh, self.questions, registry.complaints))
         registry.ids = self.ids
         endpoint.others = self.asker
@@ -96,18 +107,20 @@ class Worker:
         return found
 
 
-def _teller(backplane: JoinedBackplane) -> Callable[[str], None]:
+def _teller(backplane: JoinedBackplane, host: str) -> Callable[[str], None]:
     def tell(token: str) -> None:
-        backplane.tell(Order(TAKEN_OVER, "", None, frozenset(), (token,)))
+        backplane.tell(Order(TAKEN_OVER, "", None, frozenset(), (token, host)))
 
     return tell
 
 
-def _executor(registry: SessionRegistry) -> Callable[[Order], None]:
+def _executor(registry: SessionRegistry, host: str) -> Callable[[Order], None]:
     def execute(order: Order) -> None:
         if order.what == TAKEN_OVER:
             if registry.recovery is not None:
-                registry.recovery.lose(str(order.args[0]))
+                # Those of this host will ask for what is kept.
+                elsewhere = order.args[1:] != (host,)
+                registry.recovery.lose(str(order.args[0]), wholly=elsewhere)
             return
         emitter = Emitter(registry, order.namespace, order.rooms, order.skip)
         emitter.carry_out(order.what, order.args)
@@ -115,8 +128,12 @@ def _executor(registry: SessionRegistry) -> Callable[[Order], None]:
     return execute
 
 
-def _answerer(registry: SessionRegistry, handlers: Handlers) -> Callable[[Question], list[Any]]:
+def _answerer(
+    registry: SessionRegistry, handlers: Handlers, returns: Returns | None = None
+) -> Callable[[Question], list[Any]]:
     def answer(question: Question) -> list[Any]:
+        if question.what == "stay":
+            return [] if returns is None else returns.answer(question)
         what, namespace, rooms, skip, seconds, values = question
         emitter = Emitter(registry, namespace, rooms, skip)
         if what == "call":
@@ -173,12 +190,11 @@ def join(
     """
     registry = endpoint.registry
     settings, runtime = registry.settings, registry.runtime
-    backplane = JoinedBackplane(local, registry, group, _executor(registry))
-    host = secrets.token_hex(4)
-    if path:
-        worker = worker_of(path, runtime)
+    worker = worker_of(path, runtime) if path else None
+    host = secrets.token_hex(4) if worker is None else worker.host
+    backplane = JoinedBackplane(local, registry, group, _executor(registry, host))
+    if worker is not None:
         worker.add(backplane, endpoint, handlers)
-        host = worker.host
     if settings.backplane:
         # Whoever has no backplane does not wait until redis-py is imported.
         from ..backplane.redis.way import RedisWay
@@ -203,7 +219,7 @@ def join(
     if backplane.ways:
         registry.backplane = backplane
         if registry.recovery is not None:
-            registry.recovery.on_take_over = _teller(backplane)
+            registry.recovery.on_take_over = _teller(backplane, host)
 
 
 def _obeyer(

@@ -82,6 +82,10 @@ def connect(desk: Reception, endpoint: str, packet: Packet, size: int = 0) -> No
             )
             _deny(desk, endpoint, "Invalid namespace")
         return
+    socket.seek(endpoint, packet)
+    if socket.state is not State.CONNECTED:
+        # The client left while it was looked for.
+        return
     socket.hold(endpoint)
     socket.introduce(endpoint, packet)
     early = desk.early_for(endpoint)

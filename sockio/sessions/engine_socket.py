@@ -139,6 +139,13 @@ class EngineSocket(Recoverable):
 
     # ---- names
 
+    def seek(self, endpoint: str, packet: Packet) -> None:
+        data, recovery = packet.get("data"), self._recovery
+        if recovery is not None and recovery.seek is not None and isinstance(data, dict):
+            pid = data.get("pid")
+            if isinstance(pid, str) and not recovery.knows(endpoint, pid, has_offsets=True):
+                recovery.seek(endpoint, pid, data, self.address)
+
     def introduce(self, endpoint: str, packet: Packet) -> None:
         recovery = self._recovery
         if recovery is None:

@@ -23,7 +23,7 @@ _CONNECTED = State.CONNECTED
 class Recoverable(Socket):
     """One client that may come back, where ``_recovery`` is not None."""
 
-    __slots__ = ("_brought", "_found", "_recovery", "_stays")
+    __slots__ = ("_brought", "_found", "_home", "_recovery", "_stays")
 
     _recovery: Recovery | None
     #: By namespace.
@@ -31,12 +31,15 @@ class Recoverable(Socket):
     #: The data of an earlier session, and what of it is in this one's.
     _found: dict[str, Any] | None
     _brought: dict[str, Any]
+    #: Where that was, if it was in another worker.
+    _home: str
 
     def _recovers_by(self, recovery: Recovery | None) -> None:
         self._recovery = recovery
         if recovery is not None:
             self._stays = {}
             self._found = None
+            self._home = ""
 
     def _begin_anew(self, recovery: Recovery, endpoint: str) -> Stay:
         """A stay of a client that has found nothing, under a name that it has from now on."""
@@ -46,7 +49,11 @@ class Recoverable(Socket):
         """The client is at the gate of a namespace, with that stay."""
         self._stays[endpoint] = stay
         recovery.is_here(stay, endpoint, self)
+        if stay.recovered and stay.home and stay.home == self._home and self._found is not None:
+            # Each namespace of it comes by itself.
+            stay.session = self._found
         if stay.recovered and stay.session is not self._found:
+            self._home = stay.home
             # Once for all namespaces of the earlier session, and only what the new one has not:
             # what it has is newer.
             self._found, session = stay.session, self.session

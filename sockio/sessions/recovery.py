@@ -38,7 +38,7 @@ from .outbox import Outgoing
 from .reasons import Reason
 from .rooms import Rooms
 
-__all__ = ["BY_ACCIDENT", "Recorded", "Recovery", "Stay"]
+__all__ = ["BY_ACCIDENT", "Moved", "Recorded", "Recovery", "Stay"]
 
 #: Clients that are away and whose state is kept; one more takes the place of the oldest: of the
 #: oldest of its own address, where that has more than a part of all, in clients or in bytes.
@@ -75,6 +75,7 @@ class Stay:
     __slots__ = (
         "address",
         "has_offsets",
+        "home",
         "lost_at",
         "marks",
         "missed",
@@ -86,6 +87,7 @@ class Stay:
         "session",
         "since",
         "size",
+        "told",
         "until",
     )
 
@@ -112,10 +114,24 @@ class Stay:
         self.session: dict[str, Any] = {}
         self.until = 0.0
         self.size = 0
+        # Of one that was brought from another worker: the session that it was in there, and the
+        # offset that the client said, of the log there.
+        self.home = ""
+        self.told: object = None
 
     @property
     def name(self) -> str:
         return self.names[-1]
+
+
+class Moved(NamedTuple):
+    """A stay that goes on in another worker."""
+
+    names: tuple[str, ...]
+    rooms: list[Hashable]
+    session: dict[str, Any]
+    #: With offsets of the log where they were kept, where the client counts.
+    missed: list[Outgoing]
 
 
 class Recorded(NamedTuple):
@@ -141,6 +157,18 @@ class _Address:
         self.keys: OrderedDict[_Key, None] = OrderedDict()
         self.size = 0
 
+
+class _Nobody:
+    def close(self, reason: str, *, say: bool = True) -> None:
+        pass
+
+
+#: Stands for a session of another worker.
+_NOBODY = _Nobody()
+
+#: Looks for a stay elsewhere, and lets recovery adopt it: namespace, pid, what the client says
+#: besides, its address. Blocks the calling task.
+Seek = Callable[[str, str, "Mapping[str, Any] | None", str], object]
 
 _EVENTS = frozenset(("event", "message", "json"))
 
@@ -200,6 +228,10 @@ class Recovery:
         self._closed = False
         # Clients whose stay is looked for elsewhere.
         self._expected = 0
+        #: What makes a pid.
+        self.new_pid: Callable[[], str] = lambda: secrets.token_urlsafe(15)
+        #: None where there is nowhere else.
+        self.seek: Seek | None = None
         #: Called with a token, by which a session has opened here.
         self.on_take_over: Callable[[str], object] | None = None
 
@@ -286,7 +318,7 @@ class Recovery:
 
     def begin(self, name: str, token: str | None = None) -> Stay:
         """A client connects anew: one of 0.9 with its ``token``, or one that counts events."""
-        pid = secrets.token_urlsafe(15) if token is None else token
+        pid = self.new_pid() if token is None else token
         return Stay(name, pid, self._log.number, has_offsets=token is None)
 
     def is_here(self, stay: Stay, namespace: str, session: Session) -> None:
@@ -311,14 +343,15 @@ class Recovery:
             # With a goodbye, should its page be there: both would take turns for ever.
             before.close(Reason.TRANSPORT_CLOSE, say=True)
 
-    def lose(self, token: str) -> None:
-        """A session of that token has opened in another process: what is kept here is of an earlier
-        time, and would be told twice."""
+    def lose(self, token: str, *, wholly: bool) -> None:
+        """A session of that token has opened in another process. ``wholly`` where that cannot ask
+        for what is kept here, which is of an earlier time then, and would be told twice."""
         before = self._holders.get(token)
         if before is not None:
             before.close(Reason.TRANSPORT_CLOSE, say=True)
-        for key in [key for key in self._away if key[1] == token and not key[0]]:
-            self._drop(key)
+        if wholly:
+            for key in [key for key in self._away if key[1] == token and not key[0]]:
+                self._drop(key)
 
     def is_taken_over(self, token: str, session: Session) -> bool:
         """Whether another session has come with the token of that one."""
@@ -422,7 +455,10 @@ class Recovery:
             # It knows sooner than we do that its connection is gone.
             before.close(Reason.TRANSPORT_CLOSE, say=False)
         offset = told.get("offset")
-        return self._claim(key, None if offset is None else self._log.number_of(offset))
+        stay = self._away.get(key)
+        if offset is None or (stay is not None and offset == stay.told):
+            return self._claim(key, None)
+        return self._claim(key, self._log.number_of(offset))
 
     def claim_by_token(self, namespace: str, token: str) -> Stay | None:
         """The same for a client of 0.9."""
@@ -468,6 +504,91 @@ class Recovery:
         missed, stay.missed, stay.queued = stay.missed, [], []
         stay.names = stay.names[-1:]
         return missed
+
+    # ---- clients that come back to another worker
+
+    def knows(self, namespace: str, pid: str, *, has_offsets: bool) -> bool:
+        """Whether a stay is kept here, or its client is thought to be here."""
+        key = (has_offsets, pid, namespace)
+        return key in self._away or key in self._here or (not has_offsets and pid in self._holders)
+
+    def has_kept(self, namespace: str, token: str) -> bool:
+        """Whether the stay of a client of 0.9 is kept here."""
+        return (False, token, namespace) in self._away
+
+    def give(self, namespace: str, pid: str, told: Mapping[str, Any] | None) -> Moved | None:
+        """The stay of a client that has come back elsewhere; it is not here any more. ``told`` is
+        what it says there, None for one that counts no events. None where there is none, or part
+        of what the client would have to get is gone."""
+        if told is not None:
+            stay = self.claim(namespace, {**told, "pid": pid}, _NOBODY)
+        else:
+            self.lose(pid, wholly=False)
+            stay = self.claim_by_token(namespace, pid)
+        if stay is None:
+            return None
+        missed = self._missed_by(stay, namespace)
+        self.forget(stay, namespace)
+        if missed is None:
+            return None
+        return Moved(stay.names, list(stay.marks), stay.session, missed)
+
+    def expect(self) -> int:
+        """Somebody's stay is looked for: keep events from now on until :meth:`expected` is called.
+        The number of the last before."""
+        self._expected += 1
+        return self._log.number
+
+    def expected(self) -> None:
+        """It was found, or not."""
+        self._expected -= 1
+        self._rest()
+
+    def adopt(
+        self,
+        namespace: str,
+        pid: str,
+        told: Mapping[str, Any] | None,
+        moved: Moved,
+        *,
+        address: str,
+        home: str,
+        since: int,
+        known: Callable[[Origin], bool],
+    ) -> bool:
+        """Keep a stay that another worker has given, as if its client had been lost here. ``home``
+        is what its session there is called. Events behind the number ``since`` are added, but for
+        those that were ``known`` there, and those of no origin: they would come twice. False where
+        some of that is gone, and where it is too much."""
+        stay = Stay(moved.names[-1], pid, self._log.number, has_offsets=told is not None)
+        stay.names, stay.home = moved.names, home
+        # Whatever has come meanwhile has come after they were joined.
+        stay.marks = dict.fromkeys(moved.rooms, -1)
+        if self._closed or not self._log.has_all_since(since):
+            return False
+        missed = list(moved.missed)
+        for number, entry in self._log.since(since):
+            packet = entry.modern if stay.has_offsets else entry.old
+            if packet is None or entry.origin is None or known(entry.origin):
+                continue
+            if entry.namespace == namespace and _is_for(entry, number, stay):
+                missed.append(packet)
+        size = sum([each.size for each in missed])
+        if len(missed) > self._most_packets or size > self._most_bytes:
+            return False
+        queued: list[Outgoing] = missed
+        if told is not None:
+            stay.told, queued = told.get("offset"), []
+            until = self._runtime.now() + self._seconds + self._grace
+            for each in missed:
+                # For it alone; so it can say which of them it has.
+                packet = self._log.renumbered(each, self._log.number + 1)
+                cost = OVERHEAD + packet.size
+                to = (stay.name,)
+                self._append(Entry(until, namespace, to, frozenset(), packet, None, cost))
+        marks = dict.fromkeys(moved.rooms, self._log.number)
+        self.keep(stay, namespace, marks, moved.session, address, queued)
+        return (stay.has_offsets, pid, namespace) in self._away
 
     # ---- bounds
 

@@ -56,6 +56,11 @@ class ReturningSocket(Recoverable):
             self._recovery.take_over(self._token, self)
         super().attach(carrier)
 
+    def seek(self, endpoint: str, packet: Packet) -> None:
+        recovery = self._recovery
+        if recovery.seek is not None and not recovery.has_kept(endpoint, self._token):
+            recovery.seek(endpoint, self._token, None, self.address)
+
     def introduce(self, endpoint: str, packet: Packet) -> None:
         recovery = self._recovery
         stay = recovery.claim_by_token(endpoint, self._token)

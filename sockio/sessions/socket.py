@@ -169,6 +169,10 @@ class Socket(OldNames, Lifetime):
         """Whether the session ends with the client's stay in that namespace."""
         return endpoint == self.GLOBAL_NS
 
+    def seek(self, endpoint: str, packet: Packet) -> None:
+        """Look for what the client has had in a namespace elsewhere, where it may be. Blocks the
+        calling task for a while."""
+
     def introduce(self, endpoint: str, packet: Packet) -> None:
         """Give the client a name in a namespace, to which it connects by ``packet``."""
 

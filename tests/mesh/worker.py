@@ -34,6 +34,17 @@ class Chat(BaseNamespace, RoomsMixin):
         for number in range(first, last):
             self.emit_to_room("lobby", "number", os.getpid(), number, include_self=True)
 
+    def on_remember(self, name: str, value: Any) -> None:
+        self.session[name] = [{1}] if value == "a set" else value
+
+    def on_recall(self) -> list[Any]:
+        """Whether it is the client that it was; its session's data; its rooms."""
+        rooms = app.registry.rooms.marks_of(self.socket, self.ns_name)
+        return [self.recovered, self.session, sorted(map(str, rooms))]
+
+    def on_enter(self, room: Any) -> None:
+        self.join(tuple(room) if isinstance(room, list) else room)
+
     def on_hear(self, *words: Any) -> int:
         """How much has come."""
         return sum(len(each) for each in words)

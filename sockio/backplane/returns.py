@@ -1,0 +1,218 @@
+"""Clients that come back to another worker than the one that had them (setting ``recovery``).
+
+Where a client lands it is looked for: all workers of the host are asked for its *stay*, and the one
+that has it gives it away. Two things make that exact, whatever is on its way meanwhile:
+
+* who asks keeps events from before it asks, and says how far it has heard each process: the other
+  one answers when it has heard as much;
+* the answer says how far that one has heard each: who asked goes on when it has heard as much, and
+  adds what it has kept of what came later.
+
+So every event that has a number is in the answer or comes later, and never both.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Hashable, Mapping
+from math import isfinite
+from typing import Any
+
+from ..exceptions import PacketError, UsageError
+from ..protocol.engine_codec import Attached
+from ..sessions.complaints import Complaints
+from ..sessions.event_log import Origin
+from ..sessions.ids import WorkerIds
+from ..sessions.outbox import Outgoing
+from ..sessions.recovery import Moved, Recovery
+from .questions import Question, Questions
+from .seen import Seen
+from .wire import are_rooms, check_rooms
+
+__all__ = ["Returns"]
+
+log = logging.getLogger("sockio.mesh")
+
+#: Seconds in which somebody has to have answered, and in which the events of all have to arrive.
+ANSWERED, ARRIVED = 2.0, 1.0
+
+
+class Returns:
+    """Those of one middleware, whose ``recovery`` looks elsewhere from now on. ``group`` is what it
+    is called in each worker."""
+
+    def __init__(
+        self,
+        recovery: Recovery,
+        questions: Questions,
+        group: str,
+        ids: WorkerIds,
+        seen: Seen,
+        complaints: Complaints,
+    ) -> None:
+        self._recovery = recovery
+        self._questions = questions
+        self._group = group
+        self._ids = ids
+        self._seen = seen
+        self._complaints = complaints
+        recovery.new_pid = ids.session
+        recovery.seek = self._seek
+
+    def _seek(self, namespace: str, pid: str, told: Mapping[str, Any] | None, address: str) -> None:
+        """Look for a stay, and let it go on here. Blocks the calling task for 3 seconds at most."""
+        if told is not None and self._ids.owner(pid) is None:
+            # Nobody has given it.
+            return
+        since = self._recovery.expect()
+        try:
+            offset = None if told is None else told.get("offset")
+            if offset is not None and not isinstance(offset, str):
+                return
+            values = ([pid, told is not None, offset], self._seen.numbers())
+            question = Question("stay", namespace, None, frozenset(), ANSWERED, values)
+            asked = self._questions.ask(self._group, question, enough=bool)
+            answers = asked.wait(ANSWERED).values.values()
+            for answer in filter(None, answers):
+                home, moved, numbers = _read(answer, namespace)
+                if not self._arrive(numbers):
+                    return
+
+                def known(origin: Origin, numbers: Mapping[str, int] = numbers) -> bool:
+                    return origin[1] <= numbers.get(origin[0], 0)
+
+                self._recovery.adopt(
+                    namespace,
+                    pid,
+                    told,
+                    moved,
+                    home=home,
+                    since=since,
+                    known=known,
+                    address=address,
+                )
+        except PacketError as error:
+            log.warning("a worker gave a client back with %s [mesh-garbage]", error)
+        finally:
+            self._recovery.expected()
+
+    def answer(self, question: Question) -> list[Any]:
+        """What another worker gets that looks for a stay: nothing, or the stay. Blocks the calling
+        task."""
+        key, numbers = question.values
+        kinds = [str, bool, str], [str, bool, type(None)]
+        if [*map(type, key)] not in kinds or not _are_numbers(numbers):
+            raise PacketError("a stay that is asked for with other values")
+        pid, has_offsets, offset = key
+        if not self._recovery.knows(question.namespace, pid, has_offsets=has_offsets):
+            return []
+        if not self._arrive(numbers):
+            return []
+        told = {"offset": offset} if has_offsets else None
+        moved = self._recovery.give(question.namespace, pid, told)
+        if moved is None or not self._can_travel(moved):
+            return []
+        names, rooms, session, missed = moved
+        packets = [[str(each.text), *each.attachments] for each in missed]
+        # While it is kept for another namespace no other one has that number.
+        home = f"{self._ids.boot}.{id(session):x}"
+        return [[home, [*names], rooms, session, packets], self._seen.numbers()]
+
+    def _arrive(self, numbers: Mapping[str, int]) -> bool:
+        """Wait for what the other worker has heard; false where that does not come."""
+        if self._seen.wait(numbers, ARRIVED):
+            return True
+        self._complaints.say(
+            log,
+            logging.WARNING,
+            "recovery-late",
+            "",
+            "a client came back to another worker and begins anew there, for what others had said "
+            "did not arrive within %g s: an event loop is blocked, or has more to do than it can "
+            "[recovery-late]",
+            ARRIVED,
+            quiet=True,
+        )
+        return False
+
+    def _can_travel(self, moved: Moved) -> bool:
+        """Whether another worker gets all of it as it is; else somebody is told why not."""
+        try:
+            check_rooms(moved.rooms)
+        except UsageError as error:
+            self._cannot("one of its rooms", str(error))
+            return False
+        odd = _odd(moved.session)
+        if odd:
+            self._cannot(
+                odd,
+                "keep None, bool, int, float, str, bytes there, and lists and dicts of these: they "
+                "are the same in every worker",
+            )
+        return not odd
+
+    def _cannot(self, what: str, why: str) -> None:
+        self._complaints.say(
+            log,
+            logging.WARNING,
+            "recovery-elsewhere",
+            "",
+            "a client came back to another worker and begins anew there, for %s cannot go along: "
+            "%s [recovery-elsewhere]",
+            what,
+            why,
+            quiet=True,
+        )
+
+
+def _odd(session: Mapping[Any, Any]) -> str:
+    """What of it JSON and bytes do not give back as it was, in a few words; "" where they do."""
+    left: list[tuple[str, Any]] = []
+    for name, value in session.items():
+        if type(name) is not str:
+            return f"a name that is no text, {name!r:.60}"
+        left.append((name, value))
+    while left:
+        name, value = left.pop()
+        kind = type(value)
+        if kind is list:
+            left += [(name, each) for each in value]
+        elif kind is dict:
+            if not all(type(key) is str for key in value):
+                return f"self.session[{name!r:.60}], with a key that is no text"
+            left += [(name, each) for each in value.values()]
+        elif value is not None and kind not in (bool, int, float, str, bytes):
+            return f"self.session[{name!r:.60}], with a {kind.__name__}"
+        elif kind is float and not isfinite(value):
+            return f"self.session[{name!r:.60}], with {value}"
+    return ""
+
+
+def _are_numbers(numbers: Any) -> bool:
+    return isinstance(numbers, dict) and all(type(number) is int for number in numbers.values())
+
+
+def _read(answer: Any, namespace: str) -> tuple[str, Moved, dict[str, int]]:
+    """What another worker has given, and how far it has heard each. Raises ``PacketError`` for what
+    is neither."""
+    try:
+        (home, names, rooms, session, packets), numbers = answer
+        named: list[Hashable] = rooms
+        if not (
+            _are_numbers(numbers)
+            and isinstance(home, str)
+            and names
+            and all(isinstance(each, str) for each in names)
+            and are_rooms(rooms)
+            and isinstance(session, dict)
+        ):
+            raise TypeError("other values")
+        missed = []
+        for text, *attachments in packets:
+            if "," not in text or not all(isinstance(each, bytes) for each in attachments):
+                raise TypeError("other values")
+            whole = Attached.of(text, tuple(attachments)) if attachments else text
+            missed.append(Outgoing(whole, namespace))
+        return home, Moved(tuple(names), named, session, missed), numbers
+    except (ValueError, TypeError, AttributeError) as error:
+        raise PacketError(f"what makes no sense: {error}") from None

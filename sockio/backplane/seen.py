@@ -1,0 +1,64 @@
+"""How far each process has been heard here: what recovery has to know of a client that goes from
+one worker to another, so that it hears everything once.
+
+Every emission that is kept for who comes back has an *origin*: the process that said it, and the
+how manieth it was. What one process says comes to each other one in that order. So a number says of
+all before it that they have come, too.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+
+from ..runtime.interfaces import Runtime, Signal
+from ..sessions.event_log import Origin
+
+__all__ = ["Seen"]
+
+#: Seconds for which it is remembered how far a process was heard, and processes. Whatever two
+#: workers of a host do not have both by then is not on its way.
+REMEMBERED, MOST = 60.0, 1000
+
+
+class Seen:
+    """What has come from each process lately. Belongs to the thread that the sockets live in."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        # Those heard last at the end, each with when that was.
+        self._last: OrderedDict[str, tuple[int, float]] = OrderedDict()
+        self._waiting: list[tuple[Mapping[str, int], Signal]] = []
+
+    def note(self, origin: Origin) -> None:
+        """That has come, or was said here."""
+        last, now = self._last, self._runtime.now()
+        name, number = origin
+        last[name] = number, now
+        last.move_to_end(name)
+        while len(last) > MOST or next(iter(last.values()))[1] < now - REMEMBERED:
+            last.popitem(last=False)
+        for numbers, signal in self._waiting:
+            if self._has(numbers):
+                signal.set()
+
+    def numbers(self) -> dict[str, int]:
+        """The last number of each process that was heard lately: for half as long as it is
+        remembered, so that another worker remembers it, too."""
+        since = self._runtime.now() - REMEMBERED / 2
+        return {name: number for name, (number, at) in self._last.items() if at >= since}
+
+    def wait(self, numbers: Mapping[str, int], seconds: float) -> bool:
+        """Block the calling task until all of that has come; false when it has not in time."""
+        if self._has(numbers):
+            return True
+        waiting = numbers, self._runtime.signal()
+        self._waiting.append(waiting)
+        try:
+            return bool(waiting[1].wait(seconds))
+        finally:
+            self._waiting.remove(waiting)
+
+    def _has(self, numbers: Mapping[str, int]) -> bool:
+        last = self._last
+        return all(name in last and last[name][0] >= number for name, number in numbers.items())
