@@ -35,6 +35,8 @@ log = logging.getLogger("sockio.mesh")
 
 #: Seconds in which somebody has to have answered, and in which the events of all have to arrive.
 ANSWERED, ARRIVED = 2.0, 1.0
+#: Characters that an offset may have.
+OFFSET = 40
 
 
 class Returns:
@@ -67,34 +69,48 @@ class Returns:
         since = self._recovery.expect()
         try:
             offset = None if told is None else told.get("offset")
-            if offset is not None and not isinstance(offset, str):
+            if offset is not None and not (isinstance(offset, str) and len(offset) <= OFFSET):
                 return
             values = ([pid, told is not None, offset], self._seen.numbers())
             question = Question("stay", namespace, None, frozenset(), ANSWERED, values)
             asked = self._questions.ask(self._group, question, enough=bool)
-            answers = asked.wait(ANSWERED).values.values()
-            for answer in filter(None, answers):
-                home, moved, numbers = _read(answer, namespace)
-                if not self._arrive(numbers):
-                    return
-
-                def known(origin: Origin, numbers: Mapping[str, int] = numbers) -> bool:
-                    return origin[1] <= numbers.get(origin[0], 0)
-
-                self._recovery.adopt(
-                    namespace,
-                    pid,
-                    told,
-                    moved,
-                    home=home,
-                    since=since,
-                    known=known,
-                    address=address,
-                )
-        except PacketError as error:
-            log.warning("a worker gave a client back with %s [mesh-garbage]", error)
+            for worker, answer in asked.wait(ANSWERED).values.items():
+                if answer:
+                    self._take(worker, answer, namespace, pid, told, address, since)
         finally:
             self._recovery.expected()
+
+    def _take(
+        self,
+        worker: str,
+        answer: list[Any],
+        namespace: str,
+        pid: str,
+        told: Mapping[str, Any] | None,
+        address: str,
+        since: int,
+    ) -> None:
+        try:
+            home, moved, numbers = _read(answer, namespace)
+        except PacketError as error:
+            self._questions.complain(worker, str(error))
+            return
+        if not self._arrive(numbers):
+            return
+
+        def known(origin: Origin) -> bool:
+            return origin[1] <= numbers.get(origin[0], 0)
+
+        self._recovery.adopt(
+            namespace,
+            pid,
+            told,
+            moved,
+            address=address,
+            home=home,
+            since=since,
+            known=known,
+        )
 
     def answer(self, question: Question) -> list[Any]:
         """What another worker gets that looks for a stay: nothing, or the stay. Blocks the calling
@@ -215,4 +231,4 @@ def _read(answer: Any, namespace: str) -> tuple[str, Moved, dict[str, int]]:
             missed.append(Outgoing(whole, namespace))
         return home, Moved(tuple(names), named, session, missed), numbers
     except (ValueError, TypeError, AttributeError) as error:
-        raise PacketError(f"what makes no sense: {error}") from None
+        raise PacketError(f"a client given back as nobody can be: {error}") from None

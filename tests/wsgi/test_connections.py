@@ -63,7 +63,7 @@ def test_who_pipelines_without_end_does_not_keep_others_waiting(way: Way, path: 
                 pass
 
         reading = gevent.spawn(read)
-        writing = gevent.spawn(greedy.send, request * 5000 + last)
+        writing = gevent.spawn(greedy.send, request * 2000 + last)
         eventually(lambda: count or len(server.registry.sockets), "it has begun")
         assert get(server.port, "/other", tls=way._tls).code == 200
         assert not served.is_set()
