@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 
 import nox
+from nox.command import CommandFailed
 from packaging.requirements import Requirement
 
 # Nox runs this file without its folder on the path.
@@ -64,6 +65,9 @@ PROGRAMS = (
 RELEASES = releases(
     [*PYPROJECT["project"]["dependencies"], *nox.project.dependency_groups(PYPROJECT, "test")]
 )
+
+#: Tests that may be unsure where many programs share two cores; more are a fault.
+ONCE_MORE = 3
 
 # Built by the first session that asks, and the same one for all the others of this run.
 _wheel: Path | None = None
@@ -328,9 +332,24 @@ def lowest(requirement: str) -> str:
 
 
 def pytest(session: nox.Session, *args: str, **environ: str) -> None:
-    """Run pytest where tests/test_house.py insists that the tested sockio is the wheel's."""
+    """Run pytest where tests/test_house.py insists that the tested sockio is the wheel's. In CI a
+    few tests that fail are run once more, by themselves: one that passes then is told."""
+    env = {"SOCKIO_EXPECT_INSTALLED": "1", **environ}
+    # One of its own: sessions run side by side.
+    cache = Path(session.create_tmp()).resolve() / "pytest_cache"
+    shutil.rmtree(cache, ignore_errors=True)
     # The script and not `python -m pytest`, which would put the source tree in front of the wheel.
-    session.run("pytest", *args, env={"SOCKIO_EXPECT_INSTALLED": "1", **environ})
+    command = ["pytest", *args, "-o", f"cache_dir={cache}"]
+    try:
+        session.run(*command, env=env)
+    except CommandFailed:
+        found = cache / "v" / "cache" / "lastfailed"
+        failed = list(json.loads(found.read_text())) if found.is_file() else []
+        # What could not be collected has no name of a test.
+        if not (CI and 0 < len(failed) <= ONCE_MORE and all("::" in name for name in failed)):
+            raise
+        session.run(*command, "--last-failed", "--last-failed-no-failures", "none", env=env)
+        session.warn(f"UNSURE: failed among the others, passed alone: {', '.join(failed)}")
 
 
 def install_sockio(

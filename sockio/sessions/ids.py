@@ -8,10 +8,12 @@ those of the same mesh can make: what somebody has invented is refused where it 
 what                    alone                            among workers
 ======================  ===============================  =====================
 session id, a secret    20 random                        4 + 20 random + 8
-name of a client        20 random                        4 + 16 random
+name of a client        16 random + 4                    4 + 12 random + 4
 ======================  ===============================  =====================
 
 All of them are characters of ``A-Za-z0-9_-``; the setting ``sid_prefix`` stands before a session's.
+A name ends with a mark, too, which is no secret: whatever process has given it, wherever its client
+is, each can see that it is somebody's name and no word that an application has for a room.
 """
 
 from __future__ import annotations
@@ -26,8 +28,10 @@ __all__ = ["BOOT", "Ids", "WorkerIds"]
 #: Characters of a boot id.
 BOOT = 4
 #: Bytes of randomness in a session id (20 characters, as the reference server's), in the name of a
-#: client alone and among workers, which is 20 characters each time; and of the mark.
-SID_BYTES, NAME_BYTES, SHORT_NAME_BYTES, MARK_BYTES = 15, 15, 12, 6
+#: client alone and among workers, which is 20 characters each time; and of their marks.
+SID_BYTES, NAME_BYTES, SHORT_NAME_BYTES, MARK_BYTES, NAME_MARK_BYTES = 15, 12, 9, 6, 3
+#: Characters of a name, and of its mark.
+NAME, NAME_MARK = 20, 4
 #: Session ids that are remembered as true ones.
 KNOWN = 10_000
 #: Characters of what is marked, and of all of it.
@@ -45,7 +49,11 @@ class Ids:
 
     def name(self) -> str:
         """A new name of a client of Socket.IO since 1.0, 20 characters as the reference's."""
-        return secrets.token_urlsafe(NAME_BYTES)
+        return _as_name(secrets.token_urlsafe(NAME_BYTES))
+
+    def is_name(self, text: str) -> bool:
+        """Whether that is the name of a client, or was, in this process or in another."""
+        return len(text) == NAME and text.isascii() and _as_name(text[:-NAME_MARK]) == text
 
 
 class WorkerIds(Ids):
@@ -64,7 +72,11 @@ class WorkerIds(Ids):
         return marked + self._mark(marked)
 
     def name(self) -> str:
-        return self.boot + secrets.token_urlsafe(SHORT_NAME_BYTES)
+        return _as_name(self.boot + secrets.token_urlsafe(SHORT_NAME_BYTES))
+
+    def is_name(self, text: str) -> bool:
+        # Of clients of 0.9 the session's id is the name.
+        return super().is_name(text) or self.owner(text) is not None
 
     def owner(self, sessid: str) -> str | None:
         """The boot id of the worker that gave a session id, its prefix removed; None for one that
@@ -84,3 +96,9 @@ class WorkerIds(Ids):
     def _mark(self, marked: str) -> str:
         digest = hashlib.blake2s(marked.encode(), digest_size=MARK_BYTES, key=self._key).digest()
         return base64.urlsafe_b64encode(digest).decode()
+
+
+def _as_name(text: str) -> str:
+    """It with its mark."""
+    digest = hashlib.blake2s(text.encode(), digest_size=NAME_MARK_BYTES, person=b"name").digest()
+    return text + base64.urlsafe_b64encode(digest).decode()

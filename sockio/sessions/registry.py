@@ -177,12 +177,13 @@ class SessionRegistry:
         return self.rooms.members(namespace, room)
 
     def join(self, socket: Socket, namespace: str, room: Hashable) -> None:
-        """Put a client into a room. Raises ``UsageError`` where that is the name of another: what
-        is sent to that one when it has gone is for nobody, or for it when it is back."""
-        if isinstance(room, str):
-            owner = self.find(namespace, room)
+        """Put a client into a room. Raises ``UsageError`` where that is the name of another, who
+        may be in another process, or gone: what is sent to that one is for it alone."""
+        if isinstance(room, str) and room != socket.name_in(namespace):
+            here = self.find(namespace, room) is not None
             away = self.recovery is not None and self.recovery.is_name(namespace, room)
-            if owner is not socket and (owner is not None or away):
+            given = room.removeprefix(self.settings.sid_prefix)
+            if here or away or self.ids.is_name(given):
                 raise UsageError(
                     f"join: the room {room[:6]}… is another client's name, which it alone is in."
                 )

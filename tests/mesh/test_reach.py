@@ -42,6 +42,29 @@ def test_a_client_of_another_worker_is_reached_by_its_name(here_and_there: list[
     here.hear_nothing()
 
 
+@pytest.mark.parametrize("generation", ["4.x", "0.9"])
+def test_a_name_is_nobody_else_s_room(
+    pair: list[Worker], here_and_there: list[Wire], generation: str
+) -> None:
+    """Clients often choose names of rooms: nobody hears what is for one client alone."""
+    here, there = here_and_there
+    if generation == "0.9":
+        ada = open_session(pair[0].port)
+        name = ada.sid
+    else:
+        name = here.name
+    there.wire.say(f"42{json.dumps(['enter', name])}")
+    assert there.hear()[0] == "error"
+    pair[1].find("is another client's name")
+    here.ask("tell", name, "for one")
+    there.hear_nothing()
+    if generation == "0.9":
+        assert ada.hear() == '5:::{"name":"told","args":["for one"]}'
+        ada.close()
+    else:
+        assert here.hear() == ["told", "for one"]
+
+
 def test_what_is_local_stays_in_its_worker(here_and_there: list[Wire]) -> None:
     here, there = here_and_there
     assert here.ask("tell_here", "lobby", "among us") == [here.name]

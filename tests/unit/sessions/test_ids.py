@@ -34,6 +34,21 @@ def test_whose_a_session_is_shows_in_every_worker(ids: WorkerIds) -> None:
     assert WorkerIds("cdef", KEY[::-1]).owner(sessid) is None
 
 
+def test_a_name_is_known_for_one_in_every_process(ids: WorkerIds) -> None:
+    elsewhere = WorkerIds("cdef", KEY[::-1])
+    for name in (ids.name(), Ids().name()):
+        assert ids.is_name(name)
+        assert elsewhere.is_name(name)
+        assert Ids().is_name(name)
+        for other in (name[:-1] + ("A" if name[-1] != "A" else "B"), name[1:], name + "A"):
+            assert not ids.is_name(other)
+    for room in ("", "lobby", "twenty characters ok", "zwanzig Zeichen für "):
+        assert not ids.is_name(room)
+    # Of clients of 0.9 it is the session's id.
+    assert ids.is_name(ids.session())
+    assert not ids.is_name(elsewhere.session())
+
+
 def test_an_invention_is_nobodys(ids: WorkerIds) -> None:
     sessid = ids.session()
     for at in range(len(sessid)):
