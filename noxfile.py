@@ -9,7 +9,6 @@ from __future__ import annotations
 import itertools
 import json
 import os
-import re
 import shutil
 import sys
 from pathlib import Path
@@ -22,6 +21,7 @@ from packaging.requirements import Requirement
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from tests.support.releases import Record, Release, page, releases
+from tests.support.snippets import write_snippets
 
 nox.needs_version = ">=2025.10.14"
 nox.options.default_venv_backend = "virtualenv"
@@ -190,8 +190,8 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def typing(session: nox.Session) -> None:
-    """Check the types: the package, its tests and this file, strictly; examples and the programs in
-    the documentation as a reader's editor does."""
+    """Check the types, strictly: the package, its tests, this file, the examples, and all Python of
+    the README and the documentation."""
     install_sockio(session, *EXTRAS, requirements=group("typing"))
     session.run("mypy", *session.posargs)
     # As their readers do, where a folder of theirs is the first on the path.
@@ -199,7 +199,16 @@ def typing(session: nox.Session) -> None:
         with session.chdir(ROOT / "examples" / example):
             session.run("mypy", "--strict", ".")
     session.run("pyright")
-    session.run("pyright", "--project", write_programs(Path(session.create_tmp()) / "programs"))
+    # Those of pages as modules, with what their readers have.
+    folder = Path(session.create_tmp()).resolve() / "snippets"
+    write_snippets(folder)
+    stubs = str(ROOT / "typings")
+    with session.chdir(folder):
+        oldest = ("--python-version", PYTHONS[0])
+        session.run("mypy", "--strict", *oldest, ".", env={"MYPYPATH": stubs})
+        config = {"include": ["."], "pythonVersion": PYTHONS[0], "stubPath": stubs}
+        Path("pyrightconfig.json").write_text(json.dumps(config), encoding="utf-8")
+        session.run("pyright")
 
 
 @nox.session
@@ -288,26 +297,6 @@ def spared(session: nox.Session, everything_on: str) -> list[str]:
 def group(name: str) -> tuple[str, ...]:
     """The requirements of one dependency group of pyproject.toml."""
     return nox.project.dependency_groups(PYPROJECT, name)
-
-
-def write_programs(folder: Path) -> str:
-    """Write the programs that pages show whole (``# name.py``), each page's in a folder of its own,
-    with what pyright has to know."""
-    shutil.rmtree(folder, ignore_errors=True)
-    for source in sorted((ROOT / "docs").rglob("*.md")):
-        text = source.read_text(encoding="utf-8")
-        for name, code in re.findall(r"^```python\n# (\w+\.py)\n(.*?)^```$", text, re.M | re.S):
-            # A page may show a file again, with more in it.
-            number = itertools.count(1)
-            places = (
-                folder / f"{source.stem}{next(number)}" / name for _ in itertools.repeat(None)
-            )
-            file = next(place for place in places if not place.exists())
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(code, encoding="utf-8")
-    config = {**PYPROJECT["tool"]["pyright"], "include": ["."], "extraPaths": [str(ROOT)]}
-    (folder / "pyrightconfig.json").write_text(json.dumps(config), encoding="utf-8")
-    return str(folder)
 
 
 def promised() -> list[str]:

@@ -18,6 +18,8 @@ from sockio.namespaces.emitter import Emitter
 from sockio.sessions.error_handling import REFUSALS
 from sockio.transports import TRANSPORTS
 
+from .support.snippets import PAGES, READERS, python_blocks, unbound, write_snippets
+
 TESTS = Path(__file__).resolve().parent
 DOCS = TESTS.parent / "docs"
 LIMITS = (DOCS / "limits.md").read_text(encoding="utf-8")
@@ -190,3 +192,36 @@ def test_the_readme_leads_to_every_page() -> None:
 
 def test_the_picture_of_the_front_page_is_small() -> None:
     assert (DOCS / "demo.png").stat().st_size < 60_000
+
+
+# ---- the Python of the pages, whose types the nox session "typing" checks
+
+
+@pytest.fixture(scope="module")
+def snippets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("snippets")
+    write_snippets(folder)
+    return folder
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if python_blocks(page)], ids=str)
+def test_functions_in_snippets_say_their_types(page: Path) -> None:
+    without = []
+    for code in python_blocks(page):
+        for node in ast.walk(ast.parse(code)):
+            if isinstance(node, ast.FunctionDef):
+                args = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+                known = all(each.annotation or each.arg == "self" for each in args)
+                without += [] if known and node.returns else [node.name]
+    assert without == []
+
+
+def test_what_a_snippet_uses_is_shown_before_it_or_the_readers_own(snippets: Path) -> None:
+    modules = sorted(snippets.rglob("*.py"))
+    assert len(modules) > 100
+    missing = {str(each): unbound(each.read_text(encoding="utf-8")) for each in modules}
+    assert {name: names for name, names in missing.items() if names - {"__file__"}} == {}
+
+
+def test_readers_are_those_of_pages(snippets: Path) -> None:
+    assert [each.stem for each in READERS.glob("*.py") if not (snippets / each.stem).is_dir()] == []

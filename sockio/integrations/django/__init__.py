@@ -21,6 +21,7 @@ Start it with ``python manage.py runserver_socketio``. The how-to for Django has
 
 from __future__ import annotations
 
+from .channels import ChannelSocket
 from .context import fresh_context, open_session
 from .decorators import accept_websocket, require_websocket, websocket
 from .events import (
@@ -38,6 +39,7 @@ from .registration import namespace, namespaces
 from .wsgi import get_wsgi_application, get_wsgi_websocket_application, wrap
 
 __all__ = [
+    "ChannelSocket",
     "NoSocket",
     "WebSocket",
     "WebSocketClosed",

@@ -4,8 +4,9 @@ Start it: sockio serve django_app:application
 """
 
 from django.conf import settings
+from django.core.handlers.wsgi import WSGIRequest
 from django.core.wsgi import get_wsgi_application
-from django.http import HttpResponse, HttpResponseForbidden, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseForbidden, HttpResponseRedirect
 from django.urls import path, re_path
 
 from sockio import BaseNamespace, BroadcastMixin, SocketIOMiddleware, socketio_manage
@@ -20,18 +21,18 @@ settings.configure(
 
 
 class ChatNamespace(BaseNamespace, BroadcastMixin):
-    def on_user_message(self, text):
+    def on_user_message(self, text: str) -> bool:
         nickname = self.request.session["nickname"]
         self.broadcast_event_not_me("user message", nickname, text)
         return True
 
 
-def login(request):
+def login(request: HttpRequest) -> HttpResponse:
     request.session["nickname"] = request.POST["nickname"]
     return HttpResponseRedirect("/")
 
 
-def socketio_view(request):
+def socketio_view(request: WSGIRequest) -> HttpResponse:
     if "nickname" not in request.session:
         return HttpResponseForbidden()
     socketio_manage(request.environ, {"/chat": ChatNamespace}, request)

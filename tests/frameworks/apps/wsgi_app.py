@@ -6,30 +6,31 @@ Start it: sockio serve wsgi_app:application
 import secrets
 
 from webob import Request, Response
+from webob.dec import wsgify
 
 from sockio import BaseNamespace, BroadcastMixin, SocketIOMiddleware
 
-logins = {}  # what is in the cookie -> nickname
+logins: dict[str, object] = {}  # what is in the cookie -> nickname
 
 
 class ChatNamespace(BaseNamespace, BroadcastMixin):
-    def on_user_message(self, text):
+    def on_user_message(self, text: str) -> bool:
         nickname = logins[self.request.cookies["login"]]
         self.broadcast_event_not_me("user message", nickname, text)
         return True
 
 
-def pages(environ, start_response):
-    request = Request(environ)
+@wsgify
+def pages(request: Request) -> Response:
     response = Response("the pages of the site\n", content_type="text/plain")
     if request.method == "POST" and request.path == "/login":
         token = secrets.token_urlsafe()
         logins[token] = request.POST["nickname"]
         response.set_cookie("login", token, httponly=True, samesite="Lax")
-    return response(environ, start_response)
+    return response
 
 
-def is_logged_in(request):
+def is_logged_in(request: Request) -> bool:
     return request.cookies.get("login") in logins
 
 
