@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from ..support.liars import Liar
+from ..support.liars import Liar, request
 from ..support.workers import Wire, Worker, Workers
 
 NUMBER = struct.pack(">I", 7)
@@ -212,9 +212,7 @@ def upgrade_of(sid: str) -> bytes:
         "HTTP_SEC_WEBSOCKET_KEY": base64.b64encode(b"k" * 16).decode(),
         "HTTP_SEC_WEBSOCKET_VERSION": "13",
     }
-    names, said = "\0".join(environ).encode(), "\0".join([*environ.values(), ""]).encode()
-    place = b"socket.io"
-    return NUMBER + struct.pack(">HII", len(place), len(names), len(said)) + place + names + said
+    return request(7, environ)
 
 
 def _pipe() -> int:

@@ -7,16 +7,26 @@ import itertools
 import os
 import socket
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+from sockio.sessions.ids import WorkerIds
 
 from .transcript import PATIENCE
 
-__all__ = ["Liar"]
+__all__ = ["Liar", "request"]
 
 #: No two have the same name.
 _numbers = itertools.count()
 _HEAD = struct.Struct(">IB")
+
+
+def request(number: int, environ: Mapping[str, str], body: bytes = b"") -> bytes:
+    """What a worker says that has got this request for a session of another."""
+    place, names = b"socket.io", "\0".join(environ).encode()
+    said = "\0".join([*environ.values(), ""]).encode()
+    head = struct.pack(">IHII", number, len(place), len(names), len(said))
+    return head + place + names + said + body
 
 
 class Liar:
@@ -34,6 +44,10 @@ class Liar:
         proof = hashlib.blake2s(b"mesh" + name.encode(), key=self._key).digest()
         self.send(0, b"1" + name.encode() + proof)
         return self
+
+    def session(self) -> str:
+        """The id of a session that it has."""
+        return WorkerIds(self.name, self._key).session()
 
     def send(self, kind: int, payload: bytes = b"", descriptors: Sequence[int] = ()) -> None:
         data = _HEAD.pack(len(payload), kind) + payload

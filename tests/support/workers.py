@@ -27,6 +27,7 @@ class Worker(Process):
             WORKER.parent,
             SOCKIO_MESH=str(mesh),
         )
+        self.mesh = mesh
         self.port = 0
         self.stopped = False
 

@@ -24,10 +24,12 @@ from typing import Any, NamedTuple
 from ...exceptions import PacketError
 from ...runtime.interfaces import Cancellable, Runtime
 
-__all__ = ["CARRIES", "LARGEST", "MOST_WAITING", "Frame", "Link"]
+__all__ = ["CARRIES", "LARGEST", "MOST_WAITING", "ROOMY", "Frame", "Link"]
 
 #: Bytes of one frame, and of what may wait for a worker that does not read.
 LARGEST, MOST_WAITING = 64_000_000, 16_000_000
+#: Bytes that may wait where whoever has more to send can let it wait (:meth:`Link.when_roomy`).
+ROOMY = 65_536
 #: Bytes of a frame that says what becomes of another: it may wait behind any other.
 SMALL = 16
 #: Kinds from here on come with a descriptor.
@@ -53,6 +55,23 @@ class Frame(NamedTuple):
     payload: bytes
     #: Of a kind from :data:`CARRIES` on, where one came: whoever takes the frame closes it.
     descriptor: int | None = None
+
+
+class _Turn:
+    """Somebody's turn to send, when there is room."""
+
+    __slots__ = ("go_on",)
+
+    def __init__(self, go_on: Callable[[], object]) -> None:
+        self.go_on: Callable[[], object] | None = go_on
+
+    def cancel(self) -> None:
+        # What it would have sent is let go at once.
+        self.go_on = None
+
+
+def _raise(error: Exception) -> None:
+    raise error
 
 
 class Link:
@@ -87,6 +106,10 @@ class Link:
         self._unsent: deque[tuple[Any, int | None]] = deque()
         #: Bytes that wait for the other end to read.
         self.waiting = 0
+        # Those who send when there is room: who has little goes first.
+        self._short: deque[_Turn] = deque()
+        self._long: deque[_Turn] = deque()
+        self._letting = False
         self._writing: Cancellable | None = None
         self._reading: Cancellable | None = None
         self._later: Cancellable | None = None
@@ -121,6 +144,34 @@ class Link:
         if not self._called:
             self.flush()
         return True
+
+    @property
+    def roomy(self) -> bool:
+        """Whether there is room for what could also wait, such as a client's megabyte: what cannot,
+        and is lost where too much waits, is never kept out by it."""
+        return self.waiting <= ROOMY and not (self._short or self._long)
+
+    def when_roomy(self, go_on: Callable[[], object], *, short: bool = False) -> Cancellable:
+        """Call ``go_on()`` in the hub as soon as there is room, for one after the other; for those
+        first who say that they are ``short``. Only where it is not :attr:`roomy`; never where the
+        link ends before, which whoever waits has to see by himself."""
+        turn = _Turn(go_on)
+        (self._short if short else self._long).append(turn)
+        return turn
+
+    def _let_go_on(self) -> None:
+        if self._letting:
+            return
+        self._letting = True
+        while self.waiting <= ROOMY and not self.closed and (turns := self._short or self._long):
+            go_on = turns.popleft().go_on
+            if go_on is not None:
+                try:
+                    go_on()
+                except Exception as error:
+                    # A fault of ours, which is said; the others do not wait for ever.
+                    self._runtime.run(_raise, error)
+        self._letting = False
 
     def _put(self) -> None:
         if self._said:
@@ -170,11 +221,12 @@ class Link:
             sock: Any = self._sock
             self._writing = self._runtime.watch(sock, self._write, write=True)
         self.waiting = sum([len(data) for data, _ in self._unsent]) + sum(map(len, self._said))
-        if self._unsent and self._again is None:
-            return
-        writing, self._writing = self._writing, None
-        if writing is not None:
-            writing.cancel()
+        if not self._unsent or self._again is not None:
+            writing, self._writing = self._writing, None
+            if writing is not None:
+                writing.cancel()
+        if self._short or self._long:
+            self._let_go_on()
 
     # ---- receiving
 
@@ -277,6 +329,8 @@ class Link:
         self._descriptors.clear()
         self._unsent.clear()
         self._said.clear()
+        self._short.clear()
+        self._long.clear()
         self._data = bytearray()
         self.waiting = 0
         self._sock.close()

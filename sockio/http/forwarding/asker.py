@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 from collections.abc import Callable
 from typing import Any
@@ -42,6 +43,8 @@ __all__ = ["Asker"]
 #: Seconds between two looks whether those are there who owe an answer; and without a sign of life
 #: after which they are given up.
 LOOK, PATIENCE = 1.0, 3.0
+#: Bytes of a body up to which a request goes before those that are larger.
+SHORT = 16384
 
 
 class Asker:
@@ -112,23 +115,42 @@ class Asker:
         if stuck is not None and self.runtime.now() - stuck > PATIENCE:
             self._refuse(relay)
             return
+        link = self._mesh.link_to(relay.boot)
+        if link is None:
+            self._answer_here(relay)
+            return
+        if self._timer is None:
+            self._timer = self.runtime.at(self.runtime.now() + LOOK, self._look)
+        if link.roomy:
+            self._send(link, relay)
+        else:
+            # What clients send keeps out no emission, and a megabyte no poll.
+            short = len(relay.request.body or b"") <= SHORT
+            relay.turn = link.when_roomy(functools.partial(self._send, link, relay), short=short)
+
+    def _send(self, link: Link, relay: Relay) -> None:
+        relay.turn = None
         request = relay.request
         data = b"%b%b%b" % (
             NUMBER.pack(relay.number),
             head_of_request(relay.endpoint.place, request.environ),
             request.body or b"",
         )
-        if not self._mesh.send(relay.boot, ASK, data):
-            if relay.boot in self._mesh.links:
-                self._refuse(relay)
-            else:
-                self._answer_here(relay)
-        elif self._timer is None:
-            self._timer = self.runtime.at(self.runtime.now() + LOOK, self._look)
+        if not link.send(ASK, data):
+            # What is said to all keeps it busy.
+            self._refuse(relay)
 
     def cancel(self, relay: Relay) -> None:
         """Nobody waits for the answer any more. Twice is once."""
         if self._asking.pop(relay.number, None) is not None:
+            self._take_back(relay)
+
+    def _take_back(self, relay: Relay) -> None:
+        """Nobody waits: what was asked is not to be answered, or is not asked."""
+        turn, relay.turn = relay.turn, None
+        if turn is not None:
+            turn.cancel()
+        else:
             self._mesh.send(relay.boot, CANCEL, NUMBER.pack(relay.number))
 
     def tell_fate(self, relay: Relay, *, written: bool) -> None:
@@ -219,7 +241,7 @@ class Asker:
     def _refuse(self, relay: Relay) -> None:
         """The owner does not answer: its client may try again."""
         # Should it come to read this, nobody waits.
-        self._mesh.send(relay.boot, CANCEL, NUMBER.pack(relay.number))
+        self._take_back(relay)
         self._asking.pop(relay.number, None)
         if relay.head is not None:
             relay.end()

@@ -13,7 +13,7 @@ from typing import Any
 from ...backplane.mesh.link import Frame, Link
 from ...backplane.mesh.mesh import Mesh
 from ...exceptions import PacketError
-from ...runtime.interfaces import Runtime, Signal
+from ...runtime.interfaces import Cancellable, Runtime, Signal
 from ...sessions.outbox import Batch
 from ...sessions.socket import Socket
 from ...transports.answers import Answer
@@ -96,7 +96,8 @@ class Owner:
         asked.begin(route)
 
     def forget(self, asked: Asked) -> None:
-        self._asked.pop((asked.link.peer, asked.number), None)
+        if self._asked.pop((asked.link.peer, asked.number), None) is not None:
+            asked.let_go()
 
     def _of(self, link: Link, frame: Frame) -> Asked | None:
         (number,) = NUMBER.unpack_from(frame.payload)
@@ -170,6 +171,7 @@ class Asked:
         "_poll",
         "_signal",
         "_socket",
+        "_turn",
         "_upgraded",
         "_woken",
         "link",
@@ -199,7 +201,14 @@ class Asked:
         # An answer in pieces: whoever makes them, and waits until one has been written.
         self._pieces: Any = None
         self._signal: Signal | None = None
+        # What is to be sent when the link has room for it.
+        self._turn: Cancellable | None = None
         self._gone = False
+
+    def let_go(self) -> None:
+        """It is over: its megabyte is not to wait for the garbage collector."""
+        self._environ.pop(FAST, None)
+        self._environ, self._body = {}, b""
 
     def begin(self, route: Route) -> None:
         environ = self._environ
@@ -260,6 +269,9 @@ class Asked:
         # Without the length, which the other adds: there are few heads, and each is read once.
         head = head_of_answer(answer.head.status, (*answer.head.headers, *answer.more))
         sent = self._send(GIVEN, b"%b%b%b" % (flag, head, answer.body))
+        if not sent and not self.link.closed:
+            # Too much is said to all: whoever waits is not to wait for ever.
+            self._send(ENDED, b"")
         if batch is None:
             if self._upgraded is None:
                 self._owner.forget(self)
@@ -295,7 +307,14 @@ class Asked:
                 self._owner.runtime.run(self.flush)
 
     def flush(self) -> None:
-        """Answer the poll that there is a reason to answer."""
+        """Answer the poll that there is a reason to answer: when there is room for a megabyte."""
+        if self.link.roomy or self._gone or self.link.closed:
+            self._conclude()
+        elif self._turn is None:
+            self._turn = self.link.when_roomy(self._conclude)
+
+    def _conclude(self) -> None:
+        self._forget_turn()
         poll, self._poll = self._poll, None
         if poll is None:
             return
@@ -327,18 +346,37 @@ class Asked:
                     self._send(BEGUN, head_of_answer(told[0], tuple(told[1])))
                 if not piece:
                     continue
-                if self._gone or not self._send(PIECE, piece):
+                if self._gone or not self._send_piece(piece):
                     break
                 self._signal.wait()
                 self._signal = self._owner.runtime.signal()
             if not begun:
                 self._send(BEGUN, head_of_answer(told[0], tuple(told[1])))
         finally:
+            self._forget_turn()
             self._send(ENDED, b"")
             self._owner.forget(self)
             close = getattr(pieces, "close", None)
             if close is not None:
                 close()
+
+    def _send_piece(self, piece: bytes) -> bool:
+        """Send it, when there is room. False where it cannot be."""
+        if self.link.closed or self.link.roomy:
+            return self._send(PIECE, piece)
+
+        def send() -> None:
+            self._turn = None
+            if not self._send(PIECE, piece):
+                self.cancel()
+
+        self._turn = self.link.when_roomy(send)
+        return True
+
+    def _forget_turn(self) -> None:
+        turn, self._turn = self._turn, None
+        if turn is not None:
+            turn.cancel()
 
     def go_on(self) -> None:
         """The last piece has been written."""
@@ -370,6 +408,8 @@ class Asked:
         poll = self._poll
         if poll is not None:
             poll.hang_up()
+            if self._turn is not None:
+                self._conclude()
         elif self._pieces is not None:
             abort = getattr(self._pieces, "abort", None)
             if abort is not None:

@@ -11,7 +11,7 @@ import socket as stdlib_socket
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol
 
-from ...runtime.interfaces import Runtime, Signal
+from ...runtime.interfaces import Cancellable, Runtime, Signal
 from ...runtime.pace import Pace
 from ...sessions.outbox import Batch
 from ...transports.answers import Answer, Head
@@ -73,6 +73,7 @@ class Relay:
         "number",
         "request",
         "route",
+        "turn",
     )
 
     def __init__(
@@ -91,6 +92,8 @@ class Relay:
         #: Who answers it where the owner is dead, and by what.
         self.endpoint = endpoint
         self.route = route
+        #: While it waits until it may be asked.
+        self.turn: Cancellable | None = None
         #: Status and headers of an answer that comes in pieces.
         self.head: tuple[str, list[tuple[str, str]]] | None = None
         self._pieces: list[bytes] = []

@@ -89,6 +89,40 @@ def test_what_is_said_while_the_kernel_is_full_follows_by_itself(
     one.wait(lambda: one.link.waiting == 0)
 
 
+def test_what_can_wait_is_sent_when_there_is_room(ends: tuple[End, End]) -> None:
+    one, other = ends
+    assert one.link.roomy
+    assert one.link.send(1, b"x" * 2_000_000)
+    assert not one.link.roomy
+    link = one.link
+    link.when_roomy(lambda: link.send(2, b"l" * 1_000_000))
+    link.when_roomy(lambda: link.send(3, b"behind that"))
+    given_up = link.when_roomy(lambda: link.send(4, b"no more"))
+    link.when_roomy(lambda: link.send(5, b"little"), short=True)
+    # What cannot wait does not.
+    assert link.send(6, b"now")
+    given_up.cancel()
+    other.wait(lambda: len(other.frames) == 5)
+    assert [frame.kind for frame in other.frames] == [1, 6, 5, 2, 3]
+    assert link.roomy
+
+
+@pytest.mark.greenlets_may_die
+def test_one_that_fails_keeps_no_other_waiting(
+    ends: tuple[End, End], capsys: pytest.CaptureFixture[str]
+) -> None:
+    one, other = ends
+    assert one.link.send(1, b"x" * 2_000_000)
+
+    def fail() -> None:
+        raise ValueError("as it was told")
+
+    one.link.when_roomy(fail)
+    one.link.when_roomy(lambda: one.link.send(2, b"behind"))
+    other.wait(lambda: len(other.frames) == 2)
+    assert "as it was told" in capsys.readouterr().err
+
+
 def test_descriptors_come_with_their_frames(ends: tuple[End, End]) -> None:
     one, other = ends
     before = len(os.listdir("/proc/self/fd"))
