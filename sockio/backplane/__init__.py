@@ -41,7 +41,8 @@ class Order(NamedTuple):
     namespace: str
     rooms: tuple[Hashable, ...] | None
     skip: frozenset[Hashable]
-    #: The rooms to join or to leave; whether to disconnect silently; the token.
+    #: The rooms to join or to leave; whether to disconnect silently, and where there is one more,
+    #: whether to end their sessions; the token.
     args: tuple[Hashable, ...]
 
 

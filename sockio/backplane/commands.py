@@ -70,9 +70,9 @@ Command = Emission | JoinRooms | LeaveRooms | Disconnect | ServerEvent
 
 
 def order_of(command: JoinRooms | LeaveRooms | Disconnect) -> Order:
-    """The same as an order for every process. That a connection is to be closed is not in it."""
+    """The same as an order for every process."""
     selection = command.selection
     if isinstance(command, Disconnect):
-        return Order("disconnect", *selection, args=(False,))
+        return Order("disconnect", *selection, args=(False, command.close))
     what = "join" if isinstance(command, JoinRooms) else "leave"
     return Order(what, *selection, args=command.rooms)

@@ -260,7 +260,9 @@ def _read_order(payload: bytes) -> tuple[str, Order]:
     try:
         group, what, namespace, rooms, skip, args = json.loads(payload)
         # Of another kind are those of a later release, which this one cannot carry out.
-        right = type(args[0]) is bool if what == "disconnect" else are_rooms(args)
+        right = are_rooms(args)
+        if what == "disconnect":
+            right = {*map(type, args)} == {bool} and len(args) <= 2
         if not (
             right
             and isinstance(namespace, str)

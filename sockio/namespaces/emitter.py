@@ -68,6 +68,10 @@ class Fetched(NamedTuple):
     #: be asked, or not all of them are known.
     missing: list[str]
 
+    def __bool__(self) -> bool:
+        """Whether there is any client, as far as it was said."""
+        return bool(self.sockets)
+
 
 class Emitter:
     """A namespace, maybe narrowed to rooms or clients, that can be emitted to.
@@ -286,7 +290,7 @@ class Emitter:
         elif what == "leave":
             self._leave(args)
         elif what == "disconnect":
-            self._disconnect(bool(args[0]))
+            self._disconnect(bool(args[0]), close=any(args[1:]))
 
     def _everywhere(self, what: str, args: tuple[Hashable, ...]) -> None:
         self.carry_out(what, args)
@@ -309,10 +313,12 @@ class Emitter:
             for room in rooms:
                 stay.marks.pop(room, None)
 
-    def _disconnect(self, silent: bool) -> None:
+    def _disconnect(self, silent: bool, *, close: bool) -> None:
         for socket in self._asked():
             namespace = socket.get(self._namespace)
-            if namespace is not None:
+            if close:
+                socket.disconnect(silent)
+            elif namespace is not None:
                 namespace.disconnect(silent)
         for recovery, stay in self._absent():
             recovery.forget(stay, self._namespace)

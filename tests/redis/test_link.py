@@ -140,6 +140,16 @@ def test_close_sends_what_was_published(shared: RedisServer, listen: Listen) -> 
     bob.heard.next("message", "last words", b"bye")
 
 
+def test_at_the_end_of_a_process_the_server_reads_all(shared: RedisServer, listen: Listen) -> None:
+    bob = listen(shared.url, "last words").stands()
+    ada = listen(shared.url).stands()
+    for number in range(5_000):
+        ada.link.publish("last words", b"%d" % number + bytes(1_000))
+    ada.link.close(10)
+    bob.heard.wait(lambda: len(bob.payloads) == 5_000 or None, "all")
+    assert bob.heard.all("gap") == []
+
+
 def test_nothing_stays_open(shared: RedisServer) -> None:
     def connections() -> int:
         clients: bytes = shared.command("CLIENT", "LIST")

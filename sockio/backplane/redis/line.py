@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _socket
 import contextlib
 import random
 from collections.abc import Callable
@@ -85,11 +86,26 @@ class Line:
             self._begun = True
             self._runtime.run(self._connect)
 
-    def close(self) -> None:
-        """Write what fits, and hang up for good. Does not block."""
+    def close(self, patience: float = 0.0) -> None:
+        """Write what fits, and hang up for good.
+
+        Without ``patience`` it does not block. Who hangs up while the server still answers is not
+        read to the end: so many seconds are given to it to read all, at the end of a process.
+        """
         self._closed = True
         self.flush()
+        if patience and self._sock is not None and not is_tls(self._sock):
+            with contextlib.suppress(OSError):
+                self._part(self._sock, patience)
         self._hang_up()
+
+    def _part(self, sock: Any, patience: float) -> None:
+        """Blocks."""
+        sock.settimeout(patience)
+        sock.sendall(b"".join(self._out))
+        sock.shutdown(_socket.SHUT_WR)
+        while sock.recv(READ):
+            pass
 
     # ---- connecting
 

@@ -165,11 +165,12 @@ class RedisLink:
         if not self._closed:
             self._subscriber.overhear(pattern, None)
 
-    def close(self) -> None:
-        """Send what the kernel takes at once, and hang up for good."""
+    def close(self, patience: float = 0.0) -> None:
+        """Send what the kernel takes at once, and hang up for good. With ``patience`` the server
+        gets so many seconds to read it, for which it blocks: for the end of a process."""
         self._closed = True
         self._drops.close()
-        self._publisher.line.close()
+        self._publisher.line.close(patience)
         self._subscriber.line.close()
 
     @property

@@ -36,6 +36,9 @@ log = logging.getLogger("sockio.redis")
 
 #: The kind of what is for functions of the applications, beside those of emissions and orders.
 SERVER_SIDE = 5
+#: Seconds for the server to take what waits to be written when the process ends, and as many for it
+#: to read that.
+LAST = 0.5
 #: Other programs whose publications are understood: what their channels begin with.
 INPUTS = {"redis-emitter": redis_emitter.KEY, "python-socketio": write_only.CHANNEL}
 
@@ -96,10 +99,11 @@ class RedisWay:
         self.link.start()
 
     def close(self) -> None:
-        """Say goodbye to the other hosts, and hang up for good. Does not block."""
+        """Say goodbye to the other hosts, and hang up for good. For the end of the process: blocks
+        until the server has read all, for a second at most if it does not."""
         if os.getpid() == self._pid:
             self._nodes.close()
-            self.link.close()
+            self.link.close(LAST)
 
     @property
     def questions(self) -> Questions:

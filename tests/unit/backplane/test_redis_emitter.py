@@ -162,7 +162,8 @@ def test_as_orders() -> None:
     to = ("/chat", ("r1",), frozenset({"r2"}))
     assert order_of(JoinRooms(whom, ("a", "b"))) == Order("join", *to, ("a", "b"))
     assert order_of(LeaveRooms(whom, ("a",))) == Order("leave", *to, ("a",))
-    assert order_of(Disconnect(whom, True)) == Order("disconnect", *to, (False,))
+    assert order_of(Disconnect(whom, True)) == Order("disconnect", *to, (False, True))
+    assert order_of(Disconnect(whom, False)) == Order("disconnect", *to, (False, False))
 
 
 NAN = struct.pack(">Bd", 0xCB, math.nan)

@@ -203,3 +203,21 @@ def test_nobody_is_asked(home: House, chat: Emitter) -> None:
     assert chat.call("where?") == ({}, [])
     with pytest.raises(UsageError, match="connect"):
         chat.call("connect")
+
+
+def test_an_order_may_end_whole_sessions(home: House, clients: list[Client]) -> None:
+    everybody = Emitter(home.registry, "/chat")
+    everybody.carry_out("disconnect", (False, False))
+    home.runtime.settle()
+    # Each is in the global namespace, or may come back.
+    assert all(each.socket.connected for each in clients)
+    new = Client(home, EIO4)
+    everybody.carry_out("disconnect", (False, True))
+    home.runtime.settle()
+    assert not new.socket.connected
+
+
+def test_whether_anybody_was_found(home: House, clients: list[Client]) -> None:
+    everybody = Emitter(home.registry, "/chat")
+    assert everybody.fetch_sockets()
+    assert not everybody.to("an empty room").fetch_sockets()
