@@ -228,15 +228,12 @@ class Endpoint:
         if callable(settings.origins) and not request.may_block:
             raise WouldBlock
         try:
-            check_host(settings, request.environ)
-            script = route.transport == self._scripting
-            check_origin(settings, request.environ, script=script)
-            announced(request, settings)
+            self.check_body(route, request)
         except Exception:
             # Said, and logged, by whoever answers.
             return False
         if self.others is not None and self.others.owner_of(self, route.sid) is not None:
-            return True
+            return self.takes_body(route, request)
         socket = self.registry.get_socket(route.sid)
         if isinstance(socket, EngineSocket):
             # One at a time: of a second nothing is read.
@@ -246,6 +243,22 @@ class Endpoint:
             and socket is not None
             and request.field("disconnect") is None
         )
+
+    def check_body(self, route: Route, request: Request) -> None:
+        """Raise ``RequestRefused`` where a session of whichever worker would get no body like
+        that."""
+        settings = self.settings
+        check_host(settings, request.environ)
+        script = route.transport == self._scripting
+        check_origin(settings, request.environ, script=script)
+        announced(request, settings)
+
+    def takes_body(self, route: Route, request: Request) -> bool:
+        """Whether the body of a POST for some session would be looked at."""
+        transport = self.transport_of(route)
+        if route.version == Route.ENGINE:
+            return isinstance(transport, EnginePolling)
+        return isinstance(transport, HTTPTransport) and request.field("disconnect") is None
 
     def expect_body(self, route: Route, request: Request) -> None:
         """The body of this request, which is wanted, is being read from now on."""

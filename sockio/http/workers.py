@@ -33,7 +33,7 @@ from .forwarding.asker import Asker
 from .forwarding.owner import Owner
 from .route import Route, route_at
 
-__all__ = ["Handlers", "Worker", "join", "worker_of"]
+__all__ = ["Handlers", "Worker", "connections_passed", "join", "worker_of"]
 
 #: An order: a client of 0.9 is by a token that it may have said elsewhere, too, at this host
 #: (setting ``recovery``).
@@ -164,6 +164,11 @@ def _listed(value: Any) -> list[Any]:
 
 #: By the process and the directory: a process that was forked is another worker.
 _workers: dict[tuple[int, str], Worker] = {}
+
+
+def connections_passed() -> int:
+    """How many connections of clients are open here that other workers have accepted."""
+    return sum(worker.owner.passed for (pid, _), worker in _workers.items() if pid == os.getpid())
 
 
 def worker_of(path: str, runtime: Runtime) -> Worker:

@@ -27,6 +27,7 @@ from gevent.pywsgi import WSGIHandler, WSGIServer
 from ..config.settings import OPTIONS, Settings
 from ..exceptions import SettingsError
 from ..http.middleware import SocketIOMiddleware
+from ..http.workers import connections_passed
 from ..namespaces.functions import NamespaceMap
 from ..runtime.gevent_runtime import GeventRuntime
 from ..runtime.patching import warn_about_patching
@@ -292,7 +293,7 @@ class SocketIOServer(WSGIServer):
     @property
     def connections(self) -> int:
         """How many are open, as far as this server knows: websockets, too."""
-        return self.door.opened + self._in_tasks
+        return self.door.opened + self._in_tasks + connections_passed()
 
     @property
     def _in_tasks(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import signal
 from collections.abc import Iterator
 from typing import Any, ClassVar
@@ -251,6 +252,67 @@ def test_over_tls_the_websocket_is_relayed(workers: Workers, certificate: Certif
     owner.find(f"{session.sid[:6]}.*clos")
 
 
+# ---- what is refused from its head
+
+
+UNWANTED = [
+    ("POST", "/socket.io/1/nonsense/OLD", {}, 400),
+    ("POST", "/socket.io/1/websocket/OLD", {}, 405),
+    ("POST", "/socket.io/1/xhr-polling/OLD", {"Origin": "http://elsewhere.example"}, 403),
+    ("POST", "/socket.io/1/xhr-polling/OLD?disconnect", {}, 200),
+    ("POST", "/socket.io/?EIO=4&transport=nonsense&sid=NEW", {}, 400),
+    ("POST", "/socket.io/?EIO=4&transport=polling&sid=NEW", {"Origin": "http://x.example"}, 403),
+    ("PUT", "/socket.io/1/xhr-polling/OLD", {}, 405),
+    ("GET", "/socket.io/?EIO=4&transport=nonsense&sid=NEW", {}, 400),
+]
+
+
+@pytest.mark.parametrize("without", [[], ["http", "detach"]], ids=["fast", "pywsgi"])
+def test_a_body_that_nobody_wants_is_not_waited_for(workers: Workers, without: list[str]) -> None:
+    owner, other = workers.start(2, without=without, origins=["http://page.example"])
+    session, old = Session(owner.port, 4), handshake(owner.port)
+    assert get(owner.port, f"/socket.io/1/xhr-polling/{old}").body == "1::"
+    for method, path, headers, code in UNWANTED:
+        path = path.replace("OLD", old).replace("NEW", session.sid)
+        with Connection(other.port) as connection:
+            lines = [f"{name}: {value}" for name, value in headers.items()]
+            head = [
+                f"{method} {path} HTTP/1.1",
+                "Host: x",
+                *lines,
+                "Content-Length: 600000",
+                "",
+                "",
+            ]
+            connection.send("\r\n".join(head).encode() + b"the beginning of it")
+            answer = connection.answer()
+            assert (answer.code, answer.headers.get("connection")) == (code, "close"), path
+            assert connection.at_end()
+
+
+def test_websockets_from_other_workers_are_as_many_as_connections_may_be(workers: Workers) -> None:
+    owner, other = workers.start(2, max_connections=2)
+    olds = [handshake(owner.port) for _ in range(4)]
+    first, second = [RawWebSocket(other.port, old) for old in olds[:2]]
+    assert [first.hear(), second.hear()] == ["1::", "1::"]
+    path = f"/socket.io/1/websocket/{olds[2]}"
+    with Connection(other.port) as third:
+        third.send(upgrade_request(path, other.port))
+        answer = third.answer()
+        assert (answer.code, answer.headers["x-sockio-refusal"]) == (503, "too-many-connections")
+    # They count where they are, too: this one is let in when there is a place.
+    late = Connection(owner.port)
+    late.request("GET", "/page")
+    first.close()
+    assert late.answer().body == str(owner.pid)
+    late.close()
+    owner.find(f"{olds[0][:6]}.*disconnected websocket")
+    fourth = RawWebSocket(other.port, olds[3])
+    assert fourth.hear() == "1::"
+    for each in (second, fourth):
+        each.close()
+
+
 # ---- owners that are not there
 
 
@@ -280,6 +342,30 @@ def test_an_owner_that_dies_answers_no_more(workers: Workers) -> None:
     (third,) = workers.start(1)
     assert len(list(workers.mesh.iterdir())) == 3
     assert get(third.port, session.path).code == 400
+
+
+def test_an_owner_without_a_descriptor_loses_that_websocket_alone(workers: Workers) -> None:
+    owner, other = workers.start()
+    sid, session = handshake(owner.port), Session(owner.port, 4)
+    session.go_to(other)
+    session.post('421["who"]')
+    assert acked(session.get())[0] == owner.pid
+    usual = resource.prlimit(owner.pid, resource.RLIMIT_NOFILE)
+    # What it has may stay.
+    resource.prlimit(owner.pid, resource.RLIMIT_NOFILE, (3, usual[1]))
+    with Connection(other.port) as connection:
+        connection.send(upgrade_request(f"/socket.io/1/websocket/{sid}", other.port))
+        assert connection.answer().code == 101
+        assert connection.at_end()
+    owner.find("no-descriptors")
+    resource.prlimit(owner.pid, resource.RLIMIT_NOFILE, usual)
+    # The two know each other as before, and what comes next has its own descriptor.
+    session.post('422["who"]')
+    assert acked(session.get())[0] == owner.pid
+    for _ in range(2):
+        wire = RawWebSocket(other.port, handshake(owner.port))
+        assert wire.hear() == "1::"
+        wire.close()
 
 
 def test_an_owner_that_stands_still_is_503_and_then_back(workers: Workers) -> None:

@@ -128,9 +128,10 @@ logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
 shared, options = int(sys.argv[1]), json.loads(sys.argv[2])
 served = {name: options.pop(name) for name in ("certfile", "keyfile", "log") if options.get(name)}
 guarded = options.pop("guarded", False)
+options.setdefault("origins", "*")
 options.setdefault("transports", list(TRANSPORTS))
 options["on_gap"] = lambda process, number: log.warning("told of a gap: %d", number)
-app = SocketIOMiddleware(page, {"": Chat, "/chat": Chat}, origins="*", **options)
+app = SocketIOMiddleware(page, {"": Chat, "/chat": Chat}, **options)
 
 
 @app.on_server_side("double")
@@ -148,7 +149,7 @@ def note(text: Any) -> None:
 serving: Any = app
 if guarded:
     # A server does not see the middleware, and another one has nothing around it.
-    unguarded = SocketIOMiddleware(page, {"": Chat}, origins="*", **options)
+    unguarded = SocketIOMiddleware(page, {"": Chat}, **options)
 
     def serving(environ: Any, start_response: Any) -> Any:
         if environ["PATH_INFO"].startswith("/open/"):

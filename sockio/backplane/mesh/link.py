@@ -53,7 +53,8 @@ class Frame(NamedTuple):
 
     kind: int
     payload: bytes
-    #: Of a kind from :data:`CARRIES` on, where one came: whoever takes the frame closes it.
+    #: Of a kind from :data:`CARRIES` on: whoever takes the frame closes it. None where this process
+    #: has as many as it may have.
     descriptor: int | None = None
 
 
@@ -99,7 +100,7 @@ class Link:
         #: Whether it was ended for what came from there.
         self.broken = False
         self._data = bytearray()
-        self._descriptors: deque[int] = deque()
+        self._descriptors: deque[int | None] = deque()
         # What this turn has to say; and what the kernel did not take, with its descriptor.
         self._said: list[bytes] = []
         self._called = False
@@ -236,7 +237,7 @@ class Link:
 
     def _readable(self) -> None:
         try:
-            data, control, _, _ = self._sock.recvmsg(CHUNK, _SPACE, _FLAGS)
+            data, control, flags, _ = self._sock.recvmsg(CHUNK, _SPACE, _FLAGS)
         except (BlockingIOError, InterruptedError):
             return
         except OSError as error:
@@ -247,6 +248,9 @@ class Link:
                 descriptors = array.array("i")
                 descriptors.frombytes(rights[: len(rights) - len(rights) % 4])
                 self._descriptors.extend(descriptors)
+        if flags & _socket.MSG_CTRUNC and not control:
+            # This process had no number left for it: the frame comes without.
+            self._descriptors.append(None)
         if len(self._descriptors) > _MOST_FDS:
             self._break("descriptors without their frames")
             return

@@ -13,8 +13,8 @@ from ...exceptions import RequestRefused
 from ...runtime.interfaces import Cancellable, Runtime
 from ...sessions.ids import BOOT, WorkerIds
 from ...transports.base import WSGIApplication
-from ...transports.body import announced, read_body
-from ...transports.connection import can_upgrade
+from ...transports.body import read_body
+from ...transports.connection import FAST, can_upgrade
 from ...transports.request import Request
 from ..endpoint import Endpoint
 from ..route import Route
@@ -86,15 +86,18 @@ class Asker:
     def relay(self, endpoint: Endpoint, route: Route, request: Request) -> Relay | None:
         """What answers a request of another worker's session; None for what is answered here.
 
-        Raises ``RequestRefused`` for a body that is too large, or does not come; and where a
-        websocket is asked for and this server can open none. Reads the body, which may block.
+        Raises ``RequestRefused`` for a stranger's body, one that is too large, or does not come;
+        and where a websocket is asked for and this server can open none. Reads the body, where it
+        is wanted, which may block.
         """
         boot = self.owner_of(endpoint, route.sid)
         if boot is None:
             return None
         if request.method == "POST" and request.body is None:
-            announced(request, endpoint.settings)
-            read_body(request, endpoint.settings, self.runtime)
+            endpoint.check_body(route, request)
+            # In the event loop it was asked before, and the body is not wanted.
+            if FAST not in request.environ and endpoint.takes_body(route, request):
+                read_body(request, endpoint.settings, self.runtime)
         environ = request.environ
         if "wsgi.websocket" in environ or ("HTTP_UPGRADE" in environ and not can_upgrade(environ)):
             raise RequestRefused(

@@ -20,11 +20,10 @@ Each frame begins with the number that the asking worker has given the request, 
 
 from __future__ import annotations
 
-import functools
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from operator import itemgetter
-from typing import Any
+from typing import Any, TypeVar
 
 from ...backplane.mesh.link import CARRIES
 from ...exceptions import PacketError
@@ -63,17 +62,44 @@ _CAPITALS = frozenset("CHPQRS")
 _SCHEME = "wsgi.url_scheme"
 
 
-@functools.lru_cache(maxsize=128)
-def _names_in(keys: tuple[str, ...]) -> tuple[Callable[[Mapping[str, Any]], Any], bytes, int]:
+#: Heads of a kind that are remembered, as nearly all have one of a few; and their bytes: what
+#: clients make up is not kept, but for as much.
+REMEMBERED, SHORT = 128, 2048
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+
+class Remembered(dict[K, V]):
+    """What was made of what came before."""
+
+    def put(self, key: K, value: V, size: int) -> V:
+        """Remember it, if it is short; the value."""
+        if size <= SHORT:
+            if len(self) >= REMEMBERED:
+                self.clear()
+            self[key] = value
+        return value
+
+
+_Names = tuple[Callable[[Mapping[str, Any]], Any], bytes, int]
+_names: Remembered[tuple[str, ...], _Names] = Remembered()
+_names_read: Remembered[bytes, list[str]] = Remembered()
+_answers: Remembered[tuple[str, tuple[Header, ...]], bytes] = Remembered()
+_answers_read: Remembered[bytes, tuple[Head, tuple[Header, ...]]] = Remembered()
+
+
+def _names_in(keys: tuple[str, ...]) -> _Names:
     """What gives the values of an environ with these keys that are sent, the names of those, and
     how many."""
+    known = _names.get(keys)
+    if known is not None:
+        return known
     names = (_SCHEME, *[key for key in keys if key[:1] in _CAPITALS])
     # With another behind it, as it gives a tuple only for two.
-    return (
-        itemgetter(*names, _SCHEME),
-        "\0".join(names).encode("utf-8", "surrogatepass"),
-        len(names),
-    )
+    data = "\0".join(names).encode("utf-8", "surrogatepass")
+    made = itemgetter(*names, _SCHEME), data, len(names)
+    return _names.put(keys, made, sum(map(len, keys)))
 
 
 def head_of_request(place: str, environ: Mapping[str, Any]) -> bytes:
@@ -95,9 +121,12 @@ def head_of_request(place: str, environ: Mapping[str, Any]) -> bytes:
     return b"%b%b%b%b" % (_SIZES.pack(len(where), len(names), len(data)), where, names, data)
 
 
-@functools.lru_cache(maxsize=128)
 def _read_names(data: bytes) -> list[str]:
-    return data.decode("utf-8", "surrogatepass").split("\0")
+    known = _names_read.get(data)
+    if known is not None:
+        return known
+    names = data.decode("utf-8", "surrogatepass").split("\0")
+    return _names_read.put(data, names, len(data))
 
 
 def read_request(data: bytes) -> tuple[str, dict[str, Any], bytes]:
@@ -119,11 +148,14 @@ def read_request(data: bytes) -> tuple[str, dict[str, Any], bytes]:
     return place, environ, data[end:]
 
 
-@functools.lru_cache(maxsize=512)
-def head_of_answer(status: str, headers: tuple[tuple[str, str], ...]) -> bytes:
+def head_of_answer(status: str, headers: tuple[Header, ...]) -> bytes:
     """Status and headers as bytes."""
+    known = _answers.get((status, headers))
+    if known is not None:
+        return known
     lines = [status, *[f"{name}: {value}" for name, value in headers]]
-    return "\n".join(lines).encode("latin-1", "replace") + b"\n\n"
+    data = "\n".join(lines).encode("latin-1", "replace") + b"\n\n"
+    return _answers.put((status, headers), data, len(data))
 
 
 def read_answer(data: bytes, at: int) -> Answer:
@@ -135,8 +167,10 @@ def read_answer(data: bytes, at: int) -> Answer:
     return Answer(head, data[end + 2 :], more)
 
 
-@functools.lru_cache(maxsize=512)
 def _read_head(data: bytes) -> tuple[Head, tuple[Header, ...]]:
+    known = _answers_read.get(data)
+    if known is not None:
+        return known
     status, *lines = data.decode("latin-1").split("\n")
     headers: list[Header] = []
     more: list[Header] = []
@@ -146,4 +180,4 @@ def _read_head(data: bytes) -> tuple[Head, tuple[Header, ...]]:
             raise PacketError("a header without a colon")
         # By this whoever writes the answer sees that the connection ends with it.
         (more if name == "Connection" and status[:3] != "101" else headers).append((name, value))
-    return Head.bare(status, headers), tuple(more)
+    return _answers_read.put(data, (Head.bare(status, headers), tuple(more)), len(data))

@@ -6,13 +6,14 @@ import _socket
 import contextlib
 import errno
 import io
+import logging
 import os
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from ...backplane.mesh.link import Frame, Link
 from ...backplane.mesh.mesh import Mesh
-from ...exceptions import PacketError
+from ...exceptions import PacketError, RequestRefused
 from ...runtime.interfaces import Cancellable, Runtime, Signal
 from ...sessions.outbox import Batch
 from ...sessions.socket import Socket
@@ -52,6 +53,8 @@ MOST = 100_000
 
 _Key = tuple[str, int]
 
+log = logging.getLogger("sockio.http")
+
 
 class Owner:
     """Answers what other workers ask, for the sessions of this one. ``endpoint_of`` gives whose
@@ -66,6 +69,8 @@ class Owner:
         self.runtime = runtime
         self._endpoint_of = endpoint_of
         self._asked: dict[_Key, Asked] = {}
+        #: Connections that others have passed on, and that are open.
+        self.passed = 0
         for kind, taker in (
             (ASK, self._ask),
             (CANCEL, self._cancel),
@@ -119,9 +124,13 @@ class Owner:
             asked.go_on()
 
     def _passed(self, link: Link, frame: Frame) -> None:
-        assert frame.descriptor is not None
+        if frame.descriptor is None:
+            asked = self._of(link, frame)
+            if asked is not None:
+                asked.lose_connection()
+            return
         try:
-            sock = _connection(frame.descriptor)
+            sock = Passed(self, frame.descriptor)
         except OSError as error:
             os.close(frame.descriptor)
             raise PacketError(f"what is no connection: {error}") from None
@@ -144,17 +153,37 @@ class Owner:
             asked.cancel(written=True)
 
 
-def _connection(descriptor: int) -> _socket.socket:
-    """The stream that it is. Raises ``OSError`` where it is something else, which stays open."""
-    sock = _socket.socket(fileno=descriptor)
-    try:
-        sock.setblocking(False)
-        if sock.type != _socket.SOCK_STREAM:
-            raise OSError(errno.EPROTOTYPE, "it is no stream")
-    except OSError:
-        sock.detach()
-        raise
-    return sock
+class Passed(_socket.socket):
+    """A client's connection that another worker has passed on, counted while it is open. Raises
+    ``OSError`` for what is no stream, which stays open."""
+
+    __slots__ = ("_owner",)
+
+    def __init__(self, owner: Owner, descriptor: int) -> None:
+        super().__init__(fileno=descriptor)
+        self._owner: Owner | None = None
+        try:
+            self.setblocking(False)
+            if self.type != _socket.SOCK_STREAM:
+                raise OSError(errno.EPROTOTYPE, "it is no stream")
+        except OSError:
+            self.detach()
+            raise
+        self._owner = owner
+        owner.passed += 1
+
+    def close(self) -> None:
+        self._count()
+        super().close()
+
+    def detach(self) -> int:
+        self._count()
+        return super().detach()
+
+    def _count(self) -> None:
+        owner, self._owner = self._owner, None
+        if owner is not None:
+            owner.passed -= 1
 
 
 class Asked:
@@ -217,12 +246,26 @@ class Asked:
             return
         environ[FAST] = self
         request = Request(environ, self._body, may_block=False)
+        limit = self._endpoint.settings.max_connections
+        if limit and self._owner.passed >= limit and "HTTP_UPGRADE" in environ:
+            self._owner.runtime.run(self._refuse, request)
+            return
         try:
             answer = self._endpoint.respond(route, request, alone=True, here=True)
         except WouldBlock:
             self._owner.runtime.run(self._in_task, route, request)
             return
         self._give(answer)
+
+    def _refuse(self, request: Request) -> None:
+        request.may_block = True
+        refused = RequestRefused(
+            "503 Service Unavailable",
+            "The server is busy: try again.",
+            code="too-many-connections",
+            detail="as many websockets were passed on by other workers as max_connections says",
+        )
+        self._give(self._endpoint.refuse(request, refused))
 
     def _comes_in_pieces(self, route: Route) -> bool:
         """Whether a task has to make the answer, piece by piece: for some clients until 0.9."""
@@ -393,6 +436,20 @@ class Asked:
             return False
         upgraded.open(sock, early)
         return True
+
+    def lose_connection(self) -> None:
+        """It has come, and this process cannot have it."""
+        self._give_up()
+        self._endpoint.registry.complaints.say(
+            log,
+            logging.ERROR,
+            "no-descriptors",
+            "",
+            "a websocket that another worker has passed on is closed: this process has as many "
+            "descriptors as it may have. Allow for more (ulimit -n), or for fewer connections "
+            "(max_connections) [no-descriptors]",
+            quiet=True,
+        )
 
     def _give_up(self) -> None:
         if self._upgraded is not None:

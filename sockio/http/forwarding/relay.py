@@ -16,6 +16,7 @@ from ...runtime.pace import Pace
 from ...sessions.outbox import Batch
 from ...transports.answers import Answer, Head
 from ...transports.base import WSGIApplication
+from ...transports.body import leave_unread
 from ...transports.connection import (
     answer_at_once,
     connection_of,
@@ -184,6 +185,8 @@ class Relay:
             start_response(*self.head)
             return self._body(runtime, connection)
         outcome, batch = self.conclude(gone=is_gone(connection))
+        if type(outcome) is Answer and leave_unread(self.request, runtime) and not outcome.closes:
+            outcome.more = [*outcome.more, ("Connection", "close")]
         if batch is None or type(outcome) is not Answer:
             return outcome(environ, start_response)
         start_response(outcome.head.status, outcome.headers())

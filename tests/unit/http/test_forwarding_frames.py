@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sockio.exceptions import PacketError
+from sockio.http.forwarding import frames
 from sockio.http.forwarding.frames import (
     NUMBER,
     head_of_answer,
@@ -69,3 +70,19 @@ def test_an_answer_comes_as_it_was() -> None:
     for data in (b"200 OK", b"200 OK\nContent-Type\n\n"):
         with pytest.raises(PacketError):
             read_answer(data, 0)
+
+
+def test_what_clients_make_up_is_not_remembered() -> None:
+    for number in range(1000):
+        name = f"HTTP_{number}_" + "X" * 10_000
+        data = NUMBER.pack(7) + head_of_request("", {**ENVIRON, name: "", f"HTTP_Y{number}": ""})
+        assert name in read_request(data)[1]
+        headers = (("Access-Control-Allow-Origin", f"http://{number}" + "x" * 10_000),)
+        read_answer(head_of_answer("200 OK", headers), 0)
+        read_answer(head_of_answer("200 OK", (("X", str(number)),)), 0)
+        data = NUMBER.pack(7) + head_of_request("", {**ENVIRON, f"HTTP_{number}": ""})
+        read_request(data)
+    kept = (frames._names, frames._names_read, frames._answers, frames._answers_read)
+    for remembered in kept:
+        assert 0 < len(remembered) <= frames.REMEMBERED
+        assert max(len(str(key)) for key in remembered) < 2 * frames.SHORT
