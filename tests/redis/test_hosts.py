@@ -81,10 +81,10 @@ def test_rooms_and_orders_reach_other_hosts(four: list[Wire]) -> None:
     here.hear_nothing()
 
 
-def test_workers_of_all_hosts_are_told(hosts: Callable[[], Workers], shared: RedisServer) -> None:
+def test_workers_of_all_hosts_are_told(hosts: Callable[[], Workers], server: RedisServer) -> None:
     """What the application says to itself: once to each, to those of its own host without Redis."""
     here, there = hosts(), hosts()
-    workers = [*here.start(2, backplane=shared.url), *there.start(1, backplane=shared.url)]
+    workers = [*here.start(2, backplane=server.url), *there.start(1, backplane=server.url)]
     wire, far = Wire(workers[0]), Wire(workers[2])
     while not heard_of(wire, far):
         pass
@@ -237,11 +237,11 @@ def test_who_dies_or_stands_still_is_missing_and_who_ends_is_not(
 
 
 def test_what_did_not_arrive_is_counted_and_told(
-    hosts: Callable[[], Workers], shared: RedisServer
+    hosts: Callable[[], Workers], server: RedisServer
 ) -> None:
-    (worker,) = hosts().start(1, backplane=shared.url)
+    (worker,) = hosts().start(1, backplane=server.url)
     wire = Wire(worker)
-    emitter = Emitter(shared.url)
+    emitter = Emitter(server.url)
     while True:
         emitter.emit("told", "ready?")
         wire.ask("who")
