@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -16,7 +15,7 @@ from gevent.event import Event
 
 from sockio.testing import Client, EventFailed, LiveServer, Refused
 
-from ..support.pages import load, programs, snippets
+from ..support.pages import load, programs, site_with_jobs
 from ..support.raw_http import Connection, get
 from ..support.raw_websocket import open_own
 
@@ -77,37 +76,20 @@ def test_the_site_of_each_framework(
 
 
 @pytest.mark.parametrize(
-    ("page", "name", "app", "class_in", "background"),
+    ("page", "app", "background"),
     [
-        pytest.param("flask", "flask_site", "app", "@socketio.namespace", "online", id="Flask"),
-        pytest.param("pyramid", "pyramid_site", "application", "class Chat", "here", id="Pyramid"),
+        pytest.param("flask", "app", "online", id="Flask"),
+        pytest.param("pyramid", "application", "here", id="Pyramid"),
     ],
 )
 def test_to_one_user_and_jobs(
-    sockio_serve: Callable[..., LiveServer],
-    page: str,
-    name: str,
-    app: str,
-    class_in: str,
-    background: str,
+    sockio_serve: Callable[..., LiveServer], page: str, app: str, background: str
 ) -> None:
     """The block of the page that goes on with its site, in the place that it says."""
     pytest.importorskip(page)
-    (jobs,) = [code for code in snippets(f"howto/{page}.md") if "progress" in code]
-    site = programs(f"howto/{page}.md")[f"{name}.py"]
-    # The class of the site is in the place of the one that the block has.
-    old = site[site.index(class_in) : site.index("\n\n\n", site.index("class ChatNamespace"))]
-    (new,) = re.findall(rf"^{re.escape(class_in)}.*?\n\n\n", jobs, re.DOTALL | re.MULTILINE)
-    jobs = jobs.replace(new, "")
-    if page == "pyramid":
-        route = 'config.add_route("job", "/job")\n        config.add_view(job, route_name="job")'
-        site = site.replace("config.include(", f"{route}\n        config.include(", 1)
-        site = site.replace("application = main()\n", "")
-        jobs = f"{jobs}\n"
-    imports = "import gevent\nfrom sockio import EventRefused\n"
     tasks: list[Greenlet[..., None]] = []
     module: dict[str, Any] = {}
-    source = imports + site.replace(old, new.strip()) + jobs.replace("import gevent\n", "")
+    source = site_with_jobs(page)
     source = source.replace("gevent.spawn(", "spawned(").replace("gevent.sleep(1)", "pause()")
 
     def spawned(*args: Any) -> None:

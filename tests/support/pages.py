@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import pytest
 
-__all__ = ["DOCS", "Block", "blocks", "load", "programs", "snippets"]
+__all__ = ["DOCS", "Block", "blocks", "load", "programs", "site_with_jobs", "snippets"]
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
@@ -49,6 +49,24 @@ def programs(page: str) -> dict[str, str]:
         if name is not None:
             found[name[1]] = code
     return found
+
+
+def site_with_jobs(page: str) -> str:
+    """The site of howto/flask.md or howto/pyramid.md, and the block that goes on with it where the
+    page says: what its class has in front of what the site's has, and its view routed."""
+    (jobs,) = [code for code in snippets(f"howto/{page}.md") if "progress" in code]
+    site = programs(f"howto/{page}.md")[f"{page}_site.py"]
+    class_in = {"flask": "@socketio.namespace", "pyramid": "class Chat"}[page]
+    old = site[site.index(class_in) : site.index("\n\n\n", site.index("class ChatNamespace"))]
+    (new,) = re.findall(rf"^{re.escape(class_in)}.*?\n\n\n", jobs, re.DOTALL | re.MULTILINE)
+    jobs = jobs.replace(new, "")
+    if page == "pyramid":
+        route = 'config.add_route("job", "/job")\n        config.add_view(job, route_name="job")'
+        site = site.replace("config.include(", f"{route}\n        config.include(", 1)
+        site = site.replace("application = main()\n", "")
+    imports = "import gevent\nfrom sockio import EventRefused\n"
+    both = f"{new.strip()}\n\n{old.partition('(BaseNamespace):')[2].lstrip(chr(10))}"
+    return imports + site.replace(old, both) + jobs.replace("import gevent\n", "") + "\n"
 
 
 def load(page: str, name: str, folder: Path, patch: pytest.MonkeyPatch) -> ModuleType:

@@ -143,7 +143,10 @@ def running(command: Sequence[str], folder: Path, **environ: str) -> Iterator[Pr
     """A program that is asked to end, and then made to, at the end of the block."""
     process = Process(command, folder, new_session=False, **environ)
     try:
-        yield process
-        process.stop()
+        try:
+            yield process
+        finally:
+            # Where the block has failed, too: its own children end with it, and leave its pipe.
+            process.stop()
     finally:
         process.kill()
