@@ -115,5 +115,5 @@ if (window.io?.Manager) {
   connect();
 } else {
   show('shut', 'no client', 'The Socket.IO client did not load, or is none of 3.x and 4.x. Next to run.py: '
-    + 'npm install socket.io-client@4');
+    + 'npm install --prefix . socket.io-client@4');
 }

@@ -45,7 +45,7 @@ MAX_AGE = 3600
 _INSTALLED = Path("node_modules", "socket.io-client")
 _HINT = (
     "There is no client here. Install it below the directory that the server starts in "
-    "(npm install socket.io-client), name it in the setting client_script, or let the page load it "
+    "(npm install --prefix . socket.io-client), name it in the setting client_script, or let the page load it "
     "from where it is."
 )
 

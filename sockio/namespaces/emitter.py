@@ -59,6 +59,13 @@ class SocketInfo(NamedTuple):
     #: Its worker; "" for one of this process.
     worker: str
 
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(
+            f"{name!r}: fetch_sockets() tells the id, rooms, address and worker of each client, "
+            "which may be in another process. Put what others have to know of it into the name of "
+            "a room that it joins, such as 'user:ada'; sockets() gives the sockets of this process."
+        )
+
 
 class Fetched(NamedTuple):
     """The clients of all workers."""

@@ -37,7 +37,7 @@ def folder(tmp_path: Path) -> Path:
         "python3 -m venv .venv",
         ". .venv/bin/activate",
         "pip install '../sockio[reload]' Flask",
-        "npm install socket.io-client@4",
+        "npm install --prefix . socket.io-client@4",
     ]
     folder = tmp_path / "chat"
     (folder / "node_modules").mkdir(parents=True)

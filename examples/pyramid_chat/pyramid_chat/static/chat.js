@@ -403,5 +403,5 @@ if (window.io?.Manager) connect();
 else {
   drawWire('down', 'Not connected');
   notice('The Socket.IO client did not load, or is none of 3.x and 4.x. Install it next to development.ini: '
-    + 'npm install socket.io-client@4');
+    + 'npm install --prefix . socket.io-client@4');
 }
