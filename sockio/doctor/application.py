@@ -176,7 +176,8 @@ def _examine_client(settings: Settings) -> Iterator[Finding]:
         "client-not-served",
         "problem",
         f"{what}, and clients of its generation are not served",
-        f"name {generation!r} in generations, or install another: npm install --prefix . socket.io-client",
+        f"name {generation!r} in generations, or install another: npm install --prefix . "
+        "socket.io-client",
     )
 
 

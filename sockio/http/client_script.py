@@ -45,8 +45,8 @@ MAX_AGE = 3600
 _INSTALLED = Path("node_modules", "socket.io-client")
 _HINT = (
     "There is no client here. Install it below the directory that the server starts in "
-    "(npm install --prefix . socket.io-client), name it in the setting client_script, or let the page load it "
-    "from where it is."
+    "(npm install --prefix . socket.io-client), name it in the setting client_script, or let the "
+    "page load it from where it is."
 )
 
 #: The first line of a built client: ``/*! Socket.IO.js build:0.9.17, ...`` until 1.0, since then

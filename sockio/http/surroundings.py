@@ -16,7 +16,8 @@ log = logging.getLogger("sockio.server")
 _THREADS = (
     "%s does not run requests as greenlets. Clients live in one gevent loop; here every request "
     "has its own thread, or waits for the one before, so timeouts are not kept, packets come late, "
-    "and clients drop out. Serve by gevent: sockio serve module:app, gunicorn -k gevent_pywsgi, "
+    "and clients drop out. Serve by gevent: sockio serve module:app, manage.py runserver_socketio, "
+    "gunicorn -k sockio.integrations.gunicorn_worker.GeventSocketIOWorker, "
     "uwsgi --gevent 1000 --gevent-monkey-patch, or [server:main] use = egg:sockio-wsgi#paster."
 )
 _NO_WEBSOCKETS = "%s cannot open websockets for a WSGI application, so every client polls. %s"
