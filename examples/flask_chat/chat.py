@@ -503,6 +503,7 @@ def our_people() -> list[Person]:
     ]
 
 
+@socketio.on_start
 def meet_the_others() -> None:
     """Ask what they know, once, before anybody is let in here. Blocks for 2 s at most."""
     global asking, met

@@ -122,6 +122,7 @@ class SocketIOMiddleware:
         number = self._made[resource] = self._made.get(resource, 0) + 1
         self._group = resource if number == 1 else f"{resource}#{number}"
         self._server_side: dict[str, Callable[..., Any]] = {}
+        self._on_start: list[Callable[[], object]] = []
         self._mount = "/" + self.settings.resource
 
     def __call__(
@@ -229,6 +230,8 @@ class SocketIOMiddleware:
             self._local,
             self._server_side,
         )
+        for function in self._on_start:
+            self.runtime.run(function)
 
     def of(self, namespace: str) -> Emitter:
         """Emit to a namespace from anywhere in the process, other native threads included:
@@ -236,6 +239,14 @@ class SocketIOMiddleware:
         if namespace and not namespace.startswith("/"):
             raise UsageError(f"of({namespace!r}): namespaces start with a slash: '/{namespace}'.")
         return Emitter(self.serving.registry, namespace)
+
+    def on_start(self, function: F) -> F:
+        """Have a function called once in every process that serves, in a task of its own: when it
+        has joined the others, and so never before it was forked. That is before the first request
+        where the server is sockio's, or is gunicorn with sockio's worker, and with it elsewhere. A
+        decorator."""
+        self._on_start.append(function)
+        return function
 
     def on_server_side(self, event: str) -> Callable[[F], F]:
         """Have a function called when another worker says ``event`` by :meth:`server_side_emit` or

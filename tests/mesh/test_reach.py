@@ -11,6 +11,7 @@ import pytest
 
 from ..support.engine_client import EngineWire
 from ..support.node import LATER, Client, Node
+from ..support.processes import STARTS
 from ..support.raw_websocket import open_session
 from ..support.workers import Wire, Worker, Workers
 
@@ -72,6 +73,18 @@ def test_what_is_local_stays_in_its_worker(here_and_there: list[Wire]) -> None:
     here.ask("tell", "here", "and nobody else")
     assert here.hear() == ["told", "and nobody else"]
     there.hear_nothing()
+
+
+def test_a_worker_that_starts_asks_those_who_are_there(workers: Workers) -> None:
+    """Without a request, and once."""
+    (first,) = workers.start(1, asks=True)
+    first.find(r"started beside \[\]", STARTS)
+    (second,) = workers.start(1, asks=True)
+    second.find(rf"started beside \[{first.pid}\]", STARTS)
+    wire = Wire(second)
+    wire.ask("who")
+    assert second.output.count("started beside") == 1
+    wire.wire.close()
 
 
 def test_orders_are_carried_out_in_all_workers(here_and_there: list[Wire]) -> None:

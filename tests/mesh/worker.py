@@ -129,6 +129,7 @@ shared, options = int(sys.argv[1]), json.loads(sys.argv[2])
 served = {name: options.pop(name) for name in ("certfile", "keyfile", "log") if options.get(name)}
 guarded = options.pop("guarded", False)
 options.setdefault("origins", "*")
+asks = options.pop("asks", False)
 options.setdefault("transports", list(TRANSPORTS))
 options["on_gap"] = lambda process, number: log.warning("told of a gap: %d", number)
 app = SocketIOMiddleware(page, {"": Chat, "/chat": Chat}, **options)
@@ -139,6 +140,14 @@ def double(text: Any) -> Any:
     if text == "fail":
         raise ValueError("as it was told")
     return [os.getpid(), text + text]
+
+
+if asks:
+
+    @app.on_start
+    def ask_the_others() -> None:
+        found = app.server_side_call("double", "x", timeout=10)
+        log.info("started beside %s", sorted(pid for pid, _ in found.values.values()))
 
 
 @app.on_server_side("note")

@@ -259,3 +259,16 @@ def test_the_demo_of_several_hosts_is_one(tmp_path: Path, node: Node) -> None:
     finally:
         redis.kill()
         short.cleanup()
+
+
+def test_what_was_said_outlives_a_rolling_restart(tmp_path: Path, node: Node) -> None:
+    """Also where nobody comes to a new worker before the last old one has ended."""
+    with demo(DEMO.splitlines()[-1].replace("4", "2"), tmp_path) as served:
+        ada = enter(node, WEBSOCKET, served, "Ada")
+        say(ada, "before")
+        ada.client.disconnect()
+        served.process.send(signal.SIGHUP)
+        served.process.find("each worker was replaced", STARTS)
+        bob = enter(node, WEBSOCKET, served, "bob")
+        assert bob.lobby["people"] == ["bob"]
+        assert [each["text"] for each in bob.lobby["history"]] == ["before"]
