@@ -513,12 +513,12 @@ def meet_the_others() -> None:
         if met:
             return
         known = socketio.server_side_call("hello", timeout=2).values.values()
-        for worker, people, _ in known:
+        for worker, people, _, _ in known:
             learn(worker, people)
-        for *_, messages in known:
+        for _, _, messages, _ in known:
             remember(messages)
         # On other hosts nobody is called, but they hear what is emitted.
-        asking = not known and bool(socketio.settings.backplane)
+        asking = bool(socketio.settings.backplane) and all(too for *_, too in known)
         if known or asking:
             begin_telling()
         met = True
@@ -553,16 +553,23 @@ def hello() -> list[object]:
     """What a new worker of this host is told."""
     begin_telling()
     said = [message for room in rooms.values() for message in room.history]
-    return [my_name(), our_people(), said]
+    return [my_name(), our_people(), said, asking]
 
 
 @socketio.on_server_side("anybody")
 def anybody() -> None:
-    """The same for the first of another host, which hears it by "here" and "said"."""
+    """The same for the first of another host, which hears it by "here" and "history"."""
     begin_telling()
     tell_the_others()
-    for room in rooms.values():
-        socketio.server_side_emit("said", list(room.history))
+    for room in rooms.values():  # each of its own: by Redis at most 1 MB goes at once
+        socketio.server_side_emit("history", list(room.history))
+
+
+@socketio.on_server_side("history")
+def history(messages: list[Message]) -> None:
+    global asking
+    asking = False
+    remember(messages)
 
 
 @socketio.on_server_side("here")
@@ -574,8 +581,6 @@ def here(worker: str, people: list[Person]) -> None:
 @socketio.on_server_side("said")
 def remember(messages: list[Message]) -> None:
     """Each once, and in the order of time, whichever way they came."""
-    global asking
-    asking = False
     for message in messages:
         room = rooms.get(message["room"])
         if room is not None:
