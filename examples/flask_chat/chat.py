@@ -192,7 +192,8 @@ def tidy_name(value: object, longest: int) -> str | None:
 
 def is_taken(nickname: str, login_id: str | None = None) -> bool:
     """Whether another login is online under this nickname; capitals make no difference."""
-    meet_the_others()
+    if not met:
+        meet_the_others()
     name = nickname.casefold()
     holders = [tab.login_id for tab in online.get(name, ()) if tab.connected]
     there = [each for each in people_elsewhere() if each["nickname"].casefold() == name]
@@ -482,7 +483,7 @@ SILENCES = 3  # a worker that has left out so many is gone, and so is who did no
 START = secrets.token_hex(4)  # one process may load this file and be forked later
 
 alone = True  # as far as this worker knows
-asking = False  # whether nobody has told yet what was said
+asking = False  # whether somebody is to be asked again
 met = False
 meeting = BoundedSemaphore()
 
@@ -505,23 +506,26 @@ def our_people() -> list[Person]:
 
 @socketio.on_start
 def meet_the_others() -> None:
-    """Ask what they know, once, before anybody is let in here. Blocks for 2 s at most."""
-    global asking, met
-    if met:
-        return
+    """Once in each worker, before anybody is let in. Blocks for 2 s at most."""
+    global met
     with meeting:
-        if met:
-            return
-        known = socketio.server_side_call("hello", timeout=2).values.values()
-        for worker, people, _, _ in known:
-            learn(worker, people)
-        for _, _, messages, _ in known:
-            remember(messages)
-        # On other hosts nobody is called, but they hear what is emitted.
-        asking = bool(socketio.settings.backplane) and all(too for *_, too in known)
-        if known or asking:
-            begin_telling()
-        met = True
+        if not met:
+            ask_the_others()
+            met = True
+
+
+def ask_the_others() -> None:
+    """Learn who is online elsewhere and what was said."""
+    global asking
+    answers, missing = socketio.server_side_call("hello", timeout=2)
+    for worker, people, _ in answers.values():
+        learn(worker, people)
+    for *_, messages in answers.values():
+        remember(messages)
+    # They are out of reach while Redis is, and for the first second.
+    asking = "other hosts" in missing
+    if answers or asking:
+        begin_telling()
 
 
 def begin_telling() -> None:
@@ -533,10 +537,10 @@ def begin_telling() -> None:
 
 def keep_telling() -> None:
     while True:
-        if asking:
-            socketio.server_side_emit("anybody")
         tell_the_others()
         gevent.sleep(TELL_EVERY)
+        if asking:
+            ask_the_others()
         for worker, there in list(others.items()):
             there.silent += 1
             if there.silent > SILENCES:
@@ -550,26 +554,10 @@ def tell_the_others() -> None:
 
 @socketio.on_server_side("hello")
 def hello() -> list[object]:
-    """What a new worker of this host is told."""
+    """What a new worker is told."""
     begin_telling()
     said = [message for room in rooms.values() for message in room.history]
-    return [my_name(), our_people(), said, asking]
-
-
-@socketio.on_server_side("anybody")
-def anybody() -> None:
-    """The same for the first of another host, which hears it by "here" and "history"."""
-    begin_telling()
-    tell_the_others()
-    for room in rooms.values():  # each of its own: by Redis at most 1 MB goes at once
-        socketio.server_side_emit("history", list(room.history))
-
-
-@socketio.on_server_side("history")
-def history(messages: list[Message]) -> None:
-    global asking
-    asking = False
-    remember(messages)
+    return [my_name(), our_people(), said]
 
 
 @socketio.on_server_side("here")
