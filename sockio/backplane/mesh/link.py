@@ -4,7 +4,8 @@
 
     frame    length of the payload (4 bytes, big-endian), kind (1 byte), payload
 
-Driven by the event loop: no task waits for a link. A frame that carries a descriptor is sent by a
+Driven by the event loop: no task waits for a link. There are two orders: of requests and answers,
+which go first, and of all else. A frame that carries a descriptor is sent by a
 call of its own; descriptors arrive in the order of such frames.
 """
 
@@ -30,12 +31,16 @@ __all__ = ["CARRIES", "LARGEST", "MOST_WAITING", "ROOMY", "Frame", "Link"]
 LARGEST, MOST_WAITING = 64_000_000, 16_000_000
 #: Bytes that may wait where whoever has more to send can let it wait (:meth:`Link.when_roomy`).
 ROOMY = 65_536
+#: Bytes of a frame up to which twice as much may wait: who says little is heard, though others say
+#: a megabyte each.
+LITTLE = 65_536
 #: Bytes of a frame that says what becomes of another: it may wait behind any other.
 SMALL = 16
 #: Kinds from here on come with a descriptor.
 CARRIES = 0x80
-#: Bytes read in one go; seconds of taking apart before others get a turn.
-CHUNK, SLICE = 65536, 0.005
+#: Bytes read in one go, and how often before what has come is looked at; seconds of taking apart
+#: before others get a turn.
+CHUNK, READS, SLICE = 65536, 4, 0.005
 #: Descriptors that come with one read: each needs a call of its own to be sent.
 _FDS = 8
 _HEAD = struct.Struct(">IB")
@@ -71,6 +76,38 @@ class _Turn:
         self.go_on = None
 
 
+class _Lane:
+    """What waits to be written, in its order; and how many bytes that are."""
+
+    __slots__ = ("said", "unsent", "waiting")
+
+    def __init__(self) -> None:
+        # What this turn has to say, heads and payloads; and what the kernel did not take, with its
+        # descriptor.
+        self.said: list[bytes] = []
+        self.unsent: deque[tuple[Any, int | None]] = deque()
+        self.waiting = 0
+
+    def put(self) -> None:
+        """Join what was said, but for what is large: behind that, the other lane is looked at."""
+        said = self.said
+        if not said:
+            return
+        if self.waiting <= LITTLE:
+            self.unsent.append((b"".join(said), None))
+        else:
+            first = size = 0
+            for end in range(2, len(said) + 1, 2):
+                size += len(said[end - 1])
+                if size > LITTLE or end == len(said):
+                    self.unsent.append((b"".join(said[first:end]), None))
+                    first, size = end, 0
+        said.clear()
+
+    def measure(self) -> None:
+        self.waiting = sum([len(data) for data, _ in self.unsent]) + sum(map(len, self.said))
+
+
 def _raise(error: Exception) -> None:
     raise error
 
@@ -101,12 +138,10 @@ class Link:
         self.broken = False
         self._data = bytearray()
         self._descriptors: deque[int | None] = deque()
-        # What this turn has to say; and what the kernel did not take, with its descriptor.
-        self._said: list[bytes] = []
+        # What goes first, and all else; and which of them has been written in part.
+        self._first, self._rest = _Lane(), _Lane()
+        self._begun: _Lane | None = None
         self._called = False
-        self._unsent: deque[tuple[Any, int | None]] = deque()
-        #: Bytes that wait for the other end to read.
-        self.waiting = 0
         # Those who send when there is room: who has little goes first.
         self._short: deque[_Turn] = deque()
         self._long: deque[_Turn] = deque()
@@ -119,14 +154,28 @@ class Link:
 
     # ---- sending
 
-    def send(self, kind: int, payload: bytes, descriptor: int | None = None) -> bool:
+    @property
+    def waiting(self) -> int:
+        """Bytes that wait for the other end to read."""
+        return self._first.waiting + self._rest.waiting
+
+    def send(
+        self, kind: int, payload: bytes, descriptor: int | None = None, *, first: bool = False
+    ) -> bool:
         """Send a frame, when this turn ends; with a ``descriptor``, which is closed then. False,
-        and nothing done with either, where too much waits or the link has ended."""
+        and nothing done with either, where too much waits or the link has ended.
+
+        Those that go ``first`` keep their order, and so do all others: however much is said to
+        all, a client's request comes through, and the other way."""
+        lane = self._first if first else self._rest
         size = len(payload)
-        most = MOST_WAITING if size > SMALL else MOST_WAITING + 2 * LARGEST
-        if self.closed or self.waiting > most or size > LARGEST:
+        if size > LITTLE:
+            most = MOST_WAITING
+        else:
+            most = 2 * MOST_WAITING if size > SMALL else MOST_WAITING + 2 * LARGEST
+        if self.closed or lane.waiting > most or size > LARGEST:
             return False
-        said, turn = self._said, self._runtime.turn
+        said, turn = lane.said, self._runtime.turn
         if not self._called:
             if not turn.open:
                 # What is said between two turns leaves with the next, which begins for that.
@@ -136,21 +185,21 @@ class Link:
                 turn.at_end(self)
         said.append(_HEAD.pack(size, kind))
         said.append(payload)
-        self.waiting += size + _HEAD.size
+        lane.waiting += size + _HEAD.size
         if descriptor is not None:
             frame = b"".join(said[-2:])
             del said[-2:]
-            self._put()
-            self._unsent.append((frame, descriptor))
+            lane.put()
+            lane.unsent.append((frame, descriptor))
         if not self._called:
             self.flush()
         return True
 
     @property
     def roomy(self) -> bool:
-        """Whether there is room for what could also wait, such as a client's megabyte: what cannot,
-        and is lost where too much waits, is never kept out by it."""
-        return self.waiting <= ROOMY and not (self._short or self._long)
+        """Whether there is room for what goes first and could also wait, such as a client's
+        megabyte."""
+        return self._first.waiting <= ROOMY and not (self._short or self._long)
 
     def when_roomy(self, go_on: Callable[[], object], *, short: bool = False) -> Cancellable:
         """Call ``go_on()`` in the hub as soon as there is room, for one after the other; for those
@@ -164,7 +213,10 @@ class Link:
         if self._letting:
             return
         self._letting = True
-        while self.waiting <= ROOMY and not self.closed and (turns := self._short or self._long):
+        while self._first.waiting <= ROOMY and not self.closed:
+            turns = self._short or self._long
+            if not turns:
+                break
             go_on = turns.popleft().go_on
             if go_on is not None:
                 try:
@@ -174,15 +226,11 @@ class Link:
                     self._runtime.run(_raise, error)
         self._letting = False
 
-    def _put(self) -> None:
-        if self._said:
-            self._unsent.append((b"".join(self._said), None))
-            self._said.clear()
-
     def flush(self) -> None:
         """Write what was collected, as far as the other end reads."""
         self._called = False
-        self._put()
+        self._first.put()
+        self._rest.put()
         if self._writing is None and self._again is None and not self.closed:
             self._write()
 
@@ -191,9 +239,12 @@ class Link:
         self._write()
 
     def _write(self) -> None:
-        unsent = self._unsent
         try:
-            while unsent:
+            while True:
+                lane = self._begun or (self._first if self._first.unsent else self._rest)
+                unsent = lane.unsent
+                if not unsent:
+                    break
                 data, descriptor = unsent[0]
                 if descriptor is None:
                     sent = self._sock.send(data)
@@ -204,8 +255,10 @@ class Link:
                     os.close(descriptor)
                 if sent < len(data):
                     unsent[0] = (memoryview(data)[sent:], None)
+                    self._begun = lane
                 else:
                     unsent.popleft()
+                    self._begun = None
         except (BlockingIOError, InterruptedError):
             pass
         except OSError as error:
@@ -217,12 +270,15 @@ class Link:
         self._sent()
 
     def _sent(self) -> None:
-        if self._unsent and self._writing is None and self._again is None:
+        first, rest = self._first, self._rest
+        unsent = bool(first.unsent or rest.unsent)
+        if unsent and self._writing is None and self._again is None:
             # The kernel's own socket has what is asked of it.
             sock: Any = self._sock
             self._writing = self._runtime.watch(sock, self._write, write=True)
-        self.waiting = sum([len(data) for data, _ in self._unsent]) + sum(map(len, self._said))
-        if not self._unsent or self._again is not None:
+        first.measure()
+        rest.measure()
+        if not unsent or self._again is not None:
             writing, self._writing = self._writing, None
             if writing is not None:
                 writing.cancel()
@@ -236,13 +292,25 @@ class Link:
         self._reading = self._runtime.watch(sock, self._readable)
 
     def _readable(self) -> None:
+        before = len(self._data)
+        for _ in range(READS):
+            # Whoever says a megabyte is not to wait for as many turns as that has chunks.
+            if self._receive() < CHUNK:
+                break
+        if len(self._data) > before and not self.closed:
+            self.heard = self._runtime.now()
+            self._runtime.begin_turn()
+            self._take()
+
+    def _receive(self) -> int:
+        """Read once; how many bytes have come. The end of the link is noticed here."""
         try:
             data, control, flags, _ = self._sock.recvmsg(CHUNK, _SPACE, _FLAGS)
         except (BlockingIOError, InterruptedError):
-            return
+            return 0
         except OSError as error:
             self.close(str(error))
-            return
+            return 0
         for level, kind, rights in control:
             if level == _socket.SOL_SOCKET and kind == _socket.SCM_RIGHTS:
                 descriptors = array.array("i")
@@ -253,14 +321,12 @@ class Link:
             self._descriptors.append(None)
         if len(self._descriptors) > _MOST_FDS:
             self._break("descriptors without their frames")
-            return
+            return 0
         if not data:
             self.close("it has ended")
-            return
-        self.heard = self._runtime.now()
+            return 0
         self._data += data
-        self._runtime.begin_turn()
-        self._take()
+        return len(data)
 
     def _take(self) -> None:
         """Hand on the frames that are complete, for a slice of time."""
@@ -326,16 +392,15 @@ class Link:
         for watch in (self._writing, self._later, self._again):
             if watch is not None:
                 watch.cancel()
-        for descriptor in (*self._descriptors, *[each for _, each in self._unsent]):
+        unsent = (*self._first.unsent, *self._rest.unsent)
+        for descriptor in (*self._descriptors, *[each for _, each in unsent]):
             if descriptor is not None:
                 with contextlib.suppress(OSError):
                     os.close(descriptor)
         self._descriptors.clear()
-        self._unsent.clear()
-        self._said.clear()
+        self._first, self._rest, self._begun = _Lane(), _Lane(), None
         self._short.clear()
         self._long.clear()
         self._data = bytearray()
-        self.waiting = 0
         self._sock.close()
         self._on_end(self, why)

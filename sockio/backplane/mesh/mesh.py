@@ -82,10 +82,19 @@ class Mesh:
         """Let ``taker(link, frame)`` have the frames of a kind. Called in the hub."""
         self._takers[kind] = taker
 
-    def send(self, boot: str, kind: int, payload: bytes, descriptor: int | None = None) -> bool:
-        """Send to one worker; False where it is not there, or too much waits for it."""
+    def send(
+        self,
+        boot: str,
+        kind: int,
+        payload: bytes,
+        descriptor: int | None = None,
+        *,
+        first: bool = False,
+    ) -> bool:
+        """Send to one worker, as :meth:`Link.send` does; False where it is not there, or too much
+        waits for it."""
         link = self.link_to(boot)
-        return link is not None and link.send(kind, payload, descriptor)
+        return link is not None and link.send(kind, payload, descriptor, first=first)
 
     def link_to(self, boot: str) -> Link | None:
         """The link to a worker, which is made if there is none yet; None for one that is dead, or
@@ -164,7 +173,7 @@ class Mesh:
         self._introduce(link)
 
     def _introduce(self, link: Link) -> None:
-        link.send(_HELLO, _VERSION + self.boot.encode() + self._proof(self.boot))
+        link.send(_HELLO, _VERSION + self.boot.encode() + self._proof(self.boot), first=True)
 
     def _proof(self, boot: str) -> bytes:
         return hashlib.blake2s(b"mesh" + boot.encode(), key=self.directory.key).digest()

@@ -139,7 +139,7 @@ class Asker:
             head_of_request(relay.endpoint.place, request.environ),
             request.body or b"",
         )
-        if not link.send(ASK, data):
+        if not link.send(ASK, data, first=True):
             # What is said to all keeps it busy.
             self._refuse(relay)
 
@@ -154,16 +154,21 @@ class Asker:
         if turn is not None:
             turn.cancel()
         else:
-            self._mesh.send(relay.boot, CANCEL, NUMBER.pack(relay.number))
+            self._say(relay, CANCEL)
 
     def tell_fate(self, relay: Relay, *, written: bool) -> None:
         """Say what became of the packets in an answer."""
-        data = NUMBER.pack(relay.number) + (b"\1" if written else b"\0")
-        self._mesh.send(relay.boot, FATE, data)
+        self._say(relay, FATE, b"\1" if written else b"\0")
 
     def ask_for_next(self, relay: Relay) -> None:
         """Ask for the next piece of an answer."""
-        self._mesh.send(relay.boot, NEXT, NUMBER.pack(relay.number))
+        self._say(relay, NEXT)
+
+    def _say(
+        self, relay: Relay, kind: int, data: bytes = b"", descriptor: int | None = None
+    ) -> bool:
+        data = NUMBER.pack(relay.number) + data
+        return self._mesh.send(relay.boot, kind, data, descriptor, first=True)
 
     # ---- what the owner says
 
@@ -175,7 +180,7 @@ class Asker:
         if relay is None:
             if has_batch:
                 # Its client hung up while this was under way.
-                link.send(FATE, NUMBER.pack(number) + b"\0")
+                link.send(FATE, NUMBER.pack(number) + b"\0", first=True)
             return
         answer = read_answer(payload, NUMBER.size + 1)
         del self._asking[number]
@@ -186,8 +191,7 @@ class Asker:
 
     def _passing(self, relay: Relay) -> Callable[[int, bytes], bool]:
         def pass_on(descriptor: int, early: bytes) -> bool:
-            data = NUMBER.pack(relay.number) + early
-            return self._mesh.send(relay.boot, PASS, data, descriptor)
+            return self._say(relay, PASS, early, descriptor)
 
         return pass_on
 
@@ -275,7 +279,7 @@ class Asker:
         for boot in {relay.boot for relay in self._asking.values()} | self._pinged.keys():
             pinged = self._pinged.setdefault(boot, now)
             # Again each time: one that could not be sent is answered by nobody.
-            self._mesh.send(boot, PING, b"")
+            self._mesh.send(boot, PING, b"", first=True)
             if now - pinged > PATIENCE:
                 for relay in self._of_owner(boot):
                     self._refuse(relay)

@@ -88,12 +88,12 @@ class Owner:
         before = self._asked.get((link.peer, number))
         if before is not None or len(self._asked) >= MOST:
             head = head_of_answer("503 Service Unavailable", ())
-            link.send(GIVEN, NUMBER.pack(number) + b"\0" + head)
+            link.send(GIVEN, NUMBER.pack(number) + b"\0" + head, first=True)
             return
         found = self._endpoint_of(place, environ["PATH_INFO"], environ.get("QUERY_STRING", ""))
         if found is None:
             # A middleware that has met no request in this process has no sessions.
-            link.send(NOBODY, NUMBER.pack(number))
+            link.send(NOBODY, NUMBER.pack(number), first=True)
             return
         endpoint, route = found
         asked = Asked(self, endpoint, link, number, environ, body)
@@ -144,7 +144,7 @@ class Owner:
             sock.close()
 
     def _ping(self, link: Link, frame: Frame) -> None:
-        link.send(PONG, b"")
+        link.send(PONG, b"", first=True)
 
     def _left(self, boot: str) -> None:
         """A worker has died, and with it the connections of its clients."""
@@ -477,4 +477,4 @@ class Asked:
             self.settle(written=written)
 
     def _send(self, kind: int, data: bytes) -> bool:
-        return self.link.send(kind, NUMBER.pack(self.number) + data)
+        return self.link.send(kind, NUMBER.pack(self.number) + data, first=True)

@@ -92,19 +92,50 @@ def test_what_is_said_while_the_kernel_is_full_follows_by_itself(
 def test_what_can_wait_is_sent_when_there_is_room(ends: tuple[End, End]) -> None:
     one, other = ends
     assert one.link.roomy
-    assert one.link.send(1, b"x" * 2_000_000)
+    assert one.link.send(1, b"x" * 2_000_000, first=True)
     assert not one.link.roomy
     link = one.link
-    link.when_roomy(lambda: link.send(2, b"l" * 1_000_000))
-    link.when_roomy(lambda: link.send(3, b"behind that"))
-    given_up = link.when_roomy(lambda: link.send(4, b"no more"))
-    link.when_roomy(lambda: link.send(5, b"little"), short=True)
+    link.when_roomy(lambda: link.send(2, b"l" * 1_000_000, first=True))
+    link.when_roomy(lambda: link.send(3, b"behind that", first=True))
+    given_up = link.when_roomy(lambda: link.send(4, b"no more", first=True))
+    link.when_roomy(lambda: link.send(5, b"little", first=True), short=True)
     # What cannot wait does not.
-    assert link.send(6, b"now")
+    assert link.send(6, b"now", first=True)
     given_up.cancel()
     other.wait(lambda: len(other.frames) == 5)
     assert [frame.kind for frame in other.frames] == [1, 6, 5, 2, 3]
     assert link.roomy
+
+
+def test_what_goes_first_waits_for_one_frame_at_most(
+    ends: tuple[End, End], gevent_runtime: GeventRuntime
+) -> None:
+    one, other = ends
+    gevent_runtime.begin_turn()
+    for _ in range(10):
+        assert one.link.send(1, b"x" * 500_000)
+    one.link.flush()
+    # Of these the kernel has a part.
+    assert one.link.waiting > 4_000_000
+    assert one.link.roomy
+    assert one.link.send(2, b"request", first=True)
+    assert one.link.send(3, b"the same", first=True)
+    other.wait(lambda: len(other.frames) == 12)
+    assert [frame.kind for frame in other.frames] == [1, 2, 3, *[1] * 9]
+
+
+def test_who_says_little_is_heard_beside_who_says_much(
+    ends: tuple[End, End], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(link_module, "MOST_WAITING", 1_000_000)
+    one, other = ends
+    sent = 0
+    while one.link.send(1, b"x" * 100_000):
+        sent += 1
+    assert one.link.send(2, b"little")
+    # Nor are requests kept out.
+    assert one.link.send(3, b"x" * 100_000, first=True)
+    other.wait(lambda: len(other.frames) == sent + 2)
 
 
 @pytest.mark.greenlets_may_die
@@ -112,13 +143,13 @@ def test_one_that_fails_keeps_no_other_waiting(
     ends: tuple[End, End], capsys: pytest.CaptureFixture[str]
 ) -> None:
     one, other = ends
-    assert one.link.send(1, b"x" * 2_000_000)
+    assert one.link.send(1, b"x" * 2_000_000, first=True)
 
     def fail() -> None:
         raise ValueError("as it was told")
 
     one.link.when_roomy(fail)
-    one.link.when_roomy(lambda: one.link.send(2, b"behind"))
+    one.link.when_roomy(lambda: one.link.send(2, b"behind", first=True))
     other.wait(lambda: len(other.frames) == 2)
     assert "as it was told" in capsys.readouterr().err
 
