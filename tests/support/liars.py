@@ -36,12 +36,12 @@ class Liar:
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.settimeout(PATIENCE)
         self.sock.connect(os.fspath(mesh / boot))
-        self._key = (mesh / "key").read_bytes()
+        self.key = (mesh / "key").read_bytes()
 
     def greet(self, name: str = "") -> Liar:
         """Say that it is ``name``, or one that nobody else has."""
         self.name = name = name or f"L{next(_numbers):03}"
-        proof = hashlib.blake2s(b"mesh" + name.encode(), key=self._key).digest()
+        proof = hashlib.blake2s(b"mesh" + name.encode(), key=self.key).digest()
         self.send(0, b"1" + name.encode() + proof)
         return self
 

@@ -6,7 +6,7 @@ import logging
 import random
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +35,10 @@ def quiet_port() -> int:
 class RedisServer:
     """``redis-server``, empty, on a Unix socket and a port. It can be killed, and started again."""
 
-    def __init__(self, folder: Path, *lines: str, sentinel: bool = False) -> None:
-        """``lines`` are of its configuration."""
+    def __init__(
+        self, folder: Path, *lines: str, sentinel: bool = False, prefix: Sequence[str] = ()
+    ) -> None:
+        """``lines`` are of its configuration; ``prefix`` is what its command begins with."""
         self._folder = folder
         self.port = quiet_port()
         self.path = folder / f"redis-{self.port}"
@@ -45,7 +47,7 @@ class RedisServer:
         own += [] if sentinel else ['save ""', "appendonly no"]
         # Sentinel writes into it.
         config.write_text("\n".join([*own, *lines, ""]))
-        self._command = [need_program("redis-server"), str(config)]
+        self._command = [*prefix, need_program("redis-server"), str(config)]
         if sentinel:
             self._command.append("--sentinel")
         self._ready = r"\+monitor|Sentinel ID" if sentinel else "Ready to accept connections"

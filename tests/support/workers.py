@@ -7,6 +7,7 @@ import shutil
 import signal
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,9 @@ WORKER = Path(__file__).parents[1] / "mesh" / "worker.py"
 class Worker(Process):
     """One, which listens at a port of its own beside the shared one."""
 
-    def __init__(self, mesh: Path, shared: int, **options: Any) -> None:
+    def __init__(self, mesh: Path, shared: int, prefix: Sequence[str] = (), **options: Any) -> None:
         super().__init__(
-            [sys.executable, str(WORKER), str(shared), json.dumps(options)],
+            [*prefix, sys.executable, str(WORKER), str(shared), json.dumps(options)],
             WORKER.parent,
             SOCKIO_MESH=str(mesh),
         )
@@ -50,9 +51,11 @@ class Worker(Process):
 
 
 class Workers:
-    """Some of them. ``shared`` is the port that all listen at."""
+    """Some of them. ``shared`` is the port that all listen at; ``prefix`` what the command of each
+    begins with."""
 
-    def __init__(self) -> None:
+    def __init__(self, prefix: Sequence[str] = ()) -> None:
+        self.prefix = prefix
         # A short path: that of a socket has a hundred bytes.
         self.folder = Path(tempfile.mkdtemp(prefix="mesh"))
         self.mesh = self.folder / "m"
@@ -60,7 +63,7 @@ class Workers:
         self.all: list[Worker] = []
 
     def start(self, count: int = 2, **options: Any) -> list[Worker]:
-        new = [Worker(self.mesh, self.shared, **options) for _ in range(count)]
+        new = [Worker(self.mesh, self.shared, self.prefix, **options) for _ in range(count)]
         self.all += new
         return [each.ready() for each in new]
 
