@@ -116,13 +116,14 @@ def check(load: Load, *peers: Peer, lost: bool | None = None) -> None:
 Peers = Callable[[str], Peer]
 
 
-def test_killed_and_back_after_a_second(server: RedisServer, listen: Listen, peers: Peers) -> None:
+@pytest.mark.parametrize("seconds", [1, 60])
+def test_killed_and_back(seconds: int, server: RedisServer, listen: Listen, peers: Peers) -> None:
     one, two = peers(server.url), peers(server.url)
     ada = listen(server.url).stands()
     load = Load(ada, one, two)
     load.goes_on(100)
     server.kill()
-    gevent.sleep(1)
+    gevent.sleep(seconds)
     load.goes_on(100)
     server.start()
     ada.stands()

@@ -13,10 +13,8 @@ from typing import Any
 import gevent
 import pytest
 
-from ..support.engine_client import EngineSession
 from ..support.node import JS, NODE_MODULES, find_client
-from ..support.raw_http import post
-from ..support.workers import Wire, Worker, Workers
+from ..support.workers import Wire, Workers
 
 #: Clients, and seconds of coming and going: an hour's worth of it.
 CLIENTS = int(os.environ.get("SOCKIO_CLIENTS", "400"))
@@ -103,28 +101,6 @@ def test_an_hours_coming_and_going(workers: Workers) -> None:
         crowd.close()
         for each in wires:
             each.wire.close()
-
-
-def descriptors(worker: Worker) -> int:
-    return len(os.listdir(f"/proc/{worker.pid}/fd"))
-
-
-def test_a_hundred_restarts_leave_nothing_behind(workers: Workers) -> None:
-    (stays,) = workers.start(1)
-    (first,) = workers.start(1)
-    before = descriptors(stays)
-    for _ in range(100):
-        first.kill()
-        workers.all.remove(first)
-        (first,) = workers.start(1)
-        session = EngineSession(first.port, 4)
-        assert post(stays.port, session.path, '42["who"]').code == 200
-        session.close()
-    with gevent.Timeout(10):
-        while descriptors(stays) > before:
-            gevent.sleep(0.05)
-    # A name for each of two, and the key.
-    assert len(list(workers.mesh.iterdir())) == 3
 
 
 def test_one_that_stands_still_and_goes_on(workers: Workers) -> None:

@@ -45,6 +45,13 @@ class Chat(BaseNamespace, RoomsMixin):
     def on_enter(self, room: Any) -> None:
         self.join(tuple(room) if isinstance(room, list) else room)
 
+    def on_say_much(self, size: int) -> str:
+        try:
+            self.emit_to_room("lobby", "said", "x" * size, include_self=True)
+        except Exception as error:
+            return str(error)
+        return "sent"
+
     def on_hear(self, *words: Any) -> int:
         """How much has come."""
         return sum(len(each) for each in words)
