@@ -273,13 +273,14 @@ def examples(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """Measure sockio and its peers; `-- --quick` and the like go to the runner.
 
-    `-- --bystander` measures instead what others feel while one client floods, in two minutes, and
-    `-- --bounds` what one can make the server keep.
+    `-- --bystander` measures instead what others feel while one client floods, in two minutes,
+    `-- --bounds` what one can make the server keep, and `-- --clusters` several workers beside
+    those of peers.
     """
-    install_sockio(session, "fast", requirements=group("bench"))
+    install_sockio(session, "fast", "redis", requirements=group("bench"))
     # The servers are scripts of their own and import the wheel; only the runner is of the checkout.
     program, *options = session.posargs or ["run"]
-    if program in ("--bystander", "--bounds"):
+    if program in ("--bystander", "--bounds", "--clusters"):
         session.run("python", "-m", f"benchmarks.{program[2:]}", *options)
     else:
         session.run("python", "-m", "benchmarks", "run", *session.posargs)

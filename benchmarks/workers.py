@@ -2,7 +2,7 @@
 
 Workers are processes of ``benchmarks/servers/worker_server.py`` with a directory in common. CPU is
 that of all workers, user and system, as the kernel counts it (in ticks of 10 ms); rows alternate so
-that a noisy machine is noisy for all of them.
+that a noisy machine is noisy for all of them. Beside its peers: ``python -m benchmarks.clusters``.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["main"]
+__all__ = ["Ear", "main"]
 
 ROOT = Path(__file__).resolve().parents[1]
 SERVER = ROOT / "benchmarks" / "servers" / "worker_server.py"
@@ -38,7 +38,7 @@ class Worker:
             env={**os.environ, "SOCKIO_MESH": mesh},
         )
         assert self.process.stdout is not None
-        self.port = int(self.process.stdout.readline())
+        self.port: int = json.loads(self.process.stdout.readline())["port"]
 
     @property
     def cpu(self) -> float:
@@ -137,10 +137,11 @@ def forwarding(rounds: int) -> None:
 
 
 class Ear:
-    """A client by a websocket, in the room of all."""
+    """A client by a websocket, in the room of all. Raises ``TimeoutError`` where it is not let in
+    within so many seconds."""
 
-    def __init__(self, port: int) -> None:
-        self.sock = socket.create_connection(("127.0.0.1", port))
+    def __init__(self, port: int, seconds: float = 30.0) -> None:
+        self.sock = socket.create_connection(("127.0.0.1", port), seconds)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.sock.sendall(
             b"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: x\r\n"
@@ -151,6 +152,7 @@ class Ear:
         self.until(b'"pingInterval"')
         self.say("40")
         self.until(b'40{"sid"')
+        self.sock.settimeout(None)
 
     def say(self, text: str) -> None:
         data = text.encode()

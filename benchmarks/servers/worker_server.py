@@ -1,9 +1,11 @@
-"""One worker of several; its port is the first line."""
+"""One worker of several. The first line says its port and its process."""
 
 from gevent import monkey
 
 monkey.patch_all()
 
+import json  # noqa: E402
+import os  # noqa: E402
 import sys  # noqa: E402
 from typing import Any  # noqa: E402
 
@@ -32,6 +34,6 @@ def page(environ: Any, start_response: Any) -> list[bytes]:
 server = SocketIOServer(("127.0.0.1", 0), page, {"": Namespace}, backplane=sys.argv[1])
 server.start()
 make_ready()
-sys.stdout.write(f"{server.server_port}\n")
+sys.stdout.write(json.dumps({"port": server.server_port, "pids": [os.getpid()]}) + "\n")
 sys.stdout.flush()
 server.serve_forever()

@@ -127,16 +127,19 @@ def everybody(node: Node, url: str, times: int) -> list[Client]:
 
 def back(clients: list[Client]) -> None:
     """Wait until everybody is connected."""
-    eventually(
-        lambda: all(len(each.got("connect")) > len(each.got("disconnect")) for each in clients),
-        "everybody is back",
-        PATIENCE,
-    )
+    eventually(lambda: all(map(is_back, clients)), "everybody is back", PATIENCE)
+
+
+def is_back(client: Client) -> bool:
+    # One of 0.9 that is told that its session is unknown before it has opened it keeps its goodbye
+    # for the next one: it says that as soon as it is back, and stays away.
+    return client.is_there or client.got("disconnect")[-1:] == [["booted"]]
 
 
 def served(clients: list[Client]) -> None:
     for client in clients:
-        assert client.ask("echo", "again") == ["again"]
+        if client.is_there:
+            assert client.ask("echo", "again") == ["again"]
 
 
 @contextmanager

@@ -115,3 +115,30 @@ def test_one_that_stands_still_and_goes_on(workers: Workers) -> None:
     assert [asleep.hear()[2] for _ in range(200)] == list(range(200))
     for each in (here, there, asleep):
         each.wire.close()
+
+
+def test_three_say_a_hundred_thousand(workers: Workers) -> None:
+    """Numbered, at once; a client of each hears all, rising for each of them."""
+    count, step = 33_334, 50
+    some = workers.start(3)
+    talkers = [Wire(each) for each in some]
+    ears = [Wire(each) for each in some]
+
+    def talk(talker: Wire) -> None:
+        for first in range(0, count, step):
+            talker.ask("count", first, min(count, first + step))
+            talker.heard.clear()
+
+    def listen(ear: Wire) -> None:
+        following = {talker.pid: 0 for talker in talkers}
+        while any(each < count for each in following.values()):
+            name, pid, number = ear.hear()
+            assert (name, number) == ("number", following[pid])
+            following[pid] += 1
+
+    tasks: list[Any] = [gevent.spawn(talk, each) for each in talkers]
+    tasks += [gevent.spawn(listen, each) for each in ears]
+    gevent.joinall(tasks, timeout=120, raise_error=True)
+    assert all(each.successful() for each in tasks)
+    for each in (*talkers, *ears):
+        each.wire.close()

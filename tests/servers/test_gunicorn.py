@@ -414,10 +414,7 @@ def all_come_back(
         client.next("reconnect")
     server.process.find(f"(?s)(Worker exiting.*?){{{left}}}")
     # One of several may have taken in whom another had sent away, and gone then.
-    eventually(
-        lambda: all(len(each.got("connect")) > len(each.got("disconnect")) for each in clients),
-        "everybody is back",
-    )
+    eventually(lambda: all(each.is_there for each in clients), "everybody is back")
     others.kill()
     for client in clients:
         assert client.ask("echo", "again") == ["again"]

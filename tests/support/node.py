@@ -229,6 +229,14 @@ class Client:
         """The arguments of all such events so far."""
         return [args for name, args in self._node.transcript.all(self.name) if name == event]
 
+    @property
+    def is_there(self) -> bool:
+        """Whether it is connected, as far as it has said. Some say that they are not any more who
+        never were."""
+        told = [name for name, _ in self._node.transcript.all(self.name)]
+        last = [name for name in told if name in ("connect", "disconnect")]
+        return last[-1:] == ["connect"]
+
     def emit(self, event: str, *args: Any) -> None:
         self._node.say("emit", name=self.name, args=[event, *args])
 
