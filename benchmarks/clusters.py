@@ -179,7 +179,7 @@ class Measured:
 
 
 def connect(port: int) -> Ear:
-    """A client. Behind Node's sticky what one says first is sometimes never read: it tries again."""
+    """A client. What one says first behind Node's sticky is sometimes never read: try again."""
     for _ in range(10):
         try:
             return Ear(port, 2.0)
