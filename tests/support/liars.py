@@ -47,7 +47,7 @@ class Liar:
 
     def session(self) -> str:
         """The id of a session that it has."""
-        return WorkerIds(self.name, self._key).session()
+        return WorkerIds(self.name, self.key).session()
 
     def send(self, kind: int, payload: bytes = b"", descriptors: Sequence[int] = ()) -> None:
         data = _HEAD.pack(len(payload), kind) + payload
