@@ -26,6 +26,7 @@ from .wire import are_rooms, check_rooms
 
 __all__ = [
     "ANSWER",
+    "ANSWERED",
     "OTHER_HOSTS",
     "QUESTION",
     "Answers",
@@ -42,6 +43,8 @@ __all__ = [
 QUESTION, ANSWER = 3, 4
 #: Among the missing: workers whose names are not known, since the way to them is not there.
 OTHER_HOSTS = "other hosts"
+#: Seconds in which other workers have to have answered, unless somebody says otherwise.
+ANSWERED = 5.0
 #: Questions that are answered at once, and seconds that an answer may take.
 MOST, MOST_SECONDS = 10_000, 86_400.0
 #: The types of what comes with each kind of question.

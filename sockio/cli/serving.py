@@ -152,6 +152,12 @@ def _load(name: str) -> Any:
     from ..config.loading import find_application
 
     module_name, colon, expression = name.partition(":")
+    if not colon and name.endswith(".ini"):
+        raise Problem(
+            f"{name!r} is a file of PasteDeploy. Serve it by pserve; or write a wsgi.py with "
+            f"application = paste.deploy.loadapp('config:{name}', relative_to='.') and serve "
+            "wsgi:application"
+        )
     if not colon:
         raise Problem(f"{name!r}: write MODULE:APP, for example {name}:app")
     try:

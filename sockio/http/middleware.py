@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, ClassVar, TypeVar
 
 from ..backplane.local import LocalBackplane
-from ..backplane.questions import Answers, Question
+from ..backplane.questions import ANSWERED, Answers, Question
 from ..config.settings import Settings
 from ..exceptions import UsageError
 from ..namespaces.dispatch import Dispatcher
@@ -270,10 +270,10 @@ class SocketIOMiddleware:
     def server_side_call(self, event: str, *args: Any, timeout: float | None = None) -> Answers:
         """The same, and what the functions gave, by the worker's name.
 
-        Blocks the calling task until all have answered, or for ``timeout`` seconds (setting
-        ``ack_timeout`` when None); who has not is among the ``missing``, and so is where the
+        Blocks the calling task until all have answered, or for ``timeout`` seconds (5 when None);
+        who has not is among the ``missing``, and so is where the
         function failed."""
-        seconds = self.settings.ack_timeout if timeout is None else timeout
+        seconds = ANSWERED if timeout is None else timeout
         values = (event, list(args))
         question = Question("server-side", "", None, frozenset(), seconds, values)
         asked = self._to_workers().ask(question)

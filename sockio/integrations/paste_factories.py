@@ -166,6 +166,12 @@ def _server_options(conf: dict[str, str]) -> dict[str, Any]:
     """The keys of ``[server:...]`` as ``serve()`` takes them."""
     for name in conf:
         if name not in _OF_THE_SERVER and name not in OPTIONS:
+            if name == "workers":
+                raise SettingsError(
+                    "[server:...] has workers: pserve is one process. Serve the same file by "
+                    "gunicorn --paste FILE.ini --workers 4 --bind HOST:PORT "
+                    "-k sockio.integrations.gunicorn_worker.GeventSocketIOWorker"
+                )
             close = difflib.get_close_matches(name, [*_OF_THE_SERVER, *OPTIONS, "host", "port"], 1)
             hint = f"Did you mean {close[0]}?" if close else "See the documentation of pserve."
             raise SettingsError(

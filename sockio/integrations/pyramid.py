@@ -23,7 +23,7 @@ from pyramid.response import Response
 from pyramid.scripting import prepare
 from pyramid.threadlocal import get_current_registry, get_current_request
 
-from ..config.settings import OPTIONS, Settings
+from ..config.settings import Settings
 from ..exceptions import UsageError
 from ..http.manage import check_namespaces, socketio_manage
 from ..http.middleware import SocketIOMiddleware
@@ -197,6 +197,8 @@ def _transaction(request: Any) -> Iterator[None]:
 
 
 def _settings_of(config: Any) -> dict[str, Any]:
+    """Those of the ini file. Raises ``SettingsError`` for a name that is none."""
     given = config.registry.settings or {}
-    names = {f"{PREFIX}{name}": name for name in OPTIONS}
-    return {names[key]: value for key, value in given.items() if key in names}
+    settings = {key[len(PREFIX) :]: value for key, value in given.items() if key.startswith(PREFIX)}
+    Settings.make(settings)
+    return settings

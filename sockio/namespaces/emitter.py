@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..backplane import Emission, Order
-from ..backplane.questions import OTHER_HOSTS, Question
+from ..backplane.questions import ANSWERED, OTHER_HOSTS, Question
 from ..exceptions import UsageError
 from ..sessions.acks import Waiting
 from ..sessions.interfaces import Publisher
@@ -177,12 +177,12 @@ class Emitter:
     def fetch_sockets(self, timeout: float | None = None) -> Fetched:
         """The clients that an emit would reach now, in all workers: see :class:`SocketInfo`.
 
-        Blocks the calling task until all workers have answered, or for ``timeout`` seconds (setting
-        ``ack_timeout`` when None). Does not raise for a worker that does not answer: it is among
+        Blocks the calling task until all workers have answered, or for ``timeout`` seconds (5 when
+        None). Does not raise for a worker that does not answer: it is among
         the ``missing``.
         """
         self._check_here("fetch_sockets")
-        seconds = self._seconds(timeout)
+        seconds = ANSWERED if timeout is None else timeout
         asked = self._ask("sockets", seconds, ())
         found = [
             SocketInfo(name, frozenset(rooms), address, "")

@@ -432,6 +432,19 @@ class BaseNamespace(Member):
 
     # ---- life
 
+    @property
+    def session_before(self) -> Mapping[str, Any]:
+        """What was in ``self.session`` when the client lost its connection, for one that has come
+        back (:attr:`recovered`); empty for others. ``self.session`` may have newer values."""
+        return self.socket.data_before(self.ns_name)
+
+    def begin_anew(self) -> None:
+        """In ``recv_connect``: let a client that has come back (:attr:`recovered`) be a new one,
+        with another ``id``, in no room, without the earlier session's data and what it has missed.
+        For one that is somebody else by now; nothing happens otherwise. Never blocks."""
+        if self.recovered and self.socket.begin_anew(self.ns_name):
+            self.recovered = False
+
     def disconnect(self, silent: bool = False) -> None:
         """Disconnect the client from this namespace; on the global namespace, altogether.
 

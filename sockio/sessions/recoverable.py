@@ -75,6 +75,24 @@ class Recoverable(Socket):
         self._enter(recovery, endpoint, stay)
         return stay
 
+    def data_before(self, endpoint: str) -> Mapping[str, Any]:
+        stay = self._stays.get(endpoint) if self._recovery is not None else None
+        return stay.session if stay is not None and stay.recovered else {}
+
+    def begin_anew(self, endpoint: str) -> bool:
+        recovery = self._recovery
+        stay = self._stays.get(endpoint) if recovery is not None else None
+        if recovery is None or stay is None or not (stay.recovered and self.holding(endpoint)):
+            return False
+        rooms = self.server.rooms
+        for room in rooms.rooms_of(self, endpoint):
+            rooms.leave(self, endpoint, room)
+        self.forget_name(endpoint)
+        stay = self._begin_anew(recovery, endpoint)
+        self._enter(recovery, endpoint, stay)
+        recovery.arrive(stay, endpoint, self.name_in(endpoint))
+        return True
+
     def _lose(self, stay: Stay) -> None:
         """The client has not come back after all: nobody is to find the earlier session's data."""
         if not stay.recovered or stay.session is not self._found:

@@ -181,6 +181,14 @@ class Socket(OldNames, Lifetime):
         where there is no recovery."""
         return None
 
+    def data_before(self, endpoint: str) -> Mapping[str, Any]:
+        """The data of the earlier session that the client has come back from to a namespace."""
+        return {}
+
+    def begin_anew(self, endpoint: str) -> bool:
+        """Let a client that has come back, and is at the gate, be a new one; whether it had."""
+        return False
+
     def forget_name(self, endpoint: str) -> None:
         """The client is not in that namespace any more."""
 

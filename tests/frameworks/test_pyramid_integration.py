@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sockio import BaseNamespace, EventRefused
+from sockio import BaseNamespace, EventRefused, SettingsError
 from sockio.testing import EventFailed, Refused
 
 from ..support.generations import Way, ways
@@ -130,6 +130,13 @@ def test_the_permission_decides(site: Served, way: Way) -> None:
 def test_settings_of_the_ini_file_count_and_arguments_more(site: Served) -> None:
     assert site.middleware.settings.max_packets == 50
     assert site.middleware.settings.polling_duration == 10
+
+
+def test_a_setting_of_the_ini_file_that_is_none_ends_the_start() -> None:
+    with Configurator(settings={"sockio.recovry": "120"}) as config:
+        config.include("sockio.integrations.pyramid")
+        with pytest.raises(SettingsError, match="Did you mean 'recovery'"):
+            make_wsgi_app(config)
 
 
 def test_an_event_has_a_request_and_its_transaction_is_committed(

@@ -203,6 +203,11 @@ def test_reload_restarts_the_worker_and_tells_the_clients(folder: Path) -> None:
             id="a slip of the pen",
         ),
         pytest.param(
+            FILTERED + SERVER + "workers = 4\n",
+            "gunicorn --paste FILE.ini --workers 4",
+            id="several workers",
+        ),
+        pytest.param(
             FILTERED + SERVER + "port = http\n", "port = http: must be a number", id="port"
         ),
         pytest.param(

@@ -231,6 +231,70 @@ def test_a_gate_that_says_no_now_gives_nothing(home: House, how: str) -> None:
     ended(ada)
 
 
+def test_somebody_else_who_comes_by_the_same_page_begins_anew(home: House) -> None:
+    ada = Client(home)
+    name = ada.id
+    ada.socket.receive('42/chat,["enter","user:ada"]')
+    ada.socket.receive('42/chat,["note","ada"]')
+    home.runtime.settle()
+    ada.hangs_up()
+    chat = home.middleware.of("/chat")
+    chat.to("user:ada").emit("for ada")
+
+    def gate(self: Chat) -> None:
+        # As a view that the handshake reached would have it.
+        assert self.session_before == {"note": "ada"}
+        self.begin_anew()
+        assert not self.recovered
+        assert self.id != name
+        assert self.session == self.session_before == {}
+        assert not self.rooms
+        self.session["note"] = "eve"
+        self.join("user:eve")
+
+    Chat.gate = gate
+    ada.connect()
+    Chat.gate = None
+    assert ada.id != name
+    assert not ada.recovered
+    assert ada.events == []
+    chat.to("user:ada").emit("for ada")
+    chat.to("user:eve").emit("for eve")
+    assert ada.reads() == [["for eve"]]
+    assert chat.to(name).sockets() == []
+    # From now on it is that one.
+    ada.hangs_up()
+    chat.to("user:eve").emit("for eve, too")
+    seen: list[Any] = []
+    Chat.gate = lambda self: seen.append((self.recovered, dict(self.session_before)))
+    ada.connect()
+    assert ada.recovered
+    assert seen == [(True, {"note": "eve"})]
+    assert ada.events[-1:] == [["for eve, too"]]
+    # Behind the gate, and for who is new, nothing happens.
+    (namespace,) = [each["/chat"] for each in chat.sockets()]
+    namespace.begin_anew()
+    assert namespace.recovered
+    ended(ada)
+    new = Client(home)
+    assert seen[1:] == [(False, {})]
+    ended(new)
+
+
+def test_somebody_else_by_the_same_token_begins_anew(home: House) -> None:
+    bob, _ = comes_back(home)
+    bob.sends('5::/chat:{"name":"note","args":["bob"]}')
+    bob.hangs_up()
+    home.middleware.of("/chat").emit("for bob")
+    Chat.gate = lambda self: self.begin_anew()
+    eve, heard = comes_back(home)
+    assert [each for each in heard if each.startswith("5")] == []
+    assert eve.socket["/chat"].session == {}
+    assert not eve.socket["/chat"].recovered
+    eve.hangs_up()
+    home.runtime.advance(130)
+
+
 def test_what_a_gate_says_no_to_stays_out_of_the_session(home: House) -> None:
     ada = Client(home)
     ada.socket.session.update(kept=1, replaced=2, removed=3)
