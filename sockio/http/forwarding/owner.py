@@ -241,11 +241,11 @@ class Asked:
 
     def begin(self, route: Route) -> None:
         environ = self._environ
+        request = Request(environ, self._body, may_block=False)
         if route.version != Route.ENGINE and self._comes_in_pieces(route):
-            self._owner.runtime.run(self._in_task, route)
+            self._owner.runtime.run(self._in_task, route, request)
             return
         environ[FAST] = self
-        request = Request(environ, self._body, may_block=False)
         limit = self._endpoint.settings.max_connections
         if limit and self._owner.passed >= limit and "HTTP_UPGRADE" in environ:
             self._owner.runtime.run(self._refuse, request)
@@ -255,7 +255,7 @@ class Asked:
         except WouldBlock:
             self._owner.runtime.run(self._in_task, route, request)
             return
-        self._give(answer)
+        self._give(answer, environ)
 
     def _refuse(self, request: Request) -> None:
         request.may_block = True
@@ -265,7 +265,7 @@ class Asked:
             code="too-many-connections",
             detail="as many websockets were passed on by other workers as max_connections says",
         )
-        self._give(self._endpoint.refuse(request, refused))
+        self._give(self._endpoint.refuse(request, refused), request.environ)
 
     def _comes_in_pieces(self, route: Route) -> bool:
         """Whether a task has to make the answer, piece by piece: for some clients until 0.9."""
@@ -274,20 +274,22 @@ class Asked:
         transport = self._endpoint.transport_of(route)
         return transport is not None and not transport.evented
 
-    def _in_task(self, route: Route, request: Request | None = None) -> None:
-        environ = self._environ
-        environ["wsgi.input"] = io.BytesIO(self._body)
-        if request is None:
-            request = Request(environ, self._body)
+    def _in_task(self, route: Route, request: Request) -> None:
+        """Answer it where that may take a while: also when nobody waits any more, as what has come
+        whole is handled."""
+        if self._gone and request.method == "GET":
+            return
+        request.environ["wsgi.input"] = io.BytesIO(request.body or b"")
         request.may_block = True
         try:
-            self._give(self._endpoint.respond(route, request, alone=True, here=True))
+            answer = self._endpoint.respond(route, request, alone=True, here=True)
+            self._give(answer, request.environ)
         except BaseException:
             self._send(GIVEN, b"\0" + head_of_answer("500 Internal Server Error", ()))
             self._owner.forget(self)
             raise
 
-    def _give(self, answer: Any) -> None:
+    def _give(self, answer: Any, environ: dict[str, Any]) -> None:
         kind = type(answer)
         if kind is Answer:
             self._answer(answer)
@@ -303,7 +305,7 @@ class Asked:
             runtime.at(runtime.now() + PATIENCE, self._give_up)
             self._answer(answer.answer)
         else:
-            self._stream(answer)
+            self._stream(answer, environ)
 
     # ---- a whole answer
 
@@ -370,7 +372,7 @@ class Asked:
 
     # ---- an answer in pieces
 
-    def _stream(self, app: Callable[..., Iterable[bytes]]) -> None:
+    def _stream(self, app: Callable[..., Iterable[bytes]], environ: dict[str, Any]) -> None:
         """Send what a WSGI application gives, piece by piece. Blocks."""
         told: list[Any] = []
 
@@ -380,7 +382,7 @@ class Asked:
 
         self._signal = self._owner.runtime.signal()
         self._pieces = app
-        pieces = app(self._environ, start_response)
+        pieces = app(environ, start_response)
         begun = False
         try:
             for piece in pieces:

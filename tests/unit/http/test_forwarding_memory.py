@@ -18,7 +18,7 @@ from sockio import BaseNamespace, SocketIOMiddleware
 from sockio.backplane.mesh.directory import Directory
 from sockio.backplane.mesh.link import Frame, Link
 from sockio.backplane.mesh.mesh import Mesh
-from sockio.http.forwarding.frames import ASK, FATE, GIVEN, NUMBER, head_of_request
+from sockio.http.forwarding.frames import ASK, CANCEL, FATE, GIVEN, NUMBER, head_of_request
 from sockio.http.forwarding.owner import Asked, Owner
 from sockio.http.route import route_at
 from sockio.runtime.gevent_runtime import GeventRuntime
@@ -47,7 +47,7 @@ class Other:
     def ask(self, number: int, method: str, path: str, body: bytes = b"") -> None:
         environ = {"REQUEST_METHOD": method, "PATH_INFO": path, "wsgi.url_scheme": "http"}
         data = NUMBER.pack(number) + head_of_request("", environ) + body
-        assert self._mesh.send(self._owner, ASK, data)
+        assert self._mesh.send(self._owner, ASK, data, first=True)
 
     def answer(self) -> bytes:
         with gevent.Timeout(PATIENCE):
@@ -56,13 +56,17 @@ class Other:
                 self._changed.clear()
         return self._heard.pop(0)
 
+    def cancel(self, number: int) -> None:
+        self._mesh.send(self._owner, CANCEL, NUMBER.pack(number), first=True)
+
     def tell_fate(self, number: int) -> None:
-        self._mesh.send(self._owner, FATE, NUMBER.pack(number) + b"\1")
+        self._mesh.send(self._owner, FATE, NUMBER.pack(number) + b"\1", first=True)
 
 
 @pytest.fixture
 def app() -> SocketIOMiddleware:
-    return SocketIOMiddleware(page, {"": BaseNamespace})
+    transports = ["xhr-polling", "htmlfile"]
+    return SocketIOMiddleware(page, {"": BaseNamespace}, transports=transports)
 
 
 @pytest.fixture
@@ -82,6 +86,20 @@ def other(app: SocketIOMiddleware) -> Iterator[Other]:
     for each in (here, there):
         each.close()
     shutil.rmtree(folder)
+
+
+def test_who_hangs_up_at_once_costs_nothing(
+    app: SocketIOMiddleware, other: Other, caplog: pytest.LogCaptureFixture
+) -> None:
+    sid = Request.blank("/socket.io/1/").get_response(app).text.split(":")[0]
+    other.ask(1, "GET", f"/socket.io/1/htmlfile/{sid}")
+    # What has come whole is handled, in a task, though nobody waits for that to begin.
+    other.ask(2, "POST", f"/socket.io/1/xhr-polling/{sid}", b"\xff")
+    for number in (1, 2):
+        other.cancel(number)
+    with gevent.Timeout(PATIENCE):
+        while "bad-payload" not in caplog.text:
+            gevent.sleep(0)
 
 
 def test_nothing_waits_for_the_garbage_collector(app: SocketIOMiddleware, other: Other) -> None:
