@@ -111,6 +111,21 @@ def test_nobody_is_asked_where_nobody_is(start: Start, monkeypatch: pytest.Monke
     assert one.way.ask("any", question) is None
 
 
+def test_who_is_not_known_is_not_awaited(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where it is known, by the time that the question leaves, that there is nobody."""
+    one, other = start(), start()
+    one.settled(other)
+    ask = one.way._nodes.ask
+
+    def ask_later(data: bytes) -> list[str]:
+        monkeypatch.setattr(nodes, "SETTLED", 0.0)
+        return ask(data)
+
+    monkeypatch.setattr(nodes, "SETTLED", 1e9)
+    monkeypatch.setattr(one.way._nodes, "ask", ask_later)
+    assert one.ask(seconds=1e6) == Answers({other.name: ["here"]}, [OTHER_HOSTS])
+
+
 def test_who_comes_half_way_is_not_awaited(start: Start) -> None:
     asked, may_answer = Event(), Event()
 

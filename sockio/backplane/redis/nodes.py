@@ -247,8 +247,9 @@ class Nodes:
     def ask(self, data: bytes) -> list[str]:
         if self._since is None or not self._say(self._all, QUESTION, data):
             check_size(data)
-            return self.names()
-        return [OTHER_HOSTS] if self._unsure else []
+            return [*self._members.names(), OTHER_HOSTS]
+        # Who is not known cannot be waited for: also where that has only just changed.
+        return [OTHER_HOSTS]
 
     def answer(self, name: str, data: bytes) -> None:
         channel = node_channel(self._group, name)
