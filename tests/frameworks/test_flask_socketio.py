@@ -277,6 +277,16 @@ def test_a_tuple_is_several_arguments(socketio: fs.SocketIO, here: Callable[...,
     assert [each["args"] for each in client.get_received()] == [[1, [2], b"3"], [[1, 2]], []]
 
 
+def test_what_json_does_not_have_is_the_type_error_of_theirs(
+    socketio: fs.SocketIO, here: Callable[..., Any]
+) -> None:
+    socketio.on("ask")(lambda value: value)
+    client = here()
+    assert client.emit("ask", {"a": 1}, callback=True) == {"a": 1}
+    with pytest.raises(TypeError, match="not JSON serializable"):
+        client.emit("ask", {"an": object()}, callback=True)
+
+
 def test_one_client_is_reached_by_its_id(socketio: fs.SocketIO, here: Callable[..., Any]) -> None:
     sids: list[str] = []
     socketio.on("who")(lambda: sids.append(request.sid))  # type: ignore[attr-defined]

@@ -191,7 +191,8 @@ class SocketIOTestClient:
 
 def _as_theirs(error: Exception) -> Exception:
     """What python-socketio raises in place of an error of ours."""
-    cause = error.__cause__
+    # Its context where it is not said to be the cause, since our words have all of it.
+    cause = error.__cause__ or error.__context__
     return cause if isinstance(error, UsageError) and isinstance(cause, TypeError) else error
 
 
