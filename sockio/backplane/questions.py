@@ -185,6 +185,8 @@ class Questions:
         check_rooms(question.skip)
         self._number = number = self._number % 0xFFFFFFFF + 1
         what, namespace, rooms, skip, seconds, values = question
+        # Who waits for longer has the answer of those who are asked by then.
+        seconds = min(max(0.0, seconds), MOST_SECONDS)
         head = _dumps([group, what, namespace, rooms, [*skip], seconds]).encode()
         data = b"%b%b\n%b" % (_NUMBER.pack(number), head, pack_values(codec, values))
         asked = Asked(self, number, codec, what, enough)

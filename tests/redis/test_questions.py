@@ -123,6 +123,7 @@ def test_who_is_not_known_is_not_awaited(start: Start, monkeypatch: pytest.Monke
 
     monkeypatch.setattr(nodes, "SETTLED", 1e9)
     monkeypatch.setattr(one.way._nodes, "ask", ask_later)
+    # For ever, if it did.
     assert one.ask(seconds=1e6) == Answers({other.name: ["here"]}, [OTHER_HOSTS])
 
 
