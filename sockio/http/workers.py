@@ -78,14 +78,17 @@ class Worker:
                 backplane.seen,
                 registry.complaints,
             )
-        self.questions.add(group, registry.copier, _answerer(registry, handlers, returns))
+        stands_in = endpoint.inside.stands_in
+        if not (stands_in and group in self._backplanes):
+            # Whoever stands in takes nobody's place: what others say is for the application's own.
+            self.questions.add(group, registry.copier, _answerer(registry, handlers, returns))
+            self._backplanes[group] = backplane
         backplane.ways.append(MeshWay(self.mesh, self.questions, registry.complaints))
         registry.ids = self.ids
         endpoint.others = self.asker
         # What a server stands in for has the same group, and other sessions.
-        endpoint.place = f"{group}*" if endpoint.inside.stands_in else group
+        endpoint.place = f"{group}*" if stands_in else group
         self._endpoints.setdefault(endpoint.place, []).append(endpoint)
-        self._backplanes[group] = backplane
 
     def _take(self, link: Link, frame: Frame) -> None:
         for backplane in self._backplanes.values():

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ..support.engine_client import packets_of
+from ..support.engine_client import EngineWire, packets_of
 from ..support.raw_http import Answer, Connection, get, post
 from ..support.raw_websocket import frame, upgrade_request
 from ..support.workers import Worker, Workers
@@ -80,3 +80,17 @@ def test_a_session_of_another_middleware_is_unknown(workers: list[Worker]) -> No
     assert post(other.port, path, "1", KEY).code == 200
     for worker in workers:
         assert is_unknown(get(worker.port, path, KEY))
+
+
+@pytest.mark.parametrize("workers", [()], indirect=True)
+def test_what_is_said_in_one_is_heard_in_another(workers: list[Worker]) -> None:
+    """What a server has made, which serves nobody, does not stand in the way."""
+    wires = [EngineWire(worker.port, headers=KEY) for worker in workers]
+    for wire in wires:
+        wire.join()
+    for listener, talker in (wires, wires[::-1]):
+        talker.say('42["say","hello"]')
+        for wire in (talker, listener):
+            assert wire.hear() == '42["said","hello"]'
+    for wire in wires:
+        wire.close()

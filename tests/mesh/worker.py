@@ -167,6 +167,9 @@ if guarded:
     # A server does not see the middleware, and another one has nothing around it.
     unguarded = SocketIOMiddleware(page, {"": Chat}, **options)
 
+    # It is among the workers before its server is.
+    app.server_side_emit("note", "up")
+
     def serving(environ: Any, start_response: Any) -> Any:
         if environ["PATH_INFO"].startswith("/open/"):
             environ["SCRIPT_NAME"], environ["PATH_INFO"] = "/open", environ["PATH_INFO"][5:]
