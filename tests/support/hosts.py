@@ -101,10 +101,22 @@ class Account:
             for pid, said in self.said.items()
         )
 
+    def _beside_came(self, gone: set[int]) -> bool:
+        """Whether the living have heard all that the living of their own host have said."""
+        for host in self._hosts:
+            living = [each for each in host.wires if each.pid not in gone]
+            self.read(*living)
+            for wire in living:
+                for other in living:
+                    if len(self.heard[wire][other.pid]) < self.said[other.pid]:
+                        return False
+        return True
+
     def check(self, *, lost: bool, dead: Sequence[Worker] = ()) -> None:
         """Each came once and in order, all of those of the own host; what did not come from
         elsewhere is known. Of who is dead it is not known how much there was."""
         gone = {each.pid for each in dead}
+        eventually(lambda: self._beside_came(gone), "all of the own host is there", JOINED)
         for host in self._hosts:
             beside = {wire.pid for wire in host.wires}
             for wire, worker in zip(host.wires, host.workers, strict=True):
