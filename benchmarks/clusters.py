@@ -1,12 +1,14 @@
 """Several workers, beside its peers': ``python -m benchmarks.clusters``.
 
-For 1, 2 and 4 workers of each: what a delivery of a broadcast costs all its processes, how many
-there are in a second, how long one takes from a client of one worker to a client of another, and
-the memory of a worker. All of them run at the same time and are measured in turns, so that a
-noisy machine is noisy for all. The Redis server's own time is not in it, the primary process of
-Node's cluster is. Needs ``redis-server``, Node and npm.
+For 1, 2 and 4 workers of each: what a delivery of a broadcast costs all its processes, where many
+are emitted at once and where one is under way; how many can be emitted in a second; how long one
+takes from a client of one worker to a client of another; and the memory of a worker.
 
-Three minutes in all; ``--docs`` writes the table of ``docs/performance.md``.
+All of them run at the same time and are measured in turns, so that a noisy machine is noisy for
+all. The Redis server's own time is not in it, the primary process of Node's cluster is. Needs
+``redis-server``, Node and npm.
+
+Five minutes in all; ``--docs`` writes the table of ``docs/performance.md``.
 """
 
 from __future__ import annotations
@@ -35,7 +37,6 @@ __all__ = ["main"]
 ROOT = Path(__file__).resolve().parents[1]
 HERE = ROOT / "benchmarks"
 PAGE = ROOT / "docs" / "performance" / "clusters.inc"
-TICK = os.sysconf("SC_CLK_TCK")
 TEXT = "x" * 20
 
 
@@ -68,9 +69,11 @@ class System:
         """Seconds of all processes, user and system."""
         found = 0
         for pid in self.pids:
-            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-            found += int(fields[11]) + int(fields[12])
-        return found / TICK
+            # Of each thread: in nanoseconds, which the sums of the process are not.
+            for task in Path(f"/proc/{pid}/task").iterdir():
+                with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                    found += int((task / "schedstat").read_text().split()[0])
+        return found / 1e9
 
     @property
     def memory(self) -> float:
@@ -85,9 +88,11 @@ class System:
     def close(self) -> None:
         for process in self.processes:
             assert process.stdin is not None
+            assert process.stdout is not None
             process.stdin.close()
             process.kill()
             process.wait()
+            process.stdout.close()
 
 
 class Field:
@@ -132,6 +137,7 @@ class Row(NamedTuple):
     workers: int
     cost: float
     ratio: float
+    alone: float
     rate: float
     middle: float | None
     slow: float | None
@@ -147,7 +153,9 @@ class Measured:
         self.count = count
         # One after the other: where one process hands connections out, each worker gets its share.
         self.ears = [connect(system.ports[each % len(system.ports)]) for each in range(clients)]
+        #: Of a delivery, in bursts and where one emission is under way; deliveries a second.
         self.costs: list[float] = []
+        self.alone: list[float] = []
         self.rates: list[float] = []
         self.latencies: list[float] = []
         self.memory = 0.0
@@ -162,12 +170,12 @@ class Measured:
             ear.until(b'"text"', each * self.count)
         deliveries = each * self.count * len(self.ears)
         self.rates.append(deliveries / (time.perf_counter() - began))
-        # What the kernel counts in steps of 10 ms.
         self.costs.append((self.system.cpu - before) * 1e6 / deliveries)
 
     def wait(self, times: int) -> None:
-        """From a client of one worker to one of another, one at a time."""
+        """From a client of one worker to one of another, one at a time; all hear it."""
         one, other = self.ears[:2]
+        before = self.system.cpu
         for _ in range(times):
             began = time.perf_counter()
             one.say('42["emit",1,"x"]')
@@ -176,6 +184,7 @@ class Measured:
             one.until(b'"text"')
             for ear in self.ears[2:]:
                 ear.until(b'"text"')
+        self.alone.append((self.system.cpu - before) * 1e6 / times / len(self.ears))
 
 
 def connect(port: int) -> Ear:
@@ -202,6 +211,8 @@ def measure(
             stack.callback(system.close)
             empty = system.memory / count
             field.append(Measured(title, system, count, clients))
+            for ear in field[-1].ears:
+                stack.callback(ear.sock.close)
             field[-1].memory = empty
         for number in range(rounds + 1):
             random.shuffle(order := list(field))
@@ -210,7 +221,7 @@ def measure(
                 if not number:  # warm
                     each.costs.clear()
                     each.rates.clear()
-                elif count > 1:
+                else:
                     each.wait(300 // rounds)
         first = statistics.median(field[0].costs)
         return [row(each, first) for each in field]
@@ -218,34 +229,35 @@ def measure(
 
 def row(found: Measured, first: float) -> Row:
     cost = statistics.median(found.costs)
-    latencies = sorted(found.latencies)
+    # Alone there is nobody else.
+    latencies = sorted(found.latencies) if found.count > 1 else []
     middle = latencies[len(latencies) // 2] if latencies else None
     slow = latencies[len(latencies) * 99 // 100] if latencies else None
     rate = statistics.median(found.rates)
-    return Row(
-        found.title,
-        found.count,
-        cost,
-        cost / first if first else 0.0,
-        rate,
-        middle,
-        slow,
-        found.memory,
-    )
+    alone = statistics.median(found.alone)
+    ratio = cost / first if first else 0.0
+    return Row(found.title, found.count, cost, ratio, alone, rate, middle, slow, found.memory)
 
 
 def table(rows: Sequence[Row], clients: int) -> str:
     lines = [
-        "| | workers | CPU of a delivery, µs | ratio | emits a second | p50, ms | p99, ms | "
-        "memory of a worker, MB |",
-        "|---|---:|---:|---:|---:|---:|---:|---:|",
+        "| | workers | CPU of a delivery, µs | ratio | one at a time, µs | emits a second | "
+        "p50, ms | p99, ms | memory of a worker, MB |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for each in rows:
         times = ["", ""] if each.middle is None else [f"{each.middle:.1f}", f"{each.slow:.1f}"]
-        lines.append(
-            f"| {each.title} | {each.workers} | {each.cost:.2f} | {each.ratio:.1f} | "
-            f"{each.rate / clients:.0f} | {times[0]} | {times[1]} | {each.memory:.0f} |"
-        )
+        cells = [
+            each.title,
+            str(each.workers),
+            f"{each.cost:.2f}",
+            f"{each.ratio:.1f}",
+            f"{each.alone:.1f}",
+            f"{each.rate / clients:.0f}",
+            *times,
+            f"{each.memory:.0f}",
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join([*lines, ""])
 
 
@@ -276,7 +288,7 @@ def main() -> None:
     )
     parser.add_argument("--clients", type=int, default=200, help="that hear each emission")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--emissions", type=int, default=400, help="in each round")
+    parser.add_argument("--emissions", type=int, default=200, help="in each round")
     parser.add_argument("--cache", type=Path, default=default_cache())
     parser.add_argument("--docs", action="store_true", help=f"write {PAGE.relative_to(ROOT)}")
     options = parser.parse_args()

@@ -164,7 +164,10 @@ class Ear:
         while (found := self._data.count(mark)) < times:
             times -= found
             # A mark may be in two pieces.
-            self._data = self._data[len(self._data) - len(mark) + 1 :] + self.sock.recv(1 << 20)
+            more = self.sock.recv(1 << 20)
+            if not more:
+                raise EOFError("the server has closed the connection")
+            self._data = self._data[len(self._data) - len(mark) + 1 :] + more
         self._data = b""
 
 

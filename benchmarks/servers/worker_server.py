@@ -31,7 +31,10 @@ def page(environ: Any, start_response: Any) -> list[bytes]:
     return [b"page"]
 
 
-server = SocketIOServer(("127.0.0.1", 0), page, {"": Namespace}, backplane=sys.argv[1])
+# The clients of the benchmark answer no pings.
+server = SocketIOServer(
+    ("127.0.0.1", 0), page, {"": Namespace}, backplane=sys.argv[1], ping_interval=1000
+)
 server.start()
 make_ready()
 sys.stdout.write(json.dumps({"port": server.server_port, "pids": [os.getpid()]}) + "\n")

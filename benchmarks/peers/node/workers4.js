@@ -11,7 +11,7 @@ const [, , kind, value] = process.argv;
 
 function serve(adapter, prepare) {
   const server = http.createServer((request, response) => response.end("page"));
-  const io = new Server(server, { serveClient: false, adapter });
+  const io = new Server(server, { serveClient: false, pingInterval: 1e6, adapter });
   io.on("connection", (socket) => {
     socket.join("all");
     socket.on("echo", (text, answer) => answer(text));

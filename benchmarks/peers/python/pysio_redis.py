@@ -19,7 +19,11 @@ from geventwebsocket.handler import WebSocketHandler  # noqa: E402
 
 PACKAGES = ("python-socketio", "python-engineio", "gevent", "gevent-websocket", "redis", "hiredis")
 
-sio = socketio.Server(async_mode="gevent", client_manager=socketio.RedisManager(sys.argv[1]))
+sio = socketio.Server(
+    async_mode="gevent",
+    client_manager=socketio.RedisManager(sys.argv[1]),
+    ping_interval=1000,
+)
 
 
 @sio.event
