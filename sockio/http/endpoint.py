@@ -228,7 +228,8 @@ class Endpoint:
         if callable(settings.origins) and not request.may_block:
             raise WouldBlock
         try:
-            self.check_body(route, request)
+            self.check_source(route, request)
+            announced(request, settings)
         except Exception:
             # Said, and logged, by whoever answers.
             return False
@@ -244,14 +245,16 @@ class Endpoint:
             and request.field("disconnect") is None
         )
 
-    def check_body(self, route: Route, request: Request) -> None:
-        """Raise ``RequestRefused`` where a session of whichever worker would get no body like
-        that."""
-        settings = self.settings
-        check_host(settings, request.environ)
-        script = route.transport == self._scripting
-        check_origin(settings, request.environ, script=script)
-        announced(request, settings)
+    def check_source(self, route: Route, request: Request) -> None:
+        """Raise ``RequestRefused`` for a stranger's request, whosever session it is for."""
+        check_host(self.settings, request.environ)
+        # From here on it is told as its client reads it.
+        request.engine = route.version == Route.ENGINE
+        if request.engine:
+            script = request.callback is not None
+        else:
+            script = route.transport == self._scripting
+        check_origin(self.settings, request.environ, script=script)
 
     def takes_body(self, route: Route, request: Request) -> bool:
         """Whether the body of a POST for some session would be looked at."""

@@ -13,7 +13,7 @@ from ...exceptions import RequestRefused
 from ...runtime.interfaces import Cancellable, Runtime
 from ...sessions.ids import BOOT, WorkerIds
 from ...transports.base import WSGIApplication
-from ...transports.body import read_body
+from ...transports.body import announced, read_body
 from ...transports.connection import FAST, can_upgrade
 from ...transports.request import Request
 from ..endpoint import Endpoint
@@ -94,10 +94,12 @@ class Asker:
         if boot is None:
             return None
         if request.method == "POST" and request.body is None:
-            endpoint.check_body(route, request)
-            # In the event loop it was asked before, and the body is not wanted.
-            if FAST not in request.environ and endpoint.takes_body(route, request):
-                read_body(request, endpoint.settings, self.runtime)
+            endpoint.check_source(route, request)
+            if endpoint.takes_body(route, request):
+                announced(request, endpoint.settings)
+                # What comes in the event loop without it is refused for one of these.
+                if FAST not in request.environ:
+                    read_body(request, endpoint.settings, self.runtime)
         environ = request.environ
         if "wsgi.websocket" in environ or ("HTTP_UPGRADE" in environ and not can_upgrade(environ)):
             raise RequestRefused(
