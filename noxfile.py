@@ -111,8 +111,8 @@ def servers(session: nox.Session) -> None:
 
 @nox.session
 def failures(session: nox.Session) -> None:
-    """Kill, stop and part what sockio depends on, under load, and account for what is lost: a quarter
-    of an hour. Hosts whose network is cut need root."""
+    """Kill, stop and part what sockio depends on, under load, and account for what is lost, for
+    a quarter of an hour. Hosts whose network is cut need root."""
     install_sockio(session, *EXTRAS, requirements=group("servers"))
     install_js_client(session)
     pytest(session, "tests/failures", *session.posargs, SOCKIO_FAILURES="1", SOCKIO_UWSGI="1")
