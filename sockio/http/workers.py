@@ -218,6 +218,7 @@ def join(
             obey=_obeyer(registry, backplane, handlers),
             on_gap=settings.on_gap,
             inputs=settings.backplane_inputs,
+            lingers=settings.recovery[0] if settings.recovery is not None else 0,
         )
         way.questions.add(group, registry.copier, _answerer(registry, handlers))
         backplane.ways.append(way)

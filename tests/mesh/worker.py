@@ -8,6 +8,7 @@ monkey.patch_all()
 import json  # noqa: E402
 import logging  # noqa: E402
 import os  # noqa: E402
+import re  # noqa: E402
 import socket  # noqa: E402
 import sys  # noqa: E402
 import time  # noqa: E402
@@ -139,7 +140,12 @@ options.setdefault("origins", "*")
 asks = options.pop("asks", False)
 options.setdefault("transports", list(TRANSPORTS))
 options["on_gap"] = lambda process, number: log.warning("told of a gap: %d", number)
-app = SocketIOMiddleware(page, {"": Chat, "/chat": Chat}, **options)
+NAMESPACES: dict[str | re.Pattern[str], type[BaseNamespace]] = {
+    "": Chat,
+    "/chat": Chat,
+    re.compile(r"/room-\d+"): Chat,
+}
+app = SocketIOMiddleware(page, NAMESPACES, **options)
 
 
 @app.on_server_side("double")

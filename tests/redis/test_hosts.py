@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 from sockio import Emitter, UsageError
 from sockio.backplane.questions import OTHER_HOSTS
 
+from ..support.engine_client import EngineWire
 from ..support.node import NODE_MODULES, find_client
 from ..support.processes import STARTS
 from ..support.redis import RedisServer
@@ -234,6 +236,41 @@ def test_who_dies_or_stands_still_is_missing_and_who_ends_is_not(
     assert sorted(missing) == sorted([names[dying], names[still]])
     still.go_on()
     wire.wire.close()
+
+
+def test_a_namespace_is_heard_while_somebody_may_come_back_to_it(
+    hosts: Callable[[], Workers], shared: RedisServer
+) -> None:
+    """Where it is found by a pattern, and so heard only while somebody is in it."""
+    both = [hosts().start(1, backplane=shared.url, recovery=60) for _ in range(2)]
+    known_to_each_other(*both)
+    (here,), (there,) = both
+    ada, bob = EngineWire(here.port), EngineWire(there.port)
+    told = json.loads(ada.join("/room-7")[len("40/room-7,") :])
+    bob.join("/room-7")
+    heard: list[str] = []
+    while not heard:
+        # Until both are subscribed.
+        bob.say('42/room-7,1["say","early"]')
+        bob.hear_until("43/room-7,1")
+        ada.say('42/room-7,1["who"]')
+        heard = ada.hear_until("43/room-7,1")
+    offset = json.loads(heard[-1][len("42/room-7,") :])[-1]
+    ada.reset()
+    here.find("disconnected websocket.*transport close")
+    bob.say('42/room-7,2["say","late"]')
+    bob.hear_until("43/room-7,2")
+    again = EngineWire(here.port)
+    # What was published before this is answered has come.
+    again.join()
+    again.say('421["fetch","lobby"]')
+    again.hear_until("431")
+    again.say(f"40/room-7,{json.dumps({'pid': told['pid'], 'offset': offset})}")
+    missed = again.hear_until("40/room-7,")
+    # Some of the first words may be among it.
+    assert json.loads(missed[-1][len("42/room-7,") :])[:2] == ["said", "late"]
+    for each in (again, bob):
+        each.close()
 
 
 def test_what_did_not_arrive_is_counted_and_told(

@@ -181,6 +181,16 @@ class EngineWire(RawWebSocket):
     def say(self, packet: str) -> None:
         self.send(frame(TEXT, packet))
 
+    def hear_until(self, beginning: str) -> list[str]:
+        """Wait for a packet that begins so; those that came before, but for pings."""
+        heard = []
+        while not (packet := self.hear()).startswith(beginning):
+            if packet == "2":
+                self.say("3")
+            else:
+                heard.append(packet)
+        return heard
+
 
 class EngineSession:
     """A session that polls, over one connection for GETs and one for POSTs, in one namespace."""

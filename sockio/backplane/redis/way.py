@@ -21,7 +21,7 @@ from typing import Any
 
 from ...exceptions import PacketError
 from ...protocol.engine_codec import EngineCodec
-from ...runtime.interfaces import Runtime
+from ...runtime.interfaces import Cancellable, Runtime
 from ...sessions.complaints import Complaints, at_length
 from ..channels import HOST, channel_of
 from ..commands import Command, CommandError, ServerEvent
@@ -63,7 +63,14 @@ class RedisWay:
         obey: Callable[[Command], object],
         on_gap: Callable[[str, int], object] | None,
         inputs: Iterable[str] = (),
+        lingers: float = 0,
     ) -> None:
+        """``lingers`` are the seconds for which a namespace is heard still when the last client has
+        left it: one may come back, and gets what was said meanwhile (setting ``recovery``)."""
+        self._runtime = runtime
+        self._lingers = lingers
+        # Namespaces that nobody is in, and the end of that.
+        self._lingering: dict[str, Cancellable] = {}
         self._complaints = complaints
         self._group = group
         self._host = host.encode()
@@ -114,6 +121,21 @@ class RedisWay:
         """The first client has come into a namespace, or the last has left it."""
         if namespace in self._fixed:
             return
+        ending = self._lingering.pop(namespace, None)
+        if ending is not None:
+            ending.cancel()
+            return
+        if not begins and self._lingers:
+
+            def end() -> None:
+                del self._lingering[namespace]
+                self._listen(namespace, False)
+
+            self._lingering[namespace] = self._runtime.at(self._runtime.now() + self._lingers, end)
+            return
+        self._listen(namespace, begins)
+
+    def _listen(self, namespace: str, begins: bool) -> None:
         channel = self._prefix + namespace
         patterns = redis_emitter.patterns([namespace]) if "redis-emitter" in self._inputs else ()
         if begins:
