@@ -47,6 +47,7 @@ class Lifetime(Outlet):
         "_on_change",
         "_paused",
         "_room",
+        "_standing",
         "bad_packets",
         "born",
         "close_reason",
@@ -95,6 +96,8 @@ class Lifetime(Outlet):
         self._alarm_at = 0.0
         self._paused = False
         self._room: Signal | None = None
+        # Bytes of bodies that wait for it.
+        self._standing = 0
         # A session is over when both sides are: its namespaces told, its last packets delivered.
         self._all_told = False
         self._delivered = False
@@ -228,15 +231,22 @@ class Lifetime(Outlet):
 
     def wait_for_room(self, timeout: float, size: int = 0) -> bool:
         """Block the calling task until ``size`` bytes of events may come in; False after
-        ``timeout`` seconds.
+        ``timeout`` seconds, and at once where others wait that would be more with these than the
+        inbox takes: no client sends so much at a time that waits for answers.
 
         For requests that bring events one body at a time; streams are paused instead.
         """
         while not self.has_room(size):
+            if self._standing and self._standing + size > self.config.max_inbox[1]:
+                return False
             if self._room is None:
                 self._room = self.runtime.signal()
-            if not self._room.wait(timeout):
-                return False
+            self._standing += size
+            try:
+                if not self._room.wait(timeout):
+                    return False
+            finally:
+                self._standing -= size
         return True
 
     def resume(self) -> None:

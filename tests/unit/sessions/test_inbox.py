@@ -162,6 +162,28 @@ def test_a_request_waits_for_room_in_bytes(house: MakeHouse) -> None:
     assert wait.value
 
 
+def test_requests_that_wait_for_room_are_bounded_together(house: MakeHouse) -> None:
+    home = house({"/s": Slow}, max_inbox=(1000, 100 * KB))
+    client = kept_waiting(home)
+    client.posts(json_of(200 * KB))
+    room = client.socket.wait_for_room
+    waits = [home.runtime.spawn(room, 60, size) for size in (90 * KB, 10 * KB)]
+    home.runtime.settle()
+    assert not room(60, KB)
+    client.socket.session["door"].set()
+    home.runtime.settle()
+    assert [each.value for each in waits] == [True, True]
+    # One that is larger than all of it waits, where it is the only one.
+    client = kept_waiting(home)
+    client.posts(json_of(200 * KB))
+    wait = home.runtime.spawn(client.socket.wait_for_room, 60, MB)
+    home.runtime.settle()
+    assert not wait.ready()
+    client.socket.session["door"].set()
+    home.runtime.settle()
+    assert wait.value
+
+
 class Asking(BaseNamespace):
     """Asks its client, and takes its time over the answers."""
 
