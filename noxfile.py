@@ -326,8 +326,9 @@ def pytest(session: nox.Session, *args: str, **environ: str) -> None:
     """Run pytest where tests/test_house.py insists that the tested sockio is the wheel's. In CI a
     few tests that fail are run once more, by themselves: one that passes then is told."""
     env = {"SOCKIO_EXPECT_INSTALLED": "1", **environ}
-    # One of its own: sessions run side by side.
-    cache = Path(session.create_tmp()).resolve() / "pytest_cache"
+    # One of its own: sessions run side by side. (Not below create_tmp(), which moves everybody's
+    # temporary files there: paths of sockets are short.)
+    cache = session.cache_dir.resolve() / "pytest" / str(session.name)
     shutil.rmtree(cache, ignore_errors=True)
     # The script and not `python -m pytest`, which would put the source tree in front of the wheel.
     command = ["pytest", *args, "-o", f"cache_dir={cache}"]
