@@ -24,7 +24,7 @@ from ..sessions.complaints import Complaints
 from ..sessions.event_log import Origin
 from ..sessions.ids import WorkerIds
 from ..sessions.outbox import Outgoing
-from ..sessions.recovery import Moved, Recovery
+from ..sessions.recovery import NAMES, Moved, Recovery
 from .questions import Question, Questions
 from .seen import Seen
 from .wire import are_rooms, check_rooms
@@ -217,7 +217,7 @@ def _read(answer: Any, namespace: str) -> tuple[str, Moved, dict[str, int]]:
         if not (
             _are_numbers(numbers)
             and isinstance(home, str)
-            and names
+            and 0 < len(names) <= NAMES + 2
             and all(isinstance(each, str) for each in names)
             and are_rooms(rooms)
             and isinstance(session, dict)

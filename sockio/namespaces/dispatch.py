@@ -142,11 +142,16 @@ class Dispatcher:
     def part(self, endpoint: str, text: str | bytes | Bundle) -> None:
         socket = self.socket
         namespace = socket.get(endpoint)
-        if namespace is not None and not namespace._leaving and not socket.holding(endpoint):
+        if (
+            namespace is not None
+            and not namespace._leaving
+            and not socket.holding(endpoint)
+            and not self.inbox.has_goodbye(endpoint, text)
+        ):
             socket.received += 1
             self.leaving.bid_farewell(namespace, Reason.NAMESPACE_CLIENT)
         else:
-            # Its connect may still be waiting, be it behind the end of the one before.
+            # Its connect may still be waiting, be it behind an end that waits as well.
             self.submit(text)
 
     def answer(self, opened: Opened) -> None:

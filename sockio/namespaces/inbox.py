@@ -89,6 +89,25 @@ class Inbox:
 
     # ---- what goes in
 
+    def has_goodbye(self, endpoint: str, text: str | bytes | Bundle) -> bool:
+        """Whether another goodbye to a namespace waits, written as ``text`` is: that one is meant
+        for the namespace that is there now, and ``text`` for one that comes behind it."""
+        if not isinstance(text, str):
+            return text in self.items
+        beginning = text.rstrip(",:")
+        for item in self.items:
+            if isinstance(item, str):
+                found = item.startswith(beginning)
+            else:
+                found = (
+                    isinstance(item, dict)
+                    and item["type"] == "disconnect"
+                    and item["endpoint"] == endpoint
+                )
+            if found:
+                return True
+        return False
+
     def put(self, text: str | bytes | Bundle) -> None:
         """Let a packet wait."""
         if isinstance(text, str) and not text.isascii():

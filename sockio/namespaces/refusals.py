@@ -65,15 +65,28 @@ class Refusals:
         if exceeded is None:
             return True
         too_fast = RateLimited(str(exceeded), exceeded.policy, detail="rate_limit")
-        self.slow_down(too_fast, packet["endpoint"], answer_to, "rate_limit")
+        self.slow_down(
+            too_fast,
+            packet["endpoint"],
+            answer_to,
+            "rate_limit",
+            connects=packet.get("type") == "connect",
+        )
         return False
 
     # ---- what is told
 
     def slow_down(
-        self, too_fast: RateLimited, endpoint: str, answer_to: int | None, where: str
+        self,
+        too_fast: RateLimited,
+        endpoint: str,
+        answer_to: int | None,
+        where: str,
+        *,
+        connects: bool = False,
     ) -> None:
-        """Do with a packet what the limit that it exceeds says. ``where`` is that limit."""
+        """Do with a packet what the limit that it exceeds says. ``where`` is that limit; a packet
+        that ``connects`` to a namespace is answered as such."""
         socket = self._socket
         self.complain(
             logging.WARNING,
@@ -88,6 +101,10 @@ class Refusals:
             socket.close(Reason.RATE_LIMIT)
         elif too_fast.policy == "drop":
             socket.dropped += 1
+        elif connects and endpoint not in socket.active_ns:
+            data = {"code": too_fast.code}
+            answer = socket.refusal(endpoint, too_fast.message, data)
+            socket.release(endpoint, answer, deliver=False)
         else:
             self.refuse(too_fast.code, too_fast.message, endpoint, answer_to)
 

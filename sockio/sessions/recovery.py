@@ -38,11 +38,13 @@ from .outbox import Outgoing
 from .reasons import Reason
 from .rooms import Rooms
 
-__all__ = ["BY_ACCIDENT", "Moved", "Recorded", "Recovery", "Stay"]
+__all__ = ["BY_ACCIDENT", "NAMES", "Moved", "Recorded", "Recovery", "Stay"]
 
 #: Clients that are away and whose state is kept; one more takes the place of the oldest: of the
 #: oldest of its own address, where that has more than a part of all, in clients or in bytes.
 MAX_KEPT, PART = 10_000, 10
+#: Names that a client had at gates which it was not let in by, and may still be meant by.
+NAMES = 8
 #: Bytes that an event or a client takes beside its text, and a room beside its name.
 OVERHEAD, ROOM = 500, 100
 #: Which part of the bytes that are kept for all the state of one client may be.
@@ -495,7 +497,11 @@ class Recovery:
             return False
         stay.missed = missed
         if stay.name != name:
-            stay.names += (name,)
+            # Who is lost again and again at the gate has names that nobody was told.
+            known, *between = stay.names
+            stay.names = (known, *between[-NAMES:], name)
+            for each in between[:-NAMES]:
+                self._names.discard((namespace, each))
         return True
 
     def settle(self, stay: Stay, namespace: str) -> list[Outgoing]:

@@ -281,6 +281,31 @@ def test_somebody_else_who_comes_by_the_same_page_begins_anew(home: House) -> No
     ended(new)
 
 
+def test_who_is_lost_at_the_gate_again_and_again_grows_nothing(home: House) -> None:
+    bob, _ = comes_back(home)
+    first = bob.socket.sessid
+    bob.hangs_up()
+    recovery = recovery_of(home)
+    size = recovery.size
+
+    def gate(self: Chat) -> None:
+        self.socket.close("transport close", say=False)
+
+    Chat.gate = gate
+    for _ in range(50):
+        comes_back(home)
+        home.runtime.settle()
+    Chat.gate = None
+    assert recovery.size == size
+    assert max(len(stay.names) for stay in recovery._away.values()) < 20
+    # It is meant by the name that others know still.
+    home.middleware.of("/chat").to(first).emit("for bob")
+    _, heard = comes_back(home)
+    assert heard[-1].endswith('"for bob"}')
+    home.registry.check()
+    home.runtime.advance(200)
+
+
 def test_somebody_else_by_the_same_token_begins_anew(home: House) -> None:
     bob, _ = comes_back(home)
     bob.sends('5::/chat:{"name":"note","args":["bob"]}')
