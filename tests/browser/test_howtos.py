@@ -65,7 +65,8 @@ def site_of(page: str, folder: Path) -> Iterator[str]:
     place, home = {"flask": FLASK, "pyramid": PYRAMID}[page]
     site = site_with_jobs(page).replace(place, home + place, 1)
     (folder / f"{page}_site.py").write_text(site, "utf-8")
-    (command,) = [each.code for each in blocks(f"howto/{page}.md") if each.language == "sh"]
+    # The first; others are about several workers.
+    command = next(each.code for each in blocks(f"howto/{page}.md") if each.language == "sh")
     program, *words = shlex.split(command)
     assert program == "sockio"
     command_line = [sys.executable, "-m", "sockio.cli", *words, "--port", str(free_port())]

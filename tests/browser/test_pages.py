@@ -100,7 +100,7 @@ def test_who_was_offline_hears_what_was_said(browser: Browser, tmp_path: Path) -
     folder = tmp_path / "node_modules" / "socket.io-client"
     folder.symlink_to(NODE_MODULES / "socket.io-client-4.8.4")
     text = (Path(__file__).parents[2] / "docs" / "howto" / "recovery.md").read_text("utf-8")
-    assert "`npm install socket.io-client`, `sockio serve recovery_site:app`" in text
+    assert "`npm install --prefix . socket.io-client`, `sockio serve recovery_site:app`" in text
     port = free_port()
     command = [sys.executable, "-m", "sockio.cli", "serve", "recovery_site:app"]
     with running([*command, "--port", str(port)], tmp_path) as process, cable_to(port) as cable:
