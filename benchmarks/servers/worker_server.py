@@ -9,7 +9,7 @@ import os  # noqa: E402
 import sys  # noqa: E402
 from typing import Any  # noqa: E402
 
-from sockio import BaseNamespace, RoomsMixin  # noqa: E402
+from sockio import BaseNamespace, RoomsMixin, SocketIOMiddleware  # noqa: E402
 from sockio.runtime.process import make_ready  # noqa: E402
 from sockio.server import SocketIOServer  # noqa: E402
 
@@ -32,9 +32,9 @@ def page(environ: Any, start_response: Any) -> list[bytes]:
 
 
 # The clients of the benchmark answer no pings.
-server = SocketIOServer(
-    ("127.0.0.1", 0), page, {"": Namespace}, backplane=sys.argv[1], ping_interval=1000
-)
+# Of the application: one that the server makes asks it about every session of another worker.
+app = SocketIOMiddleware(page, {"": Namespace}, backplane=sys.argv[1], ping_interval=1000)
+server = SocketIOServer(("127.0.0.1", 0), app)
 server.start()
 make_ready()
 sys.stdout.write(json.dumps({"port": server.server_port, "pids": [os.getpid()]}) + "\n")
