@@ -83,24 +83,28 @@ class JoinedBackplane:
     # ---- to the others
 
     def publish(self, emission: Emission) -> None:
-        mistake: UsageError | None = None
+        for way in self.ways:
+            if way.leads_anywhere:
+                break
+        else:
+            self.local.publish(emission)
+            return
         ways = [way for way in self.ways if way.leads_anywhere]
-        if ways:
-            # Before anybody has it.
-            check_rooms(emission.rooms)
-            check_rooms(emission.skip)
+        # Before anybody has it.
+        check_rooms(emission.rooms)
+        check_rooms(emission.skip)
         origin: Origin | None = None
-        if ways and self._registry.recovery is not None:
+        if self._registry.recovery is not None:
             origin = self._origin = self._origin[0], self._origin[1] + 1
             self.seen.note(origin)
+        mistake: UsageError | None = None
         try:
             encoded: Mapping[BaseCodec, Outgoing | None] = self.local.publish(emission, origin)
         except UsageError as error:
             encoded, mistake = {}, error
-        if ways:
-            data = self._packed(emission, encoded, origin)
-            for way in ways:
-                way.send(EMISSION, emission.namespace, data)
+        data = self._packed(emission, encoded, origin)
+        for way in ways:
+            way.send(EMISSION, emission.namespace, data)
         if mistake is not None:
             raise mistake
 
@@ -190,17 +194,16 @@ class JoinedBackplane:
         namespace, rooms, skip, volatile = carried[1:5]
         recovery = self._registry.recovery
         if recovery is not None:
-            packet = None
-            if recovery.wants({"type": "event"}):
-                packet = self._packet_of(carried)
-            if packet is not None:
-                emission = Emission(namespace, packet, rooms, skip, volatile)
-                self.local.publish(emission, carried.origin)
-            if carried.origin is not None:
-                # Not before it is kept: whoever waits for it looks for it there.
-                self.seen.note(carried.origin)
-            if packet is not None:
-                return
+            packet = self._packet_of(carried) if recovery.wants({"type": "event"}) else None
+            try:
+                if packet is not None:
+                    emission = Emission(namespace, packet, rooms, skip, volatile)
+                    self.local.publish(emission, carried.origin)
+                    return
+            finally:
+                if carried.origin is not None:
+                    # Not before it is kept: whoever waits for it looks for it there.
+                    self.seen.note(carried.origin)
         forms = carried.forms
 
         def form(socket: Socket) -> Outgoing | None:
