@@ -24,7 +24,8 @@ from ..sessions.complaints import Complaints
 from ..sessions.event_log import Origin
 from ..sessions.ids import WorkerIds
 from ..sessions.outbox import Outgoing
-from ..sessions.recovery import NAMES, Moved, Recovery
+from ..sessions.recovery import NAMES, Recovery
+from ..sessions.stay import Moved
 from .questions import Question, Questions
 from .seen import Seen
 from .wire import are_rooms, check_rooms

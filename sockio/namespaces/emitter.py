@@ -10,9 +10,10 @@ from ..backplane.questions import ANSWERED, OTHER_HOSTS, Question
 from ..exceptions import UsageError
 from ..sessions.acks import Waiting
 from ..sessions.interfaces import Publisher
-from ..sessions.recovery import Recovery, Stay
+from ..sessions.recovery import Recovery
 from ..sessions.registry import SessionRegistry
 from ..sessions.socket import Socket
+from ..sessions.stay import Stay
 from .handlers import RESERVED, check_event
 
 __all__ = ["Emitter", "Fetched", "Replies", "SocketInfo", "check_room"]

@@ -27,9 +27,10 @@ from .interfaces import Carrier
 from .outbox import Batch, Outgoing
 from .reasons import Reason
 from .recoverable import Recoverable
-from .recovery import Recovery, Stay
+from .recovery import Recovery
 from .socket import Socket
 from .states import Alarm, State
+from .stay import Stay
 from .wheel import GRANULARITY
 
 __all__ = ["EngineSocket"]

@@ -11,9 +11,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .outbox import Outgoing
-from .recovery import BY_ACCIDENT, Recovery, Stay
+from .recovery import BY_ACCIDENT, Recovery
 from .socket import Socket
 from .states import State
+from .stay import Stay
 
 __all__ = ["Recoverable"]
 

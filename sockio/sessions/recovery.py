@@ -24,7 +24,6 @@ from __future__ import annotations
 
 import secrets
 import sys
-from collections import OrderedDict
 from collections.abc import Callable, Container, Hashable, Mapping, Sequence
 from math import inf
 from typing import Any, NamedTuple, Protocol
@@ -32,17 +31,15 @@ from typing import Any, NamedTuple, Protocol
 from ..exceptions import UsageError
 from ..protocol.dialect import BaseCodec
 from ..runtime.interfaces import Cancellable, Runtime
-from .crowd import network_of
+from .away import Away
 from .event_log import Entry, EventLog, Origin
 from .outbox import Outgoing
 from .reasons import Reason
 from .rooms import Rooms
+from .stay import Key, Moved, Stay
 
-__all__ = ["BY_ACCIDENT", "NAMES", "Moved", "Recorded", "Recovery", "Stay"]
+__all__ = ["BY_ACCIDENT", "NAMES", "Recorded", "Recovery"]
 
-#: Clients that are away and whose state is kept; one more takes the place of the oldest: of the
-#: oldest of its own address, where that has more than a part of all, in clients or in bytes.
-MAX_KEPT, PART = 10_000, 10
 #: Names that a client had at gates which it was not let in by, and may still be meant by.
 NAMES = 8
 #: Bytes that an event or a client takes beside its text, and a room beside its name.
@@ -71,71 +68,6 @@ class Session(Protocol):
     def close(self, reason: str, *, say: bool = True) -> None: ...
 
 
-class Stay:
-    """One client's stay in one namespace, as recovery knows it."""
-
-    __slots__ = (
-        "address",
-        "has_offsets",
-        "home",
-        "lost_at",
-        "marks",
-        "missed",
-        "names",
-        "number",
-        "pid",
-        "queued",
-        "recovered",
-        "session",
-        "since",
-        "size",
-        "told",
-        "until",
-    )
-
-    def __init__(self, name: str, pid: str, number: int, *, has_offsets: bool) -> None:
-        #: What it is called towards others: one name, but for a client of 0.9 that is coming back,
-        #: which is called anew and may still be meant by the old one.
-        self.names: tuple[str, ...] = (name,)
-        self.pid = pid
-        self.has_offsets = has_offsets
-        #: The number of the last event that was not for it, whatever its rooms: with offsets, when
-        #: it connected; without, when its connection was lost.
-        self.number = number
-        #: Whether it has come back; the last event that it has; and what it has missed.
-        self.recovered = False
-        self.since = number
-        self.missed: list[Outgoing] = []
-        # While it is away: where it was, and since when; its rooms, each with the last event before
-        # it was joined; what waited for it; its session's data; until when that is kept, and how
-        # many bytes it counts for.
-        self.address = ""
-        self.lost_at = 0.0
-        self.marks: dict[Hashable, int] = {}
-        self.queued: list[Outgoing] = []
-        self.session: dict[str, Any] = {}
-        self.until = 0.0
-        self.size = 0
-        # Of one that was brought from another worker: the session that it was in there, and the
-        # offset that the client said, of the log there.
-        self.home = ""
-        self.told: object = None
-
-    @property
-    def name(self) -> str:
-        return self.names[-1]
-
-
-class Moved(NamedTuple):
-    """A stay that goes on in another worker."""
-
-    names: tuple[str, ...]
-    rooms: list[Hashable]
-    session: dict[str, Any]
-    #: With offsets of the log where they were kept, where the client counts.
-    missed: list[Outgoing]
-
-
 class Recorded(NamedTuple):
     """An event as it is to be sent."""
 
@@ -143,21 +75,6 @@ class Recorded(NamedTuple):
     sent: Mapping[str, Any] | None
     #: It by codec, as far as it had to be encoded to be kept.
     encoded: dict[BaseCodec, Outgoing]
-
-
-#: Whether it counts events, a pid, and the namespace that it is for: a client may say anything for
-#: either.
-_Key = tuple[bool, str, str]
-
-
-class _Address:
-    """Those of one address that are away, in order, and the bytes that are kept of them."""
-
-    __slots__ = ("keys", "size")
-
-    def __init__(self) -> None:
-        self.keys: OrderedDict[_Key, None] = OrderedDict()
-        self.size = 0
 
 
 class _Nobody:
@@ -173,10 +90,6 @@ _NOBODY = _Nobody()
 Seek = Callable[[str, str, "Mapping[str, Any] | None", str], object]
 
 _EVENTS = frozenset(("event", "message", "json"))
-
-
-def _key(stay: Stay, namespace: str) -> _Key:
-    return stay.has_offsets, stay.pid, namespace
 
 
 class Recovery:
@@ -213,17 +126,10 @@ class Recovery:
         self._log = EventLog()
         # When the last event was sent that is not kept any more.
         self._dropped_at = -inf
-        # Bytes kept of those who are away.
-        self._size = 0
-        self._away: OrderedDict[_Key, Stay] = OrderedDict()
-        self._addresses: dict[str, _Address] = {}
-        # Their names, each with its namespace.
-        self._names: set[tuple[str, str]] = set()
-        # How many of those have offsets, and have none.
-        self._away_with = self._away_without = 0
+        self._away = Away()
         # The sessions of those who are here: they may be back before their loss is noticed. With
         # offsets for each namespace, without by the token alone.
-        self._here: dict[_Key, Session] = {}
+        self._here: dict[Key, Session] = {}
         self._holders: dict[str, Session] = {}
         self._timer: Cancellable | None = None
         self._timer_at = 0.0
@@ -244,7 +150,7 @@ class Recovery:
     @property
     def size(self) -> int:
         """Bytes kept."""
-        return self._log.size + self._size
+        return self._log.size + self._away.size
 
     # ---- events
 
@@ -276,7 +182,7 @@ class Recovery:
         sent: dict[str, Any] | None = None
         modern = old = None
         number = self._log.number + (not volatile)
-        if self._modern is not None and (self._here or self._away_with or self._expected):
+        if self._modern is not None and (self._here or self._away.with_offsets or self._expected):
             offset = self._log.offset(number)
             if packet["type"] == "event":
                 sent = {**packet, "args": [*packet.get("args", ()), offset]}
@@ -287,7 +193,7 @@ class Recovery:
             return Recorded(sent, encoded)
         if self._modern is not None and sent is not None:
             modern = _encode(self._modern, sent, namespace, encoded)
-        if self._away_without or self._expected:
+        if self._away.without or self._expected:
             old = _encode(self._old, packet, namespace, encoded)
         if modern is None and old is None:
             return Recorded(None, encoded)
@@ -308,7 +214,7 @@ class Recovery:
             return None
         missed = list(stay.queued)
         for number, entry in self._log.since(stay.since):
-            if entry.namespace == namespace and _is_for(entry, number, stay):
+            if entry.namespace == namespace and stay.is_meant(entry.rooms, entry.skip, number):
                 packet = entry.modern if stay.has_offsets else entry.old
                 if packet is not None:
                     missed.append(packet)
@@ -326,11 +232,11 @@ class Recovery:
     def is_here(self, stay: Stay, namespace: str, session: Session) -> None:
         """A client is in a namespace, by that session."""
         if stay.has_offsets:
-            self._here[_key(stay, namespace)] = session
+            self._here[stay.key_in(namespace)] = session
 
     def has_left(self, stay: Stay, namespace: str, session: Session) -> None:
         """It is not by that one any more."""
-        key = _key(stay, namespace)
+        key = stay.key_in(namespace)
         if self._here.get(key) is session:
             del self._here[key]
             self._rest()
@@ -388,28 +294,21 @@ class Recovery:
             stay.number = self._log.number
         stay.lost_at = self._runtime.now()
         stay.until = stay.lost_at + self._seconds
-        stay.address = network_of(address)
-        key = _key(stay, namespace)
-        before = self._away.pop(key, None)
-        if before is not None:
-            self._uncount(key, before)
-        self._away[key] = stay
-        self._names.update([(namespace, name) for name in stay.names])
-        own = self._addresses.setdefault(stay.address, _Address())
-        own.keys[key] = None
-        self._grow(stay, size)
-        if len(self._away) > MAX_KEPT:
-            self._drop(next(iter(own.keys if len(own.keys) > MAX_KEPT // PART else self._away)))
-        while self.size > self._max_bytes and own.size * PART > self._max_bytes:
-            self._drop(next(iter(own.keys)))
+        self._away.put(stay.key_in(namespace), stay, size, address)
+        if (key := self._away.one_too_many(stay)) is not None:
+            self._drop(key)
+        while self.size > self._max_bytes:
+            if (key := self._away.oldest_beside(stay, self._max_bytes)) is None:
+                break
+            self._drop(key)
         self._fit()
         self._look_again()
 
     def add(self, stay: Stay, namespace: str, packet: Outgoing) -> None:
         """One more waited for a client that is away now: its loss was noticed by that."""
-        if self._away.get(_key(stay, namespace)) is stay:
+        if self._away.get(stay.key_in(namespace)) is stay:
             stay.queued.append(packet)
-            self._grow(stay, OVERHEAD + packet.size)
+            self._away.grow(stay, OVERHEAD + packet.size)
             self._fit()
 
     def absent(
@@ -417,15 +316,11 @@ class Recovery:
     ) -> list[Stay]:
         """Who would be meant by that and is away. Costs as much as are away in all."""
         self._forget()
-        return [
-            stay
-            for (_, _, where), stay in self._away.items()
-            if where == namespace and _is_meant(stay, rooms, skip, sys.maxsize)
-        ]
+        return self._away.meant(namespace, rooms, skip)
 
     def is_name(self, namespace: str, name: str) -> bool:
         """Whether somebody who is away may come back under that name."""
-        return (namespace, name) in self._names
+        return self._away.is_name(namespace, name)
 
     def join(self, stay: Stay, room: Hashable) -> None:
         """Put a client that is away into a room."""
@@ -433,13 +328,13 @@ class Recovery:
 
     def forget(self, stay: Stay, namespace: str) -> None:
         """A client that is away is not to find anything again."""
-        if self._away.get(_key(stay, namespace)) is stay:
-            self._drop(_key(stay, namespace))
+        if self._away.get(stay.key_in(namespace)) is stay:
+            self._drop(stay.key_in(namespace))
 
     def refuse(self, stay: Stay, namespace: str, session: Session) -> None:
         """The same of one that has come back by that session, unless it has come by another since:
         it is not let in, or not wanted any more."""
-        by = self._here.get(_key(stay, namespace))
+        by = self._here.get(stay.key_in(namespace))
         if (by if stay.has_offsets else self._holders.get(stay.pid)) is session:
             self.forget(stay, namespace)
 
@@ -466,7 +361,7 @@ class Recovery:
         """The same for a client of 0.9."""
         return self._claim((False, token, namespace), None)
 
-    def _claim(self, key: _Key, since: int | None) -> Stay | None:
+    def _claim(self, key: Key, since: int | None) -> Stay | None:
         self._forget()
         stay = self._away.get(key)
         if stay is None:
@@ -500,8 +395,7 @@ class Recovery:
             # Who is lost again and again at the gate has names that nobody was told.
             known, *between = stay.names
             stay.names = (known, *between[-NAMES:], name)
-            for each in between[:-NAMES]:
-                self._names.discard((namespace, each))
+            self._away.forget_names(namespace, between[:-NAMES])
         return True
 
     def settle(self, stay: Stay, namespace: str) -> list[Outgoing]:
@@ -577,7 +471,7 @@ class Recovery:
             packet = entry.modern if stay.has_offsets else entry.old
             if packet is None or entry.origin is None or known(entry.origin):
                 continue
-            if entry.namespace == namespace and _is_for(entry, number, stay):
+            if entry.namespace == namespace and stay.is_meant(entry.rooms, entry.skip, number):
                 missed.append(packet)
         size = sum([each.size for each in missed])
         if len(missed) > self._most_packets or size > self._most_bytes:
@@ -598,35 +492,8 @@ class Recovery:
 
     # ---- bounds
 
-    def _grow(self, stay: Stay, size: int) -> None:
-        """So much is kept of a client that is away; from nothing on, of one more."""
-        if not stay.size:
-            self._count(stay, 1)
-        stay.size += size
-        self._size += size
-        self._addresses[stay.address].size += size
-
-    def _count(self, stay: Stay, by: int) -> None:
-        if stay.has_offsets:
-            self._away_with += by
-        else:
-            self._away_without += by
-
-    def _uncount(self, key: _Key, stay: Stay) -> None:
-        self._count(stay, -1)
-        self._names.difference_update([(key[2], name) for name in stay.names])
-        own = self._addresses[stay.address]
-        del own.keys[key]
-        own.size -= stay.size
-        self._size -= stay.size
-        stay.size = 0
-        if not own.keys:
-            del self._addresses[stay.address]
-
-    def _drop(self, key: _Key) -> None:
-        stay = self._away.pop(key, None)
-        if stay is not None:
-            self._uncount(key, stay)
+    def _drop(self, key: Key) -> None:
+        if self._away.drop(key):
             self._rest()
 
     def _drop_event(self) -> None:
@@ -642,12 +509,9 @@ class Recovery:
     def _fit(self) -> None:
         """Give up what is oldest, while there is too much."""
         while self.size > self._max_bytes:
-            key = next(iter(self._away), None)
-            oldest = self._log.oldest
-            if key is not None and (
-                oldest is None or self._away[key].until <= oldest.until - self._grace
-            ):
-                self._drop(key)
+            away, oldest = self._away.oldest, self._log.oldest
+            if away is not None and (oldest is None or away[1].until <= oldest.until - self._grace):
+                self._drop(away[0])
             else:
                 self._drop_event()
 
@@ -655,15 +519,15 @@ class Recovery:
         now = self._runtime.now()
         while (oldest := self._log.oldest) is not None and oldest.until <= now:
             self._drop_event()
-        while self._away and self._away[key := next(iter(self._away))].until <= now:
-            self._drop(key)
+        while (away := self._away.oldest) is not None and away[1].until <= now:
+            self._drop(away[0])
 
     def _look_again(self) -> None:
         """Come back when the oldest of what is kept has been kept long enough."""
         oldest = self._log.oldest
         ends = [] if oldest is None else [oldest.until]
-        if self._away:
-            ends.append(next(iter(self._away.values())).until)
+        if (away := self._away.oldest) is not None:
+            ends.append(away[1].until)
         if not ends:
             return
         end = min(ends)
@@ -684,7 +548,6 @@ class Recovery:
         self._log.clear()
         for key in list(self._away):
             self._drop(key)
-        self._size = self._away_with = self._away_without = 0
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -695,16 +558,8 @@ class Recovery:
 
     def check(self, sessions: Container[object]) -> None:
         """Assert what must always hold, and that nobody but ``sessions`` is known."""
-        away = self._away.values()
-        assert self._size == sum(stay.size for stay in away)
+        self._away.check()
         assert self._log.size == sum(each.size for _, each in self._log.since(self._log.first))
-        assert self._away_with == sum(each.has_offsets for each in away)
-        assert self._away_with + self._away_without == len(away)
-        assert sum(len(each.keys) for each in self._addresses.values()) == len(away)
-        assert sum(each.size for each in self._addresses.values()) == sum(s.size for s in away)
-        kept_names = {(key[2], name) for key, stay in self._away.items() for name in stay.names}
-        assert self._names <= kept_names
-        assert all(_key(stay, key[2]) == key for key, stay in self._away.items())
         for session in (*self._here.values(), *self._holders.values()):
             assert session in sessions, f"{session} has ended, and is kept"
         assert not self._expected, "somebody is expected for ever"
@@ -727,17 +582,3 @@ def _encode(
         return None
     encoded[codec] = outgoing = Outgoing(text, namespace)
     return outgoing
-
-
-def _is_for(entry: Entry, number: int, stay: Stay) -> bool:
-    return _is_meant(stay, entry.rooms, entry.skip, number)
-
-
-def _is_meant(
-    stay: Stay, rooms: tuple[Hashable, ...] | None, skip: frozenset[Hashable], number: int
-) -> bool:
-    """Whether a client is one of those whom the event of that number is for."""
-    marks, names = stay.marks, stay.names
-    if skip and any(each in names or marks.get(each, number) < number for each in skip):
-        return False
-    return rooms is None or any(each in names or marks.get(each, number) < number for each in rooms)

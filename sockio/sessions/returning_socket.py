@@ -17,9 +17,10 @@ from ..runtime.interfaces import Runtime
 from .interfaces import Carrier
 from .outbox import Outgoing
 from .recoverable import Recoverable
-from .recovery import BY_ACCIDENT, Recovery, Stay
+from .recovery import BY_ACCIDENT, Recovery
 from .socket import Socket
 from .states import State
+from .stay import Stay
 
 __all__ = ["TOKEN", "ReturningSocket"]
 

@@ -29,8 +29,8 @@ from .lifetime import Lifetime
 from .old_names import OldNames
 from .outbox import Outbox, Outgoing
 from .reasons import Reason
-from .recovery import Stay
 from .states import State
+from .stay import Stay
 
 __all__ = ["Socket"]
 

@@ -10,7 +10,7 @@ import pytest
 
 from sockio import BaseNamespace, RoomsMixin
 from sockio.protocol.generations import EIO3, EIO4
-from sockio.sessions.recovery import MAX_KEPT
+from sockio.sessions.away import MAX_KEPT
 
 from ...support.carriers import House, Stream
 from ..conftest import MakeHouse
@@ -357,7 +357,7 @@ def test_a_pid_is_for_the_namespace_that_it_was_told_in(house: MakeHouse) -> Non
 
 def test_the_oldest_who_is_away_makes_room(home: House, monkeypatch: pytest.MonkeyPatch) -> None:
     assert MAX_KEPT == 10_000
-    monkeypatch.setattr("sockio.sessions.recovery.MAX_KEPT", 2)
+    monkeypatch.setattr("sockio.sessions.away.MAX_KEPT", 2)
     clients = [Client(home) for _ in range(3)]
     for each in clients:
         each.hangs_up()
@@ -370,7 +370,7 @@ def test_the_oldest_who_is_away_makes_room(home: House, monkeypatch: pytest.Monk
 def test_a_flood_of_one_address_takes_no_place_from_others(
     home: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sockio.sessions.recovery.MAX_KEPT", 20)
+    monkeypatch.setattr("sockio.sessions.away.MAX_KEPT", 20)
     others = [Client(home) for _ in range(10)]
     for each in others:
         each.hangs_up()

@@ -297,7 +297,7 @@ def test_who_is_lost_at_the_gate_again_and_again_grows_nothing(home: House) -> N
         home.runtime.settle()
     Chat.gate = None
     assert recovery.size == size
-    assert max(len(stay.names) for stay in recovery._away.values()) < 20
+    assert max(len(stay.names) for stay in recovery._away._stays.values()) < 20
     # It is meant by the name that others know still.
     home.middleware.of("/chat").to(first).emit("for bob")
     _, heard = comes_back(home)
