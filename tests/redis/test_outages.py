@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from typing import Any
 
 import gevent
 import pytest
@@ -199,7 +200,7 @@ def test_a_server_that_gives_no_sign_of_life_is_given_up(
     bob = listen(f"{server.url}?client_name=ours", "x", runtime=runtime).stands()
     before = clients()
     assert len(before) == 2
-    lines = [bob.link._publisher.line, bob.link._subscriber.line]
+    lines: list[Any] = [bob.link._publisher.line, bob.link._subscriber.line]
     for turn in range(3):
         runtime.advance(PATIENCE)
         eventually(lambda: all(line._alive for line in lines), "each has answered")

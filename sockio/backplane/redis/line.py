@@ -13,7 +13,7 @@ from ...runtime.interfaces import Cancellable, Runtime
 from .address import Address, is_tls
 from .library import reader
 
-__all__ = ["NOTHING", "PING", "Line", "Uncounted", "User"]
+__all__ = ["NOTHING", "PING", "Line", "Source", "Uncounted", "User"]
 
 #: Seconds between two looks for a sign of life, and so what the server has for giving one: whoever
 #: is silent is given up within twice as many.
@@ -51,6 +51,29 @@ class User(Protocol):
     def lost(self, why: str, unsent: list[bytes]) -> None:
         """The connection is gone, or could not be made; ``unsent`` was not written, or only in
         part. The line connects again by itself."""
+        ...
+
+
+class Source(Protocol):
+    """What a user is served by: a :class:`Line`, or whatever has the replies of one."""
+
+    @property
+    def is_open(self) -> bool: ...
+
+    def start(self) -> None:
+        """Connect, soon. Once."""
+        ...
+
+    def send(self, command: bytes) -> None:
+        """Have a packed command carried out. Only while it is open."""
+        ...
+
+    def lose(self, why: str) -> None:
+        """What came makes no sense: begin anew."""
+        ...
+
+    def close(self) -> None:
+        """For good. Does not block."""
         ...
 
 

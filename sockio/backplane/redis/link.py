@@ -11,6 +11,7 @@ from ...exceptions import UsageError
 from ...runtime.interfaces import Runtime
 from .address import Address
 from .frames import publisher_bytes
+from .line import Line
 from .outage import Drops, Outage, Say
 from .publisher import Publisher
 from .subscriber import Fault, Subscriber, Words
@@ -90,7 +91,7 @@ class RedisLink:
             refused=self._refused,
         )
         self._subscriber = Subscriber(
-            address,
+            lambda user: Line(address, runtime, user),
             runtime,
             own,
             message=on_message,

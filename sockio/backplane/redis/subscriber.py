@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from ...runtime.interfaces import Runtime
-from .address import Address
 from .frames import HEADER, MAX_PAYLOAD, VERSION, name_of, publisher_bytes, read_head
-from .line import NOTHING, Line
+from .line import NOTHING, Source, User
 from .numbering import Heard, follow, reached
 
 __all__ = ["Fault", "Subscriber", "Words"]
@@ -56,11 +55,11 @@ class _Channel:
 
 
 class Subscriber:
-    """One connection, the channels that are wanted, and how far each publisher was heard."""
+    """One source of replies, the channels that are wanted, and how far each publisher was heard."""
 
     def __init__(
         self,
-        address: Address,
+        source: Callable[[User], Source],
         runtime: Runtime,
         publisher: bytes,
         *,
@@ -71,7 +70,8 @@ class Subscriber:
         faulty: Callable[[str, Fault], None],
         failed: Callable[[str, Exception], None],
     ) -> None:
-        """``publisher`` is our own name in frames, which are left out.
+        """``source`` makes what replies come from, such as a line to the server. ``publisher`` is
+        our own name in frames, which are left out.
 
         ``message`` is told a channel and a payload, ``gap`` a publisher and how many are missing;
         ``failed`` on which channel either raised what. ``ready`` is called when the server has
@@ -93,7 +93,7 @@ class Subscriber:
         self._announced = False
         self.received = 0
         self.missing = 0
-        self.line = Line(address, runtime, self)
+        self.line = source(self)
 
     @property
     def channels(self) -> int:
