@@ -32,7 +32,8 @@ def page(environ: Any, start_response: Any) -> list[bytes]:
 
 
 # The clients of the benchmark answer no pings.
-# Of the application: one that the server makes asks it about every session of another worker.
+# Of the application: one that the server makes asks it about sessions of another worker, until a
+# client of its own has shown what is inside.
 app = SocketIOMiddleware(page, {"": Namespace}, backplane=sys.argv[1], ping_interval=1000)
 server = SocketIOServer(("127.0.0.1", 0), app)
 server.start()
