@@ -25,10 +25,12 @@ def serve(arguments: argparse.Namespace, settings: dict[str, str], blocked: floa
     """Serve the application with ``settings``, and say when the loop is ``blocked`` for so many
     seconds; returns the exit status."""
     if arguments.reloaded:
+        from ..runtime.parent import end_with_parent
         from ..sessions.complaints import never_mute
 
         # Somebody is developing, and wants to see every failure.
         never_mute()
+        end_with_parent()
     from ..runtime.gevent_runtime import GeventRuntime
 
     # What the application starts when it is imported may emit before the server is there.

@@ -215,6 +215,15 @@ def test_reload_says_which_file(folder: Path) -> None:
         process.find(r"changed, restarting[\s\S]*serving on")
 
 
+def test_a_reloader_that_is_killed_leaves_nobody_on_the_port(folder: Path) -> None:
+    need_module("watchfiles", requirement=".[reload]")
+    said = command("serve", "site_of_mine:application", "--port", "0", "--reload")
+    with running(said, folder) as process:
+        process.find("serving on")
+        # Waits for the end of what it says, which the server has a part in.
+        process.kill()
+
+
 def test_the_version() -> None:
     said = subprocess.run(command("--version"), capture_output=True, text=True, check=True).stdout
     assert re.fullmatch(r"sockio \d+\.\d+\S* \(Python 3\.\d+\.\d+\)\n", said)

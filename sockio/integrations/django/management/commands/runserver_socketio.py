@@ -20,6 +20,7 @@ from django.core.servers.basehttp import get_internal_wsgi_application
 from django.db import connections
 from django.utils import autoreload
 
+from .....runtime.parent import end_with_parent
 from .....server.access_log import without_sids
 from .....server.server import SocketIOServer, find_middleware
 from .....sessions.complaints import never_mute
@@ -96,7 +97,7 @@ class Command(RunServer):
         self._main = gevent.getcurrent()
         try:
             if options["use_reloader"]:
-                gevent.spawn(_end_with, os.getppid())
+                end_with_parent()
                 autoreload.run_with_reloader(self.inner_run, **options)
             else:
                 self.inner_run(**options)
@@ -214,13 +215,6 @@ def _check_debugger() -> None:
         raise CommandError(
             "--debugger needs Werkzeug: pip install Werkzeug", returncode=REFUSED
         ) from None
-
-
-def _end_with(parent: int) -> None:
-    """End when the process that started this one is gone: nobody would restart it or stop it."""
-    while os.getppid() == parent:
-        gevent.sleep(1)
-    os.kill(os.getpid(), signal.SIGTERM)
 
 
 class _AccessLog:
