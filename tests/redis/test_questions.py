@@ -77,6 +77,18 @@ class Host:
         return asked.wait(seconds)
 
 
+class Slow:
+    """An answer that waits."""
+
+    def __init__(self) -> None:
+        self.asked, self.go_on = Event(), Event()
+
+    def __call__(self, question: Question) -> list[Any]:
+        self.asked.set()
+        assert self.go_on.wait(PATIENCE)
+        return ["at last"]
+
+
 Start = Callable[..., Host]
 
 
@@ -128,39 +140,27 @@ def test_who_is_not_known_is_not_awaited(start: Start, monkeypatch: pytest.Monke
 
 
 def test_who_comes_half_way_is_not_awaited(start: Start) -> None:
-    asked, may_answer = Event(), Event()
-
-    def answer(question: Question) -> list[Any]:
-        asked.set()
-        assert may_answer.wait(PATIENCE)
-        return ["at last"]
-
+    answer = Slow()
     one, other = start(), start(answer)
     one.settled(other)
     task = gevent.spawn(one.ask)
-    assert asked.wait(PATIENCE)
+    assert answer.asked.wait(PATIENCE)
     late = start(answer)
     one.settled(other, late)
-    may_answer.set()
+    answer.go_on.set()
     assert task.get(timeout=PATIENCE) == Answers({other.name: ["at last"]}, [])
     assert one.ask() == Answers({other.name: ["at last"], late.name: ["at last"]}, [])
 
 
 def test_who_leaves_half_way_is_missing(start: Start) -> None:
-    asked, never = Event(), Event()
-
-    def answer(question: Question) -> list[Any]:
-        asked.set()
-        never.wait(PATIENCE)
-        return [None]
-
+    answer = Slow()
     one, other = start(), start(answer)
     one.settled(other)
     task = gevent.spawn(one.ask)
-    assert asked.wait(PATIENCE)
+    assert answer.asked.wait(PATIENCE)
     other.way.close()
     assert task.get(timeout=PATIENCE) == Answers({}, [other.name])
-    never.set()
+    answer.go_on.set()
 
 
 def test_who_is_not_heard_is_gone(
@@ -178,20 +178,14 @@ def test_who_is_not_heard_is_gone(
 
 
 def test_whoever_waits_when_the_link_is_lost_is_told(start: Start, server: RedisServer) -> None:
-    asked, never = Event(), Event()
-
-    def answer(question: Question) -> list[Any]:
-        asked.set()
-        never.wait(PATIENCE)
-        return [None]
-
+    answer = Slow()
     one, other = start(server=server), start(answer, server)
     one.settled(other)
     task = gevent.spawn(one.ask)
-    assert asked.wait(PATIENCE)
+    assert answer.asked.wait(PATIENCE)
     server.command("CLIENT", "KILL", "TYPE", "pubsub")
     assert task.get(timeout=PATIENCE) == Answers({}, [other.name])
-    never.set()
+    answer.go_on.set()
     eventually(lambda: one.way.link.deaf is None, "the link stands")
     one.settled(other)
 
@@ -200,19 +194,13 @@ def test_more_questions_than_may_be_are_not_answered(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(questions, "MOST", 1)
-    asked, may_answer = Event(), Event()
-
-    def answer(question: Question) -> list[Any]:
-        asked.set()
-        assert may_answer.wait(PATIENCE)
-        return ["at last"]
-
+    answer = Slow()
     one, other = start(), start(answer)
     one.settled(other)
     task = gevent.spawn(one.ask)
-    assert asked.wait(PATIENCE)
+    assert answer.asked.wait(PATIENCE)
     assert one.ask() == Answers({}, [other.name])
-    may_answer.set()
+    answer.go_on.set()
     assert task.get(timeout=PATIENCE) == Answers({other.name: ["at last"]}, [])
     assert one.ask() == Answers({other.name: ["at last"]}, [])
 
@@ -412,17 +400,11 @@ def test_garbage_is_dropped_with_a_few_lines(
 def test_a_forged_answer_changes_nothing(
     start: Start, shared: RedisServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    asked, may_answer = Event(), Event()
-
-    def answer(question: Question) -> list[Any]:
-        asked.set()
-        assert may_answer.wait(PATIENCE)
-        return ["true"]
-
+    answer = Slow()
     one, other = start(), start(answer)
     one.settled(other)
     task = gevent.spawn(one.ask)
-    assert asked.wait(PATIENCE)
+    assert answer.asked.wait(PATIENCE)
     forged = b"\1\0" + (1).to_bytes(4, "big") + b"\1" + values(b'430["forged"]')
     stranger = Stranger(shared, one._group)
     stranger.say(ANSWER, forged, to=one.name)
@@ -431,8 +413,8 @@ def test_a_forged_answer_changes_nothing(
     stranger.say(HELLO, LABEL)
     stranger.say(ANSWER, forged, to=one.name)
     eventually(lambda: "mallory" in one.way._nodes.names(), "it is known")
-    may_answer.set()
-    assert task.get(timeout=PATIENCE) == Answers({other.name: ["true"]}, [])
+    answer.go_on.set()
+    assert task.get(timeout=PATIENCE) == Answers({other.name: ["at last"]}, [])
 
 
 @pytest.mark.parametrize(
