@@ -20,6 +20,7 @@ from ..sessions.outbox import Outgoing
 from ..sessions.registry import SessionRegistry
 from ..sessions.socket import Socket
 from . import Emission, Order
+from .channels import Lately
 from .local import LocalBackplane
 from .questions import Asked, AskedAll, Question
 from .seen import Seen
@@ -41,9 +42,14 @@ class Way(Protocol):
         """Whether there is anybody, as far as it is known."""
         ...
 
-    def send(self, kind: int, namespace: str, data: bytes) -> None:
-        """Let all others have it, those of whom some are in the namespace at least. Never
-        blocks."""
+    @property
+    def by_room(self) -> bool:
+        """Whether what is for one room can spare those who have nobody in it."""
+        ...
+
+    def send(self, kind: int, namespace: str, data: bytes, room: Hashable | None = None) -> None:
+        """Let all others have it, those of whom some are in the namespace at least; with ``room``,
+        where the way is :attr:`by_room`, those of whom some are in that room. Never blocks."""
         ...
 
     def ask(self, group: str, question: Question) -> Asked | None:
@@ -76,6 +82,7 @@ class JoinedBackplane:
         #: them, by the name that it has for that and the number of what it has said last.
         self.seen = Seen(registry.runtime)
         self._origin = secrets.token_urlsafe(6), 0
+        self._lately = Lately()
         self._registry = registry
         self._codecs = codecs_of(registry)
         self._names = {codec: name for name, codec in self._codecs.items()}
@@ -103,10 +110,36 @@ class JoinedBackplane:
         except UsageError as error:
             encoded, mistake = {}, error
         data = self._packed(emission, encoded, origin)
-        for way in ways:
-            way.send(EMISSION, emission.namespace, data)
+        rooms = emission.rooms
+        if rooms is None or len(rooms) != 1:
+            for way in ways:
+                way.send(EMISSION, emission.namespace, data)
+        else:
+            for way in ways:
+                if way.by_room:
+                    self._send_by_room(way, emission, rooms[0], data, encoded, origin)
+                else:
+                    way.send(EMISSION, emission.namespace, data)
         if mistake is not None:
             raise mistake
+
+    def _send_by_room(
+        self,
+        way: Way,
+        emission: Emission,
+        room: Hashable,
+        data: bytes,
+        encoded: Mapping[BaseCodec, Outgoing | None],
+        origin: Origin | None,
+    ) -> None:
+        namespace = emission.namespace
+        if self._lately.has(namespace, room, self._registry.runtime.now()):
+            way.send(EMISSION, namespace, data)
+            return
+        if origin is not None:
+            # Its number would be missed by those whom it spares, and waited for.
+            data = self._packed(emission, encoded, None)
+        way.send(EMISSION, namespace, data, room)
 
     def _packed(
         self,
@@ -149,6 +182,8 @@ class JoinedBackplane:
         ways = [way for way in self.ways if way.leads_anywhere]
         if ways:
             data = pack_order(self.group, order)
+            if order.what == "join":
+                self._lately.note(order.namespace, order.args, self._registry.runtime.now())
             for way in ways:
                 way.send(ORDER, order.namespace, data)
 

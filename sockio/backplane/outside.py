@@ -8,7 +8,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Hashable, Mapping
+from time import monotonic
 from typing import Any
 
 from ..exceptions import UsageError
@@ -19,7 +21,7 @@ from ..protocol.generations import EIO3, EIO4
 from ..protocol.strict_json import dumps_with
 from ..sessions.outbox import Outgoing
 from . import Order
-from .channels import HOST, channel_of
+from .channels import HOST, Lately, channel_of, room_channel
 from .joined import EMISSION, ORDER, pack_order
 from .wire import check_rooms, pack
 
@@ -43,13 +45,19 @@ class Emitter:
         resource: str = "socket.io",
         *,
         json_default: Callable[[Any], Any] | None = None,
+        backplane_rooms: bool = False,
     ) -> None:
-        """Raises ``UsageError`` for a URL that cannot be one, and without the packages."""
+        """``backplane_rooms`` is for servers that all have the setting: what is for one room goes
+        to those processes only that have somebody in it.
+
+        Raises ``UsageError`` for a URL that cannot be one, and without the packages."""
         # Only whoever makes one waits until redis-py is imported.
         from .redis.blocking import BlockingPublisher
 
         self._connection = BlockingPublisher(url)
         self._group = resource.strip("/")
+        self._by_room = backplane_rooms
+        self._lately, self._lock = Lately(), threading.Lock()
         dumps = None if json_default is None else dumps_with(json_default)
         plain = EngineCodec(EIO4, None, dumps)
         self._codecs: dict[str, BaseCodec] = {
@@ -123,13 +131,27 @@ class Emitter:
         if not forms and mistake is not None:
             raise mistake
         data = pack(self._group, namespace, self._rooms, self._skip, volatile, forms)
-        self._say(EMISSION, data)
+        self._say(EMISSION, data, self._channel())
 
     def _order(self, what: str, args: tuple[Hashable, ...]) -> None:
         order = Order(what, self._namespace, self._rooms, self._skip, args)
-        self._say(ORDER, pack_order(self._group, order))
+        data = pack_order(self._group, order)
+        if what == "join" and self._by_room:
+            with self._lock:
+                self._lately.note(self._namespace, args, monotonic())
+        self._say(ORDER, data, channel_of(self._group, self._namespace))
 
-    def _say(self, kind: int, data: bytes) -> None:
+    def _channel(self) -> str:
+        """Where an emission goes."""
+        namespace, rooms = self._namespace, self._rooms
+        if not self._by_room or rooms is None or len(rooms) != 1:
+            return channel_of(self._group, namespace)
+        with self._lock:
+            lately = self._lately.has(namespace, rooms[0], monotonic())
+        if lately:
+            return channel_of(self._group, namespace)
+        return room_channel(self._group, namespace, rooms[0])
+
+    def _say(self, kind: int, data: bytes, channel: str) -> None:
         # Of no host.
-        payload = b"%b%c%b" % (b"-" * HOST, kind, data)
-        self._connection.publish(channel_of(self._group, self._namespace), payload)
+        self._connection.publish(channel, b"%b%c%b" % (b"-" * HOST, kind, data))

@@ -23,7 +23,7 @@ from ..protocol.engine_codec import Attached
 from ..sessions.event_log import Origin
 from ..sessions.outbox import Outgoing
 
-__all__ = ["MOST_ROOMS", "Carried", "are_rooms", "check_rooms", "pack", "unpack"]
+__all__ = ["MOST_ROOMS", "Carried", "are_rooms", "check_rooms", "is_room", "pack", "unpack"]
 
 #: Rooms that one emission may name.
 MOST_ROOMS = 10_000
@@ -57,14 +57,15 @@ def check_rooms(rooms: Any) -> None:
             f"{MOST_ROOMS}; put the clients into one room, or emit several times."
         )
     for room in rooms or ():
-        if not _is_plain(room):
+        if not is_room(room):
             raise UsageError(
                 f"{room!r} can be no room where several workers serve: its name has to be a string "
                 "or a number, which is the same in each of them."
             )
 
 
-def _is_plain(room: Any) -> bool:
+def is_room(room: Any) -> bool:
+    """Whether it is a name that means the same in every process."""
     return isinstance(room, _PLAIN) and not (isinstance(room, float) and not isfinite(room))
 
 
@@ -153,7 +154,7 @@ def are_rooms(rooms: Any) -> bool:
     """Whether this, which came from another process, is a list of names of rooms."""
     if not isinstance(rooms, list) or len(rooms) > MOST_ROOMS:
         return False
-    return all(map(_is_plain, rooms))
+    return all(map(is_room, rooms))
 
 
 def _outgoing(parts: list[bytes], namespace: str, volatile: bool) -> Outgoing:

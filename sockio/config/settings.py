@@ -412,6 +412,11 @@ class Settings:
     backplane_inputs: tuple[str, ...] = _option(
         (), _inputs, f"programs whose publications there are understood: {', '.join(INPUTS)}"
     )
+    backplane_rooms: bool = _option(
+        False,
+        flag,
+        "whether what is for one room goes only to the processes that have somebody in it",
+    )
     on_gap: Callable[[str, int], Any] | None = _option(
         None, _imported, "callable(process, number) that is told of lost emissions of another host"
     )

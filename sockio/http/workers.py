@@ -10,7 +10,7 @@ import atexit
 import hashlib
 import os
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
 from ..backplane import Emission, Order
@@ -26,8 +26,9 @@ from ..backplane.returns import Returns
 from ..exceptions import PacketError, UsageError
 from ..namespaces.emitter import Emitter
 from ..runtime.interfaces import Runtime
-from ..sessions.ids import WorkerIds
+from ..sessions.ids import HostIds, WorkerIds
 from ..sessions.registry import SessionRegistry
+from ..sessions.socket import Socket
 from .endpoint import Endpoint
 from .forwarding.asker import Asker
 from .forwarding.owner import Owner
@@ -219,16 +220,37 @@ def join(
             on_gap=settings.on_gap,
             inputs=settings.backplane_inputs,
             lingers=settings.recovery[0] if settings.recovery is not None else 0,
+            by_room=settings.backplane_rooms,
         )
         way.questions.add(group, registry.copier, _answerer(registry, handlers))
         backplane.ways.append(way)
         atexit.register(way.close)
         registry.rooms.watch = way.watch
+        if way.rooms is not None:
+            _watch_rooms(registry, way.rooms.watch)
+            registry.rooms.expect = way.rooms.expect
         way.start(registry.known)
     if backplane.ways:
         registry.backplane = backplane
         if registry.recovery is not None:
             registry.recovery.on_take_over = _teller(backplane, host)
+
+
+def _watch_rooms(registry: SessionRegistry, watch: Callable[[str, Hashable, bool], object]) -> None:
+    """Have ``watch`` told of all rooms that clients are in, their own names among them."""
+    if not isinstance(registry.ids, WorkerIds):
+        registry.ids = HostIds()
+    # Heard whoever is there: who comes next is called alike.
+    watch("", registry.ids.name(), True)
+    rooms = registry.rooms
+
+    def watch_member(socket: Socket, namespace: str, begins: bool) -> None:
+        # Other names are registered one by one.
+        if socket.name_in(namespace) == socket.sessid:
+            watch(namespace, socket.sessid, begins)
+
+    rooms.watch_room = registry.watch_name = watch
+    rooms.watch_member = watch_member
 
 
 def _obeyer(

@@ -312,6 +312,8 @@ class Emitter:
         for recovery, stay in self._absent():
             for room in rooms:
                 recovery.join(stay, room)
+                if self._registry.rooms.expect is not None:
+                    self._registry.rooms.expect(self._namespace, room)
 
     def _leave(self, rooms: tuple[Hashable, ...]) -> None:
         for socket in self._asked():

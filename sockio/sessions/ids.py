@@ -23,7 +23,7 @@ import hashlib
 import hmac
 import secrets
 
-__all__ = ["BOOT", "Ids", "WorkerIds"]
+__all__ = ["BOOT", "NAME", "HostIds", "Ids", "WorkerIds"]
 
 #: Characters of a boot id.
 BOOT = 4
@@ -54,6 +54,18 @@ class Ids:
     def is_name(self, text: str) -> bool:
         """Whether that is the name of a client, or was, in this process or in another."""
         return len(text) == NAME and text.isascii() and _as_name(text[:-NAME_MARK]) == text
+
+
+class HostIds(Ids):
+    """Those of a process that is the only one of its host. Its names begin alike."""
+
+    __slots__ = ("boot",)
+
+    def __init__(self) -> None:
+        self.boot = secrets.token_urlsafe(BOOT)[:BOOT]
+
+    def name(self) -> str:
+        return _as_name(self.boot + secrets.token_urlsafe(SHORT_NAME_BYTES))
 
 
 class WorkerIds(Ids):

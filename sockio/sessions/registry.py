@@ -93,6 +93,8 @@ class SessionRegistry:
             )
         # Clients by the names that they have to others, where that is not the session's id.
         self._named: dict[tuple[str, str], Socket] = {}
+        #: Told when a name begins to be one of those, and when it is none any more.
+        self.watch_name: Callable[[str, str, bool], object] | None = None
         #: Through this goes whatever is logged because of a client.
         self.complaints = Complaints(runtime, settings.log_lines)
         #: The names of the namespaces: those that are configured, or, where views give them, those
@@ -201,12 +203,16 @@ class SessionRegistry:
 
     def register_name(self, namespace: str, name: str, socket: Socket) -> None:
         """A client is called ``name`` in a namespace from now on."""
+        if self.watch_name is not None and (namespace, name) not in self._named:
+            self.watch_name(namespace, name, True)
         self._named[namespace, name] = socket
 
     def unregister_name(self, namespace: str, name: str, socket: Socket) -> None:
         """``socket`` is not called so any more; who has come back may be."""
         if self._named.get((namespace, name)) is socket:
             del self._named[namespace, name]
+            if self.watch_name is not None:
+                self.watch_name(namespace, name, False)
 
     def emitted_to_unknown(self, namespace: str) -> None:
         """Say once that an emit to ``namespace`` reached nobody, since there is none of that name.

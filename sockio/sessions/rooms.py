@@ -28,7 +28,7 @@ EVERYBODY = _Everybody()
 class Rooms(Generic[M]):
     """Membership of ``M`` (sockets) in rooms."""
 
-    __slots__ = ("_members", "_rooms", "mark", "watch")
+    __slots__ = ("_members", "_rooms", "expect", "mark", "watch", "watch_member", "watch_room")
 
     def __init__(self) -> None:
         # Dicts as ordered sets: members are served in the order in which they joined.
@@ -39,6 +39,13 @@ class Rooms(Generic[M]):
         self.mark = 0
         #: Told when the first member enters a namespace (true), and when the last has left it.
         self.watch: Callable[[str, bool], object] | None = None
+        #: Told when the first member joins any other room of a namespace, and when the last has
+        #: left it.
+        self.watch_room: Callable[[str, Hashable, bool], object] | None = None
+        #: Told of a room that a member is put into who is away and may be back.
+        self.expect: Callable[[str, Hashable], object] | None = None
+        #: Told of each member that enters a namespace, and that has left it.
+        self.watch_member: Callable[[M, str, bool], object] | None = None
 
     def enter(self, member: M, namespace: str) -> None:
         """``member`` connected to ``namespace``."""
@@ -46,10 +53,15 @@ class Rooms(Generic[M]):
         self.join(member, namespace, EVERYBODY)
         if is_first and self.watch is not None:
             self.watch(namespace, True)
+        if self.watch_member is not None:
+            self.watch_member(member, namespace, True)
 
     def join(self, member: M, namespace: str, room: Hashable) -> None:
         """Put ``member`` into a room. Joining twice is joining once."""
-        self._members.setdefault((namespace, room), {})[member] = None
+        members = self._members.setdefault((namespace, room), {})
+        if not members and self.watch_room is not None and room is not EVERYBODY:
+            self.watch_room(namespace, room, True)
+        members[member] = None
         self._rooms.setdefault((member, namespace), {}).setdefault(room, self.mark)
 
     def rejoin(self, member: M, namespace: str, marks: Mapping[Hashable, int]) -> None:
@@ -69,8 +81,13 @@ class Rooms(Generic[M]):
 
     def leave_namespace(self, member: M, namespace: str) -> None:
         """Take ``member`` out of every room of ``namespace``, and out of it."""
-        for room in self._rooms.pop((member, namespace), ()):
+        rooms = self._rooms.pop((member, namespace), None)
+        if rooms is None:
+            return
+        for room in rooms:
             self._drop(member, namespace, room)
+        if self.watch_member is not None:
+            self.watch_member(member, namespace, False)
 
     def _drop(self, member: M, namespace: str, room: Hashable) -> None:
         members = self._members.get((namespace, room))
@@ -78,8 +95,11 @@ class Rooms(Generic[M]):
             members.pop(member, None)
             if not members:
                 del self._members[namespace, room]
-                if room is EVERYBODY and self.watch is not None:
-                    self.watch(namespace, False)
+                if room is EVERYBODY:
+                    if self.watch is not None:
+                        self.watch(namespace, False)
+                elif self.watch_room is not None:
+                    self.watch_room(namespace, room, False)
 
     def members(self, namespace: str, room: Hashable = EVERYBODY) -> list[M]:
         """A snapshot of the members of a room, in the order in which they joined."""

@@ -25,15 +25,17 @@ from .conftest import known_to_each_other
 WORDS = ["Grüße ☃ \U0001f388", [1, None, {"a": 0.5}]]
 
 
-@pytest.fixture(scope="module")
-def four(shared: RedisServer) -> Iterator[list[Wire]]:
+@pytest.fixture(scope="module", params=[False, True], ids=["", "by room"])
+def four(shared: RedisServer, request: pytest.FixtureRequest) -> Iterator[list[Wire]]:
     """A client of each worker, of two hosts with two of them."""
     made = [Workers(), Workers()]
     inputs = ["redis-emitter", "python-socketio"]
     workers = [
         worker
         for host in made
-        for worker in host.start(2, backplane=shared.url, backplane_inputs=inputs)
+        for worker in host.start(
+            2, backplane=shared.url, backplane_inputs=inputs, backplane_rooms=request.param
+        )
     ]
     known_to_each_other(*[host.all for host in made])
     wires = [Wire(worker) for worker in workers]
@@ -238,11 +240,13 @@ def test_who_dies_or_stands_still_is_missing_and_who_ends_is_not(
     wire.wire.close()
 
 
+@pytest.mark.parametrize("by_room", [False, True])
 def test_a_namespace_is_heard_while_somebody_may_come_back_to_it(
-    hosts: Callable[[], Workers], shared: RedisServer
+    hosts: Callable[[], Workers], shared: RedisServer, by_room: bool
 ) -> None:
     """Where it is found by a pattern, and so heard only while somebody is in it."""
-    both = [hosts().start(1, backplane=shared.url, recovery=60) for _ in range(2)]
+    options = {"backplane": shared.url, "backplane_rooms": by_room, "recovery": 60}
+    both = [hosts().start(1, **options) for _ in range(2)]
     known_to_each_other(*both)
     (here,), (there,) = both
     ada, bob = EngineWire(here.port), EngineWire(there.port)

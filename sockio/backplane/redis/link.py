@@ -108,22 +108,27 @@ class RedisLink:
         self._publisher.line.start()
         self._subscriber.line.start()
 
-    def publish(self, channel: str, payload: bytes) -> bool:
+    def publish(self, channel: str, payload: bytes, *, many: bool = False) -> bool:
         """Queue a payload; whether that was possible: else it is dropped, and counted.
 
         Those of one turn leave in one write. While there is no connection they wait for two
-        seconds, and then are dropped. Raises ``UsageError`` for more than 1 MB, which would have
-        the server cut every subscriber.
+        seconds, and then are dropped. ``many`` says of a channel that there may be any number of
+        its kind: its numbers are none of those of :meth:`counted`. Raises ``UsageError`` for more
+        than 1 MB, which would have the server cut every subscriber.
         """
         if self._closed:
             return False
-        return self._publisher.publish(channel, payload)
+        return self._publisher.publish(channel, payload, many)
 
-    def subscribe(self, *channels: str, then: Callable[[], object] | None = None) -> None:
+    def subscribe(
+        self, *channels: str, then: Callable[[], object] | None = None, many: bool = False
+    ) -> None:
         """Want what others publish there. ``then`` is called once the server has confirmed all of
-        them, at once where it has already; not where one is unsubscribed before."""
+        them, at once where it has already; not where one is unsubscribed before. With ``many``, as
+        for :meth:`publish`, publishers are followed on a bounded number of them: what is lost on
+        others is not counted."""
         if not self._closed:
-            self._subscriber.subscribe(channels, then)
+            self._subscriber.subscribe(channels, then, many=many)
 
     def word(self, channel: str, payload: bytes) -> bool:
         """Queue a payload that is not counted, for a channel of words; whether that was possible:

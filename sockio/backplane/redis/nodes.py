@@ -6,8 +6,9 @@
     sockio:GROUP:node:NAME    for one: BEAT, ANSWER
 
     word     the host (8 characters), the kind (1 byte), a payload
-    HELLO, BEAT    JSON: the host's name and the process, for the log; and by channel the series and
-                   the number of what it has published there last
+    HELLO, BEAT    JSON: the host's name and the process, for the log; by channel the series and
+                   the number of what it has published there last; and true where it hears what is
+                   for one room by that room's channel
     ANSWER         how many pieces it has, which this is (a byte each, from 0), and the piece
 
 Each process is one of them by the name that it has as a publisher. It says that it is there every
@@ -65,8 +66,16 @@ class Nodes:
     asked."""
 
     def __init__(
-        self, link: RedisLink, runtime: Runtime, complaints: Complaints, group: str, host: str
+        self,
+        link: RedisLink,
+        runtime: Runtime,
+        complaints: Complaints,
+        group: str,
+        host: str,
+        *,
+        by_room: bool = False,
     ) -> None:
+        """``by_room`` is whether this process has the setting ``backplane_rooms``."""
         self._link = link
         self._runtime = runtime
         self._complaints = complaints
@@ -75,6 +84,9 @@ class Nodes:
         self._all = nodes_channel(group)
         self._label = (socket.gethostname()[:_LABEL], os.getpid())
         self._members = Members()
+        self._by_room = by_room
+        #: Those that have not the setting ``backplane_rooms``, where this process has it.
+        self.without: set[str] = set()
         # The other processes of this host.
         self._siblings = Members()
         # What each has sent of an answer that is not complete.
@@ -144,7 +156,8 @@ class Nodes:
     def _sign(self) -> bytes:
         told = self._link.counted(TOLD).items()
         numbers = {channel: last for channel, last in told if len(channel) <= _LONGEST}
-        return json.dumps([*self._label, numbers]).encode()
+        more = [True] if self._by_room else []
+        return json.dumps([*self._label, numbers, *more]).encode()
 
     def is_sibling(self, name: str) -> bool:
         """Whether a process is of this host, as far as it is known."""
@@ -152,6 +165,7 @@ class Nodes:
 
     def _gone(self, name: str, why: str) -> None:
         self._pieces.forget(name)
+        self.without.discard(name)
         self._log(
             logging.INFO, "backplane-gone", "process %s of another host is gone: %s", name, why
         )
@@ -200,7 +214,7 @@ class Nodes:
         if self._members.full and name not in self._members:
             raise PacketError("a sign of life, and there are too many processes")
         try:
-            host, pid, told = json.loads(payload)
+            host, pid, told, *more = json.loads(payload)
             numbers = {
                 str(channel): (int(series), int(number))
                 for channel, (series, number) in told.items()
@@ -208,6 +222,7 @@ class Nodes:
             if not (
                 isinstance(host, str)
                 and type(pid) is int
+                and more in ([], [True])
                 and len(numbers) <= TOLD
                 and all(0 <= each <= _MOST for pair in numbers.values() for each in pair)
             ):
@@ -223,6 +238,15 @@ class Nodes:
                 host[:_LABEL],
                 pid,
             )
+            if self._by_room and not more:
+                self.without.add(name)
+                self._log(
+                    logging.WARNING,
+                    "backplane-rooms",
+                    "process %s of another host has not the setting backplane_rooms: while it is "
+                    "there, what is for one room goes to all processes [backplane-rooms]",
+                    name,
+                )
         self._link.reached(name, numbers)
 
     def _answered(self, name: str, payload: bytes) -> None:

@@ -40,6 +40,8 @@ class Publisher:
         not going to be sent, ``refused`` what the server said to one."""
         self._runtime = runtime
         self._numbering = Numbering(publisher, b"PUBLISH")
+        # Of channels of which there may be any number: they would keep others from their turn.
+        self._of_many = Numbering(publisher, b"PUBLISH")
         self._word = begin_word(publisher)
         self._on_opened = opened
         self._on_lost = lost
@@ -57,12 +59,12 @@ class Publisher:
         """Bytes that are not written yet."""
         return self.line.waiting + self._early_size
 
-    def publish(self, channel: str, payload: bytes) -> bool:
+    def publish(self, channel: str, payload: bytes, many: bool) -> bool:
         """Queue it; false where it was dropped. Raises ``UsageError`` for what is too long."""
         size = len(payload)
         if size > MAX_PAYLOAD:
             check_size(payload)
-        numbering = self._numbering
+        numbering = self._of_many if many else self._numbering
         counter = numbering.young.get(channel) or numbering.of(channel)
         # Also of what is dropped: receivers are to know.
         counter.number = number = counter.number + 1

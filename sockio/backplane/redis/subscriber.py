@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -16,6 +17,8 @@ __all__ = ["Fault", "Subscriber", "Words"]
 BATCH = 500
 #: Publishers heard on one channel. Of more, the one that began first is forgotten.
 PUBLISHERS = 4096
+#: The same on all channels together of which there are many.
+FOLLOWED = 25_000
 #: What the server calls it when it confirms a command.
 _CONFIRMED = {b"SUBSCRIBE": b"subscribe", b"PSUBSCRIBE": b"psubscribe"}
 
@@ -41,12 +44,14 @@ Words = Callable[[str, bytes], object]
 
 
 class _Channel:
-    __slots__ = ("name", "publishers", "raw", "ready", "then", "words")
+    __slots__ = ("many", "name", "publishers", "raw", "ready", "then", "words")
 
-    def __init__(self, name: str, words: Words | None = None) -> None:
+    def __init__(self, name: str, words: Words | None, many: bool) -> None:
         self.name = name
         #: Of one that carries words, and nothing that is counted.
         self.words = words
+        #: Whether it is of those of which there may be any number.
+        self.many = many
         self.raw = name.encode("utf-8", "surrogatepass")
         self.publishers: dict[bytes, Heard] = {}
         #: Whether the server has confirmed it.
@@ -90,7 +95,12 @@ class Subscriber:
         self._pending: dict[tuple[bytes, bytes], int] = {}
         #: What is overheard: by pattern, what to do with it.
         self._patterns: dict[bytes, Callable[[str, bytes], object]] = {}
+        #: Who is followed on the channels of which there are many, in the order in which it began.
+        self._followed: deque[tuple[_Channel, bytes]] = deque()
         self._announced = False
+        # How many connections there were; whether the present one is still being asked for all.
+        self._opened = 0
+        self._asking = False
         self.received = 0
         self.missing = 0
         self.line = source(self)
@@ -104,13 +114,16 @@ class Subscriber:
         names: Iterable[str],
         then: Callable[[], object] | None,
         words: Words | None = None,
+        *,
+        many: bool = False,
     ) -> None:
         """``then`` is called in the hub once the server has confirmed all of them; not where one is
-        unsubscribed before. With ``words`` they carry words, and ``message`` is told nothing."""
+        unsubscribed before. With ``words`` they carry words, and ``message`` is told nothing. On
+        those of ``many`` together no more than :data:`FOLLOWED` publishers are followed."""
         new: list[_Channel] = []
         unready: list[_Channel] = []
         for name in names:
-            channel = _Channel(name, words)
+            channel = _Channel(name, words, many)
             known = self._channels.setdefault(channel.raw, channel)
             if known is channel:
                 new.append(channel)
@@ -165,7 +178,7 @@ class Subscriber:
             self.line.send(_packed(verb, names[start : start + BATCH]))
 
     def _look(self) -> None:
-        if not self._pending and not self._announced:
+        if not (self._pending or self._announced or self._asking):
             self._announced = True
             self._on_ready()
 
@@ -174,8 +187,20 @@ class Subscriber:
     def opened(self) -> None:
         self._pending = {}
         self._announced = False
-        self._ask(list(self._channels.values()))
         self._send(b"PSUBSCRIBE", list(self._patterns))
+        channels = list(self._channels.values())
+        self._opened += 1
+        opened = self._opened
+        self._asking = True
+        for start in range(0, len(channels), BATCH):
+            if start:
+                # There may be hundreds of thousands.
+                self._runtime.breathe()
+                if self._opened != opened or not self.line.is_open:
+                    return
+            some = channels[start : start + BATCH]
+            self._ask([each for each in some if self._channels.get(each.raw) is each])
+        self._asking = False
         self._look()
 
     def lost(self, why: str, unsent: list[bytes]) -> None:
@@ -318,6 +343,11 @@ class Subscriber:
 
     def _begin(self, channel: _Channel, publisher: bytes, heard: Heard) -> None:
         channel.publishers[publisher] = heard
+        if channel.many:
+            self._followed.append((channel, publisher))
+            if len(self._followed) > FOLLOWED:
+                oldest, forgotten = self._followed.popleft()
+                oldest.publishers.pop(forgotten, None)
         if len(channel.publishers) > PUBLISHERS:
             del channel.publishers[next(iter(channel.publishers))]
             self._faulty(channel.name, _MANY)

@@ -3,7 +3,8 @@
 What they are asked, and who of them is alive, has channels of its own (:mod:`.nodes`).
 
 Each namespace has a channel, ``sockio:GROUP:NAMESPACE``, that a process is subscribed to whose
-settings name it, or one of whose clients is in it. What is published there begins with eight
+settings name it, or one of whose clients is in it; with the setting ``backplane_rooms``, what is
+for one room goes by a channel of that (:mod:`.rooms`). What is published there begins with eight
 characters that say of which host it is, by the directory of its mesh: those of that host have it
 already.
 
@@ -16,19 +17,20 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from typing import Any
 
 from ...exceptions import PacketError
 from ...protocol.engine_codec import EngineCodec
 from ...runtime.interfaces import Cancellable, Runtime
 from ...sessions.complaints import Complaints, at_length
-from ..channels import HOST, channel_of
+from ..channels import HOST, channel_of, room_channel
 from ..commands import Command, CommandError, ServerEvent
 from ..interop import redis_emitter, write_only
 from ..questions import Asked, Question, Questions, pack_values, unpack_values
 from .link import RedisLink
 from .nodes import Nodes
+from .rooms import RoomChannels
 
 __all__ = ["INPUTS", "RedisWay"]
 
@@ -64,6 +66,7 @@ class RedisWay:
         on_gap: Callable[[str, int], object] | None,
         inputs: Iterable[str] = (),
         lingers: float = 0,
+        by_room: bool = False,
     ) -> None:
         """``lingers`` are the seconds for which a namespace is heard still when the last client has
         left it: one may come back, and gets what was said meanwhile (setting ``recovery``)."""
@@ -91,7 +94,9 @@ class RedisWay:
             say=complaints.say,
             on_state=self._stands,
         )
-        self._nodes = Nodes(self.link, runtime, complaints, group, host)
+        #: The channels of rooms, where those have some.
+        self.rooms = RoomChannels(self.link, runtime, group, lingers) if by_room else None
+        self._nodes = Nodes(self.link, runtime, complaints, group, host, by_room=by_room)
         self._pid = os.getpid()
         if "python-socketio" in self._inputs:
             self.link.overhear(INPUTS["python-socketio"], self._overheard)
@@ -147,8 +152,18 @@ class RedisWay:
             for pattern in patterns:
                 self.link.leave_alone(pattern)
 
-    def send(self, kind: int, namespace: str, data: bytes) -> None:
-        self.link.publish(self._prefix + namespace, b"%b%c%b" % (self._host, kind, data))
+    @property
+    def by_room(self) -> bool:
+        """Whether rooms have channels, which all processes know of."""
+        return self.rooms is not None and not self._nodes.without
+
+    def send(self, kind: int, namespace: str, data: bytes, room: Hashable | None = None) -> None:
+        payload = b"%b%c%b" % (self._host, kind, data)
+        if room is None:
+            self.link.publish(self._prefix + namespace, payload)
+        else:
+            channel = room_channel(self._group, namespace, room)
+            self.link.publish(channel, payload, many=True)
 
     def ask(self, group: str, question: Question) -> Asked | None:
         return self.questions.ask(group, question) if self._nodes.names() else None

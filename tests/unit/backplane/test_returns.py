@@ -58,9 +58,9 @@ class Worker:
             registry.complaints,
         )
 
-    leads_anywhere = True
+    leads_anywhere, by_room = True, False
 
-    def send(self, kind: int, namespace: str, data: bytes) -> None:
+    def send(self, kind: int, namespace: str, data: bytes, room: object = None) -> None:
         for each in self.others:
             each.under_way.append((kind, data))
 
