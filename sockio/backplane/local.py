@@ -73,6 +73,9 @@ class LocalBackplane:
                     encoded[codec] = packet
             if packet is not None:
                 socket.deliver(packet)
+        for packet in encoded.values():
+            if packet is not None and packet.weight:
+                packet.slim()
         if mistake is not None:
             raise mistake
         return encoded
@@ -90,9 +93,15 @@ class LocalBackplane:
         """Deliver what was encoded elsewhere: ``form`` gives what is for a client, by its codec."""
         last: BaseCodec | None = None
         packet: Outgoing | None = None
+        packets: list[Outgoing] = []
         for socket in self._members(*whom):
             if socket.codec is not last:
                 last = socket.codec
                 packet = form(socket)
+                if packet is not None:
+                    packets.append(packet)
             if packet is not None:
                 socket.deliver(packet)
+        for packet in packets:
+            if packet.weight:
+                packet.slim()

@@ -82,8 +82,9 @@ def pack(
     lengths: dict[str, list[int]] = {}
     parts: list[bytes] = [b"", b"\n"]
     for name, packet in forms.items():
-        lengths[name] = [len(packet.data), *map(len, packet.attachments)]
-        parts.append(packet.data)
+        data = packet.data
+        lengths[name] = [len(data), *map(len, packet.attachments)]
+        parts.append(data)
         parts += packet.attachments
     try:
         whole = [group, namespace, rooms, [*skip], int(volatile), lengths]

@@ -428,7 +428,7 @@ class Settings:
     )
     max_packets: int = _option(10_000, _count, "packets in one request body")
     max_outbox: tuple[int, int] = _option(
-        (10_000, 4_000_000), _pair, "packets and bytes waiting for one client"
+        (10_000, 8_000_000), _pair, "packets and bytes of memory waiting for one client"
     )
     overflow: str = _option(
         "close", _one_of("close", "drop"), "full outbox: 'close' the client or 'drop' the packet"

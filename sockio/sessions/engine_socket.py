@@ -225,7 +225,11 @@ class EngineSocket(Recoverable):
                     # Volatile, or with JSON functions of its own, or what cannot be written.
                     text = self.codec.encode(packet if sent is None else sent)
                     outgoing = Outgoing(text, endpoint, volatile=volatile)
-                return self.deliver(outgoing)
+                delivered = self.deliver(outgoing)
+                if outgoing.weight:
+                    # It is kept.
+                    outgoing.slim()
+                return delivered
         return Socket.send_packet(self, packet, volatile=volatile)  # super() costs as much
 
     # ---- receiving

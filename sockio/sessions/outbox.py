@@ -1,18 +1,28 @@
 """What waits for a client, and what is on its way.
 
-An outbox is bounded in packets and in bytes. A carrier that answers once (a poll) *takes* a batch;
-the batch still belongs to the outbox until it is confirmed, and goes back to the front when its
-carrier is known to have failed. A carrier that streams takes packets for good.
+An outbox is bounded in packets and in bytes: in bytes of memory, which are more than go over the
+wire; so of what waits nothing is kept but its text. A carrier that answers once (a poll) *takes* a
+batch; the batch still belongs to the outbox until it is confirmed, and goes back to the front when
+its carrier is known to have failed. A carrier that streams takes packets for good.
 """
 
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable
 
 from ..protocol.engine_codec import Attached
 
-__all__ = ["Batch", "Outbox", "Outgoing"]
+__all__ = ["ENTRY", "Batch", "Outbox", "Outgoing"]
+
+#: Bytes that a packet takes beside its text and its attachments, wherever it is kept: its object,
+#: its place in a list, and what the allocator rounds up.
+ENTRY = 144
+# The same of the tuple of its attachments.
+_TUPLE = 56
+# Which part of its text a packet's compressed form may be to be kept with it.
+_SMALL = 8
 
 # Not the codec's error handler, which is called for each: half a second for a megabyte of them.
 _PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
@@ -22,38 +32,42 @@ _LONE = re.compile("[\ud800-\udfff]")
 class Outgoing:
     """One encoded packet, shared by everybody it goes to.
 
-    It is encoded to UTF-8 when made, before any carrier is chosen, so text that cannot be encoded
-    (a lone surrogate, from JSON's ``"\\ud800"``) is repaired here once, with U+FFFD, and can never
-    stop a writer.
+    Its text can always be encoded to UTF-8: a lone surrogate (from JSON's ``"\\ud800"``) is
+    repaired when it is made, once, with U+FFFD, and can never stop a writer.
     """
 
     __slots__ = (
         "alone",
         "attachments",
-        "data",
         "deflated",
         "endpoint",
         "frame",
+        "size",
         "text",
         "volatile",
+        "weight",
     )
 
     def __init__(
         self, text: str, endpoint: str = "", *, volatile: bool = False, alone: bool = False
     ) -> None:
-        try:
-            data = text.encode()
-        except UnicodeEncodeError:
-            whole = str(text)
-            if _PAIR.search(whole):
-                whole = whole.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
-            whole = _LONE.sub("\ufffd", whole)
-            text = Attached.of(whole, text.attachments) if isinstance(text, Attached) else whole
-            data = text.encode()
+        if text.isascii():
+            # Known to it, whatever its length.
+            self.size = len(text)
+        else:
+            try:
+                self.size = len(text.encode())
+            except UnicodeEncodeError:
+                text = _repaired(text)
+                self.size = len(text.encode())
         self.text = text
-        self.data = data
+        #: Bytes of all of it, as it goes over the wire; and of memory, once it is kept anywhere.
+        self.weight = 0
         #: Bytes that have to follow the text at once, each as a message of its own.
-        self.attachments: tuple[bytes, ...] = text.attachments if type(text) is Attached else ()
+        self.attachments: tuple[bytes, ...] = ()
+        if type(text) is Attached:
+            self.attachments = text.attachments
+            self.size += sum(map(len, text.attachments))
         self.endpoint = endpoint
         #: Dropped instead of queued when no carrier takes it at once.
         self.volatile = volatile
@@ -65,23 +79,46 @@ class Outgoing:
         self.frame: bytes | None = None
 
     @property
-    def size(self) -> int:
-        """Bytes of all of it."""
-        # Most packets go straight to the wire: nobody asks.
-        if not self.attachments:
-            return len(self.data)
-        return len(self.data) + sum(map(len, self.attachments))
+    def data(self) -> bytes:
+        """The text in UTF-8, made anew."""
+        return self.text.encode()
+
+    def weigh(self) -> int:
+        """What :attr:`weight` is from now on: bytes of memory that it takes while it waits."""
+        # An object tells the width of its characters, too: one emoji makes all of them four bytes.
+        weight = ENTRY + sys.getsizeof(self.text)
+        if self.attachments:
+            weight += _TUPLE + sum([8 + sys.getsizeof(each) for each in self.attachments])
+        self.weight = weight
+        return weight
+
+    def slim(self) -> None:
+        """Keep no form that can be made again from the text: for who has written it to some and
+        keeps it for others. Not so the compressed one, where it is small beside the text, for it
+        takes long to make."""
+        self.frame = None
+        deflated = self.deflated
+        if deflated is not None and _SMALL * len(deflated.frame or b"") > self.size:
+            self.deflated = None
+
+
+def _repaired(text: str) -> str:
+    whole = str(text)
+    if _PAIR.search(whole):
+        whole = whole.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
+    whole = _LONE.sub("\ufffd", whole)
+    return Attached.of(whole, text.attachments) if isinstance(text, Attached) else whole
 
 
 class Batch:
     """Packets that one carrier took in one go, until it is known what became of them."""
 
-    __slots__ = ("abandon", "packets", "size", "unread", "written")
+    __slots__ = ("abandon", "packets", "unread", "weight", "written")
 
     def __init__(self, packets: list[Outgoing]) -> None:
         self.packets = packets
-        #: Bytes of all of them.
-        self.size = sum([packet.size for packet in packets])
+        #: Bytes of memory of all of them.
+        self.weight = sum([packet.weight for packet in packets])
         #: The server wrote the whole answer without an error.
         self.written = False
         #: Asked when the client's next request arrives: is it *known* that the client never read
@@ -130,18 +167,13 @@ class Outbox:
 
     @property
     def size(self) -> int:
-        """Bytes held, the batch in flight included."""
+        """Bytes of memory held, the batch in flight included."""
         return self._size
 
     @property
     def half_written(self) -> bool:
         """Whether an answer is still being written."""
         return self._flight is not None and not self._flight.written
-
-    @property
-    def largest(self) -> int:
-        """Bytes of the largest packet that waits."""
-        return max((packet.size for packet in self.waiting), default=0)
 
     def put(self, packet: Outgoing) -> bool:
         """Queue ``packet``; False, and nothing queued, when that would pass a limit.
@@ -151,7 +183,7 @@ class Outbox:
         limit does not count against what comes behind it, and an answer that was written, or is
         larger than the limit, does not either.
         """
-        size = packet.size
+        size = packet.weight or packet.weigh()
         if (
             self.waiting
             # The common case first: nothing is under way, and there is room.
@@ -173,7 +205,7 @@ class Outbox:
     def put_large(self, packet: Outgoing) -> bool:
         """Queue one large packet, of more than half the limit, behind others, where a carrier is
         about to take them; False when it is not large, and when another such waits already."""
-        size = packet.size
+        size = packet.weight or packet.weigh()
         if self._large or 2 * size <= self._max_bytes:
             return False
         self.force(packet)
@@ -187,8 +219,8 @@ class Outbox:
         count = len(self.waiting) - self._excused
         flight = self._flight
         if flight is not None:
-            if flight.written or flight.size > self._max_bytes:
-                held -= flight.size
+            if flight.written or flight.weight > self._max_bytes:
+                held -= flight.weight
             if not flight.written:
                 count += len(flight.packets)
         return count < self._max_packets and held + size <= self._max_bytes
@@ -196,7 +228,7 @@ class Outbox:
     def force(self, packet: Outgoing) -> None:
         """Queue ``packet`` beyond the limits: for the one packet that ends a session, and for what
         was held within limits of its own."""
-        size = packet.size
+        size = packet.weight or packet.weigh()
         self.waiting.append(packet)
         self._size += size
         if size > self._max_bytes:
@@ -210,19 +242,20 @@ class Outbox:
 
     def take(self, max_bytes: int) -> list[Outgoing]:
         """Remove and return the next packets for good: at least one if there is any, and no more
-        than ``max_bytes`` in all unless the first alone is larger."""
-        count = taken = 0
+        than ``max_bytes`` on the wire in all unless the first alone is larger."""
+        count = taken = weight = 0
         for packet in self.waiting:
             size = packet.size
             if count and (taken + size > max_bytes or packet.alone):
                 break
             count += 1
             taken += size
+            weight += packet.weight
             if packet.alone:
                 break
         packets = self.waiting[:count]
         del self.waiting[:count]
-        self._size -= taken
+        self._size -= weight
         if self._large:
             self._large -= self._large_in(packets)
             self._excused = max(0, self._excused - count)
@@ -232,9 +265,9 @@ class Outbox:
 
     def _large_in(self, packets: list[Outgoing]) -> int:
         limit, extra = self._max_bytes, self._extra
-        excused = sum([each.size for each in packets[: self._excused]])
-        others = packets[self._excused :]
-        return excused + sum([each.size for each in others if each.size > limit or each is extra])
+        excused = sum([each.weight for each in packets[: self._excused]])
+        others = [each for each in packets[self._excused :] if each.weight > limit or each is extra]
+        return excused + sum([each.weight for each in others])
 
     def take_batch(self, max_bytes: int) -> Batch:
         """Like :meth:`take`, but the packets stay accounted for until the batch is settled."""
@@ -242,7 +275,7 @@ class Outbox:
         batch = Batch(self.take(max_bytes))
         if batch.packets:
             self._flight = batch
-            self._size += batch.size
+            self._size += batch.weight
         return batch
 
     def restore(self, batch: Batch) -> None:
@@ -271,7 +304,7 @@ class Outbox:
             _abandon(batch)
         else:
             self._flight = None
-            self._size -= batch.size
+            self._size -= batch.weight
 
     def clear(self) -> int:
         """Forget everything; returns how many packets were still waiting."""

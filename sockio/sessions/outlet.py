@@ -64,7 +64,7 @@ class Outlet:
 
     @property
     def outbox_size(self) -> tuple[int, int]:
-        """Packets and bytes waiting for this client."""
+        """Packets and bytes of memory waiting for this client."""
         return len(self._outbox), self._outbox.size
 
     # ---- sending
@@ -173,6 +173,8 @@ class Outlet:
             self._outbox.force(packet)
             if carrier is not None:
                 carrier.ready()
+        elif packet.weight:
+            packet.slim()
         self._sent += 1
         return True
 

@@ -148,7 +148,7 @@ class Socket(OldNames, Lifetime):
             "%s: outbox full (%d packets, %d bytes): %s. %s [outbox-full]",
             self,
             len(outbox),
-            outbox.size,
+            sum([each.size for each in outbox.waiting]),
             "packets are dropped" if drops else "closed",
             _why_full(packet, outbox, self.config.max_outbox[1])
             + ("" if drops else ", or set overflow='drop'"),
@@ -457,16 +457,22 @@ class Socket(OldNames, Lifetime):
 
 def _why_full(packet: Outgoing, outbox: Outbox, max_bytes: int) -> str:
     """Who is to blame, and what to do about it."""
-    size = len(packet.data)
-    if size > max_bytes:
+    size, weight = packet.size, packet.weight
+    if weight > max_bytes:
+        takes = "is larger" if size > max_bytes else f"takes {weight} bytes of memory, more"
         return (
-            f"One packet of {size} bytes is larger than max_outbox ({max_bytes} bytes), and others "
+            f"One packet of {size} bytes {takes} than max_outbox ({max_bytes} bytes), and others "
             "wait before it: raise max_outbox or send it in parts"
         )
-    largest = max(size, outbox.largest)
-    if largest > max_bytes // 2:
+    largest = max([packet, *outbox.waiting], key=_weight_of)
+    if largest.weight > max_bytes // 2:
         return (
-            f"One packet of {largest} bytes takes most of max_outbox ({max_bytes} bytes): raise "
-            "max_outbox or send it in parts"
+            f"One packet of {largest.size} bytes takes most of max_outbox ({max_bytes} bytes): "
+            "raise max_outbox or send it in parts"
         )
-    return "The client reads too slowly: raise max_outbox, or send less"
+    more = f" ({outbox.size} bytes of memory)" if outbox.size + weight > max_bytes else ""
+    return f"The client reads too slowly{more}: raise max_outbox, or send less"
+
+
+def _weight_of(packet: Outgoing) -> int:
+    return packet.weight

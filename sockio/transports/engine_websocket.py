@@ -107,12 +107,12 @@ class EngineWebSocket:
         """A packet and its attachments on the wire: frames that stay together."""
         if not packet.attachments:
             return text_frame(packet.data)
-        frames = [text_frame(packet.data)] if packet.data else []
+        frames = [text_frame(packet.data)] if packet.text else []
         return b"".join(frames + [binary_frame(each) for each in self._attachments_of(packet)])
 
     def deflated_frames_of(self, packet: Outgoing) -> bytes:
         """The same, compressed."""
-        frames = [deflated_frame(packet.data, binary=False)] if packet.data else []
+        frames = [deflated_frame(packet.data, binary=False)] if packet.text else []
         frames += [deflated_frame(each, binary=True) for each in self._attachments_of(packet)]
         return b"".join(frames)
 
@@ -135,7 +135,9 @@ class DeflatingCarrier(WebSocketCarrier):
         return super().write(self._deflated(packet))
 
     def _frame_of(self, packet: Outgoing) -> bytes:
-        return super()._frame_of(self._deflated(packet))
+        frame = super()._frame_of(self._deflated(packet))
+        packet.slim()
+        return frame
 
     def _deflated(self, packet: Outgoing) -> Outgoing:
         """The packet in compressed frames, which it shares with all who take such; itself where
@@ -170,7 +172,7 @@ class TextCarrier(WebSocketCarrier):
         assert isinstance(transport, EngineWebSocket)
         # For this client alone: what is shared has the frames of the others.
         alone = Outgoing("", packet.endpoint, volatile=packet.volatile)
-        frames = [text_frame(packet.data)] if packet.data else []
+        frames = [text_frame(packet.data)] if packet.text else []
         for attachment in packet.attachments:
             text = transport.generation.frame(attachment, True)
             assert isinstance(text, str)

@@ -238,7 +238,9 @@ class WebSocketCarrier:
         frame = packet.frame
         if frame is None:
             frame = packet.frame = (
-                self._transport.frame_of(packet) if packet.attachments else text_frame(packet.data)
+                self._transport.frame_of(packet)
+                if packet.attachments
+                else text_frame(packet.text.encode())
             )
         collected = self._collected
         if collected is None:
@@ -313,9 +315,8 @@ class WebSocketCarrier:
             self._shut_down()
 
     def _frame_of(self, packet: Outgoing) -> bytes:
-        if packet.frame is None:
-            packet.frame = self._transport.frame_of(packet)
-        return packet.frame
+        # Not remembered: it may still wait for others, and counts for them without that.
+        return packet.frame or self._transport.frame_of(packet)
 
     def _next(self) -> memoryview | None:
         """Pongs; queued packets, joined; the close frame, if it is time for one; then None."""

@@ -14,11 +14,18 @@ from sockio.sessions.outbox import Batch, Outbox, Outgoing
 ANY_AMOUNT = 1_000_000
 
 
+def light(text: str, *, alone: bool = False) -> Outgoing:
+    """A packet that weighs as much as its text has bytes on the wire, and nothing beside it."""
+    packet = Outgoing(text, alone=alone)
+    packet.weight = packet.size
+    return packet
+
+
 def outbox(max_packets: int = 100, max_bytes: int = 10_000, queued: str = "") -> Outbox:
     """An outbox with one packet per letter of ``queued``."""
     box = Outbox(max_packets, max_bytes)
     for letter in queued:
-        assert box.put(Outgoing(letter))
+        assert box.put(light(letter))
     return box
 
 
@@ -94,7 +101,7 @@ def test_d19_the_queue_is_bounded(
     max_packets: int, max_bytes: int, offered: list[str], accepted: str
 ) -> None:
     box = Outbox(max_packets, max_bytes)
-    taken = [packet for text in offered if box.put(packet := Outgoing(text))]
+    taken = [packet for text in offered if box.put(packet := light(text))]
     assert texts(taken) == accepted
     assert len(box) == len(taken)
     assert box.size == sum(len(packet.data) for packet in taken)
@@ -102,8 +109,8 @@ def test_d19_the_queue_is_bounded(
 
 def test_the_packet_that_ends_a_session_passes_every_limit() -> None:
     box = outbox(max_packets=1, queued="a")
-    assert not box.put(Outgoing("b"))
-    box.force(Outgoing("0::"))
+    assert not box.put(light("b"))
+    box.force(light("0::"))
     assert texts(box.take(ANY_AMOUNT)) == "a 0::"
 
 
@@ -113,30 +120,30 @@ def test_what_is_on_its_way_counts_against_the_limits() -> None:
     assert len(box) == 0
     assert box.size == 2
     # One packet passes into an empty outbox, whatever is under way.
-    assert box.put(Outgoing("c"))
-    assert not box.put(Outgoing("d"))
+    assert box.put(light("c"))
+    assert not box.put(light("d"))
 
 
 def test_what_was_written_does_not() -> None:
     box = outbox(max_packets=2, max_bytes=100, queued="ab")
     box.take_batch(ANY_AMOUNT).written = True
-    assert box.put(Outgoing("c"))
-    assert box.put(Outgoing("d"))
-    assert not box.put(Outgoing("e"))
+    assert box.put(light("c"))
+    assert box.put(light("d"))
+    assert not box.put(light("e"))
 
 
 @pytest.mark.parametrize("written", [True, False])
 def test_nor_does_an_answer_that_is_larger_than_the_limit(written: bool) -> None:
     box = Outbox(max_packets=9, max_bytes=4)
-    assert box.put(Outgoing("much too long"))
+    assert box.put(light("much too long"))
     batch = box.take_batch(ANY_AMOUNT)
     batch.written = written
-    taken = [text for text in ("ab", "cd", "e") if box.put(Outgoing(text))]
+    taken = [text for text in ("ab", "cd", "e") if box.put(light(text))]
     assert taken == ["ab", "cd"]
     batch.written = False
     box.restore(batch)
     # Back at the front, where it was before.
-    assert not box.put(Outgoing("e"))
+    assert not box.put(light("e"))
     box.take(1)
     assert box.size == 4
 
@@ -157,7 +164,7 @@ def test_nor_does_an_answer_that_is_larger_than_the_limit(written: bool) -> None
 def test_take(queued: list[str], max_bytes: int, taken: str, bytes_left: int) -> None:
     box = outbox()
     for text in queued:
-        box.put(Outgoing(text))
+        box.put(light(text))
     assert texts(box.take(max_bytes)) == taken
     assert box.size == bytes_left
 
@@ -167,8 +174,8 @@ def test_take(queued: list[str], max_bytes: int, taken: str, bytes_left: int) ->
 )
 def test_a_packet_that_travels_alone_shares_its_batch_with_none(before: str) -> None:
     box = outbox(queued=before)
-    box.put(Outgoing("1::", alone=True))
-    box.put(Outgoing("y"))
+    box.put(light("1::", alone=True))
+    box.put(light("y"))
     batches = [*before, "1::", "y"]
     assert [texts(box.take(ANY_AMOUNT)) for _ in batches] == batches
 
@@ -180,7 +187,7 @@ def test_a_batch_that_failed_goes_back_to_the_front_in_order() -> None:
     box = outbox(queued="abc")
     batch = box.take_batch(2)
     assert batch.texts() == ["a", "b"]
-    box.put(Outgoing("d"))
+    box.put(light("d"))
     box.restore(batch)
     assert texts(box.take(ANY_AMOUNT)) == "a b c d"
     assert box.size == 0
@@ -236,7 +243,7 @@ def test_an_empty_batch_is_on_its_way_nowhere() -> None:
     box = outbox()
     empty = box.take_batch(ANY_AMOUNT)
     assert empty.texts() == []
-    box.put(Outgoing("a"))
+    box.put(light("a"))
     box.restore(empty)
     assert texts(box.take(ANY_AMOUNT)) == "a"
 
@@ -267,7 +274,7 @@ def test_nothing_is_lost_doubled_or_put_out_of_order(actions: list[str]) -> None
     for number, action in enumerate(actions):
         if action == "put":
             sent.append(str(number))
-            assert box.put(Outgoing(str(number)))
+            assert box.put(light(str(number)))
         elif action == "take" and flying is None:
             delivered += [packet.text for packet in box.take(3)]
         elif action == "batch":
@@ -290,19 +297,19 @@ def test_nothing_is_lost_doubled_or_put_out_of_order(actions: list[str]) -> None
 
 def test_one_large_packet_passes_behind_others_and_does_not_count() -> None:
     box = outbox(max_bytes=100, queued="a")
-    assert not box.put(Outgoing("x" * 100))
-    assert not box.put_large(Outgoing("y" * 50))
-    large = Outgoing("x" * 100)
+    assert not box.put(light("x" * 100))
+    assert not box.put_large(light("y" * 50))
+    large = light("x" * 100)
     assert box.put_large(large)
     # There is one of its kind at a time, and as much room for others as there was.
-    assert not box.put_large(Outgoing("z" * 200))
-    assert box.put(Outgoing("b" * 99))
-    assert not box.put(Outgoing("c"))
+    assert not box.put_large(light("z" * 200))
+    assert box.put(light("b" * 99))
+    assert not box.put(light("c"))
     batch = box.take_batch(ANY_AMOUNT)
     assert len(batch.packets) == 3
     box.restore(batch)
     assert box.size == 200
-    assert not box.put(Outgoing("c"))
+    assert not box.put(light("c"))
     assert box.take(ANY_AMOUNT) == batch.packets
     assert box.size == 0
     assert box.put_large(large)
@@ -311,38 +318,38 @@ def test_one_large_packet_passes_behind_others_and_does_not_count() -> None:
 def test_what_is_excused_does_not_count_until_it_is_gone() -> None:
     box = outbox(max_packets=3, max_bytes=3, queued="ab")
     box.excuse()
-    assert [box.put(Outgoing(each)) for each in "cdef"] == [True, True, True, False]
+    assert [box.put(light(each)) for each in "cdef"] == [True, True, True, False]
     assert texts(box.take(1)) == "a"
-    assert not box.put(Outgoing("f"))
+    assert not box.put(light("f"))
     assert texts(box.take(2)) == "b c"
-    assert box.put(Outgoing("f"))
-    assert not box.put(Outgoing("g"))
+    assert box.put(light("f"))
+    assert not box.put(light("g"))
     assert texts(box.take(ANY_AMOUNT)) == "d e f"
     assert box.size == 0
-    assert [box.put(Outgoing(each)) for each in "ghij"] == [True, True, True, False]
+    assert [box.put(light(each)) for each in "ghij"] == [True, True, True, False]
 
 
 def test_what_is_excused_stays_so_when_its_answer_breaks_off() -> None:
     box = outbox(max_packets=2, max_bytes=1000, queued="ab")
-    box.force(Outgoing("c"))
+    box.force(light("c"))
     box.excuse()
     batch = box.take_batch(1)
     box.restore(batch)
-    assert [box.put(Outgoing(each)) for each in "de"] == [True, True]
-    assert not box.put(Outgoing("f"))
+    assert [box.put(light(each)) for each in "de"] == [True, True]
+    assert not box.put(light("f"))
     batch = box.take_batch(ANY_AMOUNT)
     assert texts(batch.packets) == "a b c d e"
     batch.written = True
     box.settle()
     assert box.size == 0
-    assert [box.put(Outgoing(each)) for each in "fgh"] == [True, True, False]
+    assert [box.put(light(each)) for each in "fgh"] == [True, True, False]
 
 
 def test_a_large_packet_that_is_excused_counts_once() -> None:
     box = outbox(max_packets=10, max_bytes=3)
-    box.force(Outgoing("large"))
-    box.force(Outgoing("b"))
+    box.force(light("large"))
+    box.force(light("b"))
     box.excuse()
-    assert [box.put(Outgoing(each)) for each in "cdef"] == [True, True, True, False]
+    assert [box.put(light(each)) for each in "cdef"] == [True, True, True, False]
     assert texts(box.take(ANY_AMOUNT)) == "large b c d e"
-    assert [box.put(Outgoing(each)) for each in "cdef"] == [True, True, True, False]
+    assert [box.put(light(each)) for each in "cdef"] == [True, True, True, False]
