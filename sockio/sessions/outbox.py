@@ -21,8 +21,8 @@ __all__ = ["ENTRY", "Batch", "Outbox", "Outgoing"]
 ENTRY = 144
 # The same of the tuple of its attachments.
 _TUPLE = 56
-# Which part of its text a packet's compressed form may be to be kept with it.
-_SMALL = 8
+# Which part of its weight a packet's compressed form may be to be kept with it.
+_SMALL = 6
 
 # Not the codec's error handler, which is called for each: half a second for a megabyte of them.
 _PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
@@ -98,7 +98,7 @@ class Outgoing:
         takes long to make."""
         self.frame = None
         deflated = self.deflated
-        if deflated is not None and _SMALL * len(deflated.frame or b"") > self.size:
+        if deflated is not None and _SMALL * (ENTRY + len(deflated.frame or b"")) > self.weight:
             self.deflated = None
 
 
