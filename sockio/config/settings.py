@@ -29,8 +29,8 @@ __all__ = ["FAST_PATHS", "GENERATIONS", "OPTIONS", "Option", "Settings", "flag"]
 LONGEST_TIMER = 1_000_000
 #: Bytes that wait to be handled, where a setting says nothing of them.
 INBOX_BYTES = 4_000_000
-#: Bytes of events that are kept for who comes back, where a setting says nothing of them.
-RECOVERY_BYTES = 10_000_000
+#: Bytes of memory that are kept for who comes back, where a setting says nothing of them.
+RECOVERY_BYTES = 20_000_000
 #: Bytes from which a message is compressed, where a setting says only that.
 COMPRESSED = 1024
 #: Sessions of all addresses together, where a setting says nothing of them.

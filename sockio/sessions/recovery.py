@@ -23,7 +23,6 @@ Facts: Socket.IO protocol, revision 5; socket.io-adapter 2.5.9, ``lib/in-memory-
 from __future__ import annotations
 
 import secrets
-import sys
 from collections.abc import Callable, Container, Hashable, Mapping, Sequence
 from math import inf
 from typing import Any, NamedTuple, Protocol
@@ -37,13 +36,12 @@ from .outbox import Outgoing
 from .reasons import Reason
 from .rooms import Rooms
 from .stay import Key, Moved, Stay
+from .weights import ROOM, weight_of, weight_of_event, weight_of_stay
 
 __all__ = ["BY_ACCIDENT", "NAMES", "Recorded", "Recovery"]
 
 #: Names that a client had at gates which it was not let in by, and may still be meant by.
 NAMES = 8
-#: Bytes that an event or a client takes beside its text, and a room beside its name.
-OVERHEAD, ROOM = 500, 100
 #: Which part of the bytes that are kept for all the state of one client may be.
 SHARE = 4
 
@@ -197,7 +195,7 @@ class Recovery:
             old = _encode(self._old, packet, namespace, encoded)
         if modern is None and old is None:
             return Recorded(None, encoded)
-        size = OVERHEAD + sum([each.size for each in encoded.values()])
+        size = weight_of_event(namespace, rooms, skip, encoded.values())
         until = self._runtime.now() + self._seconds + self._grace
         self._append(Entry(until, namespace, rooms, skip, modern, old, size, origin))
         self._fit()
@@ -220,7 +218,7 @@ class Recovery:
                     missed.append(packet)
         if len(missed) > self._most_packets:
             return None
-        return missed if sum([each.size for each in missed]) <= self._most_bytes else None
+        return missed if sum([each.weight for each in missed]) <= self._most_bytes else None
 
     # ---- clients that are here
 
@@ -280,14 +278,18 @@ class Recovery:
         session: dict[str, Any],
         address: str,
         queued: Sequence[Outgoing] = (),
+        *,
+        shared_by: int = 1,
     ) -> None:
         """A client is away, and expected to come back: keep its rooms, its session's data and what
-        waited for it."""
+        waited for it. The data is ``shared_by`` so many stays."""
         if self._closed:
             return
-        size = OVERHEAD + sum([ROOM + sys.getsizeof(room) for room in marks])
-        size += sum([OVERHEAD + packet.size for packet in queued])
-        if size * SHARE > self._max_bytes:
+        size = weight_of_stay(stay.names, stay.pid, namespace, marks, queued)
+        most = self._max_bytes // SHARE
+        if size <= most:
+            size += weight_of(session, most=most) // shared_by
+        if size > most:
             return
         stay.marks, stay.session, stay.queued, stay.missed = marks, session, list(queued), []
         if not stay.has_offsets:
@@ -308,7 +310,7 @@ class Recovery:
         """One more waited for a client that is away now: its loss was noticed by that."""
         if self._away.get(stay.key_in(namespace)) is stay:
             stay.queued.append(packet)
-            self._away.grow(stay, OVERHEAD + packet.size)
+            self._away.grow(stay, packet.weight or packet.weigh())
             self._fit()
 
     def absent(
@@ -324,7 +326,11 @@ class Recovery:
 
     def join(self, stay: Stay, room: Hashable) -> None:
         """Put a client that is away into a room."""
-        stay.marks.setdefault(room, self._log.number)
+        if room not in stay.marks:
+            stay.marks[room] = self._log.number
+            if stay.size:
+                self._away.grow(stay, ROOM + weight_of(room))
+                self._fit()
 
     def forget(self, stay: Stay, namespace: str) -> None:
         """A client that is away is not to find anything again."""
@@ -473,7 +479,7 @@ class Recovery:
                 continue
             if entry.namespace == namespace and stay.is_meant(entry.rooms, entry.skip, number):
                 missed.append(packet)
-        size = sum([each.size for each in missed])
+        size = sum([each.weight or each.weigh() for each in missed])
         if len(missed) > self._most_packets or size > self._most_bytes:
             return False
         queued: list[Outgoing] = missed
@@ -483,8 +489,8 @@ class Recovery:
             for each in missed:
                 # For it alone; so it can say which of them it has.
                 packet = self._log.renumbered(each, self._log.number + 1)
-                cost = OVERHEAD + packet.size
                 to = (stay.name,)
+                cost = weight_of_event(namespace, to, frozenset(), [packet])
                 self._append(Entry(until, namespace, to, frozenset(), packet, None, cost))
         marks = dict.fromkeys(moved.rooms, self._log.number)
         self.keep(stay, namespace, marks, moved.session, address, queued)

@@ -396,7 +396,7 @@ def test_one_client_has_no_more_than_its_share(house: MakeHouse) -> None:
     ada.stream.stuck = bob.stream.stuck = True
     for number in range(5):
         ada["/chat"].emit("news", number)
-    for number in range(30):
+    for number in range(60):
         bob["/chat"].emit("news", number)
     ada.hangs_up()
     bob.hangs_up()
