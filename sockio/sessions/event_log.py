@@ -8,12 +8,12 @@ one before, is none of ours.
 from __future__ import annotations
 
 import secrets
-from collections import deque
-from collections.abc import Hashable, Iterator
-from itertools import islice
+from collections.abc import Hashable, Iterable, Iterator
 from typing import NamedTuple
 
 from ..protocol.engine_codec import Attached
+from .event_index import EventIndex
+from .numbered import Numbered
 from .outbox import Outgoing
 
 __all__ = ["Entry", "EventLog", "Origin"]
@@ -40,13 +40,12 @@ class Entry(NamedTuple):
 class EventLog:
     """Those that are kept."""
 
-    __slots__ = ("_boot", "_entries", "number", "size")
+    __slots__ = ("_boot", "_entries", "_index", "size")
 
     def __init__(self) -> None:
         self._boot = secrets.token_urlsafe(4)
-        self._entries: deque[Entry] = deque()
-        #: That of the last, from which those of the others follow.
-        self.number = 0
+        self._entries: Numbered[Entry] = Numbered()
+        self._index = EventIndex()
         #: Bytes kept.
         self.size = 0
 
@@ -55,22 +54,32 @@ class EventLog:
 
     @property
     def oldest(self) -> Entry | None:
-        return self._entries[0] if self._entries else None
+        return self._entries[self.first + 1] if self._entries else None
+
+    @property
+    def newest(self) -> Entry | None:
+        return self._entries[self.number] if self._entries else None
+
+    @property
+    def number(self) -> int:
+        """That of the last."""
+        return self._entries.last
 
     def append(self, entry: Entry) -> int:
         """Keep one more, and give its number."""
-        self._entries.append(entry)
         self.size += entry.size
-        self.number += 1
-        return self.number
+        self._index.append(entry.namespace, entry.rooms)
+        return self._entries.append(entry)
 
     def drop_oldest(self) -> Entry:
-        entry = self._entries.popleft()
+        entry = self._entries.drop_oldest()
+        self._index.drop_oldest(entry.namespace, entry.rooms)
         self.size -= entry.size
         return entry
 
     def clear(self) -> None:
         self._entries.clear()
+        self._index.clear()
         self.size = 0
 
     # ---- since when
@@ -78,16 +87,26 @@ class EventLog:
     @property
     def first(self) -> int:
         """The number of the last that is not kept any more."""
-        return self.number - len(self._entries)
+        return self._entries.first
 
     def has_all_since(self, number: int) -> bool:
         return self.first <= number <= self.number
 
     def since(self, number: int) -> Iterator[tuple[int, Entry]]:
         """Those behind that one, each with its number."""
-        # From the end, whatever lies before; and the same in order.
-        latest = list(islice(reversed(self._entries), self.number - number))
-        return enumerate(reversed(latest), number + 1)
+        return ((each, self._entries[each]) for each in range(number + 1, self.number + 1))
+
+    def meant(
+        self, number: int, namespace: str, rooms: Iterable[Hashable], most: int
+    ) -> list[tuple[int, Entry]] | None:
+        """Those behind that one, each with its number, that may be for a client in these rooms of a
+        namespace. None where to find them would be more than ``most`` looks."""
+        numbers = self._index.meant(namespace, rooms, number, most)
+        if numbers is None:
+            return None
+        entries, base = self._entries.view
+        found = [(each, entries[each - base]) for each in numbers]
+        return [(number, entry) for number, entry in found if entry is not None]
 
     # ---- offsets
 

@@ -42,6 +42,10 @@ __all__ = ["BY_ACCIDENT", "NAMES", "Recorded", "Recovery"]
 
 #: Names that a client had at gates which it was not let in by, and may still be meant by.
 NAMES = 8
+#: Events that are looked at for one client that comes back, its rooms among them.
+MOST_LOOKS = 15_000
+#: Events, and clients that are away, that are forgotten without a pause when they are too old.
+AT_ONCE = 2000
 #: Which part of the bytes that are kept for all the state of one client may be.
 SHARE = 4
 
@@ -211,11 +215,17 @@ class Recovery:
         if not self._log.has_all_since(stay.since):
             return None
         missed = list(stay.queued)
-        for number, entry in self._log.since(stay.since):
-            if entry.namespace == namespace and stay.is_meant(entry.rooms, entry.skip, number):
+        rooms = (*stay.names, *stay.marks)
+        events = self._log.meant(stay.since, namespace, rooms, MOST_LOOKS)
+        if events is None:
+            return None
+        for number, entry in events:
+            if stay.is_meant(entry.rooms, entry.skip, number):
                 packet = entry.modern if stay.has_offsets else entry.old
                 if packet is not None:
                     missed.append(packet)
+                    if len(missed) > self._most_packets:
+                        return None
         if len(missed) > self._most_packets:
             return None
         return missed if sum([each.weight for each in missed]) <= self._most_bytes else None
@@ -318,7 +328,8 @@ class Recovery:
     ) -> list[Stay]:
         """Who would be meant by that and is away. Costs as much as are away in all."""
         self._forget()
-        return self._away.meant(namespace, rooms, skip)
+        now = self._runtime.now()
+        return [each for each in self._away.meant(namespace, rooms, skip) if each.until > now]
 
     def is_name(self, namespace: str, name: str) -> bool:
         """Whether somebody who is away may come back under that name."""
@@ -370,7 +381,7 @@ class Recovery:
     def _claim(self, key: Key, since: int | None) -> Stay | None:
         self._forget()
         stay = self._away.get(key)
-        if stay is None:
+        if stay is None or stay.until <= self._runtime.now():
             return None
         if since is not None and not 0 <= since <= self._log.number:
             # Nothing that it could have been told.
@@ -473,11 +484,15 @@ class Recovery:
         if self._closed or not self._log.has_all_since(since):
             return False
         missed = list(moved.missed)
-        for number, entry in self._log.since(since):
+        rooms = (*stay.names, *stay.marks)
+        events = self._log.meant(since, namespace, rooms, MOST_LOOKS)
+        if events is None:
+            return False
+        for number, entry in events:
             packet = entry.modern if stay.has_offsets else entry.old
             if packet is None or entry.origin is None or known(entry.origin):
                 continue
-            if entry.namespace == namespace and stay.is_meant(entry.rooms, entry.skip, number):
+            if stay.is_meant(entry.rooms, entry.skip, number):
                 missed.append(packet)
         size = sum([each.weight or each.weigh() for each in missed])
         if len(missed) > self._most_packets or size > self._most_bytes:
@@ -509,8 +524,11 @@ class Recovery:
     def _rest(self) -> None:
         """Where nobody is here or away, nobody will ask."""
         if not self._here and not self._away and not self._expected:
-            while self._log:
-                self._drop_event()
+            newest = self._log.newest
+            if newest is not None:
+                # In one go: they may be as many as there is room for.
+                self._log.clear()
+                self._dropped_at = newest.until - self._seconds - self._grace
 
     def _fit(self) -> None:
         """Give up what is oldest, while there is too much."""
@@ -523,9 +541,14 @@ class Recovery:
 
     def _forget(self) -> None:
         now = self._runtime.now()
-        while (oldest := self._log.oldest) is not None and oldest.until <= now:
+        # What was sent in one go is too old in one go: the rest has its turn next.
+        for _ in range(AT_ONCE):
+            if (oldest := self._log.oldest) is None or oldest.until > now:
+                break
             self._drop_event()
-        while (away := self._away.oldest) is not None and away[1].until <= now:
+        for _ in range(AT_ONCE):
+            if (away := self._away.oldest) is None or away[1].until > now:
+                break
             self._drop(away[0])
 
     def _look_again(self) -> None:

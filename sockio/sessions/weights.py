@@ -5,14 +5,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 
+from .event_index import FEW
 from .outbox import Outgoing
 
 __all__ = ["ROOM", "weight_of", "weight_of_event", "weight_of_stay"]
 
 # What Python's objects take beside what is counted, and what their places in lists and dicts do: of
-# an event that is kept; of a client that is away, of whom several indexes know, and the largest of
-# these that have just grown; and of one of its rooms.
-_EVENT, _STAY, ROOM = 160, 1400, 90
+# an event that is kept, and of a room that it is for; of a client that is away, of whom several
+# indexes know, and the largest of these that have just grown; and of one of its rooms.
+_EVENT, _INDEXED, _STAY, ROOM = 220, 180, 1400, 90
 _LESS = 64
 
 
@@ -66,7 +67,7 @@ def weight_of_event(
     """Of an event that is kept for who comes back, in the forms that it has."""
     weight = _EVENT + sys.getsizeof(namespace) + _weigh(packets)
     if rooms:
-        weight += weight_of(rooms)
+        weight += weight_of(rooms) + _INDEXED * min(len(rooms), FEW)
     if skip:
         weight += weight_of(skip)
     return weight
