@@ -24,12 +24,12 @@ from .channels import Lately
 from .local import LocalBackplane
 from .questions import Asked, AskedAll, Question
 from .seen import Seen
-from .wire import Carried, are_rooms, check_rooms, pack, unpack
+from .wire import MOST_OF_A_NAME, Carried, are_rooms, check_rooms, pack, unpack
 
-__all__ = ["EMISSION", "ORDER", "JoinedBackplane", "Way", "pack_order"]
+__all__ = ["COUNT", "EMISSION", "ORDER", "JoinedBackplane", "Way", "pack_order"]
 
 #: Kinds of frames.
-EMISSION, ORDER = 1, 2
+EMISSION, ORDER, COUNT = 1, 2, 5
 
 _dumps = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
@@ -64,7 +64,8 @@ class Way(Protocol):
 
 class JoinedBackplane:
     """That of one middleware. ``group`` is the same for it in every process, and for no other.
-    ``execute`` carries out what another process asks for."""
+    ``execute`` carries out what another process asks for; ``origin`` is what the name begins with
+    that it has for the others (:data:`Origin`)."""
 
     def __init__(
         self,
@@ -72,6 +73,7 @@ class JoinedBackplane:
         registry: SessionRegistry,
         group: str,
         execute: Callable[[Order], object],
+        origin: str = "",
     ) -> None:
         self.local = local
         self.group = group
@@ -81,7 +83,7 @@ class JoinedBackplane:
         #: Where the setting ``recovery`` is on: how far each process was heard, this one among
         #: them, by the name that it has for that and the number of what it has said last.
         self.seen = Seen(registry.runtime)
-        self._origin = secrets.token_urlsafe(6), 0
+        self._origin = origin + secrets.token_urlsafe(4), 0
         self._lately = Lately()
         self._registry = registry
         self._codecs = codecs_of(registry)
@@ -224,6 +226,27 @@ class JoinedBackplane:
             return False
         self.execute(order)
         return True
+
+    # ---- who comes
+
+    def count(self, *, asks: bool) -> bytes:
+        """What another process is told before anything else: how much was said here by then. It
+        ``asks`` where it has to be told the same."""
+        return _dumps([self.group, *self._origin, int(asks)]).encode()
+
+    def take_count(self, payload: bytes) -> bool | None:
+        """Take what another one tells by that; whether it asks; None where it was not for this one.
+        Raises ``PacketError`` for what makes no sense."""
+        try:
+            group, name, number, asks = json.loads(payload)
+            if not isinstance(name, str) or len(name) > MOST_OF_A_NAME or type(number) is not int:
+                raise TypeError("it has other values")
+        except (ValueError, TypeError, RecursionError) as error:
+            raise PacketError(f"a count that cannot be read: {error}") from None
+        if group != self.group:
+            return None
+        self.seen.note_before((name, number))
+        return bool(asks)
 
     def _deliver(self, carried: Carried) -> None:
         namespace, rooms, skip, volatile = carried[1:5]

@@ -53,6 +53,7 @@ _VALUES: dict[str, list[type]] = {
     "sockets": [],
     "server-side": [str, list],
     "stay": [list, dict],
+    "estate": [str, str, list],
 }
 _NUMBER = struct.Struct(">I")
 _SIZE = struct.Struct(">I")
@@ -95,9 +96,9 @@ class Others(Protocol):
         """Who is there."""
         ...
 
-    def ask(self, data: bytes) -> list[str]:
-        """Send a question to all of them; the names of those who could not be reached. Raises
-        ``UsageError`` for one that is too long."""
+    def ask(self, data: bytes, name: str | None = None) -> list[str]:
+        """Send a question to all of them, or to one; the names of those who could not be reached.
+        Raises ``UsageError`` for one that is too long."""
         ...
 
     def answer(self, name: str, data: bytes) -> None:
@@ -175,11 +176,20 @@ class Questions:
         self._groups[group] = packs, answer
         return packs
 
+    @property
+    def names(self) -> list[str]:
+        """Who is there."""
+        return self._others.names()
+
     def ask(
-        self, group: str, question: Question, enough: Callable[[list[Any]], bool] | None = None
+        self,
+        group: str,
+        question: Question,
+        enough: Callable[[list[Any]], bool] | None = None,
+        name: str | None = None,
     ) -> Asked:
-        """Ask all other workers, without waiting. Raises ``UsageError`` for what cannot travel.
-        After an answer that is ``enough`` nobody waits for the others."""
+        """Ask all other workers, or one of them, without waiting. Raises ``UsageError`` for what
+        cannot travel. After an answer that is ``enough`` nobody waits for the others."""
         codec, _ = self._groups[group]
         check_rooms(question.rooms)
         check_rooms(question.skip)
@@ -191,15 +201,15 @@ class Questions:
         data = b"%b%b\n%b" % (_NUMBER.pack(number), head, pack_values(codec, values))
         asked = Asked(self, number, codec, what, enough)
         # Before it leaves: who is gone by then is told of at once.
-        asked.open.update(self._others.names())
+        asked.open.update(self._others.names() if name is None else [name])
         self._asked[number] = asked
         try:
-            unreached = self._others.ask(data)
+            unreached = self._others.ask(data, name)
         except UsageError:
             self.forget(number)
             raise
-        for name in unreached:
-            asked.lose(name)
+        for each in unreached:
+            asked.lose(each)
         return asked
 
     def forget(self, number: int) -> None:
@@ -400,7 +410,13 @@ def _is_one(values: list[Any]) -> bool:
 
 
 def _is_stay(values: list[Any]) -> bool:
-    return len(values) in (0, 2)
+    """A stay and how far others were heard, or who has all of that worker; nothing."""
+    return len(values) in (0, 2) or (len(values) == 1 and isinstance(values[0], str))
+
+
+def _is_word(values: list[Any]) -> bool:
+    """Whether it goes on, and what else is to be known for that."""
+    return len(values) <= 1
 
 
 #: By what is asked.
@@ -409,4 +425,5 @@ _ANSWERS: dict[str, Callable[[list[Any]], bool]] = {
     "sockets": _are_sockets,
     "server-side": _is_one,
     "stay": _is_stay,
+    "estate": _is_word,
 }

@@ -14,7 +14,7 @@ So every event that has a number is in the answer or comes later, and never both
 from __future__ import annotations
 
 import logging
-from collections.abc import Hashable, Mapping
+from collections.abc import Collection, Hashable, Mapping
 from math import isfinite
 from typing import Any
 
@@ -26,6 +26,7 @@ from ..sessions.ids import WorkerIds
 from ..sessions.outbox import Outgoing
 from ..sessions.recovery import NAMES, Recovery
 from ..sessions.stay import Moved
+from .handover import Handover, are_numbers
 from .questions import Question, Questions
 from .seen import Seen
 from .wire import are_rooms, check_rooms
@@ -38,6 +39,8 @@ log = logging.getLogger("sockio.mesh")
 ANSWERED, ARRIVED = 2.0, 1.0
 #: Characters that an offset may have.
 OFFSET = 40
+#: How often all are asked, where workers end meanwhile.
+ROUNDS = 3
 
 
 class Returns:
@@ -52,6 +55,7 @@ class Returns:
         ids: WorkerIds,
         seen: Seen,
         complaints: Complaints,
+        handover: Handover,
     ) -> None:
         self._recovery = recovery
         self._questions = questions
@@ -59,25 +63,54 @@ class Returns:
         self._ids = ids
         self._seen = seen
         self._complaints = complaints
+        self._handover = handover
+        handover.can_travel = lambda stay: self.can_travel(stay.marks, stay.session)
         recovery.new_pid = ids.session
         recovery.seek = self._seek
 
     def _seek(self, namespace: str, pid: str, told: Mapping[str, Any] | None, address: str) -> None:
-        """Look for a stay, and let it go on here. Blocks the calling task for 3 seconds at most."""
+        """Look for a stay, and let it go on here. Blocks the calling task for 3 seconds at most, or
+        for 5 where a worker has just ended that had it."""
         if told is not None and self._ids.owner(pid) is None:
             # Nobody has given it.
             return
+        offset = None if told is None else told.get("offset")
+        if offset is not None and not (isinstance(offset, str) and len(offset) <= OFFSET):
+            return
+        # Those who had it, or may have had it, and do not any more.
+        without: set[str] = set()
+        for _ in range(ROUNDS):
+            more = self._ask(namespace, pid, told, offset, address) - without
+            counts = told is not None
+            if not more or self._recovery.has_kept(namespace, pid, has_offsets=counts):
+                return
+            without |= more
+
+    def _ask(
+        self,
+        namespace: str,
+        pid: str,
+        told: Mapping[str, Any] | None,
+        offset: str | None,
+        address: str,
+    ) -> set[str]:
+        """Ask all others for a stay, and let it go on here. Where none has it: those who say that
+        another one has what they had, and those who have ended before they have said anything."""
         since = self._recovery.expect()
         try:
-            offset = None if told is None else told.get("offset")
-            if offset is not None and not (isinstance(offset, str) and len(offset) <= OFFSET):
-                return
             values = ([pid, told is not None, offset], self._seen.numbers())
             question = Question("stay", namespace, None, frozenset(), ANSWERED, values)
-            asked = self._questions.ask(self._group, question, enough=bool)
-            for worker, answer in asked.wait(ANSWERED).values.items():
-                if answer:
+            asked = self._questions.ask(self._group, question, enough=_is_found)
+            answers = asked.wait(ANSWERED)
+            found = False
+            for worker, answer in answers.values.items():
+                if _is_found(answer):
+                    found = True
                     self._take(worker, answer, namespace, pid, told, address, since)
+            if found:
+                return set()
+            gone = set(answers.missing).difference(self._questions.names)
+            return gone.union(worker for worker, answer in answers.values.items() if answer)
         finally:
             self._recovery.expected()
 
@@ -114,20 +147,29 @@ class Returns:
         )
 
     def answer(self, question: Question) -> list[Any]:
-        """What another worker gets that looks for a stay: nothing, or the stay. Blocks the calling
+        """What another worker gets that looks for a stay: nothing, or the stay, or the name of a
+        worker that has all of this one; or one that hands over its own. Blocks the calling
         task."""
+        if question.what == "estate":
+            return self._handover.answer(question)
         key, numbers = question.values
         kinds = [str, bool, str], [str, bool, type(None)]
-        if [*map(type, key)] not in kinds or not _are_numbers(numbers):
+        if [*map(type, key)] not in kinds or not are_numbers(numbers):
             raise PacketError("a stay that is asked for with other values")
         pid, has_offsets, offset = key
-        if not self._recovery.knows(question.namespace, pid, has_offsets=has_offsets):
-            return []
-        if not self._arrive(numbers):
-            return []
+        while True:
+            heir = self._handover.wait()
+            if heir:
+                return [heir]
+            if not self._recovery.knows(question.namespace, pid, has_offsets=has_offsets):
+                return []
+            if not self._arrive(numbers):
+                return []
+            if not self._handover.under_way:
+                break
         told = {"offset": offset} if has_offsets else None
         moved = self._recovery.give(question.namespace, pid, told)
-        if moved is None or not self._can_travel(moved):
+        if moved is None or not self.can_travel(moved.rooms, moved.session):
             return []
         names, rooms, session, missed = moved
         packets = [[str(each.text), *each.attachments] for each in missed]
@@ -152,14 +194,14 @@ class Returns:
         )
         return False
 
-    def _can_travel(self, moved: Moved) -> bool:
-        """Whether another worker gets all of it as it is; else somebody is told why not."""
+    def can_travel(self, rooms: Collection[Hashable], session: Mapping[str, Any]) -> bool:
+        """Whether another worker gets all of a client as it is; else somebody is told why not."""
         try:
-            check_rooms(moved.rooms)
+            check_rooms(rooms)
         except UsageError as error:
             self._cannot("one of its rooms", str(error))
             return False
-        odd = _odd(moved.session)
+        odd = _odd(session)
         if odd:
             self._cannot(
                 odd,
@@ -205,8 +247,8 @@ def _odd(session: Mapping[Any, Any]) -> str:
     return ""
 
 
-def _are_numbers(numbers: Any) -> bool:
-    return isinstance(numbers, dict) and all(type(number) is int for number in numbers.values())
+def _is_found(answer: list[Any]) -> bool:
+    return len(answer) == 2
 
 
 def _read(answer: Any, namespace: str) -> tuple[str, Moved, dict[str, int]]:
@@ -216,7 +258,7 @@ def _read(answer: Any, namespace: str) -> tuple[str, Moved, dict[str, int]]:
         (home, names, rooms, session, packets), numbers = answer
         named: list[Hashable] = rooms
         if not (
-            _are_numbers(numbers)
+            are_numbers(numbers)
             and isinstance(home, str)
             and 0 < len(names) <= NAMES + 2
             and all(isinstance(each, str) for each in names)

@@ -3,13 +3,13 @@ one worker to another, so that it hears everything once.
 
 Every emission that is kept for who comes back has an *origin*: the process that said it, and the
 how manieth it was. What one process says comes to each other one in that order. So a number says of
-all before it that they have come, too.
+all before it that they have come, too, or were said before this process was there.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from ..runtime.interfaces import Runtime, Signal
 from ..sessions.event_log import Origin
@@ -29,6 +29,10 @@ class Seen:
         # Those heard last at the end, each with when that was.
         self._last: OrderedDict[str, tuple[int, float]] = OrderedDict()
         self._waiting: list[tuple[Mapping[str, int], Signal]] = []
+        # What was said before this process was there.
+        self._before: OrderedDict[str, int] = OrderedDict()
+        #: Whether anything of a process may come still that has not.
+        self.may_come: Callable[[str], bool] = lambda name: True
 
     def note(self, origin: Origin) -> None:
         """That has come, or was said here."""
@@ -38,6 +42,20 @@ class Seen:
         last.move_to_end(name)
         while len(last) > MOST or next(iter(last.values()))[1] < now - REMEMBERED:
             last.popitem(last=False)
+        if self._waiting:
+            self.look_again()
+
+    def note_before(self, origin: Origin) -> None:
+        """Whatever comes of that process comes behind that."""
+        name, number = origin
+        self._before[name] = number
+        self._before.move_to_end(name)
+        if len(self._before) > MOST:
+            self._before.popitem(last=False)
+        self.look_again()
+
+    def look_again(self) -> None:
+        """Of some nothing may come any more."""
         for numbers, signal in self._waiting:
             if self._has(numbers):
                 signal.set()
@@ -60,5 +78,10 @@ class Seen:
             self._waiting.remove(waiting)
 
     def _has(self, numbers: Mapping[str, int]) -> bool:
-        last = self._last
-        return all(name in last and last[name][0] >= number for name, number in numbers.items())
+        last, before = self._last, self._before
+        for name, number in numbers.items():
+            if name in last and last[name][0] >= number:
+                continue
+            if before.get(name, -1) < number and self.may_come(name):
+                return False
+        return True

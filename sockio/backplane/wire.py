@@ -23,12 +23,21 @@ from ..protocol.engine_codec import Attached
 from ..sessions.event_log import Origin
 from ..sessions.outbox import Outgoing
 
-__all__ = ["MOST_ROOMS", "Carried", "are_rooms", "check_rooms", "is_room", "pack", "unpack"]
+__all__ = [
+    "MOST_OF_A_NAME",
+    "MOST_ROOMS",
+    "Carried",
+    "are_rooms",
+    "check_rooms",
+    "is_room",
+    "pack",
+    "unpack",
+]
 
 #: Rooms that one emission may name.
 MOST_ROOMS = 10_000
 #: Characters of the name of a process.
-_MOST_OF_A_NAME = 20
+MOST_OF_A_NAME = 20
 #: Kinds of names that are the same in every process.
 _PLAIN = (str, int, float)
 
@@ -148,7 +157,7 @@ def unpack(data: bytes) -> Carried:
 
 
 def _is_origin(name: object, number: object) -> bool:
-    return isinstance(name, str) and len(name) <= _MOST_OF_A_NAME and type(number) is int
+    return isinstance(name, str) and len(name) <= MOST_OF_A_NAME and type(number) is int
 
 
 def are_rooms(rooms: Any) -> bool:

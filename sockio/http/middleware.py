@@ -288,13 +288,29 @@ class SocketIOMiddleware:
         self.serving.join()
         return self.serving.registry.backplane
 
+    def hand_over(self, seconds: float, somebody_comes: Callable[[], bool] | None = None) -> bool:
+        """Have another worker of this host keep what the clients of this one may come back for
+        (setting ``recovery``), and end their sessions with that; whether one does. For servers,
+        which call :meth:`close` next.
+
+        Blocks for ``seconds`` at most, 2 or so where somebody is there to keep it: where nobody is
+        it returns at once, unless ``somebody_comes()``.
+        """
+        recovery = self.registry.recovery
+        if recovery is None or recovery.hand_over is None or not self.runtime.here():
+            return False
+        return recovery.hand_over(seconds, somebody_comes)
+
     def close(self, timeout: float = 0) -> None:
         """End every session and refuse new ones: for the end of the server. The application's own
         websockets are closed, too.
 
         Queued packets are still delivered and the namespaces told, for which it blocks ``timeout``
-        seconds at most; by default it does not wait.
+        seconds at most; by default it does not wait. With the setting ``recovery`` another worker
+        of this host gets half of that time to take what the clients may come back for.
         """
+        if timeout:
+            self.hand_over(timeout / 2)
         self.registry.close_all()
         if self.runtime.here():
             self._terms.farewell.say()

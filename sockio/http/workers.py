@@ -15,7 +15,8 @@ from typing import Any
 
 from ..backplane import Emission, Order
 from ..backplane.commands import Command, CommandError, ServerEvent, order_of
-from ..backplane.joined import EMISSION, ORDER, JoinedBackplane
+from ..backplane.handover import Handover
+from ..backplane.joined import COUNT, EMISSION, ORDER, JoinedBackplane
 from ..backplane.local import LocalBackplane
 from ..backplane.mesh.directory import Directory
 from ..backplane.mesh.link import Frame, Link
@@ -26,8 +27,10 @@ from ..backplane.returns import Returns
 from ..exceptions import PacketError, UsageError
 from ..namespaces.emitter import Emitter
 from ..runtime.interfaces import Runtime
-from ..sessions.ids import HostIds, WorkerIds
+from ..sessions.ids import BOOT, HostIds, WorkerIds
+from ..sessions.recovery import Recovery
 from ..sessions.registry import SessionRegistry
+from ..sessions.returning_socket import TOKEN
 from ..sessions.socket import Socket
 from .endpoint import Endpoint
 from .forwarding.asker import Asker
@@ -59,6 +62,9 @@ class Worker:
         self._backplanes: dict[str, JoinedBackplane] = {}
         self.mesh.take(EMISSION, self._take)
         self.mesh.take(ORDER, self._take)
+        self.mesh.take(COUNT, self._take_count)
+        self.mesh.on_join.append(self._count)
+        self.mesh.on_leave.append(self._look_again)
 
     @property
     def host(self) -> str:
@@ -71,6 +77,7 @@ class Worker:
         registry, group = endpoint.registry, backplane.group
         returns = None
         if registry.recovery is not None:
+            handover = self._handover(registry.recovery, backplane, endpoint)
             returns = Returns(
                 registry.recovery,
                 self.questions,
@@ -78,23 +85,83 @@ class Worker:
                 self.ids,
                 backplane.seen,
                 registry.complaints,
+                handover,
             )
+            backplane.seen.may_come = self._may_come
         stands_in = endpoint.inside.stands_in
         if not (stands_in and group in self._backplanes):
             # Whoever stands in takes nobody's place: what others say is for the application's own.
             self.questions.add(group, registry.copier, _answerer(registry, handlers, returns))
             self._backplanes[group] = backplane
         backplane.ways.append(MeshWay(self.mesh, self.questions, registry.complaints))
+        for boot in list(self.mesh.links):
+            self.mesh.send(boot, COUNT, backplane.count(asks=True))
         registry.ids = self.ids
         endpoint.others = self.asker
         # What a server stands in for has the same group, and other sessions.
         endpoint.place = f"{group}*" if stands_in else group
         self._endpoints.setdefault(endpoint.place, []).append(endpoint)
 
+    def _handover(
+        self, recovery: Recovery, backplane: JoinedBackplane, endpoint: Endpoint
+    ) -> Handover:
+        registry, namespaces = endpoint.registry, endpoint.namespaces
+        shortest, longest = TOKEN
+
+        def is_pid(counts: bool, pid: str) -> bool:
+            return bool(self.ids.owner(pid)) if counts else shortest <= len(pid) <= longest
+
+        def is_namespace(name: str) -> bool:
+            return not name or namespaces is None or namespaces.get(name) is not None
+
+        return Handover(
+            recovery,
+            self.questions,
+            backplane.group,
+            self.mesh.boot,
+            backplane.seen,
+            registry.complaints,
+            registry.runtime,
+            codec=codec_for_values(registry.copier),
+            begin_to_leave=registry.refuse_others,
+            leave=registry.lose_all,
+            is_pid=is_pid,
+            is_namespace=is_namespace,
+        )
+
     def _take(self, link: Link, frame: Frame) -> None:
         for backplane in self._backplanes.values():
             if backplane.take(frame.kind, frame.payload):
                 return
+
+    # ---- how far others are heard, from when on they are
+
+    @property
+    def origin(self) -> str:
+        """What the names begin with by which others know what this process says."""
+        return self.host + self.mesh.boot
+
+    def _count(self, boot: str) -> None:
+        for backplane in self._backplanes.values():
+            self.mesh.send(boot, COUNT, backplane.count(asks=False))
+
+    def _take_count(self, link: Link, frame: Frame) -> None:
+        for backplane in self._backplanes.values():
+            asks = backplane.take_count(frame.payload)
+            if asks is not None:
+                if asks:
+                    self.mesh.send(link.peer, COUNT, backplane.count(asks=False))
+                return
+
+    def _look_again(self, boot: str) -> None:
+        for backplane in self._backplanes.values():
+            backplane.seen.look_again()
+
+    def _may_come(self, name: str) -> bool:
+        """Whether anything of a process may come still. All that a worker of this host has said has
+        come when it is gone."""
+        host, boot = name[: len(self.host)], name[len(self.host) :][:BOOT]
+        return host != self.host or self.mesh.is_there(boot)
 
     def _endpoint_of(self, place: str, path: str, query: str) -> tuple[Endpoint, Route] | None:
         """Whose session a request is for that has come to the middleware ``place`` of another
@@ -136,7 +203,7 @@ def _answerer(
     registry: SessionRegistry, handlers: Handlers, returns: Returns | None = None
 ) -> Callable[[Question], list[Any]]:
     def answer(question: Question) -> list[Any]:
-        if question.what == "stay":
+        if question.what in ("stay", "estate"):
             return [] if returns is None else returns.answer(question)
         what, namespace, rooms, skip, seconds, values = question
         emitter = Emitter(registry, namespace, rooms, skip)
@@ -201,7 +268,8 @@ def join(
     settings, runtime = registry.settings, registry.runtime
     worker = worker_of(path, runtime) if path else None
     host = secrets.token_hex(4) if worker is None else worker.host
-    backplane = JoinedBackplane(local, registry, group, _executor(registry, host))
+    origin = host if worker is None else worker.origin
+    backplane = JoinedBackplane(local, registry, group, _executor(registry, host), origin)
     if worker is not None:
         worker.add(backplane, endpoint, handlers)
     if settings.backplane:

@@ -145,6 +145,7 @@ class _WithWebSockets:
 
     def _close(self) -> None:
         for middleware in self._inside:
+            middleware.hand_over(GRACE / 2)
             middleware.close()
 
     def _wait(self) -> None:

@@ -510,10 +510,15 @@ class SocketIOServer(WSGIServer):
         if hasattr(self, "door"):
             self.door.hang_up()
 
+    #: Whether another process is about to serve the same clients.
+    _somebody_comes: Callable[[], bool] | None = None
+
     def _say_goodbye(self, timeout: float) -> None:
         """End every session, and wait so long at most until that is done."""
         end = time.monotonic() + timeout
         middlewares = self.middlewares
+        for each in middlewares:
+            each.hand_over((end - time.monotonic()) / 2, self._somebody_comes)
         for each in middlewares:
             each.close()
         for each in middlewares:

@@ -93,6 +93,10 @@ class Away:
             del self._addresses[stay.address]
         return True
 
+    def sort(self) -> None:
+        """Put those in order who were not put in it."""
+        self._stays = OrderedDict(sorted(self._stays.items(), key=lambda item: item[1].until))
+
     def _count(self, stay: Stay, by: int) -> None:
         if stay.has_offsets:
             self.with_offsets += by

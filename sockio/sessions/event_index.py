@@ -27,11 +27,11 @@ class EventIndex:
 
     def __init__(self) -> None:
         # The last event for each.
-        self._last: dict[tuple[str, Hashable], int] = {}
+        self._last: dict[tuple[Hashable, Hashable], int] = {}
         # Of each event the one before.
         self._links: Numbered[_Link] = Numbered()
 
-    def append(self, namespace: str, rooms: tuple[Hashable, ...] | None) -> None:
+    def append(self, namespace: Hashable, rooms: tuple[Hashable, ...] | None) -> None:
         """One more is kept."""
         last, number = self._last, self._links.last + 1
         if rooms is None or len(rooms) > FEW:
@@ -47,7 +47,7 @@ class EventIndex:
             for room in rooms:
                 last[namespace, room] = number
 
-    def drop_oldest(self, namespace: str, rooms: tuple[Hashable, ...] | None) -> None:
+    def drop_oldest(self, namespace: Hashable, rooms: tuple[Hashable, ...] | None) -> None:
         """The oldest is not kept any more, which was for those."""
         last, number = self._last, self._links.first + 1
         for room in (_ALL,) if rooms is None or len(rooms) > FEW else rooms:
@@ -60,7 +60,7 @@ class EventIndex:
         self._links.clear()
 
     def meant(
-        self, namespace: str, rooms: Iterable[Hashable], since: int, most: int
+        self, namespace: Hashable, rooms: Iterable[Hashable], since: int, most: int
     ) -> list[int] | None:
         """The numbers, in order, of those events behind ``since`` that are for a namespace as a
         whole or for one of ``rooms``; maybe some that are not. None where they are more than

@@ -8,7 +8,7 @@ one before, is none of ours.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from ..protocol.engine_codec import Attached
@@ -16,7 +16,10 @@ from .event_index import EventIndex
 from .numbered import Numbered
 from .outbox import Outgoing
 
-__all__ = ["Entry", "EventLog", "Origin"]
+__all__ = ["Earlier", "Entry", "EventLog", "Origin"]
+
+#: Logs of others that are remembered: as many processes may have ended before who comes back.
+MOST_EARLIER = 1000
 
 #: Which process has said something first, and the how manieth that was of what it says.
 Origin = tuple[str, int]
@@ -35,15 +38,32 @@ class Entry(NamedTuple):
     size: int
     #: None where nobody else has it.
     origin: Origin | None = None
+    #: Of one that was brought from another log: what those are called who may get it, and have
+    #: that among their ``lines``. All others had it here.
+    line: object = None
+
+
+class Earlier(NamedTuple):
+    """A log of another process, whose events this one has, or had."""
+
+    word: str
+    #: The number of its last.
+    last: int
+    #: What has to be added to a number of it.
+    shift: int
+    #: The number here of the last that was not brought.
+    base: int
 
 
 class EventLog:
     """Those that are kept."""
 
-    __slots__ = ("_boot", "_entries", "_index", "size")
+    __slots__ = ("_earlier", "_entries", "_index", "size", "word")
 
     def __init__(self) -> None:
-        self._boot = secrets.token_urlsafe(4)
+        self.word = secrets.token_urlsafe(4)
+        # By their words.
+        self._earlier: dict[str, Earlier] = {}
         self._entries: Numbered[Entry] = Numbered()
         self._index = EventIndex()
         #: Bytes kept.
@@ -68,12 +88,12 @@ class EventLog:
     def append(self, entry: Entry) -> int:
         """Keep one more, and give its number."""
         self.size += entry.size
-        self._index.append(entry.namespace, entry.rooms)
+        self._index.append(_place(entry.namespace, entry.line), entry.rooms)
         return self._entries.append(entry)
 
     def drop_oldest(self) -> Entry:
         entry = self._entries.drop_oldest()
-        self._index.drop_oldest(entry.namespace, entry.rooms)
+        self._index.drop_oldest(_place(entry.namespace, entry.line), entry.rooms)
         self.size -= entry.size
         return entry
 
@@ -97,31 +117,60 @@ class EventLog:
         return ((each, self._entries[each]) for each in range(number + 1, self.number + 1))
 
     def meant(
-        self, number: int, namespace: str, rooms: Iterable[Hashable], most: int
+        self,
+        number: int,
+        namespace: str,
+        rooms: Sequence[Hashable],
+        most: int,
+        lines: Iterable[object] = (),
     ) -> list[tuple[int, Entry]] | None:
         """Those behind that one, each with its number, that may be for a client in these rooms of a
-        namespace. None where to find them would be more than ``most`` looks."""
-        numbers = self._index.meant(namespace, rooms, number, most)
-        if numbers is None:
-            return None
+        namespace, of what was not brought and of these ``lines``. None where to find them would be
+        more than ``most`` looks."""
+        numbers: list[int] = []
+        for line in (None, *lines):
+            found_there = self._index.meant(_place(namespace, line), rooms, number, most)
+            if found_there is None:
+                return None
+            numbers += found_there
+            most -= len(found_there)
         entries, base = self._entries.view
-        found = [(each, entries[each - base]) for each in numbers]
+        found = [(each, entries[each - base]) for each in sorted(numbers)]
         return [(number, entry) for number, entry in found if entry is not None]
 
     # ---- offsets
 
     def offset(self, number: int) -> str:
-        return f"{self._boot}.{number:x}"
+        return f"{self.word}.{number:x}"
 
     def number_of(self, offset: object) -> int:
-        """The number of an event that a client says it has; -1 for what is none of ours."""
-        boot, _, digits = offset.rpartition(".") if isinstance(offset, str) else ("", "", "")
-        if boot != self._boot or not 0 < len(digits) <= 16 or not digits.isalnum():
+        """The number of an event that a client says it has; -1 for what is none of ours. One that
+        is older than what was brought of its log has the number before that."""
+        word, _, digits = offset.rpartition(".") if isinstance(offset, str) else ("", "", "")
+        if not 0 < len(digits) <= 16 or not digits.isalnum():
             return -1
         try:
-            return int(digits, 16)
+            number = int(digits, 16)
         except ValueError:
             return -1
+        if word == self.word:
+            return number
+        earlier = self._earlier.get(word)
+        if earlier is None or number > earlier.last:
+            return -1
+        return max(number + earlier.shift, earlier.base - 1)
+
+    @property
+    def earlier(self) -> list[Earlier]:
+        """The logs of other processes whose offsets are understood, that of this one at the end."""
+        return [*self._earlier.values(), Earlier(self.word, self.number, 0, 0)]
+
+    def understand(self, earlier: Earlier) -> None:
+        """Know the offsets of another log, of which events were brought."""
+        self._earlier.pop(earlier.word, None)
+        self._earlier[earlier.word] = earlier
+        if len(self._earlier) > MOST_EARLIER:
+            del self._earlier[next(iter(self._earlier))]
 
     def renumbered(self, packet: Outgoing, number: int) -> Outgoing:
         """An event that another log has given an offset, with one of this log: it is the last
@@ -130,3 +179,8 @@ class EventLog:
         if packet.attachments:
             text = Attached.of(text, packet.attachments)
         return Outgoing(text, packet.endpoint)
+
+
+def _place(namespace: str, line: object) -> Hashable:
+    """What the index knows it by."""
+    return namespace if line is None else (namespace, line)

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .outbox import Outgoing
-from .recovery import BY_ACCIDENT, Recovery
+from .recovery import Recovery
 from .socket import Socket
 from .states import State
 from .stay import Stay
@@ -134,7 +134,7 @@ class Recoverable(Socket):
     def close(self, reason: str, *, say: bool = True, flush: bool | None = None) -> None:
         recovery = self._recovery
         if recovery is not None and self.state is _CONNECTED:
-            if reason in BY_ACCIDENT:
+            if recovery.keeps(reason):
                 self._keep_for_later(recovery)
             else:
                 for endpoint, stay in self._stays.items():

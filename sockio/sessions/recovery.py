@@ -31,14 +31,15 @@ from ..exceptions import UsageError
 from ..protocol.dialect import BaseCodec
 from ..runtime.interfaces import Cancellable, Runtime
 from .away import Away
-from .event_log import Entry, EventLog, Origin
+from .estate import SHARED, Estate, Heirloom, leave, twins
+from .event_log import Earlier, Entry, EventLog, Origin
 from .outbox import Outgoing
 from .reasons import Reason
 from .rooms import Rooms
 from .stay import Key, Moved, Stay
 from .weights import ROOM, weight_of, weight_of_event, weight_of_stay
 
-__all__ = ["BY_ACCIDENT", "NAMES", "Recorded", "Recovery"]
+__all__ = ["NAMES", "Recorded", "Recovery"]
 
 #: Names that a client had at gates which it was not let in by, and may still be meant by.
 NAMES = 8
@@ -91,6 +92,11 @@ _NOBODY = _Nobody()
 #: besides, its address. Blocks the calling task.
 Seek = Callable[[str, str, "Mapping[str, Any] | None", str], object]
 
+#: Has another process keep all that is kept here, and ends the sessions of the clients that are
+#: here: seconds that it may take, and what says whether somebody comes who is not there yet. Blocks
+#: the calling task; false where nobody keeps it.
+HandOver = Callable[[float, "Callable[[], bool] | None"], bool]
+
 _EVENTS = frozenset(("event", "message", "json"))
 
 
@@ -138,10 +144,17 @@ class Recovery:
         self._closed = False
         # Clients whose stay is looked for elsewhere.
         self._expected = 0
+        #: Whether the server is about to end; whether its clients will find elsewhere what they
+        #: had; and the worker that has it.
+        self.ends = self.leaving = False
+        self.heir = ""
+        # Clients and events that were given up, for there was no room.
+        self._given_up = [0, 0]
         #: What makes a pid.
         self.new_pid: Callable[[], str] = lambda: secrets.token_urlsafe(15)
         #: None where there is nowhere else.
         self.seek: Seek | None = None
+        self.hand_over: HandOver | None = None
         #: Called with a token, by which a session has opened here.
         self.on_take_over: Callable[[str], object] | None = None
 
@@ -216,19 +229,22 @@ class Recovery:
             return None
         missed = list(stay.queued)
         rooms = (*stay.names, *stay.marks)
-        events = self._log.meant(stay.since, namespace, rooms, MOST_LOOKS)
+        events = self._log.meant(stay.since, namespace, rooms, MOST_LOOKS, stay.lines)
         if events is None:
             return None
         for number, entry in events:
             if stay.is_meant(entry.rooms, entry.skip, number):
                 packet = entry.modern if stay.has_offsets else entry.old
                 if packet is not None:
+                    if entry.line is not None and stay.has_offsets:
+                        packet = self._log.renumbered(packet, number)
                     missed.append(packet)
                     if len(missed) > self._most_packets:
                         return None
         if len(missed) > self._most_packets:
             return None
-        return missed if sum([each.weight for each in missed]) <= self._most_bytes else None
+        size = sum([each.weight or each.weigh() for each in missed])
+        return missed if size <= self._most_bytes else None
 
     # ---- clients that are here
 
@@ -306,15 +322,18 @@ class Recovery:
             stay.number = self._log.number
         stay.lost_at = self._runtime.now()
         stay.until = stay.lost_at + self._seconds
+        self._put(stay, namespace, size, address)
+        self._fit()
+        self._look_again()
+
+    def _put(self, stay: Stay, namespace: str, size: int, address: str) -> None:
         self._away.put(stay.key_in(namespace), stay, size, address)
         if (key := self._away.one_too_many(stay)) is not None:
-            self._drop(key)
+            self._give_up(key)
         while self.size > self._max_bytes:
             if (key := self._away.oldest_beside(stay, self._max_bytes)) is None:
                 break
-            self._drop(key)
-        self._fit()
-        self._look_again()
+            self._give_up(key)
 
     def add(self, stay: Stay, namespace: str, packet: Outgoing) -> None:
         """One more waited for a client that is away now: its loss was noticed by that."""
@@ -391,7 +410,7 @@ class Recovery:
         stay.since = stay.number if since is None else max(since, stay.number)
         if stay.has_offsets and self._dropped_at <= stay.lost_at - self._grace:
             stay.since = max(stay.since, self._log.first)
-        if not self._log.has_all_since(stay.since):
+        if stay.since < stay.base or not self._log.has_all_since(stay.since):
             self._drop(key)
             return None
         stay.recovered = True
@@ -429,9 +448,9 @@ class Recovery:
         key = (has_offsets, pid, namespace)
         return key in self._away or key in self._here or (not has_offsets and pid in self._holders)
 
-    def has_kept(self, namespace: str, token: str) -> bool:
-        """Whether the stay of a client of 0.9 is kept here."""
-        return (False, token, namespace) in self._away
+    def has_kept(self, namespace: str, pid: str, *, has_offsets: bool) -> bool:
+        """Whether a stay is kept here."""
+        return (has_offsets, pid, namespace) in self._away
 
     def give(self, namespace: str, pid: str, told: Mapping[str, Any] | None) -> Moved | None:
         """The stay of a client that has come back elsewhere; it is not here any more. ``told`` is
@@ -511,6 +530,77 @@ class Recovery:
         self.keep(stay, namespace, marks, moved.session, address, queued)
         return (stay.has_offsets, pid, namespace) in self._away
 
+    # ---- the end of this process, and of others
+
+    def keeps(self, reason: str) -> bool:
+        """Whether a client whose session ends for that is expected to come back."""
+        return reason in BY_ACCIDENT or (self.leaving and reason == Reason.SHUTDOWN)
+
+    def leave(self) -> Estate:
+        """All that is kept, for another process. It stays here."""
+        self._forget()
+        kept = self._seconds + self._grace
+        return leave(self._log, self._away, self._dropped_at, self._grace, kept)
+
+    @property
+    def has_anybody(self) -> bool:
+        """Whether there is anybody who may come back."""
+        return bool(self._here or self._away or self._holders)
+
+    @property
+    def max_bytes(self) -> int:
+        return self._max_bytes
+
+    @property
+    def kept_for(self) -> tuple[float, float]:
+        """Seconds for which an event is kept, and a client."""
+        return self._seconds + self._grace, self._seconds
+
+    def twins(self) -> Mapping[Origin, Entry]:
+        """The events that others may have kept as well."""
+        return twins(self._log)
+
+    def inherit(self, estate: Estate, since: int, known: Callable[[Origin], bool]) -> int | None:
+        """Keep the events of an estate for its clients, who are given to :meth:`inherit_client`
+        next. Those behind the number ``since`` are theirs, too, but for those that were ``known``
+        where they were, and those of no origin. The number that theirs count from; None where part
+        of what they would have to get is gone."""
+        log = self._log
+        if self._closed or self.leaving or not log.has_all_since(since):
+            return None
+        base = log.number
+        between = [
+            entry
+            for _, entry in log.since(since)
+            if entry.line is None and entry.origin is not None and not known(entry.origin)
+        ]
+        for entry in estate.entries:
+            self._append(entry)
+        for entry in between:
+            self._append(entry._replace(line=estate.lines[0], size=SHARED))
+        for word, last, shift, start in estate.earlier:
+            log.understand(Earlier(word, last, shift + base, start + base))
+        return base
+
+    def inherit_client(self, heirloom: Heirloom, base: int) -> bool:
+        """Keep a client of an estate, unless somebody is away already by its pid; whether it is."""
+        namespace, stay, size = heirloom
+        if self._closed or stay.key_in(namespace) in self._away:
+            return False
+        if size * SHARE > self._max_bytes:
+            return False
+        stay.base += base
+        stay.number += base
+        stay.marks = {room: mark + base for room, mark in stay.marks.items()}
+        self._put(stay, namespace, size, stay.address)
+        return True
+
+    def inherited(self) -> None:
+        """That was all: what is too much is given up, the oldest first."""
+        self._away.sort()
+        self._fit()
+        self._look_again()
+
     # ---- bounds
 
     def _drop(self, key: Key) -> None:
@@ -519,7 +609,8 @@ class Recovery:
 
     def _drop_event(self) -> None:
         entry = self._log.drop_oldest()
-        self._dropped_at = entry.until - self._seconds - self._grace
+        # What was brought from elsewhere may be older than what lies before it.
+        self._dropped_at = max(self._dropped_at, entry.until - self._seconds - self._grace)
 
     def _rest(self) -> None:
         """Where nobody is here or away, nobody will ask."""
@@ -528,16 +619,27 @@ class Recovery:
             if newest is not None:
                 # In one go: they may be as many as there is room for.
                 self._log.clear()
-                self._dropped_at = newest.until - self._seconds - self._grace
+                dropped_at = newest.until - self._seconds - self._grace
+                self._dropped_at = max(self._dropped_at, dropped_at)
 
     def _fit(self) -> None:
         """Give up what is oldest, while there is too much."""
         while self.size > self._max_bytes:
             away, oldest = self._away.oldest, self._log.oldest
             if away is not None and (oldest is None or away[1].until <= oldest.until - self._grace):
-                self._drop(away[0])
+                self._give_up(away[0])
             else:
+                self._given_up[1] += 1
                 self._drop_event()
+
+    def _give_up(self, key: Key) -> None:
+        self._given_up[0] += 1
+        self._drop(key)
+
+    @property
+    def given_up(self) -> tuple[int, int]:
+        """Clients and events that were given up so far, for there was no room."""
+        return self._given_up[0], self._given_up[1]
 
     def _forget(self) -> None:
         now = self._runtime.now()
@@ -583,7 +685,8 @@ class Recovery:
 
     def reopen(self) -> None:
         """The server has a successor in this process."""
-        self._closed = False
+        self._closed = self.ends = self.leaving = False
+        self.heir = ""
 
     def check(self, sessions: Container[object]) -> None:
         """Assert what must always hold, and that nobody but ``sessions`` is known."""

@@ -35,6 +35,8 @@ log = logging.getLogger("sockio.registry")
 
 #: Names of namespaces that are remembered, and names that are none.
 KNOWN, UNKNOWN = 1000, 100
+#: Sessions that are ended without a pause, where there is time.
+PER_TURN = 100
 
 # Looked at with every poll; an attribute of an enum is found slowly.
 _AWAY = Place.AWAY
@@ -375,6 +377,18 @@ class SessionRegistry:
         self._sockets[socket.sessid] = socket
         self.had_clients = True
         socket.admit()
+
+    def refuse_others(self) -> None:
+        """Take no new sessions: the server is about to end."""
+        self._closing = True
+
+    def lose_all(self) -> None:
+        """End every session, for the server ends, and keep what its client may come back for
+        elsewhere. Blocks the calling task, for others meanwhile."""
+        for number, socket in enumerate(list(self._sockets.values()), 1):
+            socket.close(Reason.SHUTDOWN, say=False, flush=True)
+            if number % PER_TURN == 0:
+                self.runtime.breathe()
 
     def close_all(self, reason: str = Reason.SHUTDOWN) -> None:
         """End every session, and refuse new ones. Websockets are closed with code 1001."""

@@ -17,7 +17,7 @@ from ..runtime.interfaces import Runtime
 from .interfaces import Carrier
 from .outbox import Outgoing
 from .recoverable import Recoverable
-from .recovery import BY_ACCIDENT, Recovery
+from .recovery import Recovery
 from .socket import Socket
 from .states import State
 from .stay import Stay
@@ -59,8 +59,9 @@ class ReturningSocket(Recoverable):
 
     def seek(self, endpoint: str, packet: Packet) -> None:
         recovery = self._recovery
-        if recovery.seek is not None and not recovery.has_kept(endpoint, self._token):
-            recovery.seek(endpoint, self._token, None, self.address)
+        if recovery.seek is None or recovery.has_kept(endpoint, self._token, has_offsets=False):
+            return
+        recovery.seek(endpoint, self._token, None, self.address)
 
     def introduce(self, endpoint: str, packet: Packet) -> None:
         recovery = self._recovery
@@ -104,11 +105,17 @@ class ReturningSocket(Recoverable):
         return False
 
     def send_packet(self, packet: Mapping[str, Any], *, volatile: bool = False) -> bool:
-        if self.close_reason in BY_ACCIDENT and not volatile and self._recovery.wants(packet):
+        reason, recovery = self.close_reason, self._recovery
+        if (
+            reason is not None
+            and recovery.keeps(reason)
+            and not volatile
+            and recovery.wants(packet)
+        ):
             # Of a handler that goes on while its client is away.
             endpoint = packet.get("endpoint", "")
             if endpoint in self._stays:
-                self._recovery.record(packet, endpoint, (self.sessid,))
+                recovery.record(packet, endpoint, (self.sessid,))
             return False
         return Socket.send_packet(self, packet, volatile=volatile)
 

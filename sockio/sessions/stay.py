@@ -19,8 +19,10 @@ class Stay:
 
     __slots__ = (
         "address",
+        "base",
         "has_offsets",
         "home",
+        "lines",
         "lost_at",
         "marks",
         "missed",
@@ -63,6 +65,10 @@ class Stay:
         # offset that the client said, of the log there.
         self.home = ""
         self.told: object = None
+        # Of one that another process has left: the number of the last event that was not left with
+        # it, and those lines of what was that are its own.
+        self.base = 0
+        self.lines: tuple[object, ...] = ()
 
     @property
     def name(self) -> str:

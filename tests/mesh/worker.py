@@ -9,10 +9,13 @@ import json  # noqa: E402
 import logging  # noqa: E402
 import os  # noqa: E402
 import re  # noqa: E402
+import signal  # noqa: E402
 import socket  # noqa: E402
 import sys  # noqa: E402
 import time  # noqa: E402
 from typing import Any  # noqa: E402
+
+import gevent  # noqa: E402
 
 from sockio import BaseNamespace, RoomsMixin, SocketIOMiddleware  # noqa: E402
 from sockio.server import SocketIOServer  # noqa: E402
@@ -138,6 +141,8 @@ served = {name: options.pop(name) for name in ("certfile", "keyfile", "log") if 
 guarded = options.pop("guarded", False)
 options.setdefault("origins", "*")
 asks = options.pop("asks", False)
+# Seconds that its end may take, when it is told to end.
+grace = options.pop("grace", 0.0)
 options.setdefault("transports", list(TRANSPORTS))
 options["on_gap"] = lambda process, number: log.warning("told of a gap: %d", number)
 NAMESPACES: dict[str | re.Pattern[str], type[BaseNamespace]] = {
@@ -198,6 +203,16 @@ servers = [
 ]
 for server in servers:
     server.start()
+
+
+def end() -> None:
+    for each in servers:
+        each.stop(grace)
+    sys.exit()
+
+
+if grace:
+    gevent.signal_handler(signal.SIGTERM, end)
 sys.stdout.write(f"port {servers[0].server_port}\n")
 sys.stdout.flush()
 servers[0].serve_forever()

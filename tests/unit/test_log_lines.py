@@ -35,6 +35,7 @@ REASONS = {
     "reach them",
     "integrations.django.views": "once: the application is not wrapped by this package",
     "integrations.pyramid": "once for each application, of the same kind",
+    "backplane.handover": "when another worker ends, or this one",
     "backplane.mesh.way": "about what other workers ask: the application itself",
     "cli.supervisor": "one line for each event in a worker's life, which end less often the more "
     "they do",

@@ -121,6 +121,12 @@ class Mesh:
         self._know(link, boot)
         return link
 
+    def is_there(self, boot: str) -> bool:
+        """Whether a worker is there, also where it has only just come."""
+        if boot in self.links:
+            return True
+        return boot not in self._gone and is_boot_id(boot) and boot in self.directory.names()
+
     def close(self) -> None:
         """Leave the mesh: the others take it for death. Twice is once."""
         if self.closed:

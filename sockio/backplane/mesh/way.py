@@ -77,7 +77,9 @@ class _Workers:
     def names(self) -> list[str]:
         return list(self._mesh.links)
 
-    def ask(self, data: bytes) -> list[str]:
+    def ask(self, data: bytes, name: str | None = None) -> list[str]:
+        if name is not None:
+            return [] if self._mesh.send(name, QUESTION, data) else [name]
         links = list(self._mesh.links.items())
         return [boot for boot, link in links if not link.send(QUESTION, data)]
 

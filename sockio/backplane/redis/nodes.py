@@ -268,10 +268,13 @@ class Nodes:
         names = self._members.names()
         return [*names, OTHER_HOSTS] if self._unsure else names
 
-    def ask(self, data: bytes) -> list[str]:
-        if self._since is None or not self._say(self._all, QUESTION, data):
+    def ask(self, data: bytes, name: str | None = None) -> list[str]:
+        channel = self._all if name is None else node_channel(self._group, name)
+        if self._since is None or not self._say(channel, QUESTION, data):
             check_size(data)
-            return [*self._members.names(), OTHER_HOSTS]
+            return [*self._members.names(), OTHER_HOSTS] if name is None else [name]
+        if name is not None:
+            return []
         # Who is not known cannot be waited for: also where that has only just changed.
         return [OTHER_HOSTS]
 

@@ -12,17 +12,27 @@ import pytest
 
 from sockio import BaseNamespace, RoomsMixin
 from sockio.backplane import returns as module
+from sockio.backplane.handover import Handover
 from sockio.backplane.joined import JoinedBackplane
 from sockio.backplane.local import LocalBackplane
-from sockio.backplane.questions import Answers, Question
+from sockio.backplane.questions import (
+    Answers,
+    Question,
+    codec_for_values,
+    pack_values,
+    unpack_values,
+)
 from sockio.backplane.returns import Returns
 from sockio.exceptions import PacketError
+from sockio.protocol.engine_codec import EngineCodec
 from sockio.protocol.generations import EIO4
 from sockio.sessions.ids import WorkerIds
 
 from ...support.carriers import House, Stream
 from ..conftest import MakeHouse
 from ..sessions.test_engine_time import admitted
+
+CODEC = EngineCodec(EIO4)
 
 
 class Chat(BaseNamespace, RoomsMixin):
@@ -49,6 +59,21 @@ class Worker:
         self.backplane.ways.append(self)
         registry.backplane = self.backplane
         assert registry.recovery is not None
+        self.recovery = registry.recovery
+        self.handover = Handover(
+            registry.recovery,
+            self,  # type: ignore[arg-type]
+            "group",
+            boot,
+            self.backplane.seen,
+            registry.complaints,
+            home.runtime,
+            codec=codec_for_values(registry.copier),
+            begin_to_leave=registry.refuse_others,
+            leave=registry.lose_all,
+            is_pid=lambda counts, pid: len(pid) > 5,
+            is_namespace=lambda name: name in ("", "/chat"),
+        )
         self.returns = Returns(
             registry.recovery,
             self,  # type: ignore[arg-type]
@@ -56,6 +81,7 @@ class Worker:
             ids,
             self.backplane.seen,
             registry.complaints,
+            self.handover,
         )
 
     leads_anywhere, by_room = True, False
@@ -80,20 +106,45 @@ class Worker:
     def complain(self, name: str, what: str) -> None:
         self.complaints.append(f"{name}: {what}")
 
+    @property
+    def names(self) -> list[str]:
+        return [each.boot for each in self.others]
+
     def ask(
-        self, group: str, question: Question, enough: Callable[[list[Any]], bool] | None = None
+        self,
+        group: str,
+        question: Question,
+        enough: Callable[[list[Any]], bool] | None = None,
+        name: str | None = None,
     ) -> Any:
         """As :class:`Questions` does it, with a wire that is quick."""
-        return _Asked([gevent.spawn(each.returns.answer, question) for each in self.others])
+        asked = {
+            each.boot: gevent.spawn(each.answers, question)
+            for each in self.others
+            if name in (None, each.boot)
+        }
+        return _Asked(asked)
+
+    def answers(self, question: Question) -> list[Any]:
+        """As another worker has it."""
+        packed = pack_values(CODEC, question.values)
+        values = tuple(unpack_values(CODEC, packed))
+        return unpack_values(
+            CODEC, pack_values(CODEC, self.returns.answer(question._replace(values=values)))
+        )
 
 
 class _Asked:
-    def __init__(self, answers: list[Any]) -> None:
+    def __init__(self, answers: dict[str, Any]) -> None:
         self._answers = answers
 
     def wait(self, seconds: float) -> Answers:
-        gevent.joinall(self._answers)
-        return Answers({f"{number}": each.get() for number, each in enumerate(self._answers)}, [])
+        gevent.joinall(self._answers.values(), seconds)
+        found = {name: each.get() for name, each in self._answers.items() if each.ready()}
+        return Answers(found, [name for name in self._answers if name not in found])
+
+    def leave(self) -> None:
+        """Nobody waits."""
 
 
 class Client:
