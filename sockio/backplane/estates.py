@@ -180,6 +180,8 @@ class Reader:
         self._is_pid = is_pid
         self._lines: list[object] = []
         self._size = 0
+        # Of several lines the same events may come.
+        self._whole: dict[Origin, Entry] = {}
         self._sessions: dict[str, dict[str, Any]] = {}
         self.entries: list[Entry] = []
         self.clients: list[Heirloom] = []
@@ -242,7 +244,7 @@ class Reader:
         without = None if old is None else _packet(old, namespace, counted=False)
         whence = None if origin is None else (origin[0], origin[1])
         line = self._line(place)
-        twin = None if whence is None else self._twins.get(whence)
+        twin = None if whence is None else self._twins.get(whence) or self._whole.get(whence)
         if (
             twin is not None
             and (twin.modern is not None or with_offset is None)
@@ -254,7 +256,10 @@ class Reader:
         forms = [each for each in (with_offset, without) if each is not None]
         size = weight_of_event(namespace, named, left_out, forms)
         self._size += size
-        return Entry(until, namespace, named, left_out, with_offset, without, size, whence, line)
+        entry = Entry(until, namespace, named, left_out, with_offset, without, size, whence, line)
+        if whence is not None:
+            self._whole[whence] = entry
+        return entry
 
     def _client(
         self,

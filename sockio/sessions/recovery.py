@@ -568,6 +568,10 @@ class Recovery:
         log = self._log
         if self._closed or self.leaving or not log.has_all_since(since):
             return None
+        if not log.number:
+            # There has to be a number before theirs: of an offset that is too old.
+            until = self._runtime.now() + self._seconds + self._grace
+            self._append(Entry(until, "", (), frozenset(), None, None, SHARED))
         base = log.number
         between = [
             entry
