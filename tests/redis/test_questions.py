@@ -129,9 +129,9 @@ def test_who_is_not_known_is_not_awaited(start: Start, monkeypatch: pytest.Monke
     one.settled(other)
     ask = one.way._nodes.ask
 
-    def ask_later(data: bytes) -> list[str]:
+    def ask_later(data: bytes, name: str | None = None) -> list[str]:
         monkeypatch.setattr(nodes, "SETTLED", 0.0)
-        return ask(data)
+        return ask(data, name)
 
     monkeypatch.setattr(nodes, "SETTLED", 1e9)
     monkeypatch.setattr(one.way._nodes, "ask", ask_later)
