@@ -6,7 +6,7 @@ import random
 import signal
 from collections.abc import Iterator
 from contextlib import ExitStack
-from typing import Any
+from typing import TypeVar
 
 import pytest
 
@@ -17,6 +17,9 @@ from .test_recovery import TOKEN, Client, OldClient, said
 def end(worker: Worker) -> None:
     worker.send(signal.SIGTERM)
     worker.wait()
+
+
+Met = TypeVar("Met", Client, OldClient, Wire)
 
 
 class Road:
@@ -34,7 +37,7 @@ class Road:
     def talker(self, worker: Worker) -> Wire:
         return self._met(Wire(worker))
 
-    def _met(self, client: Any) -> Any:
+    def _met(self, client: Met) -> Met:
         self.stack.callback(lambda: client.wire.close())
         return client
 

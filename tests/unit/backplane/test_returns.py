@@ -139,7 +139,7 @@ class _Asked:
         self._answers = answers
 
     def wait(self, seconds: float) -> Answers:
-        gevent.joinall(self._answers.values(), seconds)
+        gevent.joinall([*self._answers.values()], seconds)
         found = {name: each.get() for name, each in self._answers.items() if each.ready()}
         return Answers(found, [name for name in self._answers if name not in found])
 
