@@ -200,7 +200,8 @@ def test_a_server_that_gives_no_sign_of_life_is_given_up(
     bob = listen(f"{server.url}?client_name=ours", "x", runtime=runtime).stands()
     before = clients()
     assert len(before) == 2
-    lines: list[Any] = [bob.link._publisher.line, bob.link._subscriber.line]
+    link: Any = bob.link
+    lines: list[Any] = [link._publisher.line, link._subscriber.line]
     for turn in range(3):
         runtime.advance(PATIENCE)
         eventually(lambda: all(line._alive for line in lines), "each has answered")

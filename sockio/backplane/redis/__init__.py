@@ -9,6 +9,10 @@ frames    what stands in front of each payload: version, publisher, number
 numbering the numbers that a publisher gives, and what a receiver concludes from them
 address   a URL, and the connection that it stands for
 finding   ... where Sentinel or a cluster knows the server
+topology  which node of a cluster has which channels
+shards    ... as it is now
+sharded   what leaves and arrives in a cluster, each channel by its node
+rooms     the channels of rooms, while somebody is in them
 library   redis-py and hiredis
 line      one connection: made again whenever it is lost, asked for a sign of life
 publisher what leaves, in a bounded queue

@@ -5,21 +5,23 @@ the question mark. ``sentinel://[[USER]:PASSWORD@]HOST[:PORT][,HOST[:PORT]...]/S
 Sentinel for the master before each connection; user and password are the master's,
 ``?sentinel_username=`` and ``?sentinel_password=`` Sentinel's. In
 ``cluster://[[USER]:PASSWORD@]HOST[:PORT][,HOST[:PORT]...]`` the hosts are some nodes of a cluster,
-which are asked for all of them: any will do, since each passes on to all what is published at it.
+which are asked for all of them: each channel has one. With ``?sharded=no``, and before Redis 7, any
+will do, since each passes on to all what is published at it.
 ``sentinels://`` and ``clusters://`` do it by TLS.
 """
 
 from __future__ import annotations
 
 import _socket
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
 
 from ...exceptions import UsageError
 from .finding import SCHEMES, Found, finder
 from .library import PATIENCE, connection, need, no_retry
+from .topology import Place, Topology, read_topology
 
-__all__ = ["Address", "is_tls"]
+__all__ = ["Address", "Connects", "is_tls"]
 
 #: What belongs to a pool of connections, or has redis-py try again or ask by itself.
 _NOT_OURS = (
@@ -38,6 +40,27 @@ _SCHEMES = ("redis", "rediss", "unix", *SCHEMES)
 def is_tls(sock: Any) -> bool:
     """Whether a socket has a layer of its own above the kernel's, with a buffer."""
     return hasattr(sock, "pending")
+
+
+class Connects(Protocol):
+    """A place that can be connected to."""
+
+    def connect(self) -> Any:
+        """A socket with a connection that is ready for commands. Blocks; raises whatever redis-py
+        does."""
+        ...
+
+
+class _At:
+    """One node of a cluster."""
+
+    def __init__(self, address: Address, place: Place) -> None:
+        self._address = address
+        self._place = place
+
+    def connect(self) -> Any:
+        host, port = self._place
+        return self._address._connect(host=host, port=port)
 
 
 class Address:
@@ -78,6 +101,9 @@ class Address:
         }
         #: For the log: without user and password.
         self.label = self._label(url) if found is None else found.label
+        #: Whether each channel is to have a node of its own.
+        self.sharded = found is not None and found.sharded
+        self._asked = found.asked if found is not None else []
         #: What gives the places to try, where others know them.
         self._find = None if found is None else finder(found, self._options)
         try:
@@ -102,6 +128,37 @@ class Address:
                 continue
         host, port = places[-1]
         return self._connect(host=host, port=port)
+
+    def at(self, place: Place) -> Connects:
+        """One node of the cluster."""
+        return _At(self, place)
+
+    def topology(self, known: Iterable[Place]) -> Topology:
+        """Which node of the cluster has which slots, asked of one of those that are ``known``, or
+        that the URL names. Blocks; raises whatever redis-py does for the last of them."""
+        found: Topology | None = None
+        failed: Exception | None = None
+        for place in dict.fromkeys([*known, *self._asked]):
+            try:
+                found = self._ask(place)
+            except Exception as error:
+                failed = error
+                continue
+            if found.healthy:
+                break
+        if found is None:
+            assert failed is not None
+            raise failed
+        return found
+
+    def _ask(self, place: Place) -> Topology:
+        host, port = place
+        made = self._class(**{**self._options, "host": host, "port": port})
+        made.connect()
+        try:
+            return read_topology(made, place)
+        finally:
+            made.disconnect()
 
     def _connect(self, **place: Any) -> Any:
         made = self._class(**{**self._options, **place})

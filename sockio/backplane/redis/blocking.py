@@ -9,10 +9,11 @@ import time
 from typing import Any
 
 from ...exceptions import UsageError
-from .address import Address
+from .address import Address, Connects
 from .frames import MAX_PAYLOAD, publisher_bytes
 from .library import reader
 from .numbering import Numbering
+from .topology import Place, Topology, slot_of
 
 __all__ = ["BlockingPublisher"]
 
@@ -22,20 +23,61 @@ _NOTHING = object()
 _NUMBER = struct.Struct(">Q")
 
 
+class _Connection:
+    """One, which is there."""
+
+    def __init__(self, address: Connects, label: str) -> None:
+        self._label = label
+        self._sock = address.connect()
+        self._sock.setblocking(True)
+        self._sock.settimeout(5.0)
+        self._reader = reader(_NOTHING)
+        self._used = time.monotonic()
+
+    def ask(self, data: bytes) -> Any:
+        """The answer; an exception where that is an error."""
+        self._sock.sendall(data)
+        while (answer := self._reader.gets()) is _NOTHING:
+            data = self._sock.recv(65536)
+            if not data:
+                raise ConnectionError(f"{self._label} has closed the connection")
+            self._reader.feed(data)
+        self._used = time.monotonic()
+        return answer
+
+    def is_there(self) -> bool:
+        """Whether it is, as far as anybody can tell."""
+        if time.monotonic() - self._used <= IDLE:
+            return True
+        # The server, or somebody between, may have closed it: nothing is lost in that.
+        try:
+            self.ask(b"*1\r\n$4\r\nPING\r\n")
+        except OSError:
+            return False
+        return True
+
+    def close(self) -> None:
+        self._sock.close()
+
+
 class BlockingPublisher:
-    """One connection to the server, for all threads of a process; made when it is needed."""
+    """Connections to the server, or to the nodes of a cluster, for all threads of a process; made
+    when they are needed."""
 
     def __init__(self, url: str) -> None:
         self.address = Address(url)
         self._lock = threading.Lock()
-        self._sock: Any = None
-        self._reader: Any = None
-        self._used = 0.0
-        self._numbering = self._begin()
+        #: By the node; None where there is one server, or any node will do.
+        self._connections: dict[Place | None, _Connection] = {}
+        self._topology: Topology | None = None
+        self._stale = False
+        self._begin()
 
-    @staticmethod
-    def _begin() -> Numbering:
-        return Numbering(publisher_bytes(secrets.token_urlsafe(9)), b"PUBLISH")
+    def _begin(self) -> None:
+        sharded = self._topology is not None and self._topology.shards
+        self._numbering = Numbering(
+            publisher_bytes(secrets.token_urlsafe(9)), b"SPUBLISH" if sharded else b"PUBLISH"
+        )
 
     def publish(self, channel: str, payload: bytes) -> None:
         if len(payload) > MAX_PAYLOAD:
@@ -44,46 +86,66 @@ class BlockingPublisher:
                 "process that is subscribed. Emit where the large part can be fetched."
             )
         with self._lock:
-            if self._sock is not None and time.monotonic() - self._used > IDLE:
-                # The server, or somebody between, may have closed it: nothing is lost in that.
-                try:
-                    self._ask(b"*1\r\n$4\r\nPING\r\n")
-                except OSError:
-                    self._close()
-            if self._sock is None:
-                self._sock = self.address.connect()
-                self._sock.setblocking(True)
-                self._sock.settimeout(5.0)
-                self._reader = reader(_NOTHING)
-                # What became of the last one is not known: it is not to be counted as missing.
-                self._numbering = self._begin()
-            counter = self._numbering.young.get(channel) or self._numbering.of(channel)
-            counter.number += 1
-            frame = counter.frame + _NUMBER.pack(counter.number) + payload
-            try:
-                answer = self._ask(b"%b%d\r\n%b\r\n" % (counter.command, len(frame), frame))
-            except BaseException:
-                # Sent twice is worse than not known to be sent.
-                self._close()
-                raise
+            answer = self._publish(channel, payload)
+            if self._topology is not None and str(answer).startswith("MOVED"):
+                # So it was not published.
+                self._look()
+                answer = self._publish(channel, payload)
             if isinstance(answer, Exception):
                 raise answer
 
-    def _ask(self, data: bytes) -> Any:
-        self._sock.sendall(data)
-        while (answer := self._reader.gets()) is _NOTHING:
-            data = self._sock.recv(65536)
-            if not data:
-                raise ConnectionError(f"{self.address.label} has closed the connection")
-            self._reader.feed(data)
-        self._used = time.monotonic()
-        return answer
+    def _publish(self, channel: str, payload: bytes) -> Any:
+        place = self._place_of(channel)
+        connection = self._connections.get(place)
+        if connection is not None and not connection.is_there():
+            self._close(place)
+            connection = None
+        if connection is None:
+            where = self.address if place is None else self.address.at(place)
+            connection = self._connections[place] = _Connection(where, self.address.label)
+            # What became of the last one is not known: it is not to be counted as missing.
+            self._begin()
+        counter = self._numbering.young.get(channel) or self._numbering.of(channel)
+        counter.number += 1
+        frame = counter.frame + _NUMBER.pack(counter.number) + payload
+        try:
+            return connection.ask(b"%b%d\r\n%b\r\n" % (counter.command, len(frame), frame))
+        except BaseException:
+            # Sent twice is worse than not known to be sent.
+            self._close(place)
+            raise
 
-    def _close(self) -> None:
-        sock, self._sock = self._sock, None
-        if sock is not None:
-            sock.close()
+    def _place_of(self, channel: str) -> Place | None:
+        if not self.address.sharded:
+            return None
+        if self._topology is None or self._stale:
+            self._look()
+        assert self._topology is not None
+        if not self._topology.shards:
+            return None
+        place = self._topology.places[slot_of(channel.encode("utf-8", "surrogatepass"))]
+        if place is None:
+            self._stale = True
+            raise ConnectionError(f"{self.address.label}: no node has the slot of {channel!r}")
+        return place
+
+    def _look(self) -> None:
+        known = [] if self._topology is None else self._topology.nodes
+        self._topology = self.address.topology(known)
+        masters = set(self._topology.places)
+        for place in [*self._connections]:
+            if place is not None and place not in masters:
+                self._close(place)
+        self._stale = False
+
+    def _close(self, place: Place | None) -> None:
+        connection = self._connections.pop(place, None)
+        if connection is not None:
+            connection.close()
+            # A node that is gone may have a successor.
+            self._stale = True
 
     def close(self) -> None:
         with self._lock:
-            self._close()
+            for place in [*self._connections]:
+                self._close(place)

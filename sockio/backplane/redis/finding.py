@@ -12,6 +12,7 @@ from .library import PATIENCE, cluster, no_retry, sentinel
 __all__ = ["SCHEMES", "Found", "finder"]
 
 _Places = list[tuple[str, int]]
+_WORDS = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
 
 #: Schemes of URLs, and the port of those who are asked.
 SCHEMES = {"cluster": 6379, "clusters": 6379, "sentinel": 26379, "sentinels": 26379}
@@ -38,7 +39,16 @@ class Found:
         self.service = unquote(service)
         self.tls = parts.scheme.endswith("s")
         options = parse_qsl(parts.query)
-        others = [(name, value) for name, value in options if not name.startswith("sentinel_")]
+        others = [
+            (name, value)
+            for name, value in options
+            if not name.startswith("sentinel_") and (name != "sharded" or not self.of_cluster)
+        ]
+        said = dict(options).get("sharded", "yes").lower()
+        if self.of_cluster and said not in _WORDS:
+            raise ValueError
+        #: Whether channels are to have nodes of their own.
+        self.sharded = self.of_cluster and _WORDS[said]
         #: What only Sentinel is told.
         self.own = {
             name.removeprefix("sentinel_"): value

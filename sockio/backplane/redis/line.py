@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from ...runtime.blocking import aside
 from ...runtime.interfaces import Cancellable, Runtime
-from .address import Address, is_tls
+from .address import Connects, is_tls
 from .library import reader
 
 __all__ = ["NOTHING", "PING", "Line", "Source", "Uncounted", "User"]
@@ -80,7 +80,7 @@ class Source(Protocol):
 class Line:
     """Everything here is for the sockets' thread."""
 
-    def __init__(self, address: Address, runtime: Runtime, user: User) -> None:
+    def __init__(self, address: Connects, runtime: Runtime, user: User) -> None:
         self._address = address
         self._runtime = runtime
         self._user = user

@@ -13,8 +13,11 @@ from .address import Address
 from .frames import publisher_bytes
 from .line import Line
 from .outage import Drops, Outage, Say
-from .publisher import Publisher
+from .publisher import Publisher, SinglePublisher
+from .sharded import ClusterPublisher, ClusterSubscriber, Watch
+from .shards import Shards
 from .subscriber import Fault, Subscriber, Words
+from .topology import Topology
 
 __all__ = ["LinkNumbers", "RedisLink"]
 
@@ -78,10 +81,19 @@ class RedisLink:
         #: What the log calls the server: without password.
         self.label = address.label
         self._closed = False
+        # Of a cluster: whether its nodes are known, and are of before Redis 7.
+        self._known = self._plain = False
         self._drops = Drops(runtime, say, address.label)
         self._outage = Outage(runtime, say, address.label, self._drops, self._changed)
         self._on_state = on_state
-        self._publisher = Publisher(
+        self._publisher: Publisher
+        self._subscriber: Subscriber | ClusterSubscriber
+        #: Of a cluster: which node has which channels.
+        self._shards: Shards | None = None
+        if address.sharded:
+            self._begin_sharded(address, runtime, own, on_message, on_gap)
+            return
+        self._publisher = SinglePublisher(
             address,
             runtime,
             own,
@@ -102,11 +114,40 @@ class RedisLink:
             failed=self._failed,
         )
 
+    def _begin_sharded(
+        self,
+        address: Address,
+        runtime: Runtime,
+        own: bytes,
+        on_message: Callable[[str, bytes], object],
+        on_gap: Callable[[str, int], object],
+    ) -> None:
+        self._shards = shards = Shards(
+            address, runtime, changed=self._moved, failed=self._nobody_answers
+        )
+        outage = self._outage
+        watch = Watch(outage.expect, outage.there, outage.lost, shards.look_again)
+        self._publisher = ClusterPublisher(
+            address, runtime, own, watch=watch, dropped=self._dropped, refused=self._refused
+        )
+        self._subscriber = ClusterSubscriber(
+            address,
+            runtime,
+            own,
+            watch=watch,
+            message=on_message,
+            gap=on_gap,
+            faulty=self._faulty,
+            failed=self._failed,
+        )
+
     def start(self) -> None:
         """Connect, soon. What is published before that waits."""
         self._outage.begin({_PUBLISH, _SUBSCRIBE})
-        self._publisher.line.start()
-        self._subscriber.line.start()
+        self._publisher.start()
+        self._subscriber.start()
+        if self._shards is not None:
+            self._shards.start()
 
     def publish(self, channel: str, payload: bytes, *, many: bool = False) -> bool:
         """Queue a payload; whether that was possible: else it is dropped, and counted.
@@ -176,8 +217,10 @@ class RedisLink:
         gets so many seconds to read it, for which it blocks: for the end of a process."""
         self._closed = True
         self._drops.close()
-        self._publisher.line.close(patience)
-        self._subscriber.line.close()
+        if self._shards is not None:
+            self._shards.close()
+        self._publisher.close(patience)
+        self._subscriber.close()
 
     @property
     def deaf(self) -> float | None:
@@ -206,6 +249,30 @@ class RedisLink:
                 self._on_state(stands)
             except Exception as error:
                 self._failed("its state", error)
+
+    def _moved(self, topology: Topology) -> bool:
+        """Which node of the cluster has which slots, from now on; whether that is new."""
+        if not topology.shards and not self._plain:
+            self._plain = True
+            self._say(
+                log,
+                logging.WARNING,
+                "redis_plain",
+                self.label,
+                "%s: it knows no channels that belong to one node, as Redis does since 7.0: what "
+                "is published is copied to all nodes",
+                self.label,
+                quiet=True,
+            )
+        assert isinstance(self._publisher, ClusterPublisher)
+        assert isinstance(self._subscriber, ClusterSubscriber)
+        self._known = True
+        self._publisher.changed(topology)
+        return self._subscriber.changed(topology)
+
+    def _nobody_answers(self, why: str) -> None:
+        if not self._known:
+            self._outage.lost(_SUBSCRIBE, why)
 
     def _dropped(self, number: int) -> None:
         why = "there is no connection" if self._outage.since is not None else "the queue is full"

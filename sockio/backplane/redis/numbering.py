@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from .frames import begin_frame
 
-__all__ = ["LATE", "Counter", "Heard", "Numbering", "Verdict", "follow", "reached"]
+__all__ = ["LATE", "Counter", "Heard", "Numbering", "Verdict", "begin_command", "follow", "reached"]
 
 #: Channels that a publisher counts for, at least: twice as many at most.
 KEPT = 25_000
@@ -33,6 +33,11 @@ class Counter:
         self.number = 0
 
 
+def begin_command(verb: bytes) -> bytes:
+    """What a command with two arguments begins with."""
+    return b"*3\r\n$%d\r\n%b\r\n" % (len(verb), verb)
+
+
 class Numbering:
     """The counters of one publisher. Those of the channels that it used last stay: of two
     generations the older is forgotten when the younger is full."""
@@ -41,13 +46,19 @@ class Numbering:
 
     def __init__(self, publisher: bytes, verb: bytes) -> None:
         self._publisher = publisher
-        self._verb = b"*3\r\n$%d\r\n%b\r\n" % (len(verb), verb)
+        self._verb = begin_command(verb)
         self._series = 0
         #: Look here first, then call :meth:`of`.
         self.young: dict[str, Counter] = {}
         self._old: dict[str, Counter] = {}
         # Channels that :meth:`in_turn` has yet to give.
         self._next: list[str] = []
+
+    def speak(self, verb: bytes) -> None:
+        """What publishes is called otherwise."""
+        before, self._verb = self._verb, begin_command(verb)
+        for counter in (*self._old.values(), *self.young.values()):
+            counter.command = self._verb + counter.command.removeprefix(before)
 
     def in_turn(self, most: int) -> dict[str, tuple[int, int]]:
         """Series and number of so many channels: the next ones where there are more."""

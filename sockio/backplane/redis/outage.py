@@ -98,6 +98,8 @@ class Outage:
         self._missing: set[str] = set()
         self._dropped_before = 0
         self._told = False
+        # What ``changed`` was told last.
+        self._stands = False
         #: When it began, on the runtime's clock; None while all is well.
         self.since: float | None = None
         #: How many there were.
@@ -107,6 +109,12 @@ class Outage:
         """These are expected, and not there yet: no outage, unless one cannot be made."""
         self._missing = set(names)
         self.since = self._runtime.now()
+
+    def expect(self, name: str) -> None:
+        """One more is expected."""
+        self._missing.add(name)
+        if self.since is None:
+            self.since = self._runtime.now()
 
     def lost(self, name: str, why: str) -> None:
         self._missing.add(name)
@@ -129,6 +137,7 @@ class Outage:
             why,
             quiet=True,
         )
+        self._stands = False
         if self._changed is not None:
             self._changed(False)
 
@@ -151,5 +160,7 @@ class Outage:
                 self._drops.total - self._dropped_before,
                 quiet=True,
             )
-        if self._changed is not None:
+        # One more that was expected while all others were there is no news.
+        if self._changed is not None and not self._stands:
+            self._stands = True
             self._changed(True)

@@ -11,7 +11,7 @@ from .frames import HEADER, MAX_PAYLOAD, VERSION, name_of, publisher_bytes, read
 from .line import NOTHING, Source, User
 from .numbering import Heard, follow, reached
 
-__all__ = ["Fault", "Subscriber", "Words"]
+__all__ = ["BATCH", "Channel", "Fault", "Subscriber", "Words"]
 
 #: Channels in one command: one by one they cost the server sixteen times as much.
 BATCH = 500
@@ -20,7 +20,11 @@ PUBLISHERS = 4096
 #: The same on all channels together of which there are many.
 FOLLOWED = 25_000
 #: What the server calls it when it confirms a command.
-_CONFIRMED = {b"SUBSCRIBE": b"subscribe", b"PSUBSCRIBE": b"psubscribe"}
+_CONFIRMED = {
+    b"SUBSCRIBE": b"subscribe",
+    b"PSUBSCRIBE": b"psubscribe",
+    b"SSUBSCRIBE": b"ssubscribe",
+}
 
 
 class Fault(NamedTuple):
@@ -43,7 +47,9 @@ _MANY = Fault("publishers", f"it is of one more publisher than the {PUBLISHERS} 
 Words = Callable[[str, bytes], object]
 
 
-class _Channel:
+class Channel:
+    """One that is wanted."""
+
     __slots__ = ("many", "name", "publishers", "raw", "ready", "then", "words")
 
     def __init__(self, name: str, words: Words | None, many: bool) -> None:
@@ -61,6 +67,14 @@ class _Channel:
 
 class Subscriber:
     """One source of replies, the channels that are wanted, and how far each publisher was heard."""
+
+    #: What subscribes and unsubscribes, and what the server calls it when it has, and a message.
+    SUBSCRIBE, UNSUBSCRIBE, SUBSCRIBED, MESSAGE = (
+        b"SUBSCRIBE",
+        b"UNSUBSCRIBE",
+        b"subscribe",
+        b"message",
+    )
 
     def __init__(
         self,
@@ -90,13 +104,13 @@ class Subscriber:
         self._on_lost = lost
         self._faulty = faulty
         self._failed = failed
-        self._channels: dict[bytes, _Channel] = {}
+        self._channels: dict[bytes, Channel] = {}
         #: How many times the server has yet to confirm each.
         self._pending: dict[tuple[bytes, bytes], int] = {}
         #: What is overheard: by pattern, what to do with it.
         self._patterns: dict[bytes, Callable[[str, bytes], object]] = {}
         #: Who is followed on the channels of which there are many, in the order in which it began.
-        self._followed: deque[tuple[_Channel, bytes]] = deque()
+        self._followed: deque[tuple[Channel, bytes]] = deque()
         self._announced = False
         # How many connections there were; whether the present one is still being asked for all.
         self._opened = 0
@@ -109,6 +123,14 @@ class Subscriber:
     def channels(self) -> int:
         return len(self._channels) + len(self._patterns)
 
+    def start(self) -> None:
+        """Connect, soon."""
+        self.line.start()
+
+    def close(self) -> None:
+        """For good."""
+        self.line.close()
+
     def subscribe(
         self,
         names: Iterable[str],
@@ -120,10 +142,10 @@ class Subscriber:
         """``then`` is called in the hub once the server has confirmed all of them; not where one is
         unsubscribed before. With ``words`` they carry words, and ``message`` is told nothing. On
         those of ``many`` together no more than :data:`FOLLOWED` publishers are followed."""
-        new: list[_Channel] = []
-        unready: list[_Channel] = []
+        new: list[Channel] = []
+        unready: list[Channel] = []
         for name in names:
-            channel = _Channel(name, words, many)
+            channel = Channel(name, words, many)
             known = self._channels.setdefault(channel.raw, channel)
             if known is channel:
                 new.append(channel)
@@ -153,7 +175,30 @@ class Subscriber:
             if channel is not None:
                 gone.append(channel.raw)
         if gone and self.line.is_open:
-            self._send(b"UNSUBSCRIBE", gone)
+            self._send(self.UNSUBSCRIBE, gone)
+
+    def wanted(self) -> list[Channel]:
+        """The channels, without the patterns."""
+        return [*self._channels.values()]
+
+    def release(self, channels: Iterable[Channel]) -> None:
+        """These are somebody else's from now on, as they are."""
+        gone = [each.raw for each in channels]
+        for raw in gone:
+            del self._channels[raw]
+            self._pending.pop((self.SUBSCRIBED, raw), None)
+        if gone and self.line.is_open:
+            self._send(self.UNSUBSCRIBE, gone)
+            self._look()
+
+    def adopt(self, channels: list[Channel]) -> None:
+        """These were somebody else's."""
+        for channel in channels:
+            channel.ready = False
+            self._channels[channel.raw] = channel
+        self._announced = False
+        if self.line.is_open:
+            self._ask(channels)
 
     def overhear(self, pattern: str, fn: Callable[[str, bytes], object] | None) -> None:
         """``fn`` is told what others than links publish there; None to leave it."""
@@ -166,8 +211,8 @@ class Subscriber:
         if known is (fn is None) and self.line.is_open:
             self._send(b"PUNSUBSCRIBE" if fn is None else b"PSUBSCRIBE", [raw])
 
-    def _ask(self, channels: list[_Channel]) -> None:
-        self._send(b"SUBSCRIBE", [channel.raw for channel in channels])
+    def _ask(self, channels: list[Channel]) -> None:
+        self._send(self.SUBSCRIBE, [channel.raw for channel in channels])
 
     def _send(self, verb: bytes, names: list[bytes]) -> None:
         if verb in _CONFIRMED:
@@ -212,23 +257,25 @@ class Subscriber:
         # What is sent to clients on account of this is joined, as if a client had caused it.
         self._runtime.begin_turn()
         channels, own, message = self._channels, self._own, self._message
+        wanted = self.MESSAGE
         while True:
             reply = gets()
             if reply is NOTHING:
                 return
             try:
                 kind, name, frame = reply
-                if kind != b"message":
+                if kind != wanted:
                     self._other(kind, name)
                     continue
             except (TypeError, ValueError):
                 if isinstance(reply, Exception):
-                    # To SUBSCRIBE: it may be allowed later.
-                    self.line.lose(f"the server refuses what is asked: {reply}")
-                    return
-                if isinstance(reply, list) and len(reply) == 4:
+                    if self._refused(str(reply)):
+                        return
+                elif isinstance(reply, list) and len(reply) == 4:
                     self._overheard(*reply[1:])
-                continue  # or PONG
+                else:
+                    self._pong(reply)
+                continue
             channel = channels.get(name)
             if channel is None:
                 continue  # unsubscribed meanwhile
@@ -257,12 +304,21 @@ class Subscriber:
             except Exception as error:
                 self._failed(channel.name, error)
 
+    def _refused(self, why: str) -> bool:
+        """The server does not do what it is asked; whether that was all."""
+        # It may be allowed later.
+        self.line.lose(f"the server refuses what is asked: {why}")
+        return True
+
+    def _pong(self, reply: object) -> None:
+        """A sign of life."""
+
     def _other(self, kind: Any, name: Any) -> None:
         """A reply of three parts that is no message."""
         left = self._pending.pop((kind, name), 0) - 1
         if left > 0:
             self._pending[kind, name] = left
-        channel = self._channels.get(name) if left == 0 and kind == b"subscribe" else None
+        channel = self._channels.get(name) if left == 0 and kind == self.SUBSCRIBED else None
         if channel is not None:
             channel.ready = True
             then, channel.then = channel.then, []
@@ -288,7 +344,7 @@ class Subscriber:
         except Exception as error:
             self._failed(channel, error)
 
-    def _odd(self, channel: _Channel, frame: Any) -> bool:
+    def _odd(self, channel: Channel, frame: Any) -> bool:
         """Whether to deliver a frame that is not simply the next of its publisher."""
         fault: Fault | None = None
         if not isinstance(frame, bytes) or len(frame) < HEADER:
@@ -325,7 +381,7 @@ class Subscriber:
             self._failed(channel, error)
         return None
 
-    def _follow(self, channel: _Channel, frame: bytes) -> Fault | None:
+    def _follow(self, channel: Channel, frame: bytes) -> Fault | None:
         _, publisher, series, number = read_head(frame)
         name = name_of(publisher)
         if name is None:
@@ -341,7 +397,7 @@ class Subscriber:
             return _IMPOSSIBLE if fault == "impossible" else _TIMES
         return None
 
-    def _begin(self, channel: _Channel, publisher: bytes, heard: Heard) -> None:
+    def _begin(self, channel: Channel, publisher: bytes, heard: Heard) -> None:
         channel.publishers[publisher] = heard
         if channel.many:
             self._followed.append((channel, publisher))
@@ -352,7 +408,7 @@ class Subscriber:
             del channel.publishers[next(iter(channel.publishers))]
             self._faulty(channel.name, _MANY)
 
-    def _missed(self, channel: _Channel, name: str, missing: int) -> None:
+    def _missed(self, channel: Channel, name: str, missing: int) -> None:
         self.missing += missing
         try:
             self._gap(name, missing)
