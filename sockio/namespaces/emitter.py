@@ -312,8 +312,7 @@ class Emitter:
         for recovery, stay in self._absent():
             for room in rooms:
                 recovery.join(stay, room)
-                if self._registry.rooms.expect is not None:
-                    self._registry.rooms.expect(self._namespace, room)
+            self._registry.rooms.await_return(self._namespace, rooms)
 
     def _leave(self, rooms: tuple[Hashable, ...]) -> None:
         for socket in self._asked():

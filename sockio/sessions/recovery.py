@@ -328,6 +328,7 @@ class Recovery:
 
     def _put(self, stay: Stay, namespace: str, size: int, address: str) -> None:
         self._away.put(stay.key_in(namespace), stay, size, address)
+        self._rooms.await_return(namespace, (*stay.names, *stay.marks))
         if (key := self._away.one_too_many(stay)) is not None:
             self._give_up(key)
         while self.size > self._max_bytes:

@@ -42,7 +42,7 @@ class Rooms(Generic[M]):
         #: Told when the first member joins any other room of a namespace, and when the last has
         #: left it.
         self.watch_room: Callable[[str, Hashable, bool], object] | None = None
-        #: Told of a room that a member is put into who is away and may be back.
+        #: Told of a room that somebody who is away may come back into.
         self.expect: Callable[[str, Hashable], object] | None = None
         #: Told of each member that enters a namespace, and that has left it.
         self.watch_member: Callable[[M, str, bool], object] | None = None
@@ -63,6 +63,16 @@ class Rooms(Generic[M]):
             self.watch_room(namespace, room, True)
         members[member] = None
         self._rooms.setdefault((member, namespace), {}).setdefault(room, self.mark)
+
+    def await_return(self, namespace: str, rooms: Iterable[Hashable]) -> None:
+        """Somebody who is away may come back into these rooms of ``namespace``."""
+        if self.watch is not None and (namespace, EVERYBODY) not in self._members:
+            # As if it had been here until now.
+            self.watch(namespace, True)
+            self.watch(namespace, False)
+        if self.expect is not None:
+            for room in rooms:
+                self.expect(namespace, room)
 
     def rejoin(self, member: M, namespace: str, marks: Mapping[Hashable, int]) -> None:
         """Put ``member`` into rooms that it has been in before, with what was noted then."""

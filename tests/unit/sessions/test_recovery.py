@@ -414,3 +414,29 @@ def test_off_by_default(house: MakeHouse) -> None:
     ]
     stream.hangs_up()
     home.runtime.settle()
+
+
+def test_rooms_and_names_of_who_is_away_are_said(home: House) -> None:
+    """What spares a process rooms that nobody is in has to know of them, also where their client
+    was never here."""
+    told: list[Any] = []
+    rooms, recovery = home.registry.rooms, home.registry.recovery
+    assert recovery is not None
+    rooms.watch = lambda *what: told.append(what)
+    rooms.expect = lambda *what: told.append(what)
+    ada = Client(home)
+    assert told == [("/chat", True)]
+    name, told[:] = ada.id, []
+    ada.hangs_up()
+    # It is in them still, and leaves the namespace behind that.
+    assert told == [("/chat", name), ("/chat", "lobby"), ("/chat", False)]
+    told.clear()
+    home.middleware.of("/chat").to(name).join("attic")
+    assert told == [("/chat", True), ("/chat", False), ("/chat", "attic")]
+    told.clear()
+    # As if another worker had left them to this one.
+    (heirloom,) = recovery.leave().heirlooms
+    recovery._drop(heirloom.stay.key_in("/chat"))
+    assert recovery.inherit_client(heirloom, 0)
+    assert told[:2] == [("/chat", True), ("/chat", False)]
+    assert {*told[2:]} == {("/chat", each) for each in (name, "lobby", "attic")}
