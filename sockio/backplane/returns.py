@@ -98,6 +98,9 @@ class Returns:
         another one has what they had, and those who have ended before they have said anything."""
         since = self._recovery.expect()
         try:
+            if told is None:
+                # Which of two is the later one, should both look for it.
+                offset = self._recovery.claim_of(pid)
             values = ([pid, told is not None, offset], self._seen.numbers())
             question = Question("stay", namespace, None, frozenset(), ANSWERED, values)
             asked = self._questions.ask(self._group, question, enough=_is_found)
@@ -167,8 +170,8 @@ class Returns:
                 return []
             if not self._handover.under_way:
                 break
-        told = {"offset": offset} if has_offsets else None
-        moved = self._recovery.give(question.namespace, pid, told)
+        told, claim = ({"offset": offset}, "") if has_offsets else (None, offset or "")
+        moved = self._recovery.give(question.namespace, pid, told, claim)
         if moved is None or not self.can_travel(moved.rooms, moved.session):
             return []
         names, rooms, session, missed = moved

@@ -178,9 +178,9 @@ class Worker:
         return found
 
 
-def _teller(backplane: JoinedBackplane, host: str) -> Callable[[str], None]:
-    def tell(token: str) -> None:
-        backplane.tell(Order(TAKEN_OVER, "", None, frozenset(), (token, host)))
+def _teller(backplane: JoinedBackplane, host: str) -> Callable[[str, str], None]:
+    def tell(token: str, claim: str) -> None:
+        backplane.tell(Order(TAKEN_OVER, "", None, frozenset(), (token, host, claim)))
 
     return tell
 
@@ -190,8 +190,9 @@ def _executor(registry: SessionRegistry, host: str) -> Callable[[Order], None]:
         if order.what == TAKEN_OVER:
             if registry.recovery is not None:
                 # Those of this host will ask for what is kept.
-                elsewhere = order.args[1:] != (host,)
-                registry.recovery.lose(str(order.args[0]), wholly=elsewhere)
+                token, *by = map(str, order.args)
+                claim = by[1] if len(by) > 1 else ""
+                registry.recovery.lose(token, claim, wholly=by[:1] != [host])
             return
         emitter = Emitter(registry, order.namespace, order.rooms, order.skip)
         emitter.carry_out(order.what, order.args)

@@ -25,7 +25,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Container, Hashable, Mapping, Sequence
 from math import inf
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from ..exceptions import UsageError
 from ..protocol.dialect import BaseCodec
@@ -33,6 +33,7 @@ from ..runtime.interfaces import Cancellable, Runtime
 from .away import Away
 from .estate import SHARED, Estate, Heirloom, leave, twins
 from .event_log import Earlier, Entry, EventLog, Origin
+from .holders import Holders, Session
 from .outbox import Outgoing
 from .reasons import Reason
 from .rooms import Rooms
@@ -63,12 +64,6 @@ BY_ACCIDENT = frozenset(
         Reason.EVICTED,
     }
 )
-
-
-class Session(Protocol):
-    """What a client is here by."""
-
-    def close(self, reason: str, *, say: bool = True) -> None: ...
 
 
 class Recorded(NamedTuple):
@@ -138,7 +133,7 @@ class Recovery:
         # The sessions of those who are here: they may be back before their loss is noticed. With
         # offsets for each namespace, without by the token alone.
         self._here: dict[Key, Session] = {}
-        self._holders: dict[str, Session] = {}
+        self._holders = Holders()
         self._timer: Cancellable | None = None
         self._timer_at = 0.0
         self._closed = False
@@ -155,8 +150,8 @@ class Recovery:
         #: None where there is nowhere else.
         self.seek: Seek | None = None
         self.hand_over: HandOver | None = None
-        #: Called with a token, by which a session has opened here.
-        self.on_take_over: Callable[[str], object] | None = None
+        #: Called with a token, by which a session has opened here, and its claim to that.
+        self.on_take_over: Callable[[str, str], object] | None = None
 
     def __len__(self) -> int:
         """Clients that are away, and those that are back and still at the gate."""
@@ -267,32 +262,40 @@ class Recovery:
 
     def take_over(self, token: str, session: Session) -> None:
         """A session of that token has opened: it is the only one."""
-        before = self._holders.get(token)
-        self._holders[token] = session
+        before = self._holders.put(token, session)
         if self.on_take_over is not None:
-            self.on_take_over(token)
-        if before is not None and before is not session:
+            self.on_take_over(token, self._holders.claim_of(token))
+        if before is not None:
             # With a goodbye, should its page be there: both would take turns for ever.
             before.close(Reason.TRANSPORT_CLOSE, say=True)
 
-    def lose(self, token: str, *, wholly: bool) -> None:
-        """A session of that token has opened in another process. ``wholly`` where that cannot ask
-        for what is kept here, which is of an earlier time then, and would be told twice."""
+    def lose(self, token: str, claim: str, *, wholly: bool) -> bool:
+        """A session of that token has opened in another process, with that ``claim``; false where
+        the one here has opened later: that one ends, since it hears the same of this. ``wholly``
+        where it cannot ask for what is kept here, which is of an earlier time then, and would be
+        told twice."""
+        if not self._holders.yields(token, claim):
+            return False
         before = self._holders.get(token)
         if before is not None:
             before.close(Reason.TRANSPORT_CLOSE, say=True)
         if wholly:
             for key in [key for key in self._away if key[1] == token and not key[0]]:
                 self._drop(key)
+        return True
+
+    def claim_of(self, token: str) -> str:
+        """What the session of that token has to say where it looks for what it had."""
+        return self._holders.claim_of(token)
 
     def is_taken_over(self, token: str, session: Session) -> bool:
         """Whether another session has come with the token of that one."""
-        return self._holders.get(token, session) is not session
+        holder = self._holders.get(token)
+        return holder is not None and holder is not session
 
     def give_up(self, token: str, session: Session) -> None:
         """That session is over."""
-        if self._holders.get(token) is session:
-            del self._holders[token]
+        self._holders.remove(token, session)
 
     # ---- clients that are away
 
@@ -453,14 +456,18 @@ class Recovery:
         """Whether a stay is kept here."""
         return (has_offsets, pid, namespace) in self._away
 
-    def give(self, namespace: str, pid: str, told: Mapping[str, Any] | None) -> Moved | None:
+    def give(
+        self, namespace: str, pid: str, told: Mapping[str, Any] | None, claim: str = ""
+    ) -> Moved | None:
         """The stay of a client that has come back elsewhere; it is not here any more. ``told`` is
-        what it says there, None for one that counts no events. None where there is none, or part
-        of what the client would have to get is gone."""
+        what it says there, None for one that counts no events, which has a ``claim`` to its token.
+        None where there is none, where it has come here later, or part of what the client would
+        have to get is gone."""
         if told is not None:
             stay = self.claim(namespace, {**told, "pid": pid}, _NOBODY)
         else:
-            self.lose(pid, wholly=False)
+            if not self.lose(pid, claim, wholly=False):
+                return None
             stay = self.claim_by_token(namespace, pid)
         if stay is None:
             return None
@@ -697,7 +704,7 @@ class Recovery:
         """Assert what must always hold, and that nobody but ``sessions`` is known."""
         self._away.check()
         assert self._log.size == sum(each.size for _, each in self._log.since(self._log.first))
-        for session in (*self._here.values(), *self._holders.values()):
+        for session in (*self._here.values(), *self._holders):
             assert session in sessions, f"{session} has ended, and is kept"
         assert not self._expected, "somebody is expected for ever"
         if not self._here and not self._away:

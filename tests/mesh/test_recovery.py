@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import random
 import re
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -247,10 +248,13 @@ class OldClient:
         self._token = token
 
     def come(self, worker: Worker) -> OldClient:
-        answer = get(worker.port, f"/socket.io/1/?recovery={self._token}")
-        self.wire = RawWebSocket(worker.port, answer.body.split(":")[0])
+        self.open(worker)
         assert self.hear() == "1::"
         return self
+
+    def open(self, worker: Worker) -> None:
+        answer = get(worker.port, f"/socket.io/1/?recovery={self._token}")
+        self.wire = RawWebSocket(worker.port, answer.body.split(":")[0])
 
     def go(self) -> OldClient:
         self.wire.reset()
@@ -305,6 +309,44 @@ def test_one_of_0_9_is_in_one_place(some: Workers, talkers: list[Wire]) -> None:
     talkers[1].ask("tell", "attic", "then")
     assert there.hear() == said("then")
     there.go()
+
+
+@pytest.mark.parametrize("number", range(5))
+def test_one_that_opens_in_two_workers_at_once_stays_in_one(
+    some: Workers, talkers: list[Wire], number: int
+) -> None:
+    """Each hears of the other as of one that comes later."""
+    clients = [OldClient(TOKEN % (100 + number)) for _ in range(2)]
+    together = threading.Barrier(2)
+
+    def come(client: OldClient, worker: Worker) -> None:
+        together.wait()
+        client.open(worker)
+
+    pairs = zip(clients, some.all, strict=False)
+    threads = [threading.Thread(target=come, args=pair) for pair in pairs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    first = [client.hear() for client in clients]
+    # What each worker says to the others has come there when that has.
+    for talker in talkers[:2]:
+        talker.ask("tell", "lobby", "last")
+
+    def hears_all(client: OldClient, text: str) -> bool:
+        heard = [text]
+        while heard.count(said("last")) < 2 and "0::" not in heard:
+            heard.append(client.hear())
+        return "0::" not in heard
+
+    stays = [hears_all(*each) for each in zip(clients, first, strict=True)]
+    assert sorted(stays) == [False, True]
+    client = clients[stays.index(True)]
+    client.ask("enter", "attic")
+    assert client.ask("recall")[2] == ["attic", "lobby"]
+    for client in clients:
+        client.go()
 
 
 def test_a_worker_that_stands_still_is_not_waited_for_for_long(workers: Workers) -> None:
