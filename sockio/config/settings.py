@@ -409,6 +409,9 @@ class Settings:
     backplane: str = _option(
         "", _backplane, "URL of the Redis server by which the processes of several hosts are one"
     )
+    backplane_relay: bool = _option(
+        False, flag, "whether two workers of a host hear the Redis server for all of it"
+    )
     backplane_inputs: tuple[str, ...] = _option(
         (), _inputs, f"programs whose publications there are understood: {', '.join(INPUTS)}"
     )

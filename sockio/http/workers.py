@@ -7,11 +7,12 @@ never before it was forked.
 from __future__ import annotations
 
 import atexit
+import functools
 import hashlib
 import os
 import secrets
 from collections.abc import Callable, Hashable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..backplane import Emission, Order
 from ..backplane.commands import Command, CommandError, ServerEvent, order_of
@@ -37,6 +38,10 @@ from .forwarding.asker import Asker
 from .forwarding.owner import Owner
 from .route import Route, route_at
 
+if TYPE_CHECKING:
+    from ..backplane.redis.link import Relay
+    from ..backplane.relay.relays import Relays
+
 __all__ = ["Handlers", "Worker", "connections_passed", "join", "worker_of"]
 
 #: An order: a client of 0.9 is by a token that it may have said elsewhere, too, at this host
@@ -60,6 +65,7 @@ class Worker:
         # By the name that the others ask for: several where one application has several servers.
         self._endpoints: dict[str, list[Endpoint]] = {}
         self._backplanes: dict[str, JoinedBackplane] = {}
+        self._relays: Relays | None = None
         self.mesh.take(EMISSION, self._take)
         self.mesh.take(ORDER, self._take)
         self.mesh.take(COUNT, self._take_count)
@@ -128,6 +134,20 @@ class Worker:
             is_pid=is_pid,
             is_namespace=is_namespace,
         )
+
+    def relay(self, group: str, url: str, runtime: Runtime) -> Relay | None:
+        """What has a middleware hear a Redis server together with the other workers; None where
+        another one of this process does that by the same name already."""
+        # Whoever has none does not wait until redis-py is imported.
+        from ..backplane.relay.hearing import Hearing
+        from ..backplane.relay.relays import Relays, key_of
+
+        if self._relays is None:
+            self._relays = Relays(self.mesh)
+        key = key_of(group, url)
+        if key in self._relays:
+            return None
+        return functools.partial(Hearing, self._relays, key, runtime)
 
     def _take(self, link: Link, frame: Frame) -> None:
         for backplane in self._backplanes.values():
@@ -277,6 +297,12 @@ def join(
         # Whoever has no backplane does not wait until redis-py is imported.
         from ..backplane.redis.way import RedisWay
 
+        relay = None
+        # Nodes of a cluster do not all say things in one order.
+        cluster = settings.backplane.startswith("cluster:")
+        if settings.backplane_relay and worker is not None and not cluster:
+            relay = worker.relay(group, settings.backplane, runtime)
+
         way = RedisWay(
             settings.backplane,
             runtime,
@@ -290,6 +316,7 @@ def join(
             inputs=settings.backplane_inputs,
             lingers=settings.recovery[0] if settings.recovery is not None else 0,
             by_room=settings.backplane_rooms,
+            relay=relay,
         )
         way.questions.add(group, registry.copier, _answerer(registry, handlers))
         backplane.ways.append(way)

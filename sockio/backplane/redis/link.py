@@ -5,25 +5,50 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from ...exceptions import UsageError
 from ...runtime.interfaces import Runtime
 from .address import Address
 from .frames import publisher_bytes
-from .line import Line
+from .line import Line, Source, User
 from .outage import Drops, Outage, Say
+from .position import Position
 from .publisher import Publisher, SinglePublisher
 from .sharded import ClusterPublisher, ClusterSubscriber, Watch
 from .shards import Shards
 from .subscriber import Fault, Subscriber, Words
 from .topology import Topology
 
-__all__ = ["LinkNumbers", "RedisLink"]
+__all__ = ["LinkNumbers", "RedisLink", "Relay"]
 
 log = logging.getLogger("sockio.redis")
 
 _PUBLISH, _SUBSCRIBE = "publish", "subscribe"
+
+
+class Shared(Source, Protocol):
+    """A source that other processes have, too."""
+
+    @property
+    def relay(self) -> str | None:
+        """The name of the process whose connection it is; None where there is none."""
+        ...
+
+
+class Relay(Protocol):
+    """What makes a source that shares connections with other processes."""
+
+    def __call__(
+        self,
+        connect: Callable[[User], Source],
+        user: Subscriber,
+        position: Position,
+        *,
+        mark: Callable[[bytes], object],
+        say: Say,
+        label: str,
+    ) -> Shared: ...
 
 
 class LinkNumbers(NamedTuple):
@@ -60,12 +85,16 @@ class RedisLink:
         say: Say,
         on_state: Callable[[bool], object] | None = None,
         name: str | None = None,
+        relay: tuple[str, Relay] | None = None,
     ) -> None:
         """``url`` is described in :mod:`~sockio.backplane.redis.address`. ``on_message`` gets a
         channel and a payload of others, ``on_gap`` a publisher and how many of its publications are
         missing, ``on_state`` whether the link stands, whenever that changes. ``say`` is
         ``Complaints.say``. ``name`` is this publisher's, 1 to 16 letters, digits, ``_`` or ``-``,
-        and belongs to no other process, nor to an earlier life of this one.
+        and belongs to no other process, nor to an earlier life of this one. ``relay`` is for what
+        does not hear the server by a connection of its own alone: the channel where marks are
+        published (:mod:`~sockio.backplane.redis.position`), and what makes the source. A cluster
+        whose channels belong to nodes has none.
 
         Raises ``UsageError`` for what is wrong with the URL or the name, and where the packages are
         missing.
@@ -90,6 +119,7 @@ class RedisLink:
         self._subscriber: Subscriber | ClusterSubscriber
         #: Of a cluster: which node has which channels.
         self._shards: Shards | None = None
+        self._shared: Shared | None = None
         if address.sharded:
             self._begin_sharded(address, runtime, own, on_message, on_gap)
             return
@@ -102,8 +132,25 @@ class RedisLink:
             dropped=self._dropped,
             refused=self._refused,
         )
+        position = None if relay is None else Position(relay[0])
+
+        def connect(user: User) -> Line:
+            return Line(address, runtime, user)
+
+        def source(subscriber: Subscriber) -> Source:
+            if relay is None or position is None:
+                return connect(subscriber)
+
+            def mark(payload: bytes) -> None:
+                self.word(position.channel, payload)
+
+            self._shared = relay[1](
+                connect, subscriber, position, mark=mark, say=say, label=address.label
+            )
+            return self._shared
+
         self._subscriber = Subscriber(
-            lambda user: Line(address, runtime, user),
+            source,
             runtime,
             own,
             message=on_message,
@@ -112,7 +159,11 @@ class RedisLink:
             lost=lambda why: self._outage.lost(_SUBSCRIBE, why),
             faulty=self._faulty,
             failed=self._failed,
+            position=position,
         )
+        if position is not None:
+            known = position
+            self.listen(known.channel, lambda _, payload: known.mark(payload))
 
     def _begin_sharded(
         self,
@@ -227,6 +278,12 @@ class RedisLink:
         """Since when, on the runtime's clock, either connection is missing or channels are not
         confirmed; None while the link stands."""
         return self._outage.since
+
+    @property
+    def relay(self) -> str:
+        """The boot id of the worker whose connection to the server this one hears, which may be its
+        own; empty where that is not shared, or nobody is heard."""
+        return (self._shared and self._shared.relay) or ""
 
     @property
     def numbers(self) -> LinkNumbers:

@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from ...runtime.interfaces import Runtime
+from .batches import BATCH, in_batches
 from .frames import HEADER, MAX_PAYLOAD, VERSION, name_of, publisher_bytes, read_head
-from .line import NOTHING, Source, User
+from .line import NOTHING, Source
 from .numbering import Heard, follow, reached
+from .position import Position
 
 __all__ = ["BATCH", "Channel", "Fault", "Subscriber", "Words"]
 
-#: Channels in one command: one by one they cost the server sixteen times as much.
-BATCH = 500
 #: Publishers heard on one channel. Of more, the one that began first is forgotten.
 PUBLISHERS = 4096
 #: The same on all channels together of which there are many.
@@ -40,6 +40,7 @@ _NAME = Fault("garbage", "its publisher's name is none")
 _COUNTED = Fault("garbage", "it has a number, where nothing is counted")
 _IMPOSSIBLE = Fault("garbage", "its number is impossible")
 _TIMES = Fault("late", "it came behind a later one of its publisher, or again")
+_AGAIN = Fault("again", "it came before, from another source")
 _MANY = Fault("publishers", f"it is of one more publisher than the {PUBLISHERS} that are followed")
 
 
@@ -78,7 +79,7 @@ class Subscriber:
 
     def __init__(
         self,
-        source: Callable[[User], Source],
+        source: Callable[[Subscriber], Source],
         runtime: Runtime,
         publisher: bytes,
         *,
@@ -88,15 +89,18 @@ class Subscriber:
         lost: Callable[[str], None],
         faulty: Callable[[str, Fault], None],
         failed: Callable[[str, Exception], None],
+        position: Position | None = None,
     ) -> None:
         """``source`` makes what replies come from, such as a line to the server. ``publisher`` is
         our own name in frames, which are left out.
 
         ``message`` is told a channel and a payload, ``gap`` a publisher and how many are missing;
         ``failed`` on which channel either raised what. ``ready`` is called when the server has
-        confirmed all channels.
+        confirmed all channels. ``position`` is needed by a source that says things again.
         """
         self._runtime = runtime
+        #: How far what comes was heard, where it may come again.
+        self.position = position
         self._own = publisher
         self._message = message
         self._gap = gap
@@ -219,21 +223,36 @@ class Subscriber:
             for name in names:
                 key = (_CONFIRMED[verb], name)
                 self._pending[key] = self._pending.get(key, 0) + 1
-        for start in range(0, len(names), BATCH):
-            self.line.send(_packed(verb, names[start : start + BATCH]))
+        for command in in_batches(verb, names):
+            self.line.send(command)
 
     def _look(self) -> None:
         if not (self._pending or self._announced or self._asking):
             self._announced = True
             self._on_ready()
 
-    # ---- for the line
+    def commands(self) -> list[bytes]:
+        """What asks a source for all that is wanted."""
+        return [
+            *in_batches(b"SUBSCRIBE", list(self._channels)),
+            *in_batches(b"PSUBSCRIBE", list(self._patterns)),
+        ]
+
+    # ---- for the source
 
     def opened(self) -> None:
-        self._pending = {}
+        """May block."""
         self._announced = False
+        self._begin_to_ask(list(self._channels.values()))
+
+    def moved(self) -> None:
+        """What comes goes on where it left off, from another source, which has been told what is
+        wanted: what was not confirmed is confirmed by that one. May block."""
+        self._begin_to_ask([each for each in self._channels.values() if not each.ready])
+
+    def _begin_to_ask(self, channels: list[Channel]) -> None:
+        self._pending = {}
         self._send(b"PSUBSCRIBE", list(self._patterns))
-        channels = list(self._channels.values())
         self._opened += 1
         opened = self._opened
         self._asking = True
@@ -339,6 +358,8 @@ class Subscriber:
         if len(payload) > MAX_PAYLOAD:
             self._faulty(channel, _LONG)
             return
+        if self.position is not None and not self.position.is_new(pattern, raw, payload):
+            return
         try:
             fn(channel, payload)
         except Exception as error:
@@ -365,7 +386,8 @@ class Subscriber:
             fault = self._follow(channel, frame)
         if fault is None:
             return True
-        self._faulty(channel.name, fault)
+        if fault is not _AGAIN:
+            self._faulty(channel.name, fault)
         return False
 
     def _word(self, channel: str, words: Words, frame: bytes) -> Fault | None:
@@ -375,6 +397,13 @@ class Subscriber:
             return _NAME
         if series or number:
             return _COUNTED
+        position = self.position
+        if (
+            position is not None
+            and channel != position.channel
+            and not position.is_new(channel, frame)
+        ):
+            return None
         try:
             words(name, frame[HEADER:])
         except Exception as error:
@@ -390,6 +419,9 @@ class Subscriber:
         if heard is None:
             self._begin(channel, publisher, Heard(series, number))
             return None
+        again = self.position is not None and self.position.again
+        if again and (series, number) <= (heard.series, heard.number):
+            return _AGAIN
         missing, fault = follow(heard, series, number)
         if missing:
             self._missed(channel, name, missing)
@@ -429,10 +461,3 @@ class Subscriber:
                 self._begin(channel, publisher, Heard(series, number))
             elif missing := reached(heard, series, number):
                 self._missed(channel, name, missing)
-
-
-def _packed(verb: bytes, names: list[bytes]) -> bytes:
-    """A command with channels, as RESP has it."""
-    parts = [b"*%d\r\n$%d\r\n%b\r\n" % (len(names) + 1, len(verb), verb)]
-    parts += [b"$%d\r\n%b\r\n" % (len(name), name) for name in names]
-    return b"".join(parts)

@@ -28,7 +28,7 @@ from ..channels import HOST, channel_of, room_channel
 from ..commands import Command, CommandError, ServerEvent
 from ..interop import redis_emitter, write_only
 from ..questions import Asked, Question, Questions, pack_values, unpack_values
-from .link import RedisLink
+from .link import RedisLink, Relay
 from .nodes import Nodes
 from .rooms import RoomChannels
 
@@ -67,9 +67,11 @@ class RedisWay:
         inputs: Iterable[str] = (),
         lingers: float = 0,
         by_room: bool = False,
+        relay: Relay | None = None,
     ) -> None:
         """``lingers`` are the seconds for which a namespace is heard still when the last client has
-        left it: one may come back, and gets what was said meanwhile (setting ``recovery``)."""
+        left it: one may come back, and gets what was said meanwhile (setting ``recovery``).
+        ``relay`` is for who does not hear the server by himself (setting ``backplane_relay``)."""
         self._runtime = runtime
         self._lingers = lingers
         # Namespaces that nobody is in, and the end of that.
@@ -93,6 +95,7 @@ class RedisWay:
             on_gap=self._gap,
             say=complaints.say,
             on_state=self._stands,
+            relay=None if relay is None else (channel_of(group, f"relay:{host}"), relay),
         )
         #: The channels of rooms, where those have some.
         self.rooms = RoomChannels(self.link, runtime, group, lingers) if by_room else None
