@@ -113,13 +113,16 @@ class Handover:
         self._begin_to_leave()
         ends = now() + seconds
         asked: set[str] = set()
+        if somebody_comes is not None:
+            # Where several are told to end at once, each knows that by then, and takes nothing.
+            self._runtime.signal().wait(2 * LOOK)
         while now() < ends:
             heir = self._next(asked)
             if heir is not None:
                 asked.add(heir)
                 if self._give_to(heir, ends):
                     return True
-            elif somebody_comes is not None and not recovery.leaving and somebody_comes():
+            elif somebody_comes is not None and somebody_comes():
                 self._runtime.signal().wait(LOOK)
             else:
                 break

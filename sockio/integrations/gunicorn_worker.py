@@ -20,6 +20,7 @@ imported.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import time
@@ -28,7 +29,8 @@ from typing import TYPE_CHECKING, Any
 import gevent
 from gunicorn.workers.ggevent import GeventPyWSGIWorker, PyWSGIHandler
 
-from ..backplane.mesh.directory import directory_for
+from ..backplane.mesh.directory import announce, directory_for, somebody_comes
+from ..exceptions import SettingsError
 from ..http.middleware import MESH
 from ..runtime.process import make_ready
 from ..server.door import Door
@@ -43,6 +45,8 @@ __all__ = ["GeventSocketIOWorker"]
 
 #: Seconds between two looks at the connections of which the last answers are written.
 LOOK = 0.05
+#: Seconds in which a process that was begun has said so, whatever else the machine has to do.
+BEGUN = 0.5
 
 
 class GeventSocketIOWorker(GeventPyWSGIWorker):  # type: ignore[misc]
@@ -53,10 +57,16 @@ class GeventSocketIOWorker(GeventPyWSGIWorker):  # type: ignore[misc]
         #: One for each listener.
         self.servers: list[_Server] = []
         # The same for the master that takes over (USR2), whose workers have the same listeners.
-        if self.cfg.workers > 1 and MESH not in os.environ:
-            os.environ[MESH] = str(
-                directory_for([each.getsockname() for each in self.sockets], self.cfg.uid)
-            )
+        if self.cfg.workers > 1:
+            if MESH not in os.environ:
+                os.environ[MESH] = str(
+                    directory_for([each.getsockname() for each in self.sockets], self.cfg.uid)
+                )
+            # Said before the application is imported, which takes a while: of a reload the others
+            # are told as soon as this one was begun, and have something to leave.
+            if os.environ[MESH] != "off":
+                with contextlib.suppress(SettingsError):
+                    announce(os.environ[MESH])
         super().init_process()
 
     def run(self) -> None:
@@ -196,7 +206,14 @@ class _Server(SocketIOServer):
             self.pool.spawn(self._say_farewell)
 
     def _say_farewell(self) -> None:
-        end = time.monotonic() + self.graceful_timeout
+        begun = time.monotonic()
+        end = begun + self.graceful_timeout
+
+        def comes() -> bool:
+            return time.monotonic() < begun + BEGUN or somebody_comes(os.environ[MESH])
+
+        if MESH in os.environ:
+            self._somebody_comes = comes
         try:
             self._say_goodbye(self.graceful_timeout)
             # Which the next worker has, too, and gunicorn's master keeps until there is one.

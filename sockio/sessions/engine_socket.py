@@ -482,9 +482,13 @@ class EngineSocket(Recoverable):
     def says_close(self) -> bool:
         """Whether the batch just taken was the last: the poll that brings it says so.
 
-        Not after the packets that end the namespaces, behind which it comes by itself.
+        Not after the packets that end the namespaces, behind which it comes by itself. Nor to who
+        may come back: clients since 3.0 handle an event a moment later, and would keep it for when
+        they are back, where they ask for it once more. Their next poll finds the session gone.
         """
-        return self.state is State.DISCONNECTING and not len(self._outbox) and not self._told_all
+        if self.state is not State.DISCONNECTING or self._recovery is not None:
+            return False
+        return not len(self._outbox) and not self._told_all
 
     def _linger(self) -> float:
         return min(LINGER, super()._linger())

@@ -10,7 +10,7 @@ import shutil
 import signal
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ import gevent
 import pytest
 
 from ..servers.contract import PYTHON, Served
+from ..servers.test_gunicorn import OURS, gunicorn
 from ..support.node import Client, Node, SharedNode
 from ..support.processes import STARTS, running
 from ..support.raw_http import Connection
@@ -152,3 +153,59 @@ def test_serve_term(tmp_path: Path, node: Node) -> None:
             os.kill(int(pid), signal.SIGTERM)
             rolled(server, r"\[worker-up\]", times)
             talker.goes_on(20)
+
+
+# ---- gunicorn
+
+
+def gunicorn_of_three(*options: str, **more: Any) -> Any:
+    site = "failures.handover_site:application"
+    path = str(SITE.parents[1])
+    return gunicorn(OURS, "--workers", "3", *options, app=site, PYTHONPATH=path, **more)
+
+
+def test_gunicorn_hup(node: Node) -> None:
+    # For half of that the old ones wait for the new ones.
+    with (
+        gunicorn_of_three("--graceful-timeout", "30") as server,
+        nothing_is_missed(server, node) as talker,
+    ):
+        for times in (1, 2):
+            server.process.send(signal.SIGHUP)
+            rolled(server, "Worker exiting", 3 * times)
+            talker.goes_on(20)
+
+
+def test_gunicorn_term(node: Node) -> None:
+    with gunicorn_of_three() as server, nothing_is_missed(server, node) as talker:
+        workers = re.findall(r"Booting worker with pid: (\d+)", server.process.output)
+        for times, pid in enumerate(workers, 1):
+            os.kill(int(pid), signal.SIGTERM)
+            rolled(server, "Worker exiting", times)
+            rolled(server, "Booting worker", 3 + times)
+            talker.goes_on(20)
+
+
+def test_gunicorn_max_requests(node: Node) -> None:
+    with (
+        gunicorn_of_three("--max-requests", "100", "--max-requests-jitter", "50") as server,
+        nothing_is_missed(server, node),
+    ):
+        rolled(server, "Worker exiting", 5)
+
+
+def test_gunicorn_usr2(node: Node) -> None:
+    program = ("gunicorn_command.py",)
+    with (
+        gunicorn_of_three(program=program) as server,
+        ExitStack() as stack,
+        nothing_is_missed(server, node) as talker,
+    ):
+        server.process.send(signal.SIGUSR2)
+        said = r"(?s)Booting worker.*\[(\d+)\] \[INFO\] Starting gunicorn"
+        stack.callback(os.kill, int(server.process.find(said)[1]), signal.SIGQUIT)
+        rolled(server, "Booting worker", 6)
+        talker.goes_on(50)
+        server.process.send(signal.SIGTERM)
+        rolled(server, "Shutting down: Master", 1)
+        talker.goes_on(50)

@@ -13,7 +13,9 @@ from sockio import BaseNamespace, RoomsMixin, SocketIOMiddleware, socketio_manag
 from sockio.testing import TRANSPORTS, Client, LiveServer, ManualRuntime
 from sockio.testing.server import not_ours
 
+from ..support.engine_client import EngineClient
 from ..support.transcript import Transcript, eventually
+from ..support.wsgi_client import PollingClient
 
 TOKEN = "b8d0b4c6f2a94e1d8c77"
 
@@ -164,3 +166,18 @@ def test_without_the_setting_a_token_is_the_application_s(
     assert response.status == "200 OK"
     assert "recovery" not in caplog.text
     app.close()
+
+
+def test_an_answer_with_events_does_not_end_the_session_as_well(
+    connect: Callable[..., PollingClient],
+) -> None:
+    """Clients since 3.0 take up an event a moment after they have noticed the end: they would have
+    it when they are back, and ask for it once more."""
+    client = connect({"": BaseNamespace}, kind=EngineClient, recovery=60)
+    assert isinstance(client, EngineClient)
+    client.open()
+    client.socket.send_packet({"type": "event", "name": "news", "args": [1], "endpoint": ""})
+    client.registry.close_all()
+    (event,) = client.poll().packets
+    assert event.startswith('42["news",1,')
+    assert client.request(client.url).status_code == 400

@@ -3,7 +3,7 @@
 It belongs to one user, and nobody else may look into it (0700). In it are a listening Unix socket
 of each worker, under the worker's *boot id* (four characters that no two have), and a key that all
 share. To list it is to know who is there; a restart is a new name. What a dead worker left is
-removed by whoever finds that nobody answers there.
+removed by whoever finds that nobody answers there. Those that begin may say that they are coming.
 """
 
 from __future__ import annotations
@@ -23,11 +23,13 @@ from pathlib import Path
 
 from ...exceptions import SettingsError
 
-__all__ = ["Directory", "directory_for", "is_boot_id", "peer_of"]
+__all__ = ["Directory", "announce", "directory_for", "is_boot_id", "peer_of", "somebody_comes"]
 
 #: Bytes that the path of a Unix socket may have (sun_path of Linux is 108 with its end; macOS 104).
 LONGEST = 103
 KEY_BYTES = 32
+#: What the file is called of a process that is about to join, before its number.
+_COMING = "coming."
 _BOOT = re.compile(r"[A-Za-z0-9_-]{4}", re.ASCII)
 #: Connections that wait until a worker has the time to accept them.
 BACKLOG = 512
@@ -51,6 +53,27 @@ def directory_for(addresses: Iterable[object], uid: int | None = None) -> Path:
         if runtime and os.stat(runtime).st_uid == owner and os.access(runtime, os.W_OK):
             return Path(runtime, f"sockio-{digest}")
     return Path(tempfile.gettempdir(), f"sockio-{owner}-{digest}")
+
+
+def announce(path: str) -> None:
+    """Say in a directory that this process is about to join. Raises ``SettingsError`` for one that
+    cannot be used."""
+    directory = Directory(path)
+    with contextlib.suppress(OSError):
+        (directory.path / f"{_COMING}{os.getpid()}").touch(0o600)
+
+
+def somebody_comes(path: str) -> bool:
+    """Whether another process has said so, and has not joined yet."""
+    for file in Path(path).glob(f"{_COMING}*"):
+        try:
+            os.kill(int(file.name[len(_COMING) :]), 0)
+        except (OSError, ValueError):
+            # It has ended before.
+            file.unlink(missing_ok=True)
+        else:
+            return True
+    return False
 
 
 class Directory:
@@ -120,6 +143,7 @@ class Directory:
                 sock.bind(os.fspath(hidden))
                 sock.listen(BACKLOG)
                 os.link(hidden, self.path / boot)
+                (self.path / f"{_COMING}{os.getpid()}").unlink(missing_ok=True)
             except OSError as error:
                 sock.close()
                 if error.errno not in (errno.EADDRINUSE, errno.EEXIST):

@@ -11,7 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from sockio.backplane.mesh.directory import Directory, directory_for, is_boot_id
+from sockio.backplane.mesh.directory import (
+    Directory,
+    announce,
+    directory_for,
+    is_boot_id,
+    somebody_comes,
+)
 from sockio.exceptions import SettingsError
 
 
@@ -88,3 +94,24 @@ def test_it_is_named_by_user_and_address(monkeypatch: pytest.MonkeyPatch) -> Non
         assert directory_for([("0.0.0.0", 8000)]).parent == Path(folder)
         # That is nothing for another user.
         assert directory_for([("0.0.0.0", 8000)], uid=12345).parent != Path(folder)
+
+
+def test_who_begins_says_that_it_comes(place: Path) -> None:
+    path = place / "m"
+    assert not somebody_comes(str(path))
+    announce(str(path))
+    assert somebody_comes(str(path))
+    directory = Directory(path)
+    assert directory.names() == []
+    # When it is there it does not come any more.
+    _, sock = directory.listen()
+    sock.close()
+    assert not somebody_comes(str(path))
+
+
+def test_who_has_ended_before_does_not_come(place: Path) -> None:
+    path = Directory(place / "m").path
+    for name in ("coming.x", "coming.999999999"):
+        (path / name).touch()
+    assert not somebody_comes(str(path))
+    assert [each.name for each in path.iterdir()] == ["key"]
