@@ -194,6 +194,7 @@ def test_a_master_that_is_killed_and_a_replica_that_takes_over(
     bob.heard.next("state", False)
     (error,) = bob.said("redis_deaf")
     assert f"at 127.0.0.1:{nodes[2].port}" in error
+    assert "Of what belongs to that node" in error
     # The others go on, whatever becomes of that one.
     talk.say()
     for channel in talk.channels[:2]:
@@ -256,6 +257,11 @@ def test_a_node_that_nobody_replaces(cluster: Cluster, listen: Listen) -> None:
     talk.say()
     for channel in talk.channels[:2]:
         bob.heard.next("message", channel, b"2")
+    # Of another node it is said, too.
+    nodes[1].kill()
+    eventually(lambda: len(bob.said("redis_deaf")) == 2, "it is said of both")
+    nodes[1].start()
+    eventually(lambda: talk.comes(talk.channels[1]), "what is said there comes again")
     # Whoever comes now is told, too.
     eve = listen(url_of(nodes[0]), *talk.channels)
     eve.heard.next("said", "redis_deaf")
@@ -268,7 +274,9 @@ def test_a_node_that_nobody_replaces(cluster: Cluster, listen: Listen) -> None:
         bob.heard.next("message", channel, b"%d" % talk.said[channel])
         eve.heard.next("message", channel, b"%d" % talk.said[channel])
     talk.account()
-    assert len(ada.said("redis_deaf")) == len(bob.said("redis_deaf")) == 1
+    assert len(ada.said("redis_deaf")) == len(bob.said("redis_deaf")) == 2
+    for ear in (ada, bob):
+        assert len(ear.said("redis_back")) == ear.link.numbers.outages == 1
 
 
 def test_a_slot_that_nobody_has(cluster: Cluster, listen: Listen) -> None:

@@ -131,7 +131,10 @@ class BlockingPublisher:
 
     def _look(self) -> None:
         known = [] if self._topology is None else self._topology.nodes
-        self._topology = self.address.topology(known)
+        try:
+            self._topology = self.address.topology(known)
+        except ValueError as error:
+            raise ConnectionError(f"{self.address.label}: {error}") from None
         masters = set(self._topology.places)
         for place in [*self._connections]:
             if place is not None and place not in masters:

@@ -80,7 +80,7 @@ class Drops:
 
 class Outage:
     """Whether each of several lines is there, as one: an ERROR when the first is lost, a line when
-    all are back."""
+    all are back. Of those whose names end with ``at`` and a node, an ERROR for each node."""
 
     def __init__(
         self,
@@ -97,7 +97,8 @@ class Outage:
         self._changed = changed
         self._missing: set[str] = set()
         self._dropped_before = 0
-        self._told = False
+        # The nodes of which it was said; "" for the whole.
+        self._told: set[str] = set()
         # What ``changed`` was told last.
         self._stands = False
         #: When it began, on the runtime's clock; None while all is well.
@@ -120,26 +121,31 @@ class Outage:
         self._missing.add(name)
         if self.since is None:
             self.since = self._runtime.now()
-        if self._told:
+        _, of_node, node = name.partition(" at ")
+        if node in self._told:
             return
-        self._told = True
-        self.count += 1
-        self._dropped_before = self._drops.total
+        is_first = not self._told
+        if is_first:
+            self.count += 1
+            self._dropped_before = self._drops.total
+        self._told.add(node)
         self._say(
             log,
             logging.ERROR,
             "redis_deaf",
             self._label,
-            "%s: there is no connection to %s (%s). What other hosts emit does not arrive, nor "
+            "%s: there is no connection to %s (%s). %shat other hosts emit does not arrive, nor "
             "what is emitted here at theirs; it is tried again until it succeeds",
             self._label,
             name,
             why,
+            "Of what belongs to that node, w" if of_node else "W",
             quiet=True,
         )
-        self._stands = False
-        if self._changed is not None:
-            self._changed(False)
+        if is_first:
+            self._stands = False
+            if self._changed is not None:
+                self._changed(False)
 
     def there(self, name: str) -> None:
         self._missing.discard(name)
@@ -147,7 +153,7 @@ class Outage:
             return
         began, self.since = self.since, None
         if self._told:
-            self._told = False
+            self._told.clear()
             self._say(
                 log,
                 logging.WARNING,

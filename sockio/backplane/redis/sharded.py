@@ -43,7 +43,7 @@ class Watch(NamedTuple):
 
 
 def _named(what: str, place: Place) -> str:
-    return f"{what} at {place[0]}:{place[1]}" if place is not _ANY else f"{what} at any node"
+    return f"{what} at {place[0]}:{place[1]}" if place is not _ANY else f"{what} to any node"
 
 
 # ---- who publishes
@@ -415,7 +415,9 @@ class ClusterSubscriber:
 
     def unsubscribe(self, names: Iterable[str]) -> None:
         for place, some in self._split(names).items():
-            self._at(place).unsubscribe(some)
+            shard = self._nowhere if place is None else self._shards.get(place)
+            if shard is not None:
+                shard.unsubscribe(some)
 
     def overhear(self, pattern: str, fn: Callable[[str, bytes], object] | None) -> None:
         if self._overhearing is None:
@@ -431,8 +433,10 @@ class ClusterSubscriber:
 
     def reached(self, name: str, numbers: Mapping[str, tuple[int, int]]) -> None:
         for place, some in self._split(numbers).items():
-            if place is not None:
-                self._at(place).reached(name, {each: numbers[each] for each in some})
+            # Others publish at nodes that have nothing for this process.
+            shard = None if place is None else self._shards.get(place)
+            if shard is not None:
+                shard.reached(name, {each: numbers[each] for each in some})
 
     def start(self) -> None:
         self._begun = True

@@ -187,12 +187,15 @@ class Subscriber:
 
     def release(self, channels: Iterable[Channel]) -> None:
         """These are somebody else's from now on, as they are."""
-        gone = [each.raw for each in channels]
-        for raw in gone:
-            del self._channels[raw]
-            self._pending.pop((self.SUBSCRIBED, raw), None)
+        gone: list[bytes] = []
+        for each in channels:
+            del self._channels[each.raw]
+            asked = self._pending.pop((self.SUBSCRIBED, each.raw), None) is not None
+            if each.ready or asked:
+                gone.append(each.raw)
         if gone and self.line.is_open:
             self._send(self.UNSUBSCRIBE, gone)
+        if self.line.is_open:
             self._look()
 
     def adopt(self, channels: list[Channel]) -> None:
