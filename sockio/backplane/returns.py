@@ -25,6 +25,7 @@ from ..sessions.event_log import Origin
 from ..sessions.ids import WorkerIds
 from ..sessions.outbox import Outgoing
 from ..sessions.recovery import NAMES, Recovery
+from ..sessions.sayings import said
 from ..sessions.stay import Moved
 from .handover import Handover, are_numbers
 from .questions import Question, Questions
@@ -232,7 +233,7 @@ def _odd(session: Mapping[Any, Any]) -> str:
     left: list[tuple[str, Any]] = []
     for name, value in session.items():
         if type(name) is not str:
-            return f"a name that is no text, {name!r:.60}"
+            return f"a name that is no text, {said(name, repr):.60}"
         left.append((name, value))
     while left:
         name, value = left.pop()
@@ -241,12 +242,12 @@ def _odd(session: Mapping[Any, Any]) -> str:
             left += [(name, each) for each in value]
         elif kind is dict:
             if not all(type(key) is str for key in value):
-                return f"self.session[{name!r:.60}], with a key that is no text"
+                return f"self.session[{said(name, repr):.60}], with a key that is no text"
             left += [(name, each) for each in value.values()]
         elif value is not None and kind not in (bool, int, float, str, bytes):
-            return f"self.session[{name!r:.60}], with a {kind.__name__}"
+            return f"self.session[{said(name, repr):.60}], with a {kind.__name__}"
         elif kind is float and not isfinite(value):
-            return f"self.session[{name!r:.60}], with {value}"
+            return f"self.session[{said(name, repr):.60}], with {said(value)}"
     return ""
 
 

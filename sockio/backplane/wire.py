@@ -22,6 +22,7 @@ from ..exceptions import PacketError, UsageError
 from ..protocol.engine_codec import Attached
 from ..sessions.event_log import Origin
 from ..sessions.outbox import Outgoing
+from ..sessions.sayings import said
 
 __all__ = [
     "MOST_OF_A_NAME",
@@ -68,8 +69,8 @@ def check_rooms(rooms: Any) -> None:
     for room in rooms or ():
         if not is_room(room):
             raise UsageError(
-                f"{room!r} can be no room where several workers serve: its name has to be a string "
-                "or a number, which is the same in each of them."
+                f"{said(room, repr)} can be no room where several workers serve: its name has "
+                "to be a string or a number, which is the same in each of them."
             )
 
 

@@ -18,7 +18,7 @@ from ..config.origins import host_of, is_allowed, own_origins, source_of
 from ..config.settings import Settings
 from ..exceptions import ConnectionRefused, RequestRefused
 from ..runtime.gevent_runtime import ENDS_A_TASK
-from ..sessions.complaints import printable
+from ..sessions.sayings import printable, said
 from ..sessions.socket import Socket
 from ..transports.answers import Answer, Head
 from .claims import Claim, is_answer_of_one, is_handshake
@@ -136,8 +136,8 @@ def ask_authorize(authorize: Callable[[Request], Any], request: Request) -> None
             _FORBIDDEN,
             UNAUTHORIZED,
             code="authorize-refused",
-            detail=str(refused),
-            told=printable(str(refused), TEXT_OF_A_REFUSAL),
+            detail=said(refused),
+            told=printable(said(refused), TEXT_OF_A_REFUSAL),
         ) from None
     except (RequestRefused, *ENDS_A_TASK):
         raise

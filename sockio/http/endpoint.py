@@ -28,11 +28,11 @@ from ..exceptions import PacketError, RequestRefused, UsageError
 from ..namespaces.namespace import BaseNamespace
 from ..protocol.handshake import encode_handshake
 from ..runtime.gevent_runtime import ENDS_A_TASK, in_greenlet
-from ..sessions.complaints import at_length, printable
 from ..sessions.engine_socket import EngineSocket
 from ..sessions.reasons import Reason
 from ..sessions.registry import SessionRegistry
 from ..sessions.returning_socket import TOKEN
+from ..sessions.sayings import at_length, printable
 from ..sessions.socket import Socket
 from ..transports import JSONPPolling, Transport
 from ..transports.answers import Answer, Head, Header

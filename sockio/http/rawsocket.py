@@ -26,7 +26,7 @@ from ..config.settings import Settings
 from ..exceptions import RequestRefused, UsageError, WebSocketClosed
 from ..runtime.blocking import cooperative, lock
 from ..runtime.gevent_runtime import ENDS_A_TASK
-from ..sessions.complaints import at_length
+from ..sessions.sayings import at_length
 from ..transports.answers import Answer, Head
 from ..transports.base import WSGIApplication
 from ..transports.connection import (

@@ -13,6 +13,7 @@ from ..exceptions import AckFailed, EventRefused, PacketError, RateLimited
 from ..protocol.packet import Opened, Packet
 from ..sessions.jobs import name_of
 from ..sessions.outbox import Outgoing
+from ..sessions.sayings import said
 from ..sessions.socket import Socket
 from .later import LATER
 from .refusals import ENDS_THE_PROCESS, GLOBAL, Refusals
@@ -98,7 +99,7 @@ class Calls(Refusals):
                 "%s %s: %s",
                 socket,
                 endpoint or GLOBAL,
-                str(refused),
+                said(refused),
             )
             self._tell(namespace, refused.code, refused.message, answer_to)
         except AckFailed as failed:
@@ -113,7 +114,7 @@ class Calls(Refusals):
                 socket,
                 endpoint or GLOBAL,
                 kind,
-                str(failed),
+                said(failed),
             )
             self._tell(namespace, "internal_error", "The event was not completed.", answer_to)
         except self.ends:

@@ -12,6 +12,7 @@ from ..sessions.acks import Waiting
 from ..sessions.interfaces import Publisher
 from ..sessions.recovery import Recovery
 from ..sessions.registry import SessionRegistry
+from ..sessions.sayings import said
 from ..sessions.socket import Socket
 from ..sessions.stay import Stay
 from .handlers import RESERVED, check_event
@@ -31,8 +32,8 @@ def check_room(room: Hashable) -> None:
         hash(room)
     except TypeError:
         raise UsageError(
-            f"{room!r} can be no room: its name must be hashable, such as a string, a number or a "
-            "tuple. Pass several rooms as several arguments."
+            f"{said(room, repr)} can be no room: its name must be hashable, such as a string, a "
+            "number or a tuple. Pass several rooms as several arguments."
         ) from None
 
 

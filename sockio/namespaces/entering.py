@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from ..exceptions import ConnectionRefused, PacketError
 from ..protocol.packet import Packet
 from ..sessions.reasons import Reason
+from ..sessions.sayings import said
 from ..sessions.socket import Socket
 from ..sessions.states import State
 from .beside import Beside
@@ -92,7 +93,7 @@ def connect(desk: Reception, endpoint: str, packet: Packet, size: int = 0) -> No
     namespace = None
     accepted = False  # should ``context`` swallow an exception
     # What a client is told that is not let in, where its generation can be told.
-    said, more = "Not allowed", None
+    told, more = "Not allowed", None
     try:
         namespace = cls(socket.environ, endpoint, request=socket.request)
         if namespace._table.concurrent and not isinstance(desk.calls, Beside):
@@ -109,8 +110,9 @@ def connect(desk: Reception, endpoint: str, packet: Packet, size: int = 0) -> No
             accepted = namespace._open(packet)
         why = "recv_connect said no"
     except ConnectionRefused as refused:
-        accepted, why = False, str(refused) or "ConnectionRefused"
-        said, more = str(refused) or said, refused.data
+        words = said(refused)
+        accepted, why = False, words or "ConnectionRefused"
+        told, more = words or told, refused.data
     except ENDS_THE_PROCESS:
         raise
     except BaseException as error:
@@ -151,7 +153,7 @@ def connect(desk: Reception, endpoint: str, packet: Packet, size: int = 0) -> No
     if namespace is not None:
         namespace._discard()
     socket.forget_name(endpoint)
-    _deny(desk, endpoint, said, more)
+    _deny(desk, endpoint, told, more)
     if socket.state is State.CONNECTED:
         desk.unconnected.not_let_in(endpoint, early)
 

@@ -11,6 +11,7 @@ from ..exceptions import PacketError, RateLimited
 from ..protocol.packet import Packet
 from ..sessions.complaints import Kind
 from ..sessions.reasons import Reason
+from ..sessions.sayings import said
 from ..sessions.socket import Socket
 
 __all__ = ["ENDS_THE_PROCESS", "GLOBAL", "Refusals"]
@@ -95,7 +96,7 @@ class Refusals:
             socket,
             endpoint or GLOBAL,
             too_fast.policy,
-            str(too_fast),
+            said(too_fast),
         )
         if too_fast.policy == "close":
             socket.close(Reason.RATE_LIMIT)

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from ..exceptions import PacketError
 from ..protocol.engine_codec import Bundle
 from ..protocol.packet import Packet
-from ..sessions.complaints import at_length
 from ..sessions.reasons import Reason
+from ..sessions.sayings import at_length
 from ..sessions.socket import Socket
 from ..sessions.states import State
 from .doorstep import Doorstep, Early

@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from ..config.forwarded import TrustedProxies, client_of
-from ..sessions.complaints import printable
+from ..sessions.sayings import printable
 
 __all__ = ["AccessLog", "RequestLog", "send_to", "without_sids"]
 

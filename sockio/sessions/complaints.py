@@ -17,14 +17,14 @@ import contextlib
 import functools
 import logging
 import sys
-import traceback
 from collections.abc import Iterator
 from typing import Any
 
 from ..runtime.interfaces import Cancellable, Runtime
 from .crowd import network_of
+from .sayings import VALUE, Shown, Story, printable, safe, said
 
-__all__ = ["Complaints", "at_length", "debug_logger", "never_mute", "printable"]
+__all__ = ["Complaints", "debug_logger", "never_mute"]
 
 #: Seconds that lines are counted for.
 WINDOW = 60.0
@@ -35,11 +35,6 @@ ADDRESSES, KINDS = 1000, 50
 AN_ADDRESS, ALL = 10, 100
 #: How many times as many lines may be written at INFO and below.
 CALM = 10
-#: Characters of one value, of a text of ours with a value in it, of an exception's text, and of a
-#: traceback; what is longer is cut in its middle.
-VALUE, ADVICE, SAID, TRACEBACK = 200, 1_000, 2_000, 20_000
-#: Exceptions looked through that led to one another.
-CHAIN = 50
 
 _SEVERAL = "several clients"
 
@@ -55,55 +50,6 @@ def never_mute() -> None:
     _never = True
 
 
-def _cut(text: str, limit: int) -> str:
-    if len(text) <= limit:
-        return text
-    left_out = len(text) - limit
-    return f"{text[: limit - limit // 4]}[... {left_out} characters ...]{text[-(limit // 4) :]}"
-
-
-def printable(text: str, limit: int = VALUE) -> str:
-    """``text`` as it may stand in a log: on one line, without control characters, and cut where it
-    is longer than ``limit`` characters."""
-    return _escaped(_cut(text, limit))
-
-
-def _escaped(text: str, kept: str = "") -> str:
-    if text.isprintable():
-        return text
-    return "".join([c if c.isprintable() or c in kept else ascii(c)[1:-1] for c in text])
-
-
-class _Shown:
-    """A value that prints itself safely, and only when somebody reads the line."""
-
-    __slots__ = ("_limit", "_value")
-
-    def __init__(self, value: Any, limit: int = VALUE) -> None:
-        # What is kept by a handler that keeps records shall not be the megabyte that a client sent.
-        self._value = _cut(value, limit) if isinstance(value, str) else value
-        self._limit = 2 * limit
-
-    def __str__(self) -> str:
-        return printable(str(self._value), self._limit)
-
-    def __repr__(self) -> str:
-        return printable(repr(self._value), self._limit)
-
-
-_SAFE = (int, float, _Shown)
-
-
-def _safe(args: tuple[Any, ...]) -> tuple[Any, ...]:
-    return tuple([arg if isinstance(arg, _SAFE) else _Shown(arg) for arg in args])
-
-
-def at_length(text: str) -> object:
-    """An argument for :meth:`Complaints.say` in which a client's words are within ours: cut only
-    where it is longer than what we have to say."""
-    return _Shown(text, ADVICE)
-
-
 class _AtDebug(logging.Filter):
     """Lowers every line to DEBUG, and makes it safe."""
 
@@ -112,9 +58,9 @@ class _AtDebug(logging.Filter):
             return False
         record.levelno, record.levelname = logging.DEBUG, "DEBUG"
         if isinstance(record.args, tuple):
-            record.args = _safe(record.args)
+            record.args = safe(record.args)
         if record.exc_info and record.exc_info[1] is not None:
-            record.exc_text = _story(record.exc_info[1])
+            record.exc_text = Story(record.exc_info[1]).text
         return True
 
 
@@ -248,7 +194,7 @@ class Complaints:
             if enough is None:
                 return
             message += enough
-        shown = _safe(args)
+        shown = safe(args)
         if quiet:
             self._runtime.run(_write, logger, level, message, shown, error)
         else:
@@ -317,7 +263,7 @@ class Complaints:
             for kind, count in minute.kinds.items():
                 if count.muted:
                     words = kind if isinstance(kind, str) else " ".join(kind)
-                    args = (count.muted, _Shown(words), _Shown(minute.about))
+                    args = (count.muted, Shown(words), Shown(minute.about))
                     self._runtime.run(_write, count.logger, count.level, _LEFT_OUT, args, None)
 
 
@@ -331,36 +277,39 @@ def _write(
     args: tuple[Any, ...],
     error: BaseException | None,
 ) -> None:
-    if error is None:
-        logger.log(level, message, *args)
-        return
-    exc_info = (type(error), error, error.__traceback__)
-    record = logger.makeRecord(logger.name, level, __file__, 0, message, args, exc_info, "_write")
-    # Where logging's formatters look first.
-    record.exc_text = _story(error)
-    logger.handle(record)
+    story = None if error is None else Story(error)
+    try:
+        if story is None or error is None:
+            logger.log(level, message, *args)
+        else:
+            exc_info = (type(error), error, error.__traceback__)
+            record = logger.makeRecord(
+                logger.name, level, __file__, 0, message, args, exc_info, "_write"
+            )
+            # Where logging's formatters look first.
+            record.exc_text = story.text
+            logger.handle(record)
+    except Exception as failure:
+        # Of a filter or a handler of the application's. Who has something to say must not fail by
+        # that, nor shall it be lost.
+        _write_to_stderr(logger, level, message, args, story, failure)
+    for each in (*args, story):
+        if isinstance(each, (Shown, Story)) and each.ended is not None:
+            # It has waited for the line.
+            raise each.ended
 
 
-def _story(error: BaseException) -> str:
-    """The traceback. What an exception says may be what a client sent: it is cut, and its further
-    lines are marked, so that none of them looks like one of the log's own."""
-    text = "".join(traceback.format_exception(error)).rstrip("\n")
-    for before, said in _sayings(error):
-        if len(said) > SAID or not said.isprintable():
-            marked = "\n  | ".join([_escaped(line) for line in _cut(said, SAID).split("\n")])
-            text = text.replace(before + said, before + marked)
-    return _cut(_escaped(text, "\n"), TRACEBACK)
-
-
-def _sayings(error: BaseException) -> Iterator[tuple[str, str]]:
-    """The texts of an exception and of those that led to it, and what stands before each."""
-    waiting, seen = [error], set[int]()
-    while waiting and len(seen) < CHAIN:
-        each = waiting.pop()
-        seen.add(id(each))
-        with contextlib.suppress(Exception):
-            yield ": ", str(each)
-        for note in getattr(each, "__notes__", None) or ():
-            yield "\n", str(note)
-        led = (each.__cause__, each.__context__, *getattr(each, "exceptions", ()))
-        waiting += [one for one in led if one is not None and id(one) not in seen]
+def _write_to_stderr(
+    logger: logging.Logger,
+    level: int,
+    message: str,
+    args: tuple[Any, ...],
+    story: Story | None,
+    failure: Exception,
+) -> None:
+    with contextlib.suppress(Exception):
+        lines = [f"{logging.getLevelName(level)} {logger.name}: {message % args}"]
+        if story is not None:
+            lines.append(story.text)
+        lines.append(f"The line could not be logged: {printable(said(failure, repr))}")
+        sys.stderr.write("\n".join(lines) + "\n")

@@ -16,7 +16,7 @@ from ..protocol.dialect import BaseCodec, Codec
 from ..protocol.engine_codec import EngineCodec
 from ..protocol.generations import Generation
 from ..runtime.interfaces import Cancellable, Runtime, Signal
-from .complaints import Complaints, at_length
+from .complaints import Complaints
 from .crowd import Crowd, Place, network_of
 from .engine_socket import EngineSocket
 from .ids import Ids
@@ -25,6 +25,7 @@ from .reasons import Reason
 from .recovery import Recovery
 from .returning_socket import ReturningSocket
 from .rooms import Rooms
+from .sayings import at_length
 from .socket import Socket
 from .states import State
 from .wheel import Wheel

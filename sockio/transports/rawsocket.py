@@ -23,7 +23,8 @@ from ..exceptions import WebSocketClosed
 from ..runtime.blocking import IN_USE, at_most, lock, pause
 from ..runtime.gevent_runtime import GeventRuntime
 from ..runtime.pace import Pace
-from ..sessions.complaints import at_length, debug_logger
+from ..sessions.complaints import debug_logger
+from ..sessions.sayings import at_length
 from .connection import cut
 from .foreign import is_larger
 from .framing import frame_head

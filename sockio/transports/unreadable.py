@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from ..sessions.complaints import at_length
+from ..sessions.sayings import at_length
 from ..sessions.socket import Socket
 
 __all__ = ["TOO_LARGE", "describe", "say_why"]

@@ -33,7 +33,8 @@ import struct
 
 from ...exceptions import PacketError
 from ...runtime.interfaces import Cancellable, Runtime
-from ...sessions.complaints import Complaints, at_length
+from ...sessions.complaints import Complaints
+from ...sessions.sayings import at_length
 from ..channels import HOST, node_channel, nodes_channel
 from ..questions import ANSWER, OTHER_HOSTS, QUESTION, Questions
 from .frames import check_size

@@ -23,7 +23,8 @@ from typing import Any
 from ...exceptions import PacketError
 from ...protocol.engine_codec import EngineCodec
 from ...runtime.interfaces import Cancellable, Runtime
-from ...sessions.complaints import Complaints, at_length
+from ...sessions.complaints import Complaints
+from ...sessions.sayings import at_length
 from ..channels import HOST, channel_of, room_channel
 from ..commands import Command, CommandError, ServerEvent
 from ..interop import redis_emitter, write_only

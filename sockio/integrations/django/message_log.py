@@ -9,7 +9,7 @@ from collections import defaultdict
 from datetime import datetime
 from typing import Any
 
-from ...sessions.complaints import printable
+from ...sessions.sayings import printable
 from . import conf
 from .outside import complain
 

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from sockio.sessions import complaints as module
-from sockio.sessions.complaints import Complaints, at_length, debug_logger, printable
+from sockio.sessions.complaints import Complaints, debug_logger
 from sockio.sessions.crowd import network_of
+from sockio.sessions.sayings import TRACEBACK, at_length, printable
 from sockio.testing import ManualRuntime
 
 log = logging.getLogger("sockio.test_complaints")
@@ -365,7 +366,7 @@ def test_a_traceback_is_cut_and_not_kept_whole(
     text = caplog.text
     assert "Traceback" in text
     assert "test_a_traceback_is_cut" in text
-    assert len(text) < module.TRACEBACK + 1000
+    assert len(text) < TRACEBACK + 1000
 
 
 def test_from_the_event_loop_a_task_writes(runtime: ManualRuntime, said: list[str]) -> None:
