@@ -147,14 +147,14 @@ class Subscriber:
         unsubscribed before. With ``words`` they carry words, and ``message`` is told nothing. On
         those of ``many`` together no more than :data:`FOLLOWED` publishers are followed."""
         new: list[Channel] = []
-        unready: list[Channel] = []
+        unready: dict[Channel, None] = {}
         for name in names:
             channel = Channel(name, words, many)
             known = self._channels.setdefault(channel.raw, channel)
             if known is channel:
                 new.append(channel)
-            if not known.ready and known not in unready:
-                unready.append(known)
+            if not known.ready:
+                unready[known] = None
         if then is not None:
             left = len(unready)
 
