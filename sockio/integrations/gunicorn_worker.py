@@ -35,7 +35,7 @@ from ..http.middleware import MESH
 from ..runtime.process import make_ready
 from ..server.door import Door
 from ..server.pywsgi_handler import Handler
-from ..server.server import SocketIOServer
+from ..server.server import LAST_MOMENT, SocketIOServer
 from .gunicorn_requests import Request, Requests, Response
 
 if TYPE_CHECKING:
@@ -45,6 +45,9 @@ __all__ = ["GeventSocketIOWorker"]
 
 #: Seconds between two looks at the connections of which the last answers are written.
 LOOK = 0.05
+#: Seconds in which clients fetch what waits for them. Who polls is back by then; who is gone for
+#: good is not to keep a worker for all of ``graceful_timeout``, which is for requests.
+FETCHED = 5.0
 #: Seconds in which a process that was begun has said so, whatever else the machine has to do.
 BEGUN = 0.5
 
@@ -215,12 +218,15 @@ class _Server(SocketIOServer):
         if MESH in os.environ:
             self._somebody_comes = comes
         try:
-            self._say_goodbye(self.graceful_timeout)
+            self._say_goodbye(min(FETCHED, self.graceful_timeout))
             # Which the next worker has, too, and gunicorn's master keeps until there is one.
             self.leave_listener()
         finally:
             super().close()
             self.hang_up_idle()
-        # These are in no pool.
+        # These are in no pool. What is not here by now is for sessions that have ended.
+        moment = time.monotonic() + LAST_MOMENT
         while self.fast is not None and self.fast.connections and time.monotonic() < end:
+            if time.monotonic() > moment and not self.fast.answers():
+                break
             gevent.sleep(LOOK)

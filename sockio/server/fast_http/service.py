@@ -167,6 +167,10 @@ class Service:
         """Whether a request is about to be read."""
         return any(each.state is State.READING for each in self.connections)
 
+    def answers(self) -> bool:
+        """Whether a request is being answered."""
+        return any(each.state is not State.READING for each in self.connections)
+
     def close(self) -> None:
         """Close what is left."""
         for connection in list(self.connections):
