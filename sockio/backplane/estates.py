@@ -96,16 +96,15 @@ def _records(
     can_travel: Callable[[Stay], bool],
 ) -> Iterator[tuple[int, list[Any]]]:
     for entry in estate.entries:
-        yield _EVENT, _event(entry, places, now)
+        left = entry.until - now
+        # Of one for nobody its place is kept.
+        yield _EVENT, _event(entry, places, left) if estate.is_for_any(entry) else [left]
     for namespace, stay, _ in estate.heirlooms:
         if can_travel(stay):
             yield _CLIENT, _client(namespace, stay, places, now)
 
 
-def _event(entry: Entry, places: Mapping[object, int], now: float) -> list[Any]:
-    left = entry.until - now
-    if entry.modern is None and entry.old is None:
-        return [left]
+def _event(entry: Entry, places: Mapping[object, int], left: float) -> list[Any]:
     rooms = entry.rooms
     return [
         left,

@@ -30,6 +30,7 @@ from ..sessions.complaints import Complaints
 from ..sessions.event_log import Origin
 from ..sessions.recovery import Recovery
 from ..sessions.stay import Stay
+from . import Emission
 from .estates import Bounds, Reader, pack_head, pieces
 from .questions import Question, Questions
 from .seen import Seen
@@ -53,7 +54,7 @@ class Handover:
     """That of one middleware, both ways. ``group`` is what it is called in each worker, ``boot``
     the name of this one. ``codec`` packs values, ``leave`` ends all sessions so that their clients
     are kept as lost; ``is_pid`` says whether one can be (of a client that counts, or of another),
-    and ``is_namespace`` whether it is here."""
+    and ``is_namespace`` whether it is here; ``publish`` lets all workers have an emission."""
 
     def __init__(
         self,
@@ -70,6 +71,7 @@ class Handover:
         leave: Callable[[], object],
         is_pid: Callable[[bool, str], bool],
         is_namespace: Callable[[str], bool],
+        publish: Callable[[Emission], object],
     ) -> None:
         self._recovery = recovery
         self._questions = questions
@@ -91,6 +93,9 @@ class Handover:
         # What comes from others, by what they call it.
         self._coming: dict[str, _Coming] = {}
         recovery.hand_over = self.give
+        recovery.say_elsewhere = lambda packet, namespace, name: publish(
+            Emission(namespace, {**packet, "endpoint": namespace}, (name,))
+        )
 
     # ---- giving
 
@@ -105,9 +110,10 @@ class Handover:
         if recovery.ends or not recovery.has_anybody:
             return bool(recovery.heir)
         recovery.ends = True
-        for ref in list(self._coming):
-            # Before they are told that it was taken.
-            self._forget(ref)
+        for ref, coming in list(self._coming.items()):
+            if not coming.taken_wholly:
+                # The other one is not told that it was taken. What was is handed on.
+                self._forget(ref)
         if not self._questions.names and (somebody_comes is None or not somebody_comes()):
             return False
         self._begin_to_leave()
@@ -120,8 +126,12 @@ class Handover:
             heir = self._next(asked)
             if heir is not None:
                 asked.add(heir)
-                if self._give_to(heir, ends):
-                    return True
+                try:
+                    if self._give_to(heir, ends):
+                        return True
+                except Exception:
+                    # The server ends all the same.
+                    log.exception("what this worker keeps could not be given to %s", heir)
             elif somebody_comes is not None and somebody_comes():
                 self._runtime.signal().wait(LOOK)
             else:
@@ -304,6 +314,7 @@ class Handover:
                 if self._coming.get(ref) is not coming:
                     return []
         recovery.inherited()
+        coming.taken_wholly = True
         if strangers:
             self._questions.complain(whose, f"{strangers} clients of namespaces that are not here")
         clients, events = recovery.given_up
@@ -357,6 +368,7 @@ class _Coming:
         self.alarm = alarm
         #: Who was taken; None before.
         self.taken: list[tuple[str, Stay]] | None = None
+        self.taken_wholly = False
 
 
 def are_numbers(numbers: Any) -> bool:

@@ -106,13 +106,11 @@ class Returns:
             question = Question("stay", namespace, None, frozenset(), ANSWERED, values)
             asked = self._questions.ask(self._group, question, enough=_is_found)
             answers = asked.wait(ANSWERED)
-            found = False
             for worker, answer in answers.values.items():
                 if _is_found(answer):
-                    found = True
+                    # No other one has it; should one, it would be told twice.
                     self._take(worker, answer, namespace, pid, told, address, since)
-            if found:
-                return set()
+                    return set()
             gone = set(answers.missing).difference(self._questions.names)
             return gone.union(worker for worker, answer in answers.values.items() if answer)
         finally:

@@ -133,6 +133,7 @@ class Worker:
             leave=registry.lose_all,
             is_pid=is_pid,
             is_namespace=is_namespace,
+            publish=backplane.publish,
         )
 
     def relay(self, group: str, url: str, runtime: Runtime) -> Relay | None:

@@ -215,10 +215,16 @@ class EngineSocket(Recoverable):
 
     def send_packet(self, packet: Mapping[str, Any], *, volatile: bool = False) -> bool:
         recovery = self._recovery
-        if recovery is not None and recovery.wants(packet):
+        if recovery is not None and (recovery.wants(packet) or recovery.leaving):
             endpoint = packet.get("endpoint", "")
             name = self.name_in(endpoint)
-            if name:
+            if (
+                self.close_reason is not None
+                and not volatile
+                and recovery.says_elsewhere(packet, endpoint, name)
+            ):
+                return False
+            if name and recovery.wants(packet):
                 sent, encoded = recovery.record(packet, endpoint, (name,), volatile=volatile)
                 outgoing = encoded.get(self.codec)
                 if outgoing is None:

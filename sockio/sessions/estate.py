@@ -36,9 +36,19 @@ class Estate(NamedTuple):
 
     lines: list[object]
     earlier: list[Earlier]
+    #: Where it is left, those are among them that are for nobody in it: :meth:`is_for_any`.
     entries: list[Entry]
     #: Each as it is when it is asked for.
     heirlooms: Iterator[Heirloom]
+    #: The rooms, and names, of those in it, by namespace.
+    wanted: Mapping[str, set[Hashable]] = {}
+
+    def is_for_any(self, entry: Entry) -> bool:
+        """Whether an event may be for one of them."""
+        rooms = self.wanted.get(entry.namespace)
+        if rooms is None or (entry.rooms is not None and rooms.isdisjoint(entry.rooms)):
+            return False
+        return entry.line in self.lines
 
 
 def leave(log: EventLog, away: Away, dropped_at: float, grace: float, kept: float) -> Estate:
@@ -61,7 +71,7 @@ def leave(log: EventLog, away: Away, dropped_at: float, grace: float, kept: floa
         rooms = wanted.setdefault(key[2], set())
         rooms.update(stay.names)
         rooms.update(stay.marks)
-    entries = [_for_those(entry, wanted, lines) for entry in entries[behind:]]
+    del entries[:behind]
 
     def heirlooms() -> Iterator[Heirloom]:
         for key, stay in stays:
@@ -73,19 +83,7 @@ def leave(log: EventLog, away: Away, dropped_at: float, grace: float, kept: floa
         Earlier(each.word, each.last, each.shift - first, max(each.base - first, 0))
         for each in log.earlier
     ]
-    return Estate(list(lines), earlier, entries, heirlooms())
-
-
-def _for_those(
-    entry: Entry, wanted: Mapping[str, set[Hashable]], lines: Mapping[object, None]
-) -> Entry:
-    """An event; nothing but its place where it is for none of them."""
-    rooms = wanted.get(entry.namespace)
-    if rooms is not None and entry.rooms is not None and rooms.isdisjoint(entry.rooms):
-        rooms = None
-    if rooms is not None and entry.line in lines:
-        return entry
-    return Entry(entry.until, "", (), frozenset(), None, None, SHARED)
+    return Estate(list(lines), earlier, entries, heirlooms(), wanted)
 
 
 def _left(stay: Stay, first: int, *, quiet: bool) -> Stay:

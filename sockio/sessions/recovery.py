@@ -150,6 +150,8 @@ class Recovery:
         #: None where there is nowhere else.
         self.seek: Seek | None = None
         self.hand_over: HandOver | None = None
+        #: Lets all processes have an event for one client: packet, namespace, name.
+        self.say_elsewhere: Callable[[Mapping[str, Any], str, str], object] | None = None
         #: Called with a token, by which a session has opened here, and its claim to that.
         self.on_take_over: Callable[[str, str], object] | None = None
 
@@ -543,6 +545,16 @@ class Recovery:
     def keeps(self, reason: str) -> bool:
         """Whether a client whose session ends for that is expected to come back."""
         return reason in BY_ACCIDENT or (self.leaving and reason == Reason.SHUTDOWN)
+
+    def says_elsewhere(self, packet: Mapping[str, Any], namespace: str, name: str) -> bool:
+        """Whether an event for one client, which a handler of its goes on to send, goes to wherever
+        it will be: the server ends."""
+        if not self.leaving or self.say_elsewhere is None or not name:
+            return False
+        if packet["type"] not in _EVENTS or "id" in packet:
+            return False
+        self.say_elsewhere(packet, namespace, name)
+        return True
 
     def leave(self) -> Estate:
         """All that is kept, for another process. It stays here."""

@@ -106,17 +106,16 @@ class ReturningSocket(Recoverable):
 
     def send_packet(self, packet: Mapping[str, Any], *, volatile: bool = False) -> bool:
         reason, recovery = self.close_reason, self._recovery
-        if (
-            reason is not None
-            and recovery.keeps(reason)
-            and not volatile
-            and recovery.wants(packet)
-        ):
+        if reason is not None and recovery.keeps(reason) and not volatile:
             # Of a handler that goes on while its client is away.
             endpoint = packet.get("endpoint", "")
-            if endpoint in self._stays:
-                recovery.record(packet, endpoint, (self.sessid,))
-            return False
+            is_here = endpoint in self._stays
+            if is_here and recovery.says_elsewhere(packet, endpoint, self.sessid):
+                return False
+            if recovery.wants(packet):
+                if is_here:
+                    recovery.record(packet, endpoint, (self.sessid,))
+                return False
         return Socket.send_packet(self, packet, volatile=volatile)
 
     # ---- the end

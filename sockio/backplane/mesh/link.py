@@ -49,6 +49,8 @@ _SPACE = _socket.CMSG_SPACE(_FDS * 4)
 _MOST_FDS = 4 * _FDS
 #: Seconds until a descriptor is sent again that the system did not take.
 _AGAIN = 0.05
+#: Seconds in which the last words are read of one that takes no more.
+_LAST = 1.0
 #: What a process that is started from here does not inherit; elsewhere it is closed by the starter.
 _FLAGS: int = getattr(_socket, "MSG_CMSG_CLOEXEC", 0)
 
@@ -136,6 +138,10 @@ class Link:
         self.closed = False
         #: Whether it was ended for what came from there.
         self.broken = False
+        # How the other end has ended it, should it have: what it had said before comes first.
+        self._ended = ""
+        #: Whether it takes nothing any more, and only its last words are to be read.
+        self.deaf = False
         self._data = bytearray()
         self._descriptors: deque[int | None] = deque()
         # What goes first, and all else; and which of them has been written in part.
@@ -150,6 +156,7 @@ class Link:
         self._reading: Cancellable | None = None
         self._later: Cancellable | None = None
         self._again: Cancellable | None = None
+        self._last: Cancellable | None = None
         self._read()
 
     # ---- sending
@@ -173,7 +180,7 @@ class Link:
             most = MOST_WAITING
         else:
             most = 2 * MOST_WAITING if size > SMALL else MOST_WAITING + 2 * LARGEST
-        if self.closed or lane.waiting > most or size > LARGEST:
+        if self.closed or self.deaf or lane.waiting > most or size > LARGEST:
             return False
         said, turn = lane.said, self._runtime.turn
         if not self._called:
@@ -263,11 +270,27 @@ class Link:
             pass
         except OSError as error:
             if error.errno != errno.ETOOMANYREFS:
-                self.close(str(error))
+                self._go_deaf(str(error))
                 return
             # More descriptors are under way than the system lets be; it says not when that is over.
             self._again = self._runtime.at(self._runtime.now() + _AGAIN, self._write_again)
         self._sent()
+
+    def _go_deaf(self, why: str) -> None:
+        """The other end has ended. What it said last may be in the kernel, and the end behind."""
+        self.deaf = True
+        self._forget_unsent()
+        if self._writing is not None:
+            self._writing.cancel()
+            self._writing = None
+        self._last = self._runtime.at(self._runtime.now() + _LAST, lambda: self.close(why))
+
+    def _forget_unsent(self) -> None:
+        for _, descriptor in (*self._first.unsent, *self._rest.unsent):
+            if descriptor is not None:
+                with contextlib.suppress(OSError):
+                    os.close(descriptor)
+        self._first, self._rest, self._begun = _Lane(), _Lane(), None
 
     def _sent(self) -> None:
         first, rest = self._first, self._rest
@@ -297,19 +320,25 @@ class Link:
             # Whoever says a megabyte is not to wait for as many turns as that has chunks.
             if self._receive() < CHUNK:
                 break
-        if len(self._data) > before and not self.closed:
+        if self.closed:
+            return
+        if self._ended:
+            self._stop_reading()
+        if len(self._data) > before:
             self.heard = self._runtime.now()
             self._runtime.begin_turn()
             self._take()
+        elif self._ended:
+            self.close(self._ended)
 
     def _receive(self) -> int:
-        """Read once; how many bytes have come. The end of the link is noticed here."""
+        """Read once; how many bytes have come."""
         try:
             data, control, flags, _ = self._sock.recvmsg(CHUNK, _SPACE, _FLAGS)
         except (BlockingIOError, InterruptedError):
             return 0
         except OSError as error:
-            self.close(str(error))
+            self._ended = str(error)
             return 0
         for level, kind, rights in control:
             if level == _socket.SOL_SOCKET and kind == _socket.SCM_RIGHTS:
@@ -323,7 +352,7 @@ class Link:
             self._break("descriptors without their frames")
             return 0
         if not data:
-            self.close("it has ended")
+            self._ended = "it has ended"
             return 0
         self._data += data
         return len(data)
@@ -364,6 +393,8 @@ class Link:
             # Others first.
             self._stop_reading()
             self._later = self._runtime.at(self._runtime.now(), self._go_on)
+        elif self._ended:
+            self.close(self._ended)
         elif self._reading is None:
             self._read()
 
@@ -389,16 +420,15 @@ class Link:
             return
         self.closed = True
         self._stop_reading()
-        for watch in (self._writing, self._later, self._again):
+        for watch in (self._writing, self._later, self._again, self._last):
             if watch is not None:
                 watch.cancel()
-        unsent = (*self._first.unsent, *self._rest.unsent)
-        for descriptor in (*self._descriptors, *[each for _, each in unsent]):
+        self._forget_unsent()
+        for descriptor in self._descriptors:
             if descriptor is not None:
                 with contextlib.suppress(OSError):
                     os.close(descriptor)
         self._descriptors.clear()
-        self._first, self._rest, self._begun = _Lane(), _Lane(), None
         self._short.clear()
         self._long.clear()
         self._data = bytearray()

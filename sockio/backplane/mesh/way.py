@@ -37,7 +37,7 @@ class MeshWay:
 
     def send(self, kind: int, namespace: str, data: bytes, room: Hashable | None = None) -> None:
         for boot, link in list(self._mesh.links.items()):
-            if not link.send(kind, data) and not link.closed:
+            if not link.send(kind, data) and not (link.closed or link.deaf):
                 self.lost += 1
                 self._complaints.say(
                     log,

@@ -7,6 +7,7 @@ import struct
 from typing import Any
 
 import gevent
+import gevent.event
 import pytest
 
 from sockio.backplane import handover as module
@@ -351,6 +352,33 @@ def test_what_means_nothing_elsewhere_does_not_go_along(
     assert "[recovery-elsewhere]" in caplog.text
     for each in (ada, bob):
         over(each)
+
+
+def test_a_handler_that_goes_on(three: list[Worker], monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second, _ = three
+    begun, goes_on = gevent.event.Event(), gevent.event.Event()
+
+    def on_count(self: Any) -> None:
+        for number in (1, 2):
+            self.emit("n", number)
+        begun.set()
+        goes_on.wait()
+        self.emit("n", 3)
+        self.emit("n", 4, callback=lambda: None)
+
+    monkeypatch.setattr(Chat, "on_count", on_count, raising=False)
+    ada = Client(first)
+    ada.stream.brings('42["count"]')
+    begun.wait()
+    assert ada.read() == [1, 2]
+    assert ends(first).get() is True
+    goes_on.set()
+    first.home.runtime.settle()
+    hears_all(second)
+    ada.come(second)
+    assert ada.read() == [3]
+    assert ada.recovered
+    over(ada)
 
 
 # ---- what makes no sense

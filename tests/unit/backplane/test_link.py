@@ -212,3 +212,28 @@ def test_whoever_sends_garbage_is_cut_off(ends: tuple[End, End], data: bytes) ->
     assert other.why[0].startswith("it sent ")
     one.wait(lambda: one.link.closed)
     assert one.why == ["it has ended"]
+
+
+def test_what_was_said_before_the_end_is_heard(ends: tuple[End, End]) -> None:
+    """Also by one that has something to say itself, and notices the end by that."""
+    one, other = ends
+    for number in range(40):
+        assert one.link.send(number, b"x" * 4000)
+    one.link.flush()
+    one.link.close()
+    assert other.link.send(1, b"still there?")
+    other.link.flush()
+    assert not other.link.send(1, b"no")
+    other.wait(lambda: bool(other.why))
+    assert [each.kind for each in other.frames] == [*range(40)]
+
+
+def test_one_that_takes_nothing_and_does_not_end(
+    ends: tuple[End, End], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(link_module, "_LAST", 0.05)
+    one, other = ends
+    one.sock.shutdown(_socket.SHUT_RD)
+    assert other.link.send(1, b"hello")
+    other.wait(lambda: bool(other.why))
+    assert other.link.closed

@@ -73,6 +73,7 @@ class Worker:
             leave=registry.lose_all,
             is_pid=lambda counts, pid: len(pid) > 5,
             is_namespace=lambda name: name in ("", "/chat"),
+            publish=self.backplane.publish,
         )
         self.returns = Returns(
             registry.recovery,
