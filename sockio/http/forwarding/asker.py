@@ -141,7 +141,9 @@ class Asker:
             head_of_request(relay.endpoint.place, request.environ),
             request.body or b"",
         )
-        if not link.send(ASK, data, first=True):
+        if link.deaf:
+            self._answer_here(relay)
+        elif not link.send(ASK, data, first=True):
             # What is said to all keeps it busy.
             self._refuse(relay)
 
