@@ -317,7 +317,7 @@ class Dispatcher:
         elif not counted and not calls.count(packet):
             return
         if kind == "connect":
-            connect(self, endpoint, packet, len(text))
+            connect(self, endpoint, packet)
         else:
             calls.size = len(text)
             try:

@@ -12,6 +12,7 @@ from ..sessions.reasons import Reason
 from ..sessions.sayings import said
 from ..sessions.socket import Socket
 from ..sessions.states import State
+from ..sessions.weights import weight_of
 from .beside import Beside
 from .desk import Desk
 from .leaving import Leaving
@@ -20,7 +21,8 @@ from .table import MAX_DYNAMIC, Namespaces, described
 
 __all__ = ["KEPT", "Reception", "accept", "connect"]
 
-#: Bytes of what a client gives with its connects that its namespaces keep, all of them together.
+#: Bytes of memory of what a client gives with its connects that its namespaces keep, all of them
+#: together.
 KEPT = 65_536
 
 
@@ -37,9 +39,8 @@ class Reception(Desk, Protocol):
         ...
 
 
-def connect(desk: Reception, endpoint: str, packet: Packet, size: int = 0) -> None:
-    """Let the client into a namespace, if its ``recv_connect`` does, and tell the client. ``size``
-    is that of the packet's text."""
+def connect(desk: Reception, endpoint: str, packet: Packet) -> None:
+    """Let the client into a namespace, if its ``recv_connect`` does, and tell the client."""
     socket = desk.socket
     present = socket.active_ns.get(endpoint)
     if present is not None and present._leaving:
@@ -126,8 +127,8 @@ def connect(desk: Reception, endpoint: str, packet: Packet, size: int = 0) -> No
         )
         accepted, why = False, f"{type(error).__name__} in recv_connect"
     if accepted:
-        if namespace is not None and packet.get("data"):
-            _lighten(desk, namespace, size)
+        if namespace is not None and (namespace.auth or namespace.qs):
+            _lighten(desk, namespace)
         accept(desk, endpoint)
         if namespace is not None and namespace._deaf:
             # Thrown out by its own gate: it has been told so.
@@ -158,25 +159,28 @@ def connect(desk: Reception, endpoint: str, packet: Packet, size: int = 0) -> No
         desk.unconnected.not_let_in(endpoint, early)
 
 
-def _lighten(desk: Reception, namespace: Any, size: int) -> None:
+def _lighten(desk: Reception, namespace: Any) -> None:
     """Let a namespace that was entered keep what came with the connect, if it is not too much: a
     client stays for as long as it likes, and as Python's objects JSON takes up to thirty times its
     bytes."""
     socket = desk.socket
-    kept = sum([each._auth_size for each in socket.active_ns.values()])
-    if kept + size <= KEPT:
+    left = KEPT - sum([each._auth_size for each in socket.active_ns.values()])
+    size = weight_of(namespace.auth, namespace.qs, most=left)
+    if size <= left:
         namespace._auth_size = size
         return
-    namespace.auth = {}
+    namespace.auth, namespace.qs = {}, ""
+    # Made of it, should the gate have asked.
+    namespace.__dict__.pop("query", None)
     desk.calls.complain(
         logging.WARNING,
         "auth-too-large",
-        "%s %s: its namespaces keep %d bytes of what comes with their connects at most; these were "
-        "%d, and self.auth is empty behind recv_connect [auth-too-large]",
+        "%s %s: its namespaces keep %d bytes of memory of what comes with their connects at most; "
+        "with these it is more, and self.auth and self.qs are empty behind recv_connect "
+        "[auth-too-large]",
         socket,
         namespace.ns_name or GLOBAL,
         KEPT,
-        size,
     )
 
 

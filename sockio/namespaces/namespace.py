@@ -106,7 +106,7 @@ class BaseNamespace(Member):
     _refusing: object = None
     # Whether what is started from now on ends at once.
     _over = False
-    # Bytes of ``auth`` as it came.
+    # Bytes of memory that ``auth`` and ``qs`` take.
     _auth_size = 0
 
     def __init__(self, environ: dict[str, Any], ns_name: str, request: Any = None) -> None:
@@ -120,8 +120,8 @@ class BaseNamespace(Member):
         #: The query of the connect packet: ``"?a=b"``, or "".
         self.qs = ""
         #: What the page gave with the connect: the ``auth`` of clients since 3.0, of others the
-        #: fields of the query (the first value of each). Behind ``recv_connect`` it is empty where
-        #: all of this client's together were more than 65 536 bytes.
+        #: fields of the query (the first value of each). Behind ``recv_connect`` both are empty
+        #: where all of this client's together take more than 65 536 bytes of memory.
         self.auth: dict[str, Any] = {}
         #: How the namespace's name fits the pattern that it was found by, with its groups; None for
         #: one that is configured by name (which its type leaves out: a class that is for a pattern

@@ -70,3 +70,27 @@ def test_what_is_kept_is_bounded_for_all_namespaces_together(home: House, join: 
     # Its place is free again.
     assert join("/room-50", KEPT // 4)
     assert not join("/room-51", KEPT // 4)
+
+
+@pytest.mark.parametrize(
+    "auth", [[{}] * 2000, {str(number): number for number in range(2000)}, ["\U0001f600"] * 1000]
+)
+def test_what_is_small_on_the_wire_and_large_in_memory_is_not_kept(home: House, auth: Any) -> None:
+    socket = admitted(home, EIO4)
+    socket.attach(Stream(socket))
+    text = json.dumps({"token": "", "more": auth}, ensure_ascii=False)
+    assert len(text.encode()) < KEPT
+    socket.receive("40" + text)
+    home.runtime.settle()
+    assert socket[""].auth == {}
+
+
+def test_queries_of_connects_count_for_all_namespaces_together(house: MakeHouse) -> None:
+    home = house({re.compile(r"/room-\d+"): BaseNamespace})
+    client = home.client()
+    client.sends(*(f"1::/room-{number}:?a={'b' * 8000}" for number in range(10)))
+    rooms = [client.socket[f"/room-{number}"] for number in range(10)]
+    # As it came, and by its fields.
+    assert [len(each.qs) for each in rooms] == [8003] * 4 + [0] * 6
+    assert [len(each.query) for each in rooms] == [1] * 4 + [0] * 6
+    assert not rooms[-1].auth
