@@ -8,9 +8,17 @@ from __future__ import annotations
 
 import os
 
-from ..redis.conftest import hosts, listen, packages, redis_folder, server, start_redis
+from ..redis.conftest import (
+    cluster,
+    hosts,
+    listen,
+    packages,
+    redis_folder,
+    server,
+    start_redis,
+)
 
-__all__ = ["hosts", "listen", "packages", "redis_folder", "server", "start_redis"]
+__all__ = ["cluster", "hosts", "listen", "packages", "redis_folder", "server", "start_redis"]
 
 if "SOCKIO_FAILURES" not in os.environ:
     collect_ignore_glob = ["test_*.py"]

@@ -90,10 +90,10 @@ def hosts() -> Iterator[Callable[[], Workers]]:
 
 @pytest.fixture
 def cluster(start_redis: Callable[..., RedisServer]) -> Callable[..., list[RedisServer]]:
-    """Make a cluster of three masters, with lines of its configuration, and some replicas of the
-    last of them."""
+    """Make a cluster of three masters, with lines of its configuration, and some replicas of one
+    of them."""
 
-    def make(*lines: str, replicas: int = 0) -> list[RedisServer]:
+    def make(*lines: str, replicas: int = 0, of: int = 2) -> list[RedisServer]:
         buses = [quiet_port() for _ in range(3 + replicas)]
         nodes = [
             start_redis(
@@ -128,7 +128,7 @@ def cluster(start_redis: Callable[..., RedisServer]) -> Callable[..., list[Redis
 
         eventually(lambda: all(map(joined, nodes)), "each knows all", timeout=60)
         for each in others:
-            each.command("CLUSTER", "REPLICATE", masters[2].command("CLUSTER", "MYID"))
+            each.command("CLUSTER", "REPLICATE", masters[of].command("CLUSTER", "MYID"))
 
         def replicates(node: RedisServer) -> bool:
             return bool(node.command("INFO", "replication")["master_link_status"] == "up")

@@ -16,8 +16,10 @@ __all__ = ["LATE", "Counter", "Heard", "Numbering", "Verdict", "begin_command", 
 KEPT = 25_000
 #: Numbers that may be missing at once. Who sends a higher one is no publisher of ours.
 MAX_MISSING = 1_000_000_000
-#: So many in a row that seem to be late show that the number before them was wrong.
-LATE = 16
+#: So many in a row that seem to be late show that the number before them was wrong; where others
+#: have followed on that number, only if nothing else comes for so many seconds. A server that stood
+#: still, and was replaced, says thousands of late ones when it goes on.
+LATE, LATE_FOR = 16, 5.0
 
 
 class Counter:
@@ -92,13 +94,16 @@ class Numbering:
 class Heard:
     """The last that a receiver heard of one publisher on one channel."""
 
-    __slots__ = ("late", "number", "series")
+    __slots__ = ("jumped", "late", "number", "series", "since")
 
     def __init__(self, series: int, number: int) -> None:
         self.series = series
         self.number = number
-        #: How many in a row came since that had lower numbers.
+        #: The number that some were missing before, as long as nothing has followed on it.
+        self.jumped = number
+        #: How many in a row came since that had lower numbers, and when the first of them did.
         self.late = 0
+        self.since = 0.0
 
 
 class Verdict(NamedTuple):
@@ -113,8 +118,8 @@ _OUT_OF_ORDER = Verdict(0, "late")
 _IMPOSSIBLE = Verdict(0, "impossible")
 
 
-def follow(heard: Heard, series: int, number: int) -> Verdict:
-    """Take note of the next frame of a publisher that was heard before.
+def follow(heard: Heard, series: int, number: int, now: float = 0.0) -> Verdict:
+    """Take note of the next frame of a publisher that was heard before, ``now``.
 
     Late and repeated ones (``late``) are not delivered: they were counted as missing. ``heard``
     begins anew where :data:`LATE` of them come in a row, since then the one before them was forged;
@@ -130,9 +135,14 @@ def follow(heard: Heard, series: int, number: int) -> Verdict:
         return _IMPOSSIBLE
     if late:
         heard.late += 1
-        if heard.late < LATE:
+        if heard.late == 1:
+            heard.since = now
+        followed = heard.number != heard.jumped
+        if heard.late < LATE or (followed and now - heard.since < LATE_FOR):
             return _OUT_OF_ORDER
         missing = 0
+    if late or missing:
+        heard.jumped = number
     heard.series, heard.number, heard.late = series, number, 0
     return Verdict(missing) if missing else _IN_ORDER
 
@@ -142,8 +152,11 @@ def reached(heard: Heard, series: int, number: int) -> int:
     true, or is less than was heard of it, says nothing."""
     missing = number - (heard.number if series == heard.series else 0)
     if series < heard.series or missing <= 0:
+        if (series, number) == (heard.series, heard.number):
+            heard.jumped = -1
         return 0
     if missing > MAX_MISSING or series > heard.series + MAX_MISSING:
         return 0
     heard.series, heard.number, heard.late = series, number, 0
+    heard.jumped = -1
     return missing

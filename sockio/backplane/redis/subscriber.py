@@ -425,7 +425,7 @@ class Subscriber:
         again = self.position is not None and self.position.again
         if again and (series, number) <= (heard.series, heard.number):
             return _AGAIN
-        missing, fault = follow(heard, series, number)
+        missing, fault = follow(heard, series, number, self._runtime.now())
         if missing:
             self._missed(channel, name, missing)
         if fault:

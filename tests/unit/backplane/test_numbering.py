@@ -8,6 +8,7 @@ from sockio.backplane.redis import numbering
 from sockio.backplane.redis.frames import HEADER, name_of, publisher_bytes, read_head
 from sockio.backplane.redis.numbering import (
     LATE,
+    LATE_FOR,
     MAX_MISSING,
     Heard,
     Numbering,
@@ -85,6 +86,25 @@ def test_a_forged_number_is_forgotten_when_many_contradict_it() -> None:
     verdicts = [follow(known, 1, number) for number in range(5, 5 + LATE + 2)]
     assert [verdict.fault for verdict in verdicts] == ["late"] * (LATE - 1) + ["", "", ""]
     assert not any(verdict.missing for verdict in verdicts)
+
+
+@pytest.mark.parametrize("confirm", ["the next one", "its publisher"])
+def test_many_late_ones_do_not_contradict_what_others_have_followed_on(confirm: str) -> None:
+    known = Heard(1, 4)
+    assert follow(known, 1, 1000, 0.0).missing == 995
+    if confirm == "the next one":
+        follow(known, 1, 1001, 0.0)
+    else:
+        assert reached(known, 1, 1000) == 0
+    last = known.number
+    for number in range(5, 900):
+        assert follow(known, 1, number, 1.0).fault == "late"
+    assert follow(known, 1, last + 1, 2.0) == Verdict(0)
+    # But where nothing else comes.
+    for number in range(5, 5 + LATE):
+        assert follow(known, 1, number, 10.0).fault == "late"
+    assert follow(known, 1, 50, 10.0 + LATE_FOR) == Verdict(0)
+    assert known.number == 50
 
 
 @pytest.mark.parametrize("name", ["", "a b", "x" * 17, "ä", "a\n", "a\0"])
