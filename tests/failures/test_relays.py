@@ -13,8 +13,8 @@ from ..support.relays import Relayed
 
 def test_they_stand_still_and_die_one_after_the_other(server: RedisServer) -> None:
     with ExitStack() as stack:
-        host = Relayed(stack, server, 7)
-        for _ in range(3):
+        host = Relayed(stack, server, 6, rooms=True)
+        for _ in range(2):
             host.settled()
             still = host.relay()
             host.worker(still).pause()
@@ -22,7 +22,7 @@ def test_they_stand_still_and_die_one_after_the_other(server: RedisServer) -> No
             gevent.sleep(5)
             host.worker(still).go_on()
             host.goes_on(host.wires)
-        for number in [signal.SIGKILL, signal.SIGTERM] * 2:
+        for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGKILL):
             host.settled()
             relay = host.relay()
             host.ends(relay)

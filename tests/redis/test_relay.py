@@ -14,7 +14,7 @@ from ..support.transcript import eventually
 def test_nothing_is_lost_nor_twice_whatever_becomes_of_the_relay(server: RedisServer) -> None:
     """It stands still and goes on; it is ended; the next is killed."""
     with ExitStack() as stack:
-        host = Relayed(stack, server, 5)
+        host = Relayed(stack, server, 4)
         (channel,) = server.command("PUBSUB", "CHANNELS", "sockio:*:")
         far = 1
 

@@ -22,7 +22,10 @@ LINE = re.compile(r"(this worker|worker \S+) hears the server .* \[backplane-rel
 class Relayed:
     """A host of several workers, and one elsewhere that talks all the time."""
 
-    def __init__(self, stack: ExitStack, server: RedisServer, count: int) -> None:
+    def __init__(
+        self, stack: ExitStack, server: RedisServer, count: int, *, rooms: bool = False
+    ) -> None:
+        """``rooms`` is whether what is for one room goes by a channel of that."""
         self.server = server
         self.host = Host(
             stack,
@@ -30,9 +33,10 @@ class Relayed:
             backplane=server.url,
             backplane_relay=True,
             backplane_inputs=["python-socketio"],
+            backplane_rooms=rooms,
         )
         self.wires = self.host.wires
-        self.far = Host(stack, 1, backplane=server.url).wires[0]
+        self.far = Host(stack, 1, backplane=server.url, backplane_rooms=rooms).wires[0]
         self.said = 0
         self.heard: dict[Wire, list[int]] = {wire: [] for wire in self.wires}
         self.overheard: dict[Wire, list[int]] = {wire: [] for wire in self.wires}
@@ -57,7 +61,8 @@ class Relayed:
             for _ in range(2):
                 self._publish(self.said // 9)
             self.said += 3
-            gevent.sleep(0.002)
+            # Who stands still, or is not asked, has to keep it all.
+            gevent.sleep(0.02)
 
     def _publish(self, number: int) -> None:
         event = {"method": "emit", "event": "foreign", "data": [number], "namespace": "/"}
@@ -89,11 +94,11 @@ class Relayed:
     def ends(self, wire: Wire) -> None:
         self.wires = [each for each in self.wires if each is not wire]
 
-    def goes_on(self, wires: list[Wire], count: int = 100) -> None:
+    def goes_on(self, wires: list[Wire], count: int = 60) -> None:
         """Until these have heard so much more."""
+        until = self.said + count
         for wire in wires:
-            until = self.said + count
-            eventually(lambda w=wire, n=until: self._last(w) >= n, "they hear it", JOINED)  # type: ignore[misc]
+            eventually(lambda w=wire: self._last(w) >= until, "they hear it", JOINED)  # type: ignore[misc]
 
     def _last(self, wire: Wire) -> int:
         wire.ask("who")

@@ -17,7 +17,7 @@ from ..redis.frames import HEADER
 from ..redis.library import reader
 from ..redis.line import NOTHING, Source, User
 from ..redis.position import MARK_BYTES
-from .frames import confirmed, message, overheard
+from .frames import confirmed, head_of_message, overheard
 from .recent import Recent
 
 __all__ = ["MOST_BYTES", "MOST_WANTED", "Feed", "Listener"]
@@ -34,9 +34,11 @@ _Key = tuple[bytes, bytes]
 class _Wanted:
     """A channel, or a pattern."""
 
-    __slots__ = ("awaiting", "confirmed", "listeners")
+    __slots__ = ("awaiting", "confirmed", "head", "listeners")
 
-    def __init__(self) -> None:
+    def __init__(self, name: bytes) -> None:
+        #: What each message of a channel begins with.
+        self.head = head_of_message(name)
         self.confirmed = False
         self.listeners: set[Listener] = set()
         #: To whom it is to be confirmed: to each as often as it has asked.
@@ -162,7 +164,7 @@ class Feed:
                     listener.size += len(name)
                 wanted = self._wanted.get(key)
                 if wanted is None:
-                    wanted = self._wanted[key] = _Wanted()
+                    wanted = self._wanted[key] = _Wanted(name)
                     if kind == b"subscribe":
                         self._channels[name] = wanted
                     new.append(name)
@@ -256,7 +258,7 @@ class Feed:
         self._runtime.begin_turn()
         channels, mine, out = self._channels, self._mine, self._out
         keeps = self._keeps
-        add = self._recent.add
+        said: list[tuple[_Wanted, bytes]] = []
         data = b""
         while True:
             reply = gets()
@@ -264,6 +266,7 @@ class Feed:
                 break
             if not isinstance(reply, list):
                 if isinstance(reply, Exception):
+                    self._recent.add(said)
                     self._flush()
                     self._source.lose(f"the server refuses what is asked: {reply}")
                     return
@@ -275,8 +278,11 @@ class Feed:
                     continue
                 if keeps:
                     if name == self._marks:
+                        # It is the first of what comes behind it.
+                        self._recent.add(said)
+                        said.clear()
                         self._mark(payload)
-                    data = message(name, payload)
+                    data = b"%b%d\r\n%b\r\n" % (wanted.head, len(payload), payload)
             elif reply[0] == b"pmessage":
                 wanted = self._wanted.get((b"psubscribe", reply[1]))
                 if wanted is None:
@@ -287,7 +293,7 @@ class Feed:
                 self._other(reply)
                 continue
             if keeps:
-                add(wanted, data)
+                said.append((wanted, data))
             for each in wanted.listeners:
                 if not each.live:
                     continue
@@ -297,6 +303,7 @@ class Feed:
                 if not each.out:
                     out.append(each)
                 each.out.append(data)
+        self._recent.add(said)
         self._flush()
 
     def _mark(self, frame: Any) -> None:

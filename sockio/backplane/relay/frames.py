@@ -56,9 +56,9 @@ __all__ = [
     "STANDS",
     "TICK",
     "confirmed",
+    "head_of_message",
     "marks_from",
     "marks_to",
-    "message",
     "overheard",
     "read_here",
     "write_here",
@@ -100,18 +100,14 @@ def marks_from(payload: bytes) -> list[bytes]:
     return marks
 
 
-def message(channel: bytes, payload: bytes) -> bytes:
-    """A publication, as the server says it to a subscriber."""
-    return b"*3\r\n$7\r\nmessage\r\n$%d\r\n%b\r\n$%d\r\n%b\r\n" % (
-        len(channel),
-        channel,
-        len(payload),
-        payload,
-    )
+def head_of_message(channel: bytes) -> bytes:
+    """What a publication begins with, as the server says it to a subscriber: its length and the
+    payload follow."""
+    return b"*3\r\n$7\r\nmessage\r\n$%d\r\n%b\r\n$" % (len(channel), channel)
 
 
 def overheard(pattern: bytes, channel: bytes, payload: bytes) -> bytes:
-    """The same for a pattern."""
+    """A publication, as the server says it to who is subscribed to a pattern."""
     return b"*4\r\n$8\r\npmessage\r\n$%d\r\n%b\r\n$%d\r\n%b\r\n$%d\r\n%b\r\n" % (
         len(pattern),
         pattern,

@@ -46,10 +46,11 @@ class Recent(Generic[W]):
         ):
             self._size -= parts.popleft().size
 
-    def add(self, whose: W, data: bytes) -> None:
-        size = len(data) + _BESIDE
+    def add(self, said: list[tuple[W, bytes]]) -> None:
+        """That was said, in this order."""
+        size = sum([len(data) for _, data in said]) + _BESIDE * len(said)
         part = self._parts[-1]
-        part.said.append((whose, data))
+        part.said += said
         part.size += size
         self._size += size
         if part.size > MOST // 4:

@@ -10,10 +10,10 @@ from sockio.testing import ManualRuntime
 
 def test_what_came_behind_a_mark_is_said_again(runtime: ManualRuntime) -> None:
     kept = Recent[str](runtime)
-    kept.add("a", b"0")
+    kept.add([("a", b"0")])
     for number in (1, 2):
         assert kept.mark(b"mark %d" % number)
-        kept.add("a", b"%d" % number)
+        kept.add([("a", b"%d" % number)])
     assert kept.since([b"another", b"mark 2", b"mark 1"]) == (b"mark 2", [("a", b"2")])
     assert kept.since([b"mark 1"]) == (b"mark 1", [("a", b"1"), ("a", b"2")])
     whole = [("a", b"0"), ("a", b"1"), ("a", b"2")]
@@ -27,12 +27,12 @@ def test_it_is_kept_in_bounds(runtime: ManualRuntime) -> None:
     for number in range(200):
         runtime.advance(1)
         kept.mark(b"%d" % number)
-        kept.add("a", b"%d" % number)
+        kept.add([("a", b"%d" % number)])
     mark, said = kept.since([])
     assert (mark, len(said)) == (None, KEPT + 2)
     for _ in range(100):
         # Nobody marks it.
-        kept.add("a", bytes(1_000_000))
+        kept.add([("a", bytes(1_000_000))])
         assert sum(len(data) for _, data in kept.since([])[1]) <= recent.MOST * 1.5
     for number in range(100_000):
         kept.mark(b"forged %d" % number)
