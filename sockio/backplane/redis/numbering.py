@@ -158,5 +158,6 @@ def reached(heard: Heard, series: int, number: int) -> int:
     if missing > MAX_MISSING or series > heard.series + MAX_MISSING:
         return 0
     heard.series, heard.number, heard.late = series, number, 0
-    heard.jumped = -1
+    # Until it says so again.
+    heard.jumped = number
     return missing
