@@ -20,7 +20,7 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from math import isfinite
 from typing import Any, NamedTuple
 
-from ..exceptions import PacketError
+from ..exceptions import PacketError, UsageError
 from ..protocol.engine_codec import Attached, EngineCodec
 from ..sessions.estate import SHARED, Estate, Heirloom
 from ..sessions.event_log import Earlier, Entry, Origin
@@ -70,15 +70,25 @@ def pieces(
     now: float,
     most: int,
     can_travel: Callable[[Stay], bool],
+    left_out: Callable[[str], object],
 ) -> Iterator[bytes]:
-    """All records of an estate, some at a time. A client whose record has more than ``most`` bytes
-    is left out, and one that cannot travel."""
+    """All records of an estate, some at a time. A client whose record has more than ``most`` bytes,
+    or cannot be written, is left out, and ``left_out`` told why; and so is one that cannot
+    travel."""
     places = {line: place for place, line in enumerate(estate.lines)}
     parts: list[bytes] = []
     size = 0
     for kind, record in _records(estate, places, now, can_travel):
-        data = pack_values(codec, record)
+        try:
+            data = pack_values(codec, record)
+        except UsageError as error:
+            # The application may have JSON functions of its own.
+            if kind != _CLIENT:
+                raise
+            left_out(str(error))
+            continue
         if kind == _CLIENT and len(data) > most:
+            left_out(f"it has more than {most} bytes")
             continue
         parts += _HEAD.pack(kind, len(data)), data
         size += len(data)

@@ -85,6 +85,8 @@ class Handover:
         self._leave = leave
         #: Whether that of a client means something elsewhere.
         self.can_travel: Callable[[Stay], bool] = lambda stay: True
+        #: Is told why somebody is left out nevertheless.
+        self.left_out: Callable[[str], object] = lambda why: None
         self._is_pid = is_pid
         self._is_namespace = is_namespace
         self._number = 0
@@ -183,7 +185,9 @@ class Handover:
         numbers, estate = self._seen.numbers(), self._recovery.leave()
         clients = len(self._recovery)
         most = self._recovery.max_bytes // 4
-        for piece in pieces(self._codec, estate, runtime.now(), most, self.can_travel):
+        for piece in pieces(
+            self._codec, estate, runtime.now(), most, self.can_travel, self.left_out
+        ):
             if not self._ask(heir, "piece", ref, [piece], ends):
                 return False
         if not self._ask(heir, "end", ref, [numbers, *pack_head(estate)], ends):

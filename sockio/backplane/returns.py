@@ -42,6 +42,8 @@ ANSWERED, ARRIVED = 2.0, 1.0
 OFFSET = 40
 #: How often all are asked, where workers end meanwhile.
 ROUNDS = 3
+#: What goes along of a session's data: levels, values, and bits of a number.
+DEEPEST, MOST_VALUES, LONGEST = 50, 1_000_000, 10_000
 
 
 class Returns:
@@ -66,6 +68,7 @@ class Returns:
         self._complaints = complaints
         self._handover = handover
         handover.can_travel = lambda stay: self.can_travel(stay.marks, stay.session)
+        handover.left_out = lambda why: self._cannot("something that it has", why)
         recovery.new_pid = ids.session
         recovery.seek = self._seek
 
@@ -228,24 +231,37 @@ class Returns:
 
 def _odd(session: Mapping[Any, Any]) -> str:
     """What of it JSON and bytes do not give back as it was, in a few words; "" where they do."""
-    left: list[tuple[str, Any]] = []
+    left: list[tuple[str, Any, int]] = []
     for name, value in session.items():
         if type(name) is not str:
             return f"a name that is no text, {said(name, repr):.60}"
-        left.append((name, value))
+        left.append((name, value, DEEPEST))
+    looks = MOST_VALUES
     while left:
-        name, value = left.pop()
+        name, value, deeper = left.pop()
         kind = type(value)
-        if kind is list:
-            left += [(name, each) for each in value]
+        what = ""
+        looks -= 1
+        if not deeper or not looks:
+            # What is in itself has no end.
+            what = f"more than {DEEPEST} levels, or {MOST_VALUES} values"
+        elif kind is list:
+            left += [(name, each, deeper - 1) for each in value]
         elif kind is dict:
             if not all(type(key) is str for key in value):
-                return f"self.session[{said(name, repr):.60}], with a key that is no text"
-            left += [(name, each) for each in value.values()]
-        elif value is not None and kind not in (bool, int, float, str, bytes):
-            return f"self.session[{said(name, repr):.60}], with a {kind.__name__}"
+                what = "a key that is no text"
+            elif "_placeholder" in value:
+                what = "the key '_placeholder', which stands for bytes"
+            left += [(name, each, deeper - 1) for each in value.values()]
+        elif kind is int:
+            if value.bit_length() > LONGEST:
+                what = f"a number of more than {LONGEST} bits"
+        elif value is not None and kind not in (bool, float, str, bytes):
+            what = f"a {kind.__name__}"
         elif kind is float and not isfinite(value):
-            return f"self.session[{said(name, repr):.60}], with {said(value)}"
+            what = said(value)
+        if what:
+            return f"self.session[{said(name, repr):.60}], with {what}"
     return ""
 
 

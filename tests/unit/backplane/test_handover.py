@@ -12,6 +12,7 @@ import pytest
 
 from sockio.backplane import handover as module
 from sockio.backplane.questions import Question, pack_values
+from sockio.exceptions import UsageError
 
 from ..conftest import MakeHouse
 from .test_returns import CODEC, Chat, Client, Worker, over
@@ -337,19 +338,76 @@ def test_nobody_takes_it_in_time(
     over(ada)
 
 
+def in_itself() -> list[Any]:
+    value: list[Any] = []
+    value += [value, {"again": value}]
+    return value
+
+
+def deep(levels: int) -> list[Any]:
+    value: list[Any] = []
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+def doubled(times: int) -> list[Any]:
+    """A list that is small, and has no end for whoever writes it down."""
+    value: list[Any] = []
+    for _ in range(times):
+        value = [value, value]
+    return value
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param({1}, id="a set"),
+        pytest.param(in_itself(), id="what is in itself"),
+        pytest.param(deep(20_000), id="what is deep"),
+        pytest.param(doubled(40), id="what is large"),
+        pytest.param(1 << 100_000, id="a long number"),
+        pytest.param([b"", {"_placeholder": True, "num": 0}], id="what stands for bytes"),
+    ],
+)
 def test_what_means_nothing_elsewhere_does_not_go_along(
-    three: list[Worker], caplog: pytest.LogCaptureFixture
+    three: list[Worker], caplog: pytest.LogCaptureFixture, value: Any
 ) -> None:
     first, second, _ = three
     ada, bob = Client(first), Client(first)
     (odd, _) = first.home.registry.sockets.values()
-    odd.session["set"] = {1}
+    odd.session["odd"] = value
     assert ends(first).get() is True
     for each in (ada, bob):
         each.come(second)
         each.read()
     assert (ada.recovered, bob.recovered) == (False, True)
     assert "[recovery-elsewhere]" in caplog.text
+    for each in (ada, bob):
+        over(each)
+
+
+def test_what_the_applications_own_json_cannot_write(
+    three: list[Worker], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One client begins anew, and all others go along."""
+    first, second, _ = three
+    ada, bob = Client(first), Client(first)
+    (odd, _) = first.home.registry.sockets.values()
+    odd.session["odd"] = "nobody can write that"
+
+    def pack(codec: Any, values: Any) -> bytes:
+        if "nobody can write that" in str(values):
+            raise UsageError("as it was told")
+        return pack_values(codec, values)
+
+    monkeypatch.setattr("sockio.backplane.estates.pack_values", pack)
+    assert ends(first).get() is True
+    for each in (ada, bob):
+        each.come(second)
+        each.read()
+    assert (ada.recovered, bob.recovered) == (False, True)
+    assert "as it was told [recovery-elsewhere]" in caplog.text
     for each in (ada, bob):
         over(each)
 
