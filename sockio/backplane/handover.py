@@ -259,6 +259,7 @@ class Handover:
             return []
 
     def _begin(self, ref: str) -> list[Any]:
+        self._seen.wait_to_begin(STEP / 2)
         recovery, now = self._recovery, self._runtime.now()
         if recovery.ends or len(self._coming) >= MOST or ref in self._coming:
             return []

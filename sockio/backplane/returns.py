@@ -73,14 +73,15 @@ class Returns:
         recovery.seek = self._seek
 
     def _seek(self, namespace: str, pid: str, told: Mapping[str, Any] | None, address: str) -> None:
-        """Look for a stay, and let it go on here. Blocks the calling task for 3 seconds at most, or
-        for 5 where a worker has just ended that had it."""
+        """Look for a stay, and let it go on here. Blocks the calling task for 4 seconds at most, or
+        for 6 where a worker has just ended that had it."""
         if told is not None and self._ids.owner(pid) is None:
             # Nobody has given it.
             return
         offset = None if told is None else told.get("offset")
         if offset is not None and not (isinstance(offset, str) and len(offset) <= OFFSET):
             return
+        self._seen.wait_to_begin()
         # Those who had it, or may have had it, and do not any more.
         without: set[str] = set()
         for _ in range(ROUNDS):

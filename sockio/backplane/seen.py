@@ -3,7 +3,7 @@ one worker to another, so that it hears everything once.
 
 Every emission that is kept for who comes back has an *origin*: the process that said it, and the
 how manieth it was. What one process says comes to each other one in that order. So a number says of
-all before it that they have come, too, or were said before this process was there.
+all before it that they have come, too, or were said before this process heard anybody.
 """
 
 from __future__ import annotations
@@ -19,6 +19,9 @@ __all__ = ["Seen"]
 #: Seconds for which it is remembered how far a process was heard, and processes. Whatever two
 #: workers of a host do not have both by then is not on its way.
 REMEMBERED, MOST = 60.0, 1000
+#: Seconds that a process which has just begun may take to hear other hosts, and for which it has to
+#: have heard them: what it has not heard by then may be known to its siblings, and not to it.
+BEGINS, HEARD = 1.0, 0.1
 
 
 class Seen:
@@ -33,6 +36,28 @@ class Seen:
         self._before: OrderedDict[str, int] = OrderedDict()
         #: Whether anything of a process may come still that has not.
         self.may_come: Callable[[str], bool] = lambda name: True
+        # Until when it is waited for that others are heard at all.
+        self._begins: tuple[Signal, float] | None = None
+
+    def begin(self) -> None:
+        """Other hosts are not heard yet."""
+        self._begins = self._runtime.signal(), self._runtime.now() + BEGINS
+
+    def hears(self) -> None:
+        """Other hosts are heard from now on."""
+        if self._begins is not None:
+            self._runtime.at(self._runtime.now() + HEARD, self._begins[0].set)
+
+    def wait_to_begin(self, seconds: float = BEGINS) -> None:
+        """Block the calling task until other hosts are heard, where this process has only just
+        begun: whoever asks before that how far it has heard them misses what they say until
+        then."""
+        if self._begins is None:
+            return
+        begins, until = self._begins
+        left = until - self._runtime.now()
+        if left <= 0 or begins.wait(min(left, seconds)):
+            self._begins = None
 
     def note(self, origin: Origin) -> None:
         """That has come, or was said here."""

@@ -320,6 +320,9 @@ def join(
             relay=relay,
         )
         way.questions.add(group, registry.copier, _answerer(registry, handlers))
+        if registry.recovery is not None:
+            backplane.seen.begin()
+            way.on_stands = backplane.seen.hears
         backplane.ways.append(way)
         atexit.register(way.close)
         registry.rooms.watch = way.watch

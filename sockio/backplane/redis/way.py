@@ -100,6 +100,8 @@ class RedisWay:
         )
         #: The channels of rooms, where those have some.
         self.rooms = RoomChannels(self.link, runtime, group, lingers) if by_room else None
+        #: Called whenever the server is heard, from then on.
+        self.on_stands: Callable[[], object] = lambda: None
         self._nodes = Nodes(self.link, runtime, complaints, group, host, by_room=by_room)
         self._pid = os.getpid()
         if "python-socketio" in self._inputs:
@@ -180,6 +182,8 @@ class RedisWay:
 
     def _stands(self, stands: bool) -> None:
         self._nodes.stands(stands)
+        if stands:
+            self.on_stands()
 
     def _message(self, channel: str, payload: bytes) -> None:
         if payload[:HOST] == self._host:

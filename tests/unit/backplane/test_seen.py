@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gevent
 
-from sockio.backplane.seen import MOST, REMEMBERED, Seen
+from sockio.backplane.seen import BEGINS, HEARD, MOST, REMEMBERED, Seen
 from sockio.testing import ManualRuntime
 
 
@@ -36,3 +36,32 @@ def test_who_waits_goes_on_when_all_of_it_has_come(runtime: ManualRuntime) -> No
     assert not waits.ready()
     seen.note(("b", 2))
     assert waits.get(timeout=15) is True
+
+
+def test_who_has_only_just_begun_waits_until_others_are_heard(runtime: ManualRuntime) -> None:
+    runtime.bind()
+    seen = Seen(runtime)
+    # Where there are no other hosts.
+    seen.wait_to_begin()
+    seen.begin()
+    waits = gevent.spawn(seen.wait_to_begin)
+    runtime.advance(0.5)
+    seen.hears()
+    assert not waits.ready()
+    runtime.advance(HEARD)
+    waits.get(timeout=15)
+    seen.wait_to_begin()
+
+
+def test_nobody_waits_for_long_until_others_are_heard(runtime: ManualRuntime) -> None:
+    runtime.bind()
+    seen = Seen(runtime)
+    seen.begin()
+    waits, shorter = gevent.spawn(seen.wait_to_begin), gevent.spawn(seen.wait_to_begin, 0.5)
+    runtime.settle()
+    runtime.advance(0.5)
+    shorter.get(timeout=15)
+    assert not waits.ready()
+    runtime.advance(BEGINS)
+    waits.get(timeout=15)
+    seen.wait_to_begin()
