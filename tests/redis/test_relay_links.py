@@ -221,6 +221,32 @@ def test_who_stands_by_goes_on_where_the_relay_was(
         assert ear.heard.all("state") == [(True,)]
 
 
+def test_what_was_said_before_it_was_subscribed_does_not_come(
+    host: Host, shared: RedisServer, listen: Listen
+) -> None:
+    """Though another one kept it, and says it again to who goes on there."""
+    first, second, third = [host.worker("x") for _ in range(3)]
+    for ear in (first, second):
+        ear.link.subscribe("y", then=lambda ear=ear: ear.heard.add("confirmed"))
+        ear.heard.next("confirmed")
+    ada = listen(shared.url).stands()
+    relay = first if hearing(third).relay == host.boot(first) else second
+    ready(host, third)
+    ada.link.publish("y", b"early")
+    ada.link.publish("x", b"1")
+    for ear in (first, second):
+        ear.heard.next("message", "y", b"early")
+    third.heard.next("message", "x", b"1")
+    third.link.subscribe("y", then=lambda: third.heard.add("confirmed"))
+    third.heard.next("confirmed")
+    boot = host.boot(relay)
+    host.dies(relay)
+    eventually(lambda: hearing(third).relay not in (boot, None), "it moved")
+    ada.link.publish("y", b"late")
+    third.heard.next("message", "y", b"late")
+    assert third.payloads == [b"1", b"late"]
+
+
 def test_whose_relay_loses_its_connection_goes_on_by_the_other(
     host: Host, shared: RedisServer, listen: Listen
 ) -> None:

@@ -21,10 +21,12 @@ MOST = 20_000
 class _Part:
     """What came behind a mark, and before the next."""
 
-    __slots__ = ("heard", "mark", "size")
+    __slots__ = ("heard", "mark", "number", "size")
 
-    def __init__(self, mark: bytes) -> None:
+    def __init__(self, mark: bytes, number: int) -> None:
         self.mark = mark
+        #: The how manieth it is.
+        self.number = number
         self.heard: Counter[int] = Counter()
         self.size = 0
 
@@ -40,6 +42,18 @@ class Position:
         self.again = False
         # What has come already, of what has no number; None where that is not known.
         self._came: Counter[int] | None = None
+        # Behind the how manieth mark that is what comes again.
+        self._at = 0
+
+    @property
+    def number(self) -> int:
+        """How many marks have come."""
+        return self._parts[-1].number if self._parts else 0
+
+    def is_behind(self, number: int) -> bool:
+        """Whether what comes now was certainly said after so many marks had come; less is known of
+        what comes again."""
+        return not self.again or self._at > number
 
     @property
     def marks(self) -> list[bytes]:
@@ -48,9 +62,14 @@ class Position:
 
     def mark(self, mark: bytes) -> None:
         """It has come."""
-        if len(mark) <= MARK_BYTES and all(part.mark != mark for part in self._parts):
-            self._parts.append(_Part(mark))
-            self.end()
+        if len(mark) > MARK_BYTES:
+            return
+        for part in self._parts:
+            if part.mark == mark:
+                self._at = part.number
+                return
+        self._parts.append(_Part(mark, self.number + 1))
+        self.end()
 
     def end(self) -> None:
         """What comes from now on is new."""
@@ -79,8 +98,11 @@ class Position:
         self.again, self._came = True, None
         came: Counter[int] = Counter()
         known = False
+        # Where nobody knows it, all that is kept is said: as much as there are marks.
+        self._at = self._parts[0].number if len(self._parts) == MARKS else 0
         for part in self._parts:
-            known = known or part.mark == mark
+            if part.mark == mark:
+                known, self._at = True, part.number
             if known:
                 if part.size > MOST:
                     return

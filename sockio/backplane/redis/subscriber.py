@@ -51,7 +51,7 @@ Words = Callable[[str, bytes], object]
 class Channel:
     """One that is wanted."""
 
-    __slots__ = ("many", "name", "publishers", "raw", "ready", "then", "words")
+    __slots__ = ("many", "name", "publishers", "raw", "ready", "since", "then", "words")
 
     def __init__(self, name: str, words: Words | None, many: bool) -> None:
         self.name = name
@@ -64,6 +64,8 @@ class Channel:
         #: Whether the server has confirmed it.
         self.ready = False
         self.then: list[Callable[[], object]] = []
+        #: How many marks had come when it began to be wanted.
+        self.since = 0
 
 
 class Subscriber:
@@ -153,6 +155,8 @@ class Subscriber:
             known = self._channels.setdefault(channel.raw, channel)
             if known is channel:
                 new.append(channel)
+                if self.position is not None:
+                    channel.since = self.position.number
             if not known.ready:
                 unready[known] = None
         if then is not None:
@@ -421,7 +425,9 @@ class Subscriber:
         heard = channel.publishers.get(publisher)
         if heard is None:
             self._begin(channel, publisher, Heard(series, number))
-            return None
+            # It may be of before the channel was wanted, and is known from elsewhere.
+            early = self.position is not None and not self.position.is_behind(channel.since)
+            return _AGAIN if early else None
         again = self.position is not None and self.position.again
         if again and (series, number) <= (heard.series, heard.number):
             return _AGAIN
