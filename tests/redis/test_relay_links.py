@@ -24,6 +24,7 @@ from sockio.backplane.relay.frames import (
     HERE,
     KIND,
     LIVE,
+    NUMBER,
     PING,
     PONG,
     REPLIES,
@@ -317,8 +318,13 @@ def test_who_only_says_that_it_hears_is_not_waited_for_long(
         # They began before all others, they say.
         liar.send(KIND, frame(HERE, write_here(0, False)))
     for liar in liars:
-        told(liar, ATTACH)
-        liar.send(KIND, frame(STANDS, b"\1"))
+        number = told(liar, ATTACH)
+        # What was meant for an earlier one is not for this.
+        liar.send(KIND, frame(END, NUMBER.pack(2**32 - 1)))
+        liar.send(KIND, frame(PING))
+        told(liar, PONG)
+        assert liar.name in hearing(ear)._sessions
+        liar.send(KIND, frame(STANDS, number + b"\1"))
     ear.stands()
     assert hearing(ear).relay == host.boot(ear)
     ada = listen(shared.url).stands()
@@ -334,7 +340,7 @@ def test_what_one_may_want_is_bounded(
     monkeypatch.setattr(feed, "MOST_WANTED", 1000)
     first = host.worker("x")
     liar = host.liar(first)
-    liar.send(KIND, frame(ATTACH))
+    liar.send(KIND, frame(ATTACH, NUMBER.pack(7)))
     for start in range(0, 100_000, 1_000):
         names = [b"many %d" % number for number in range(start, start + 1_000)]
         liar.send(KIND, frame(COMMANDS, packed(b"SUBSCRIBE", *names)))
@@ -362,10 +368,10 @@ def test_who_does_not_read_is_let_go(host: Host, shared: RedisServer, listen: Li
     """What waits for it is bounded; it is told when it reads."""
     first = host.worker("x")
     liar = host.liar(first)
-    liar.send(KIND, frame(ATTACH))
+    liar.send(KIND, frame(ATTACH, NUMBER.pack(7)))
     liar.send(KIND, frame(COMMANDS, packed(b"SUBSCRIBE", b"x")))
     liar.send(KIND, frame(LIVE))
-    assert told(liar, FROM) == b""
+    assert told(liar, FROM) == NUMBER.pack(7)
     ada = listen(shared.url).stands()
     for _ in range(30):
         ada.link.publish("x", bytes(900_000))
@@ -386,7 +392,7 @@ def test_what_is_asked_for_again_comes_from_the_mark_on(
 ) -> None:
     first = host.worker("x")
     liar = host.liar(first)
-    liar.send(KIND, frame(ATTACH))
+    liar.send(KIND, frame(ATTACH, NUMBER.pack(7)))
     liar.send(KIND, frame(COMMANDS, packed(b"SUBSCRIBE", b"x", MARKS.encode())))
     ada = listen(shared.url).stands()
     ada.link.word(MARKS, b"one")
@@ -396,7 +402,7 @@ def test_what_is_asked_for_again_comes_from_the_mark_on(
     first.heard.next("message", "x", b"2!")
     eventually(lambda: b"mark 2" in hearing(first)._feed, "the mark has come")
     liar.send(KIND, frame(LIVE, HEARD + marks_to([b"unknown", b"mark 1", b"mark 0"])))
-    assert told(liar, FROM) == b"mark 1"
+    assert told(liar, FROM) == NUMBER.pack(7) + b"mark 1"
     again = told(liar, REPLIES)
     assert b"2!" in again
     assert b"1!" not in again

@@ -53,6 +53,8 @@ class Listener:
         self.send = send
         #: Whether it is told what comes, or only prepared for.
         self.live = False
+        #: Whether all that it wants was said at least once.
+        self.prepared = False
         self.wants: set[_Key] = set()
         self.size = 0
         self.out: list[bytes] = []

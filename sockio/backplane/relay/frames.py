@@ -12,16 +12,17 @@ The key is the same for a middleware in each worker of a host, and for no other.
 
 from one who listens to one who feeds it
 
-    ATTACH    is going to listen: what was wanted before is not
+    ATTACH    is going to listen: what was wanted before is not. A number (4 bytes), that what comes
+              back on account of it begins with
     COMMANDS  what it wants, as the server is told
     LIVE      say it from now on; with a 1, where something was heard, say again before that what
               came behind the first of these marks (length in a byte, mark; the last one that was
               heard first) that is known, or all that is kept
-    HOLD      say no more, and be prepared for LIVE
+    HOLD      say no more, and be prepared for LIVE: all that is wanted has been said
     LEAVE     does not listen any more
     PING      is to be answered
 
-and back
+and back, all but the last behind the number of the ATTACH
 
     STANDS    whether the server is heard (1 byte)
     FROM      the mark behind which it goes on; empty where that is not known
@@ -50,6 +51,7 @@ __all__ = [
     "KIND",
     "LEAVE",
     "LIVE",
+    "NUMBER",
     "PING",
     "PONG",
     "REPLIES",
@@ -72,6 +74,7 @@ STANDS, FROM, REPLIES, TICK, END, PONG = range(9, 15)
 HEARD = b"\1"
 
 _HERE = Struct(">Q?")
+NUMBER = Struct(">I")
 
 
 def write_here(began: int, asks: bool) -> bytes:

@@ -35,6 +35,7 @@ from .frames import (
     HOLD,
     LEAVE,
     LIVE,
+    NUMBER,
     PING,
     PONG,
     REPLIES,
@@ -74,7 +75,9 @@ MOST = 1000
 class _Session:
     """What another worker is to this one that listens to it."""
 
-    def __init__(self, now: float) -> None:
+    def __init__(self, number: int, now: float) -> None:
+        #: That of its ATTACH. What has another was meant for one before.
+        self.number = number
         #: Whether it hears the server; the marks that it has; when it was heard last; and when it
         #: was asked for a word that it owes.
         self.stands = False
@@ -122,6 +125,8 @@ class Hearing:
         #: Those that this one listens to, and those that listen to it.
         self._sessions: dict[str, _Session] = {}
         self._listeners: dict[str, Listener] = {}
+        self._heads: dict[str, bytes] = {}
+        self._attached = itertools.count(1)
         self._feed: Feed | None = None
         #: Who is heard: the boot id of a worker, this one's own for its own connection; and who is
         #: going to be, and has not answered yet.
@@ -191,6 +196,7 @@ class Hearing:
         self._there.pop(boot, None)
         self._silent.discard(boot)
         listener = self._listeners.pop(boot, None)
+        self._heads.pop(boot, None)
         if listener is not None and self._feed is not None:
             self._feed.drop(listener)
         if boot in self._sessions:
@@ -204,13 +210,10 @@ class Hearing:
         session = self._sessions.get(boot)
         if session is not None:
             session.heard = self._runtime.now()
-        if what == REPLIES:
-            if session is not None and boot == self.relay:
-                self._hear(boot, session, payload)
-        elif what == TICK:
-            if session is not None:
-                session.marks = [*session.marks[1 - MARKS :], payload]
-                self._decide()
+        if STANDS <= what <= END:
+            (number,) = NUMBER.unpack_from(payload)
+            if session is not None and session.number == number:
+                self._told_by(boot, session, what, payload[NUMBER.size :])
         elif what == HERE:
             began, asks = read_here(payload)
             if asks:
@@ -220,10 +223,7 @@ class Hearing:
                 self._decide()
         elif what == GONE:
             self.left(boot)
-        elif what in (STANDS, FROM, END, PONG):
-            if session is not None:
-                self._told_by(boot, session, what, payload)
-        else:
+        elif what != PONG:
             self._serve(boot, what, payload)
 
     def _hear(self, boot: str, session: _Session, payload: bytes) -> None:
@@ -238,7 +238,13 @@ class Hearing:
     # ---- what those say that this one listens to
 
     def _told_by(self, boot: str, session: _Session, what: int, payload: bytes) -> None:
-        if what == STANDS:
+        if what == REPLIES:
+            if boot == self.relay:
+                self._hear(boot, session, payload)
+        elif what == TICK:
+            session.marks = [*session.marks[1 - MARKS :], payload]
+            self._decide()
+        elif what == STANDS:
             session.stands = payload == b"\1"
             if not session.stands:
                 self._lost(boot, f"worker {boot} does not hear it")
@@ -343,10 +349,12 @@ class Hearing:
         return not set(self._sessions[boot].marks).isdisjoint(marks)
 
     def _attach(self, boot: str) -> None:
-        self._sessions[boot] = _Session(self._runtime.now())
-        sent = self._send(boot, ATTACH)
+        number = next(self._attached) % 2**32
+        self._sessions[boot] = _Session(number, self._runtime.now())
+        sent = self._send(boot, ATTACH, NUMBER.pack(number))
         for command in self._user.commands():
             sent = sent and self._send(boot, COMMANDS, command)
+        sent = sent and self._send(boot, HOLD)
         if not sent:
             # It is asked again when it was heard.
             del self._sessions[boot]
@@ -427,7 +435,7 @@ class Hearing:
     def _changed(self, why: str) -> None:
         """The own connection is there, or lost."""
         for boot in list(self._listeners):
-            self._send(boot, STANDS, b"\0" if why else b"\1")
+            self._answer(boot, STANDS, b"\0" if why else b"\1")
         if not why:
             self._decide_now()
             return
@@ -455,31 +463,33 @@ class Hearing:
             self._send(boot, PONG)
             return
         if what == ATTACH:
-            self._let_in(boot)
+            self._let_in(boot, payload)
             return
         listener, feed = self._listeners.get(boot), self._feed
         if listener is None or feed is None:
-            if what != LEAVE:
-                self._send(boot, END)
-            return
+            return  # it has been told, or left
         if what == COMMANDS:
             feed.command(listener, payload)
         elif what == LIVE:
             mark, said = feed.go_live(listener, marks_from(payload[1:]))
-            self._send(boot, FROM, mark or b"")
+            listener.prepared = True
+            self._answer(boot, FROM, mark or b"")
             if payload:
                 self._say_again(boot, listener, said)
             self._mark()
         elif what == HOLD:
             feed.hold(listener)
+            listener.prepared = True
         elif what == LEAVE:
-            del self._listeners[boot]
+            del self._listeners[boot], self._heads[boot]
             feed.drop(listener)
             self._decide()
         else:
             raise PacketError(f"a frame of a relay of an unknown kind: {what}")
 
-    def _let_in(self, boot: str) -> None:
+    def _let_in(self, boot: str, number: bytes) -> None:
+        if len(number) != NUMBER.size:
+            raise PacketError("an ATTACH without its number")
         if self._feed is None:
             self._open()
         feed = self._feed
@@ -489,11 +499,12 @@ class Hearing:
             feed.drop(before)
 
         def send(replies: bytes) -> bool:
-            return self._send(boot, REPLIES, replies)
+            return self._answer(boot, REPLIES, replies)
 
+        self._heads[boot] = number
         listener = self._listeners[boot] = Listener(send)
         feed.add(listener)
-        self._send(boot, STANDS, b"\1" if feed.stands else b"\0")
+        self._answer(boot, STANDS, b"\1" if feed.stands else b"\0")
 
     def _say_again(self, boot: str, listener: Listener, said: list[bytes]) -> None:
         some: list[bytes] = []
@@ -502,7 +513,7 @@ class Hearing:
             some.append(data)
             size += len(data)
             if size >= FRAME or data is said[-1]:
-                if not self._send(boot, REPLIES, b"".join(some)):
+                if not self._answer(boot, REPLIES, b"".join(some)):
                     if self._feed is not None:
                         self._feed.drop(listener)
                     self._let_go(listener)
@@ -514,7 +525,8 @@ class Hearing:
         for boot, each in list(self._listeners.items()):
             if each is listener:
                 del self._listeners[boot]
-                self._send(boot, END)
+                self._answer(boot, END)
+                del self._heads[boot]
                 self._say(
                     log,
                     logging.WARNING,
@@ -530,8 +542,8 @@ class Hearing:
     def _tick(self, mark: bytes) -> None:
         """A mark has come by the own connection."""
         for boot, listener in list(self._listeners.items()):
-            if not listener.live:
-                self._send(boot, TICK, mark)
+            if listener.prepared and not listener.live:
+                self._answer(boot, TICK, mark)
         if self.relay != self._boot:
             self._runtime.run(self._decide)
 
@@ -576,6 +588,9 @@ class Hearing:
                 self._send(boot, PING)
         self._decide()
         self._timer = self._runtime.at(now + LOOK, self._look)
+
+    def _answer(self, boot: str, what: int, payload: bytes = b"") -> bool:
+        return self._send(boot, what, self._heads[boot] + payload)
 
     def _send(self, boot: str, what: int, payload: bytes = b"") -> bool:
         return self._relays.send(self._key, boot, what, payload)
