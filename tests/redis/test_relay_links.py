@@ -228,7 +228,7 @@ def test_what_was_said_before_it_was_subscribed_does_not_come(
     """Though another one kept it, and says it again to who goes on there."""
     first, second, third = [host.worker("x") for _ in range(3)]
     for ear in (first, second):
-        ear.link.subscribe("y", then=lambda ear=ear: ear.heard.add("confirmed"))
+        ear.link.subscribe("y", then=lambda ear=ear: ear.heard.add("confirmed"))  # type: ignore[misc]
         ear.heard.next("confirmed")
     ada = listen(shared.url).stands()
     relay = first if hearing(third).relay == host.boot(first) else second
