@@ -3,8 +3,8 @@ one worker to another, so that it hears everything once.
 
 Every emission that is kept for who comes back has an *origin*: the process that said it, and the
 how manieth it was. What one process says comes to each other one in that order. So a number says of
-all before it that they have come, too, or were said before this process heard anybody. (By a cluster
-of Redis the order is that of each namespace alone: of two that are said at once one may be missed.)
+all before it that they have come, too, or were said before this process heard anybody. (By a
+cluster of Redis the order is that of each namespace alone: of two said at once one may be missed.)
 """
 
 from __future__ import annotations
