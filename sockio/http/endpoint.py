@@ -38,7 +38,7 @@ from ..transports import JSONPPolling, Transport
 from ..transports.answers import Answer, Head, Header
 from ..transports.base import WSGIApplication
 from ..transports.body import announced, leave_unread
-from ..transports.connection import FAST, closes_silently, hang_up_soon
+from ..transports.connection import FAST, LEND, closes_silently, hang_up_soon
 from ..transports.engine_polling import EnginePolling
 from ..transports.http import HTTPTransport, preflight, refusal
 from ..transports.request import Request, WouldBlock
@@ -93,7 +93,14 @@ _HANDSHAKES: tuple[tuple[str, dict[str, str]], ...] = (
 
 #: What belongs to one request, and not to the question.
 _NO_QUESTION = frozenset(
-    ("CONTENT_LENGTH", "CONTENT_TYPE", "HTTP_TRANSFER_ENCODING", FAST, "sockio.take_connection")
+    (
+        "CONTENT_LENGTH",
+        "CONTENT_TYPE",
+        "HTTP_TRANSFER_ENCODING",
+        FAST,
+        LEND,
+        "sockio.take_connection",
+    )
 )
 
 #: The beginning of a status by which the application says that nobody is there: an ordinary page,

@@ -10,15 +10,16 @@ from __future__ import annotations
 import io
 from typing import Any
 
-from ..transports.connection import FAST
+from ..transports.connection import FAST, LEND
 from .claims import CLAIM
 from .frameworks import OVERHEARD
 from .rawsocket import DOOR, WEBSOCKET
 
 __all__ = ["KEPT", "lasting_environ", "shed"]
 
-#: Bytes of all names and texts in an environ that a session keeps, and what each counts besides.
-KEPT, EACH = 16_384, 64
+#: Bytes of memory of all names and texts in an environ that a session keeps, and what each of them
+#: takes besides: two objects, and their place.
+KEPT, EACH = 32_768, 160
 
 #: Kept before all others, if they fit.
 _WANTED = frozenset(
@@ -62,6 +63,7 @@ _FLEETING = frozenset(
         CLAIM,
         OVERHEARD,
         FAST,
+        LEND,
         DOOR,
         "sockio.take_connection",
     )

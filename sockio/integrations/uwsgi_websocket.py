@@ -35,6 +35,7 @@ import gevent
 from ..backplane.mesh.directory import directory_for
 from ..http.claims import Claim, Inside
 from ..http.middleware import MESH
+from ..transports.connection import LEND
 
 __all__ = ["with_websockets"]
 
@@ -105,6 +106,8 @@ class _WithWebSockets:
         Claim(self._inside, environ)
         if self._is_plain(environ):
             environ["sockio.take_connection"] = lambda headers: self._take_over(environ, headers)
+        # Whoever hangs up while its poll waits is seen, and occupies a core of uWSGI no longer.
+        environ[LEND] = self._uwsgi.connection_fd
         if not self._keeps:
             start_response = _saying_close(start_response)
         return self.application(environ, start_response)

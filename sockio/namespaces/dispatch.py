@@ -32,7 +32,7 @@ from ..sessions.states import State
 from .calls import Calls
 from .doorstep import Early
 from .entering import accept, connect
-from .inbox import EARLY, OPENING, OVERDUE, Farewell, Inbox, Item, Receipted, Waited
+from .inbox import EARLY, ITEM, OPENING, OVERDUE, Farewell, Inbox, Item, Receipted, Waited
 from .leaving import PATIENCE, Leaving
 from .unconnected import Unconnected
 
@@ -216,7 +216,7 @@ class Dispatcher:
                 if isinstance(item, dict):
                     self._handle_read(item)
                 elif isinstance(item, str):
-                    inbox.size -= len(item)
+                    inbox.size -= len(item) + ITEM
                     self._handle(item)
                 else:
                     self._handle_item(item)
@@ -250,13 +250,13 @@ class Dispatcher:
 
     def _handle_item(self, item: Item) -> None:
         if isinstance(item, (bytes, Bundle)):
-            self.inbox.size -= len(item)
+            self.inbox.size -= len(item) + ITEM
             self._handle(item)
         elif isinstance(item, Receipted):
-            self.inbox.size -= len(item.text)
+            self.inbox.size -= item.weight
             self._handle(item.text, receipted=True)
         elif isinstance(item, Waited):
-            self.inbox.size -= len(item.text)
+            self.inbox.size -= item.weight
             self._handle(item.text, counted=True)
         elif isinstance(item, Farewell):
             self.leaving.tell(item)

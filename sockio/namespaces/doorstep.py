@@ -18,6 +18,8 @@ __all__ = ["WAIT", "Doorstep", "Early"]
 
 #: Seconds that packets wait for the connect of their namespace.
 WAIT = 5.0
+#: Bytes of memory that a packet takes beside its text.
+AROUND = 136
 #: Seconds after the server ended a namespace, or refused it, in which packets for it are no news:
 #: they were under way.
 RACE = 5.0
@@ -40,7 +42,7 @@ class Early(NamedTuple):
 class Doorstep:
     """The packets of one session that wait for a connect, and the namespaces it is no longer in.
 
-    Bounded in packets and in bytes of their wire text. ``overdue`` is called, in a task, when some
+    Bounded in packets and in bytes of memory. ``overdue`` is called, in a task, when some
     have waited for :data:`WAIT` seconds.
     """
 
@@ -81,7 +83,7 @@ class Doorstep:
 
     def keep(self, endpoint: str, early: Early) -> bool:
         """Let a packet wait for its connect; False where there is no room."""
-        size = len(early.text)
+        size = len(early.text) + AROUND
         if self._packets >= self._max_packets or (
             self._packets and self._bytes + size > self._max_bytes
         ):
@@ -99,7 +101,7 @@ class Doorstep:
         """What waits for ``endpoint``, in order: it waits no longer."""
         _, waiting = self._waiting.pop(endpoint, (0.0, []))
         self._packets -= len(waiting)
-        self._bytes -= sum(len(early.text) for early in waiting)
+        self._bytes -= sum([len(early.text) + AROUND for early in waiting])
         if not self._waiting and self._timer is not None:
             self._timer.cancel()
             self._timer = None

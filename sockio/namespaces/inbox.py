@@ -14,28 +14,42 @@ from ..protocol.engine_codec import Bundle
 from ..protocol.packet import Packet
 from ..protocol.strict_json import LARGE
 
-__all__ = ["EARLY", "OPENING", "OVERDUE", "Farewell", "Inbox", "Item", "Receipted", "Waited"]
+__all__ = [
+    "EARLY",
+    "ITEM",
+    "OPENING",
+    "OVERDUE",
+    "Farewell",
+    "Inbox",
+    "Item",
+    "Receipted",
+    "Waited",
+]
 
 #: Bytes that a client may send ahead of its first transport.
 EARLY = 65_536
+#: Bytes of memory that a packet takes beside its text; and one more object around that.
+ITEM, AROUND = 72, 64
 
 
 class Receipted:
     """A packet whose automatic ack went out when it came in."""
 
-    __slots__ = ("text",)
+    __slots__ = ("text", "weight")
 
     def __init__(self, text: str | bytes | Bundle) -> None:
         self.text = text
+        self.weight = len(text) + ITEM + AROUND
 
 
 class Waited:
     """A packet that has waited for the connect of its namespace: it was counted when it came."""
 
-    __slots__ = ("text",)
+    __slots__ = ("text", "weight")
 
     def __init__(self, text: str | bytes | Bundle) -> None:
         self.text = text
+        self.weight = len(text) + ITEM + AROUND
 
 
 class Farewell:
@@ -70,7 +84,7 @@ Item = Packet | str | bytes | Bundle | Receipted | Waited | Farewell | _Opening 
 class Inbox:
     """Bounded in packets and in bytes; who brings more has to look at :attr:`full` first.
 
-    ``max_inbox`` is packets and bytes.
+    ``max_inbox`` is packets and bytes of memory.
     """
 
     __slots__ = ("_answered", "_answers", "_bounds", "crowded", "items", "size")
@@ -80,7 +94,8 @@ class Inbox:
         #: What came in, in order. To be looked at and taken from.
         # A list: it is short, and an empty deque would be a large part of an idle client.
         self.items: list[Item] = []
-        #: Bytes of the texts in it. Who takes a text subtracts it.
+        #: Bytes of memory of the texts in it. Who takes a text subtracts it, and :data:`ITEM`, or
+        #: the ``weight`` of what it is in.
         self.size = 0
         #: Whether somebody was told that it is full, and waits for room.
         self.crowded = False
@@ -112,20 +127,21 @@ class Inbox:
         """Let a packet wait."""
         if isinstance(text, str) and not text.isascii():
             text = _in_bytes(text)
-        self.size += len(text)
+        self.size += len(text) + ITEM
         self.items.append(text)
 
     def put_receipted(self, text: str | bytes | Bundle) -> None:
         """Let a packet wait whose automatic ack has gone out."""
         text = _in_bytes(text)
-        self.size += len(text)
-        self.items.append(Receipted(text))
+        item = Receipted(text)
+        self.size += item.weight
+        self.items.append(item)
 
     def put_first(self, texts: Iterable[str | bytes | Bundle]) -> None:
         """Packets whose namespace has been connected are next."""
         waited = [Waited(text) for text in texts]
         self.items[:0] = waited
-        self.size += sum(len(each.text) for each in waited)
+        self.size += sum([each.weight for each in waited])
 
     def forget(self) -> int:
         """Drop what waits to be handled; who waits to be told of an end is still told. Returns how

@@ -7,6 +7,7 @@ belong to it. :func:`attachments_due` looks at a text without reading it.
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,6 +24,9 @@ __all__ = ["MAX_NESTS_BESIDE_BYTES", "Attached", "Bundle", "EngineCodec", "attac
 #: Opening brackets in a packet that bytes belong to: all of them are looked through for the places
 #: of those, which takes as long as to read them.
 MAX_NESTS_BESIDE_BYTES = MAX_NESTS // 2
+
+# Bytes of memory that the objects of a bundle take, beside its text and its attachments.
+_BUNDLE = 136
 
 _COUNT = re.compile(r"[56]([0-9]{1,9})-", re.ASCII)
 
@@ -42,14 +46,16 @@ class Attached(str):
 
 
 class Bundle:
-    """A text as it arrived, with the bytes that came behind it. Its length is that of all."""
+    """A text as it arrived, with the bytes that came behind it. Its length is that of all, as they
+    lie in memory."""
 
     __slots__ = ("_size", "attachments", "text")
 
     def __init__(self, text: str, attachments: list[bytes]) -> None:
         self.text = text
         self.attachments = attachments
-        self._size = len(text.encode("utf-8", "surrogatepass")) + sum(map(len, attachments))
+        size = sys.getsizeof
+        self._size = _BUNDLE + size(text) + sum([8 + size(each) for each in attachments])
 
     def __len__(self) -> int:
         return self._size

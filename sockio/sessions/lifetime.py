@@ -24,10 +24,13 @@ from .outlet import Outlet
 from .reasons import Reason
 from .states import MOVES, Alarm, State
 
-__all__ = ["STREAM_LINGER", "Lifetime"]
+__all__ = ["REQUEST", "STREAM_LINGER", "Lifetime"]
 
 #: Seconds a closing stream gets to take its last packets before it is cut.
 STREAM_LINGER = 5.0
+#: Bytes of memory that a request takes beside its body while it waits for room: its task and its
+#: environ, more or less.
+REQUEST = 16_384
 
 # Looked at with every packet; an attribute of an enum is found slowly.
 _CONNECTED = State.CONNECTED
@@ -48,6 +51,7 @@ class Lifetime(Outlet):
         "_paused",
         "_room",
         "_standing",
+        "_standing_requests",
         "bad_packets",
         "born",
         "close_reason",
@@ -96,8 +100,8 @@ class Lifetime(Outlet):
         self._alarm_at = 0.0
         self._paused = False
         self._room: Signal | None = None
-        # Bytes of bodies that wait for it.
-        self._standing = 0
+        # Bytes of bodies that wait for it, and how many these are.
+        self._standing = self._standing_requests = 0
         # A session is over when both sides are: its namespaces told, its last packets delivered.
         self._all_told = False
         self._delivered = False
@@ -236,17 +240,22 @@ class Lifetime(Outlet):
 
         For requests that bring events one body at a time; streams are paused instead.
         """
+        most = self.config.max_inbox[1]
         while not self.has_room(size):
-            if self._standing and self._standing + size > self.config.max_inbox[1]:
+            if self._standing and self._standing + size > most:
+                return False
+            if self._standing_requests and (self._standing_requests + 1) * REQUEST > most:
                 return False
             if self._room is None:
                 self._room = self.runtime.signal()
             self._standing += size
+            self._standing_requests += 1
             try:
                 if not self._room.wait(timeout):
                     return False
             finally:
                 self._standing -= size
+                self._standing_requests -= 1
         return True
 
     def resume(self) -> None:

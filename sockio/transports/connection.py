@@ -19,6 +19,8 @@ from ..runtime.interfaces import Cancellable, Runtime
 
 __all__ = [
     "FAST",
+    "LEND",
+    "Watched",
     "answer_at_once",
     "can_upgrade",
     "closes_silently",
@@ -54,6 +56,9 @@ _ESTABLISHED = b"\x01"
 
 #: Seconds in which a client can read the answer to a request whose body is not wanted.
 GRACE = 2.0
+#: In the environ, by the integration of a server that gives no socket: what gives the connection's
+#: descriptor, for as long as the request waits.
+LEND = "sockio.lend_connection"
 
 
 def connection_of(environ: Mapping[str, Any]) -> Any:
@@ -218,6 +223,39 @@ def watch_for_hangup(
 
     watch = runtime.watch(sock, readable)
     return watch
+
+
+class Watched:
+    """The connection of a request that waits, from now on until :meth:`end`: ``hung_up`` is called
+    as by :func:`watch_for_hangup`.
+
+    ``connection`` is what :func:`connection_of` gives. Where that is None, the integration of a
+    server may lend the descriptor meanwhile: ``environ[LEND]()`` gives it.
+    """
+
+    __slots__ = ("_lent", "_sock", "_watch")
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        environ: Mapping[str, Any],
+        connection: Any,
+        hung_up: Callable[[], object],
+    ) -> None:
+        lend = environ.get(LEND) if connection is None else None
+        self._lent = None if lend is None else _of_descriptor(lend())
+        self._sock = connection if lend is None else self._lent
+        self._watch = watch_for_hangup(runtime, self._sock, hung_up)
+
+    def end(self) -> bool:
+        """Look away; whether the peer has gone, as far as the kernel knows."""
+        if self._watch is not None:
+            self._watch.cancel()
+        gone = is_gone(self._sock)
+        if self._lent is not None:
+            # The server closes it.
+            self._lent.detach()
+        return gone
 
 
 def is_known_unread(sock: Any) -> bool:

@@ -11,7 +11,7 @@ from ..sessions.outbox import Batch, Outgoing
 from ..sessions.socket import Socket
 from .answers import Answer, Header
 from .base import WSGIApplication
-from .connection import connection_of, cut, is_gone, is_known_unread, watch_for_hangup
+from .connection import Watched, connection_of, cut, is_known_unread
 from .http import HTTPTransport
 from .request import Request
 
@@ -126,14 +126,14 @@ class Poll:
         runtime = self._transport.runtime
         connection = connection_of(environ)
         signal = runtime.signal()
-        watch = watch_for_hangup(runtime, connection, self.hang_up)
+        watched = Watched(runtime, environ, connection, self.hang_up)
+        gone = False
         try:
             self.begin(signal.set)
             signal.wait()
         finally:
-            if watch is not None:
-                watch.cancel()
-        answer, batch = self.conclude(gone=is_gone(connection))
+            gone = watched.end()
+        answer, batch = self.conclude(gone=gone)
         if batch is None:
             return answer(environ, start_response)
         if connection is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from typing import Any
 
 from ..exceptions import RequestRefused
@@ -14,7 +14,7 @@ from ..sessions.reasons import Reason
 from ..sessions.socket import Socket
 from .answers import Answer
 from .base import WSGIApplication
-from .connection import connection_of, cut, is_gone, watch_for_hangup
+from .connection import Watched, connection_of, cut
 from .http import HTTPTransport
 from .request import Request
 
@@ -48,7 +48,7 @@ class StreamingTransport(HTTPTransport):
         if socket is None:
             told = self.preamble() + self.chunk(self.unknown_session)
             return self.unknown(self.answer(request, told))
-        return Stream(self, socket, self.answer(request, b""), connection_of(request.environ))
+        return Stream(self, socket, self.answer(request, b""), request.environ)
 
 
 class Stream:
@@ -62,13 +62,18 @@ class Stream:
     streaming = True
 
     def __init__(
-        self, transport: StreamingTransport, socket: Socket, answer: Answer, connection: Any
+        self,
+        transport: StreamingTransport,
+        socket: Socket,
+        answer: Answer,
+        environ: Mapping[str, Any],
     ) -> None:
         self.name = transport.name
         self._answer = answer
         self._transport = transport
         self._socket = socket
-        self._connection = connection
+        self._environ = environ
+        self._connection = connection_of(environ)
         self._runtime = transport.runtime
         self._signal = self._runtime.signal()
         self._gone = False
@@ -122,16 +127,16 @@ class Stream:
 
     def _wait(self) -> None:
         """Block the request's task until there is something to do."""
-        watch = watch_for_hangup(self._runtime, self._connection, self._hung_up)
+        watched = Watched(self._runtime, self._environ, self._connection, self._hung_up)
+        gone = False
         self.waits = True
         try:
             self._signal.wait()
         finally:
             self.waits = False
-            if watch is not None:
-                watch.cancel()
+            gone = watched.end()
         self._signal = self._runtime.signal()
-        if not self._gone and is_gone(self._connection):
+        if not self._gone and gone:
             self._hung_up()
         if self._gone:
             self._socket.lost(self, Reason.TRANSPORT_CLOSE)

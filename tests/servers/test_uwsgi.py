@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
+import gevent
 import pytest
 
 from sockio import BaseNamespace, SocketIOMiddleware
@@ -19,7 +20,7 @@ from sockio.integrations.uwsgi_websocket import with_websockets
 
 from ..support.node import Node
 from ..support.processes import free_port, running
-from ..support.raw_http import Connection, get, handshake
+from ..support.raw_http import Connection, get, handshake, post
 from ..support.raw_websocket import open_session, upgrade_request
 from ..support.servers import not_ours
 from .contract import (
@@ -101,6 +102,42 @@ class TestEnding(EndingContract):
     def doomed(self) -> Iterator[Served]:
         with uwsgi(*GEVENT) as server:
             yield server
+
+
+@pytest.mark.parametrize(
+    "front", [("--http-socket",), ("--http", "--http-websockets")], ids=["worker", "router"]
+)
+def test_polls_whose_clients_hung_up_occupy_no_core(front: tuple[str, ...]) -> None:
+    """Each would for as long as a poll waits, and nobody else would be answered."""
+    with uwsgi("--gevent", "5", "--gevent-monkey-patch", front=front) as server:
+        for _ in range(12):
+            path = f"/socket.io/1/xhr-polling/{handshake(server.port)}"
+            assert get(server.port, path).body == "1::"
+            with Connection(server.port) as poll:
+                poll.request("GET", path)
+                # It waits, and its session is heard all the same.
+                assert post(server.port, path, "2::").body == "1"
+        assert get(server.port, "/ready").code == 200
+
+
+def test_contract_the_connection_is_lent_while_a_poll_waits(
+    make_module: Callable[..., Module],
+) -> None:
+    module = make_module(gevent=b"100", http_socket=b":8080")
+    app = with_websockets(site(), module)
+    sid = ask(app, environ_of("/socket.io/1/")).partition(":")[0]
+    path = f"/socket.io/1/xhr-polling/{sid}"
+    assert ask(app, environ_of(path)) == "1::"
+    poll = gevent.spawn(ask, app, environ_of(path))
+    gevent.sleep(0)
+    assert not poll.ready()
+    server, client = module.ends
+    client.close()
+    assert poll.get(timeout=10) == "8::"
+    # It is the server's still.
+    assert server.fileno() >= 0
+    os.fstat(server.fileno())
+    module.atexit()  # type: ignore[attr-defined]
 
 
 def test_a_reload_tells_the_clients() -> None:

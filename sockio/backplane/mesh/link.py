@@ -31,6 +31,8 @@ __all__ = ["CARRIES", "LARGEST", "MOST_WAITING", "ROOMY", "Frame", "Link"]
 LARGEST, MOST_WAITING = 64_000_000, 16_000_000
 #: Bytes that may wait where whoever has more to send can let it wait (:meth:`Link.when_roomy`).
 ROOMY = 65_536
+#: Bytes of memory that a frame takes beside its own while it waits; or all of a turn, once joined.
+AROUND = 128
 #: Bytes of a frame up to which twice as much may wait: who says little is heard, though others say
 #: a megabyte each.
 LITTLE = 65_536
@@ -79,7 +81,7 @@ class _Turn:
 
 
 class _Lane:
-    """What waits to be written, in its order; and how many bytes that are."""
+    """What waits to be written, in its order; and how many bytes of memory that are."""
 
     __slots__ = ("said", "unsent", "waiting")
 
@@ -96,18 +98,23 @@ class _Lane:
         if not said:
             return
         if self.waiting <= LITTLE:
-            self.unsent.append((b"".join(said), None))
+            self._put(b"".join(said), len(said) // 2)
         else:
             first = size = 0
             for end in range(2, len(said) + 1, 2):
                 size += len(said[end - 1])
                 if size > LITTLE or end == len(said):
-                    self.unsent.append((b"".join(said[first:end]), None))
+                    self._put(b"".join(said[first:end]), (end - first) // 2)
                     first, size = end, 0
         said.clear()
 
+    def _put(self, data: bytes, frames: int) -> None:
+        self.unsent.append((data, None))
+        self.waiting -= AROUND * (frames - 1)
+
     def measure(self) -> None:
-        self.waiting = sum([len(data) for data, _ in self.unsent]) + sum(map(len, self.said))
+        waiting = sum([len(data) for data, _ in self.unsent]) + sum(map(len, self.said))
+        self.waiting = waiting + AROUND * (len(self.unsent) + len(self.said) // 2)
 
 
 def _raise(error: Exception) -> None:
@@ -192,7 +199,7 @@ class Link:
                 turn.at_end(self)
         said.append(_HEAD.pack(size, kind))
         said.append(payload)
-        lane.waiting += size + _HEAD.size
+        lane.waiting += size + _HEAD.size + AROUND
         if descriptor is not None:
             frame = b"".join(said[-2:])
             del said[-2:]

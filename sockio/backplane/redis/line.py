@@ -22,6 +22,8 @@ PATIENCE = 5.0
 FIRST, LONGEST = 0.1, 2.0
 #: Bytes read at once, and bytes written at once.
 READ, WRITTEN = 65_536, 262_144
+# Bytes of memory that a command takes beside its own.
+_AROUND = 48
 
 
 class Uncounted(bytes):
@@ -102,6 +104,11 @@ class Line:
     @property
     def is_open(self) -> bool:
         return self._sock is not None
+
+    @property
+    def weight(self) -> int:
+        """Bytes of memory of what waits to be written."""
+        return self.waiting + _AROUND * len(self._out)
 
     def start(self) -> None:
         """Connect, soon. Once."""

@@ -14,8 +14,10 @@ from .numbering import Numbering
 
 __all__ = ["KEPT_FOR", "MAX_WAITING", "Publisher", "Sender", "SinglePublisher"]
 
-#: Bytes that may wait to be written. What does not fit is dropped.
+#: Bytes of memory that may wait to be written. What does not fit is dropped.
 MAX_WAITING = 16_000_000
+#: Those that a publication takes beside its bytes while there is no connection.
+AROUND = 160
 #: Seconds that a publication may wait for a connection: nothing arrives long after it was said.
 KEPT_FOR = 2.0
 
@@ -65,22 +67,22 @@ class Sender:
         """False where there is no room."""
         line = self.line
         if line is not None and line.is_open:
-            if line.waiting + len(command) > MAX_WAITING:
+            if line.weight + len(command) > MAX_WAITING:
                 return False
             self._open += 1
             line.send(command)
             return True
         self._drop_old()
-        if self._early_size + len(command) > MAX_WAITING:
+        if self._early_size + len(command) + AROUND > MAX_WAITING:
             return False
         self._early.append((self._runtime.now(), channel, command))
-        self._early_size += len(command)
+        self._early_size += len(command) + AROUND
         return True
 
     def word(self, command: bytes) -> bool:
         """False where there is no connection or no room."""
         line = self.line
-        if line is None or not line.is_open or line.waiting + len(command) > MAX_WAITING:
+        if line is None or not line.is_open or line.weight + len(command) > MAX_WAITING:
             return False
         self._open += 1
         line.send(command)
@@ -99,7 +101,7 @@ class Sender:
                 self.queue(channel, command)
             else:
                 self._early.append((since, channel, command))
-                self._early_size += len(command)
+                self._early_size += len(command) + AROUND
 
     def _drop_old(self) -> None:
         """What waits for too long; at least with each publication, so that it cannot fill up with
@@ -108,7 +110,7 @@ class Sender:
         limit = self._runtime.now() - KEPT_FOR
         dropped = 0
         while early and early[0][0] < limit:
-            self._early_size -= len(early.popleft()[2])
+            self._early_size -= len(early.popleft()[2]) + AROUND
             dropped += 1
         if dropped:
             self._dropped(dropped)

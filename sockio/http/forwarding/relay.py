@@ -18,14 +18,13 @@ from ...transports.answers import Answer, Head
 from ...transports.base import WSGIApplication
 from ...transports.body import leave_unread
 from ...transports.connection import (
+    Watched,
     answer_at_once,
     connection_of,
     handed_out,
-    is_gone,
     read_early,
     take_over,
     upgradable,
-    watch_for_hangup,
     with_tls,
 )
 from ...transports.polling import BatchBody
@@ -174,17 +173,17 @@ class Relay:
         self._signal = runtime.signal()
         connection = connection_of(environ)
         # The watch is over before the server reads on.
-        watch = watch_for_hangup(runtime, connection, self.hang_up)
+        watched = Watched(runtime, environ, connection, self.hang_up)
+        gone = False
         try:
             self.begin(self._woken)
             self._signal.wait()
         finally:
-            if watch is not None:
-                watch.cancel()
+            gone = watched.end()
         if self.head is not None:
             start_response(*self.head)
-            return self._body(runtime, connection)
-        outcome, batch = self.conclude(gone=is_gone(connection))
+            return self._body(runtime, environ, connection)
+        outcome, batch = self.conclude(gone=gone)
         if type(outcome) is Answer and leave_unread(self.request, runtime) and not outcome.closes:
             outcome.more = [*outcome.more, ("Connection", "close")]
         if batch is None or type(outcome) is not Answer:
@@ -196,7 +195,7 @@ class Relay:
         assert self._signal is not None
         self._signal.set()
 
-    def _body(self, runtime: Runtime, connection: Any) -> Iterator[bytes]:
+    def _body(self, runtime: Runtime, environ: dict[str, Any], connection: Any) -> Iterator[bytes]:
         first = True
         try:
             while True:
@@ -210,23 +209,23 @@ class Relay:
                 if not first:
                     self._asker.ask_for_next(self)
                     first = True
-                self._wait(runtime, connection)
-                if is_gone(connection):
+                if self._is_gone_after(runtime, environ, connection):
                     return
         finally:
             if not self._ended:
                 self._asker.cancel(self)
 
-    def _wait(self, runtime: Runtime, connection: Any) -> None:
+    def _is_gone_after(self, runtime: Runtime, environ: dict[str, Any], connection: Any) -> bool:
+        """Wait for more; whether the client has gone meanwhile."""
         self._signal = runtime.signal()
-        if self._pieces or self._ended:
-            return
-        watch = watch_for_hangup(runtime, connection, self._woken)
+        watched = Watched(runtime, environ, connection, self._woken)
+        gone = False
         try:
-            self._signal.wait()
+            if not (self._pieces or self._ended):
+                self._signal.wait()
         finally:
-            if watch is not None:
-                watch.cancel()
+            gone = watched.end()
+        return gone
 
 
 class RemoteUpgrade:

@@ -172,7 +172,7 @@ def test_nobody_waits_for_a_namespace_that_the_page_has_left(client: Client) -> 
     ("settings", "kept"),
     [
         pytest.param({"max_inbox": 3}, 3, id="in packets"),
-        pytest.param({"max_inbox": (100, 100)}, 2, id="in bytes"),
+        pytest.param({"max_inbox": (100, 400)}, 2, id="in bytes"),
     ],
 )
 def test_what_waits_is_bounded(

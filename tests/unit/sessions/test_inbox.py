@@ -13,6 +13,9 @@ import pytest
 
 from sockio import BaseNamespace, Reason
 from sockio.namespaces.dispatch import EARLY
+from sockio.namespaces.inbox import Inbox
+from sockio.protocol.engine_codec import Bundle
+from sockio.sessions.lifetime import REQUEST
 from sockio.sessions.registry import SessionRegistry
 from sockio.virtsocket import State
 
@@ -182,6 +185,60 @@ def test_requests_that_wait_for_room_are_bounded_together(house: MakeHouse) -> N
     client.socket.session["door"].set()
     home.runtime.settle()
     assert wait.value
+
+
+def test_and_in_number(house: MakeHouse) -> None:
+    """However little each brings: it takes memory of its own."""
+    home = house({"/s": Slow}, max_inbox=(1000, 4 * REQUEST))
+    client = kept_waiting(home)
+    client.posts(json_of(200 * KB))
+    room = client.socket.wait_for_room
+    waits = [home.runtime.spawn(room, 60, 1) for _ in range(4)]
+    home.runtime.settle()
+    assert not any(each.ready() for each in waits)
+    assert not room(60, 1)
+    client.socket.session["door"].set()
+    home.runtime.settle()
+    assert [each.value for each in waits] == [True] * 4
+
+
+@pytest.mark.parametrize(
+    "packet",
+    [
+        pytest.param(lambda number: f"3::/s:{number}", id="tiny"),
+        pytest.param(lambda number: f"3:{number}:/s:{number}", id="receipted"),
+        pytest.param(lambda number: "3::/s:" + "\U0001f600" * 50 + str(number), id="emoji"),
+        pytest.param(lambda number: "3::/s:\U0001f600" + "x" * 200 + str(number), id="one emoji"),
+        pytest.param(lambda number: "3::/s:" + str(number) * 500, id="large"),
+        pytest.param(lambda number: f"3::/later:{number}", id="for a connect that is to come"),
+        pytest.param(
+            lambda number: Bundle(f'52-/s,["{number}"]', [b"", bytes([number % 200])]),
+            id="attachments",
+        ),
+    ],
+)
+def test_its_bytes_are_bytes_of_memory(
+    house: MakeHouse, held: Callable[[], int], packet: Callable[[int], Any]
+) -> None:
+    limit = 300 * KB
+    home = house({"/s": Slow, "/later": Slow}, max_inbox=(MB, limit))
+    client = kept_waiting(home)
+    inbox: Inbox = client.socket.dispatcher.inbox  # type: ignore[attr-defined]
+    before = held()
+    number = 0
+    while not inbox.full:
+        text = packet(number)
+        if isinstance(text, Bundle):
+            inbox.put(text)
+        else:
+            client.socket.receive(text)
+        number += 1
+    del text
+    # The test's own.
+    client.stream.packets.clear()
+    assert limit * 0.5 <= held() - before <= limit * 1.15
+    inbox.forget()
+    client.hangs_up()
 
 
 class Asking(BaseNamespace):
