@@ -151,9 +151,7 @@ class Endpoint:
         #: The transport whose answers are scripts, where it is offered.
         self._scripting = JSONPPolling.name if JSONPPolling.name in transports else None
         #: Those of clients since 1.0.
-        self.engine = EngineRequests(
-            settings, registry.runtime, transports, self.count, self._handshake
-        )
+        self.engine = EngineRequests(settings, registry.runtime, transports, self.count)
         self._files = ClientFiles(settings.client_script)
         self._looked_around = False
         self._speaks_09 = "0.9" in settings.generations
@@ -184,9 +182,11 @@ class Endpoint:
                 relay = self.others.relay(self, route, request)
                 if relay is not None:
                     return relay
-            check_host(self.settings, request.environ)
+            if route.sid or alone or not self.inside.gives_way:
+                # Where the application may have a middleware of its own, that is asked first.
+                check_host(self.settings, request.environ)
             answer: WSGIApplication
-            if not (route.sid or route.admits or alone) and self._another_serves(request):
+            if not (route.sid or self._opens(route) or alone) and self._another_serves(request):
                 return self._pass_on(route, request)
             if not route.version:
                 answer = Answer(_TEXT, b"Welcome to socket.io.")
@@ -195,10 +195,12 @@ class Endpoint:
                 if route.sid:
                     script = request.callback is not None
                     check_origin(self.settings, request.environ, script=script)
-                answer = self.engine.respond(route, request)
+                    answer = self.engine.respond(route, request)
+                else:
+                    answer = self._engine_handshake(route, request, alone)
             elif route.version == FILE:
                 answer = self._file(route.transport, request)
-            elif route.version != "1" or not self._speaks_09:
+            elif not self._opens(route):
                 raise RequestRefused(
                     "500 Internal Server Error",
                     "Protocol version not supported.",
@@ -314,6 +316,22 @@ class Endpoint:
 
     # ---- handshake
 
+    def _opens(self, route: Route) -> bool:
+        """Whether it is of a client that is served here: without a session, it is a handshake."""
+        return route.version == Route.ENGINE or (route.version == "1" and self._speaks_09)
+
+    def _engine_handshake(self, route: Route, request: Request, alone: bool) -> WSGIApplication:
+        try:
+            self.engine.check_handshake(route, request)
+        except RequestRefused:
+            inside = self.inside
+            asks = inside.gives_way or inside.stands_in
+            if alone or not (asks and self._another_serves(request)):
+                raise
+            # It may be a handshake to that one, and what is around it has to see what is none.
+            return self._pass_on(route, request)
+        return self._handshake(route, request)
+
     def _handshake(self, route: Route, request: Request) -> WSGIApplication:
         environ = request.environ
         if self.namespaces is None:
@@ -366,9 +384,11 @@ class Endpoint:
                 if said.error is not None:
                     raise said.error
                 return said.whole()
-            if not at_once and (answer := self._gates(request)) is not None:
-                socket.close(Reason.REFUSED)
-                return answer
+            if not at_once:
+                check_host(self.settings, request.environ)
+                if (answer := self._gates(request)) is not None:
+                    socket.close(Reason.REFUSED)
+                    return answer
             cookies = decide(said, environ, socket)
             if said.complaint:
                 self._say_let_in(said.complaint)
@@ -486,7 +506,7 @@ class Endpoint:
         application's views decide, some may have let clients in here, for other hosts perhaps."""
         if route.sid:
             return self.registry.get_socket(route.sid) is not None
-        return route.admits and self.namespaces is None
+        return self.namespaces is None and self._opens(route)
 
     def serves_alone(self, environ: Mapping[str, Any]) -> bool:
         """Whether it is known, as far as one can, that no middleware inside of the application

@@ -114,7 +114,7 @@ def engine_answer(refused: RequestRefused, more: Sequence[Header]) -> Answer:
 
 
 class EngineRequests:
-    """Answers them, for one endpoint. ``let_in`` asks whoever decides on a handshake."""
+    """Answers them, for one endpoint, which asks whoever decides on a handshake."""
 
     def __init__(
         self,
@@ -122,11 +122,9 @@ class EngineRequests:
         runtime: Runtime,
         offered: Mapping[str, Any],
         find: Callable[[Route, Request], Socket | None],
-        let_in: Callable[[Route, Request], WSGIApplication],
     ) -> None:
         self._settings = settings
         self._find = find
-        self._let_in = let_in
         self._served = _generations(settings)
         # The transports of later clients stand for those of 0.9 that are alike.
         self._names = [
@@ -154,27 +152,9 @@ class EngineRequests:
         return self._transports[generation, route.transport]
 
     def respond(self, route: Route, request: Request) -> WSGIApplication:
-        """The answer to one request, whose origin has been checked where it has a session. Raises
+        """The answer to one request of a session, whose origin has been checked. Raises
         ``RequestRefused``."""
-        if route.transport not in self._names:
-            raise EngineRefused(
-                EngineError.UNKNOWN_TRANSPORT,
-                "transport-not-offered",
-                f"{route.transport[:40]!r} is not among {', '.join(self._names) or 'none'}",
-            )
-        origin = request.environ.get("HTTP_ORIGIN")
-        if origin is not None and not origin.isprintable():
-            raise EngineRefused(EngineError.BAD_REQUEST, "bad-origin", "it has control characters")
-        if route.transport == _POLLING and request.callback is not None:
-            if not self._scripts:
-                raise EngineRefused(
-                    EngineError.BAD_REQUEST,
-                    "transport-not-offered",
-                    f"a script was asked for, and {JSONPPolling.name} is not among the transports",
-                )
-            check_callback(request)
-        if not route.sid:
-            return self._open(route, request)
+        self._check_way(route, request)
         socket = self._find(route, request)
         if not isinstance(socket, EngineSocket):
             # As everybody is after a restart.
@@ -195,9 +175,32 @@ class EngineRequests:
             self._check_upgrade(request)
         return transport.respond(request, socket)
 
-    def _open(self, route: Route, request: Request) -> WSGIApplication:
+    def _check_way(self, route: Route, request: Request) -> None:
+        """By which transport it is."""
+        if route.transport not in self._names:
+            raise EngineRefused(
+                EngineError.UNKNOWN_TRANSPORT,
+                "transport-not-offered",
+                f"{route.transport[:40]!r} is not among {', '.join(self._names) or 'none'}",
+            )
+        origin = request.environ.get("HTTP_ORIGIN")
+        if origin is not None and not origin.isprintable():
+            raise EngineRefused(EngineError.BAD_REQUEST, "bad-origin", "it has control characters")
+        if route.transport == _POLLING and request.callback is not None:
+            if not self._scripts:
+                raise EngineRefused(
+                    EngineError.BAD_REQUEST,
+                    "transport-not-offered",
+                    f"a script was asked for, and {JSONPPolling.name} is not among the transports",
+                )
+            check_callback(request)
+
+    def check_handshake(self, route: Route, request: Request) -> None:
+        """Raise ``RequestRefused`` for a request without a session that no handshake can be, before
+        anybody is asked about it."""
+        self._check_way(route, request)
         if request.method == "OPTIONS" and _PREFLIGHT in request.environ:
-            return self._let_in(route, request)
+            return
         if request.method != "GET":
             raise EngineRefused(EngineError.BAD_HANDSHAKE_METHOD, "method-not-allowed")
         if route.revision not in self._served:
@@ -207,9 +210,8 @@ class EngineRequests:
         if route.transport == _WEBSOCKET:
             self._check_upgrade(request)
             if "wsgi.websocket" not in request.environ:
-                # Before anybody is asked, and before there is a session that could not be carried.
+                # Before there is a session that could not be carried.
                 negotiate(request.environ)
-        return self._let_in(route, request)
 
     def _why_not(self, request: Request) -> str:
         engines = revisions_in(request.query_string)

@@ -31,7 +31,7 @@ from gunicorn.workers.ggevent import GeventPyWSGIWorker, PyWSGIHandler
 
 from ..backplane.mesh.directory import announce, directory_for, somebody_comes
 from ..exceptions import SettingsError
-from ..http.middleware import MESH
+from ..http.middleware import MESH, SocketIOMiddleware
 from ..runtime.process import make_ready
 from ..server.door import Door
 from ..server.pywsgi_handler import Handler
@@ -181,6 +181,10 @@ class _Server(SocketIOServer):
         door = super()._make_door()
         door.keep_alive = self.keepalive
         return door
+
+    def _let_door_obey(self, middleware: SocketIOMiddleware) -> None:
+        super()._let_door_obey(middleware)
+        self.door.keep_alive = self.keepalive
 
     def _make_service(self, *args: Any, **options: Any) -> Service:
         # Only where httptools is there.

@@ -66,15 +66,7 @@ class Door:
         self, settings: Settings, runtime: Runtime, complaints: Complaints, loop: Any
     ) -> None:
         self.runtime = runtime
-        self.complaints = complaints
-        self.max_head = settings.max_head
-        #: For the head of a request to arrive, counted from its first byte; for the first one from
-        #: the connecting on; and for the handshake of TLS.
-        self.head_time = min(settings.head_timeout, settings.close_timeout)
-        #: Between an answer and the next request.
-        self.keep_alive = settings.keep_alive
-        #: Without a byte of a body, or without one that is read of an answer.
-        self.patience = settings.close_timeout
+        self.obey(settings, complaints)
         #: No further request is read: the server ends.
         self.stopping = False
         #: Each answer is the last one on its connection, and says so: the server is about to end.
@@ -86,6 +78,19 @@ class Door:
         self._loop = loop
         self._pass = -1
         self._until = 0.0
+
+    def obey(self, settings: Settings, complaints: Complaints) -> None:
+        """Whose settings count from now on, for each wait that begins and each head that comes, and
+        where lines are logged."""
+        self.complaints = complaints
+        self.max_head = settings.max_head
+        #: For the head of a request to arrive, counted from its first byte; for the first one from
+        #: the connecting on; and for the handshake of TLS.
+        self.head_time = min(settings.head_timeout, settings.close_timeout)
+        #: Between an answer and the next request.
+        self.keep_alive = settings.keep_alive
+        #: Without a byte of a body, or without one that is read of an answer.
+        self.patience = settings.close_timeout
 
     # ---- time
 

@@ -250,7 +250,6 @@ class Handler(WSGIHandler):
 
     def __init__(self, sock: Any, address: Any, server: Any, rfile: Any = None) -> None:
         self._door: Door = server.door
-        self._access_log: AccessLog | None = server.access_log
         if rfile is None:
             rfile = io.BufferedReader(Reader(sock, self._door))
         begin: Any = super().__init__
@@ -261,6 +260,13 @@ class Handler(WSGIHandler):
         self._write_error: OSError | None = None
         # There is more than the answer that the client will send.
         self._unread = False
+
+    @property
+    def _access_log(self) -> AccessLog | None:
+        # Not kept: another may take its place while the connection goes on.
+        server: Any = self.server
+        log: AccessLog | None = server.access_log
+        return log
 
     def log_request(self) -> None:
         access_log = self._access_log
@@ -468,8 +474,9 @@ class Handler(WSGIHandler):
 
     def _refuse(self, bad: BadHead) -> None:
         self._door.tell_refused(self._address(), bad)
-        if self._access_log is not None:
-            self._access_log.line(self._address(), "-", bad.status, None, 0.0)
+        access_log = self._access_log
+        if access_log is not None:
+            access_log.line(self._address(), "-", bad.status, None, 0.0)
         with contextlib.suppress(OSError):
             self.socket.sendall(answer(bad))
             self._read_away()

@@ -164,13 +164,17 @@ class SocketIOServer(WSGIServer):
         return [self.outermost, *self.outermost.inside]
 
     def _found(self, middleware: SocketIOMiddleware | None) -> None:
-        """A request has met a middleware inside of the application."""
-        self._limit = self.middleware.settings.max_connections
+        """A request has met a middleware inside of the application: what this server does by
+        settings, it does by those of that one."""
+        serving = self.middleware
+        self._limit = serving.settings.max_connections
+        if hasattr(self, "door"):
+            self._let_door_obey(serving)
         self._open_access_log()
         if self.fast is not None and self.outermost.inside.gives_way:
             self.fast.step_aside()
         if self.started:
-            self._offer_policy(self.middleware.settings)
+            self._offer_policy(serving.settings)
             if middleware is not None:
                 # It may have been closed with a server before this one.
                 middleware.registry.reopen()
@@ -287,6 +291,9 @@ class SocketIOServer(WSGIServer):
         return Door(
             middleware.settings, middleware.runtime, middleware.registry.complaints, self.loop
         )
+
+    def _let_door_obey(self, middleware: SocketIOMiddleware) -> None:
+        self.door.obey(middleware.settings, middleware.registry.complaints)
 
     # ---- accepting
 

@@ -40,6 +40,7 @@ inner = SocketIOMiddleware(
     origins=[FRIEND],
     authorize=lambda request: request.headers.get("X-Key") == "open",
     close_timeout=47,
+    max_head=4000,
 )
 
 

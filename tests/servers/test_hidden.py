@@ -131,6 +131,8 @@ def test_a_hidden_gate(
         first(port)
         nobody_gets_in(port)
         sid = friends_get_in(port)
+        # What the server itself asks for is the inner one's by now.
+        assert get(port, "/", {"X-Long": "x" * 5000}).code == 431
         # What is around sees it all.
         server.process.find(f"seen: GET /socket.io/1/xhr-polling/{sid[:4]}")
         with RawWebSocket(port, admitted(port)) as websocket:

@@ -999,6 +999,117 @@ def test_the_inner_ones_policy_server_is_started(serve: Serve) -> None:
     assert server.server.policy_server is not None
 
 
+# ---- what the server itself does by settings
+
+OF_THE_DOOR: dict[str, Any] = {
+    "head_timeout": 3,
+    "keep_alive": 4,
+    "max_head": 3000,
+    "close_timeout": 41,
+    "log_lines": 1,
+    "max_connections": 5,
+}
+
+
+def of_the_door(server: Served) -> dict[str, Any]:
+    """All by which the door decides, whatever is added to it."""
+    door = server.server.door
+    obeyed = {
+        name: value
+        for name, value in vars(door).items()
+        if name[0] != "_" and type(value) in (int, float) and name != "opened"
+    }
+    return {**obeyed, "lines": door.complaints.lines}
+
+
+@pytest.mark.parametrize("around", [closure, generator, wrapped_again, mapped_again])
+def test_the_door_is_kept_by_the_inner_ones_settings(
+    serve: Serve, around: Callable[[App], App]
+) -> None:
+    alone = serve(SocketIOMiddleware(view, {"": Secret}, **OF_THE_DOOR))
+    inner = SocketIOMiddleware(view, {"": Secret}, **OF_THE_DOOR)
+    server = serve(around(inner))
+    server.connect()
+    assert of_the_door(server) == of_the_door(alone)
+    assert server.server.door.complaints is inner.registry.complaints
+
+
+def test_a_connection_from_before_has_them_too(serve: Serve) -> None:
+    server = serve(closure(SocketIOMiddleware(view, {"": Secret}, max_head=3000)))
+    with Connection(server.port) as connection:
+        assert [
+            connection.ask("GET", "/page", headers={"X-Long": "x" * 5000}).code for _ in range(2)
+        ] == [200, 431]
+
+
+def test_a_connection_is_kept_as_long_as_the_inner_one_says(serve: Serve) -> None:
+    server = serve(closure(SocketIOMiddleware(view, {"": Secret}, keep_alive=0.2)))
+    with Connection(server.port) as connection:
+        assert connection.ask("GET", "/socket.io/1/").code == 200
+        assert connection.at_end()
+
+
+def test_the_access_log_believes_the_inner_ones_proxies(
+    serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "sockio.access")
+    inner = SocketIOMiddleware(view, {"": Secret}, trusted_proxies="127.0.0.1")
+    server = serve(closure(inner), access_log=True)
+    with Connection(server.port) as kept:
+        for path in ("/socket.io/1/", "/behind"):
+            assert kept.ask("GET", path, headers={"X-Forwarded-For": "203.0.113.7"}).code == 200
+    line = next(each for each in caplog.messages if "/behind" in each)
+    assert line.startswith("203.0.113.7 ")
+
+
+#: What is no handshake, or none to the middleware that a server makes.
+NO_HANDSHAKES = [
+    "/socket.io/?transport=polling",
+    "/socket.io/?EIO=9&transport=polling",
+    "/socket.io/?EIO=4&EIO=3&transport=polling",
+    "/socket.io/?EIO=4&transport=pigeon",
+    "/socket.io/?EIO=4",
+    "/socket.io/?EIO=4&transport=websocket",
+    "/socket.io/?EIO=4&transport=polling&j=x",
+    "/socket.io/2/",
+]
+
+
+@pytest.mark.parametrize("path", NO_HANDSHAKES)
+@pytest.mark.parametrize("known", [True, False])
+def test_what_is_no_handshake_is_refused_by_the_inner_one(
+    serve: Serve, path: str, known: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    inner = SocketIOMiddleware(view, {"": Secret}, log_lines=1)
+    layer = Seen(inner)
+    server = serve(layer)
+    if known:
+        server.connect()
+    caplog.clear()
+    for method in ("GET", "POST"):
+        before = len(layer.paths)
+        answer = server.browser().request(method, path)
+        assert answer.status >= 400
+        assert answer.headers["X-Sockio-Refusal"]
+        assert answer.headers["X-Seen"] == "yes"
+        assert known is False or len(layer.paths) == before + 1
+
+
+def test_a_generation_that_only_the_inner_one_serves(serve: Serve) -> None:
+    inner = SocketIOMiddleware(view, {"": Secret})
+    server = serve(closure(inner), generations="eio3", hosts=["other.example"])
+    assert server.middleware is not inner
+    with Connection(server.port) as connection:
+        connection.send(
+            b"GET /socket.io/?EIO=3&transport=polling HTTP/1.1\r\nHost: other.example\r\n\r\n"
+        )
+        # It finds the inner one: what the server was given is not used any more.
+        assert connection.answer().code == 200
+        for path in ("/socket.io/?EIO=4&transport=polling", "/socket.io/1/"):
+            assert connection.ask("GET", path).code == 200
+    assert len(inner.registry.sockets) == 3
+
+
 # ---- the short way
 
 

@@ -86,13 +86,16 @@ class Service(Protocol):
     loop: Any
     door: Door
     access_log: RequestLog | None
-    max_head: int
+
     connections: set[FastConnection]
     answered: int
     handed_over: int
     upgraded: int
     stopping: bool
     make_environ: Callable[[], dict[str, Any]]
+
+    @property
+    def max_head(self) -> int: ...
 
     def route_of(self, reader: RequestReader, known: Route | None) -> Route | None: ...
 
@@ -269,7 +272,7 @@ class FastConnection:
         """Log an error with the peer's address in it."""
         address = self.address
         host = str(address[0]) if isinstance(address, tuple) else ""
-        self._service.endpoint.registry.complaints.say(
+        self._service.door.complaints.say(
             log,
             logging.ERROR,
             kind,

@@ -59,8 +59,6 @@ class Service:
         settings = endpoint.settings
         self.door = door
         self.access_log = access_log
-        #: Longer heads are handed over, to be refused or not.
-        self.max_head = min(MAX_HEAD, door.max_head)
         self.connections: set[FastConnection] = set()
         #: Requests answered here, connections handed over, and websockets that began here.
         self.answered = 0
@@ -74,6 +72,11 @@ class Service:
         self._below = f"/{settings.resource}/"
         self._second = 0
         self._date = b""
+
+    @property
+    def max_head(self) -> int:
+        """Bytes: longer heads are handed over, to be refused or not."""
+        return min(MAX_HEAD, self.door.max_head)
 
     def step_aside(self) -> None:
         """Answer nothing from now on: a middleware inside of the application serves, and what is
