@@ -309,7 +309,7 @@ class Door:
             return WebSocket(ours, b"", settings, say, self.client, chosen)
         assert native is not None
         reader, sock = native
-        answer_at_once(self._start_response, SWITCHING, headers)
+        answer_at_once(self._start_response, SWITCHING, headers, reader)
 
         def hang_up() -> None:
             with contextlib.suppress(OSError):

@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 import socket as stdlib_socket
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from types import FrameType
 from typing import Any, ClassVar, cast
 
 import gevent
@@ -23,7 +24,7 @@ from .patching import warn_about_patching
 from .turn import Turn
 from .workers import SHARE, Workers
 
-__all__ = ["ENDS_A_TASK", "GeventRuntime", "in_greenlet"]
+__all__ = ["ENDS_A_TASK", "GeventRuntime", "frames_of_beginners", "in_greenlet"]
 
 log = logging.getLogger("sockio.runtime")
 
@@ -31,6 +32,9 @@ log = logging.getLogger("sockio.runtime")
 _thread_id: Callable[[], int] = gevent.monkey.get_original("_thread", "get_ident")
 
 _READ, _WRITE = 1, 2
+
+#: Tasks that are looked through, from one to the one that began it.
+_BEGINNERS = 10
 
 #: What ends the process, or the task that is killed. Whatever else is raised by the application's
 #: code is its own failure, also what is no Exception: gevent's Timeout.
@@ -165,3 +169,19 @@ def in_greenlet() -> bool:
     Only then do others of the same thread go on while it waits.
     """
     return gevent.getcurrent().parent is not None
+
+
+def frames_of_beginners() -> Iterator[FrameType]:
+    """Where the tasks stand that began the calling one, the nearest first: whoever has something
+    done in a task of its own waits for it there. Those that have ended, or were begun otherwise,
+    are left out."""
+    task: Any = gevent.getcurrent()
+    for _ in range(_BEGINNERS):
+        # Not kept where GEVENT_TRACK_GREENLET_TREE is off.
+        begun_by = getattr(task, "spawning_greenlet", None)
+        task = None if begun_by is None else begun_by()
+        if task is None:
+            return
+        frame = task.gr_frame
+        if frame is not None:
+            yield frame

@@ -16,7 +16,8 @@ import logging
 import re
 import socket as stdlib_socket
 import time
-from collections.abc import Iterator
+import weakref
+from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import quote
 
@@ -89,6 +90,8 @@ class Reader(stdlib_socket.SocketIO):
         self.idle = False
         #: Nor of any before.
         self.new = False
+        #: Who answers what is read, while there is one: for whoever opens a websocket.
+        self.handler: Callable[[], Handler | None] | None = None
         #: The client has ended its side.
         self.ended = False
 
@@ -255,6 +258,7 @@ class Handler(WSGIHandler):
         begin: Any = super().__init__
         begin(sock, address, server, rfile)
         self._reader: Reader = rfile.raw
+        self._reader.handler = weakref.ref(self)
         self._first = True
         self._head: Head | None = None
         self._write_error: OSError | None = None

@@ -13,8 +13,10 @@ import socket as stdlib_socket
 import struct
 import sys
 from collections.abc import Callable, Mapping
+from types import FrameType
 from typing import Any
 
+from ..runtime.gevent_runtime import frames_of_beginners
 from ..runtime.interfaces import Cancellable, Runtime
 
 __all__ = [
@@ -103,15 +105,18 @@ def server_of(start_response: Callable[..., Any]) -> Any:
     return server if hasattr(server, "started") else None
 
 
-def answer_at_once(start_response: Callable[..., Any], status: str, headers: Headers) -> None:
+def answer_at_once(
+    start_response: Callable[..., Any], status: str, headers: Headers, reader: io.BufferedReader
+) -> None:
     """Write a head without a body to the connection of an :func:`upgradable` request, now.
+    ``reader`` is what that found.
 
     A layer around may keep what it is told until it has the whole answer, as WebOb's
     ``get_response()`` does, or give nothing to write by, as Paste's ``ErrorMiddleware``. It is
     told, may add headers where it passes them on at once, and is not waited for: what it says later
     finds the answer given.
     """
-    handler = _handler_of(start_response)
+    handler = _handler_of(start_response, reader)
     write = start_response(status, headers)
     if handler is None:
         write(b"")
@@ -122,19 +127,31 @@ def answer_at_once(start_response: Callable[..., Any], status: str, headers: Hea
         handler.write(b"")
 
 
-def _handler_of(start_response: Callable[..., Any]) -> Any:
-    """gevent.pywsgi's handler of the request that the calling task answers: by what it gave with
-    the request, or by its frame, below those of the layers that gave something else. Or None."""
+def _handler_of(start_response: Callable[..., Any], reader: io.BufferedReader) -> Any:
+    """gevent.pywsgi's handler of a request: by what it gave with the request; by the reader, where
+    the server is ours; or by its frame, below those of the layers that gave something else, in the
+    calling task or in those that wait for it. Or None."""
     handler = getattr(start_response, "__self__", None)
     if hasattr(handler, "headers_sent"):
         return handler
-    frame = sys._getframe(2)
+    serving: Callable[[], Any] | None = getattr(reader.raw, "handler", None)
+    if serving is not None:
+        return serving()
+    handler = _handler_in(sys._getframe(2))
+    for frame in frames_of_beginners() if handler is None else ():
+        handler = _handler_in(frame)
+        if handler is not None:
+            break
+    return handler
+
+
+def _handler_in(frame: FrameType | None) -> Any:
     while frame is not None:
         if frame.f_code.co_name == "run_application":
             handler = frame.f_locals.get("self")
             if hasattr(handler, "headers_sent"):
                 return handler
-        frame = frame.f_back  # type: ignore[assignment]
+        frame = frame.f_back
     return None
 
 

@@ -121,7 +121,7 @@ def upgrade(
     reader, sock = native
 
     def accept(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        answer_at_once(start_response, SWITCHING, headers)
+        answer_at_once(start_response, SWITCHING, headers, reader)
         if with_tls(sock) or not detach:
             early = read_early(reader, sock)
             _run_blocking(sock, early, runtime, connected)

@@ -19,6 +19,7 @@ from typing import Any
 import gevent
 import pytest
 from gevent.event import Event
+from gevent.pywsgi import WSGIServer
 
 from sockio import BaseNamespace, SocketIOMiddleware, socketio_manage
 from sockio.http import endpoint
@@ -803,6 +804,65 @@ def test_the_inner_one_serves_from_another_task(
     client.expect("news", 2)
     told = [line for line in errors(caplog, logging.WARNING) if "as Socket.IO does" in line]
     assert len(told) == (0 if "wsgi." in kept else 1)
+
+
+def by_a_start_response_of_its_own(app: App) -> App:
+    def answers(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        return app(environ, lambda *args: start_response(*args))
+
+    return answers
+
+
+def twice_in_a_greenlet(run: Callable[[], None]) -> None:
+    in_a_greenlet(lambda: in_a_greenlet(run))
+
+
+@pytest.mark.parametrize("run", [in_a_greenlet, twice_in_a_greenlet])
+@pytest.mark.parametrize("within", [lambda app: app, by_a_start_response_of_its_own])
+@pytest.mark.parametrize("given", [{}, {"namespaces": {"": Open}}], ids=["view", "mapping"])
+def test_a_websocket_is_opened_from_another_task(
+    serve: Serve,
+    run: Callable[[Callable[[], None]], None],
+    within: Callable[[App], App],
+    given: dict[str, Any],
+) -> None:
+    inner = SocketIOMiddleware(not_ours, {"": Secret})
+    server = serve(elsewhere(within(inner), run), **given)
+    for _ in range(2):
+        client = server.connect(generation="eio4", transport="websocket")
+        assert client.call("address") == "127.0.0.1"
+
+
+def in_one_piece(app: App) -> App:
+    """Answers when it has the whole of an answer."""
+
+    def answers(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        told: list[Any] = []
+
+        def start(*args: Any) -> Callable[[bytes], object]:
+            told[:] = args[:2]
+            return lambda data: None
+
+        body = list(app(environ, start))
+        start_response(*told)
+        return body
+
+    return answers
+
+
+@pytest.mark.parametrize("run", [in_a_greenlet, twice_in_a_greenlet])
+def test_a_websocket_from_another_task_with_any_pywsgi(run: Callable[..., None]) -> None:
+    app = elsewhere(in_one_piece(SocketIOMiddleware(not_ours, {"": Secret})), run)
+    server = WSGIServer(("127.0.0.1", 0), in_one_piece(app), log=None)
+    server.start()
+    try:
+        port = server.server_port
+        assert port is not None
+        with Connection(port) as connection:
+            connection.send(upgrade_request("/socket.io/?EIO=4&transport=websocket", port))
+            assert connection.answer().code == 101
+    finally:
+        server.stop(0)
 
 
 HANDSHAKES = {

@@ -259,7 +259,7 @@ class RemoteUpgrade:
         native = upgradable(environ)
         assert native is not None, "asked for before"
         reader, sock = native
-        answer_at_once(start_response, status, headers)
+        answer_at_once(start_response, status, headers, reader)
         if with_tls(sock):
             self._relay(sock, read_early(reader, sock))
             reader.close()
