@@ -9,12 +9,13 @@ entries of ``X-Forwarded-Proto`` and ``X-Forwarded-Host``, which say how the cli
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-__all__ = ["TrustedProxies", "address_in", "client_of", "forwarded_headers"]
+__all__ = ["TrustedProxies", "address_in", "address_of", "client_of", "forwarded_headers"]
 
 #: Entries of a forwarded header that are looked at, and characters of an address.
 MAX_HOPS, MAX_ADDRESS = 20, 60
@@ -54,7 +55,7 @@ class TrustedProxies:
         for what is none of these."""
         words = tuple(words)
         try:
-            networks = tuple(ipaddress.ip_network(each) for each in words if each not in _WORDS)
+            networks = tuple(_network(each) for each in words if each not in _WORDS)
         except ValueError as error:
             raise ValueError(f"{error}; write addresses, networks, 'unix' or '*'") from None
         return cls(networks, "unix" in words, "*" in words) if words else None
@@ -121,6 +122,30 @@ def address_in(entry: str) -> str | None:
         entry = entry.partition(":")[0]
     address = _parse(entry)
     return None if address is None else str(address)
+
+
+#: IPv4 as a socket for both families shows it.
+_MAPPED = ipaddress.IPv6Network("::ffff:0:0/96")
+
+
+def _network(text: str) -> _Network:
+    """A network as addresses are looked up: see :func:`_parse`."""
+    network = ipaddress.ip_network(_ZONE.sub("", text))
+    if isinstance(network, ipaddress.IPv6Network) and network.subnet_of(_MAPPED):
+        inner = int(network.network_address) & 0xFFFFFFFF
+        return ipaddress.IPv4Network((inner, network.prefixlen - _MAPPED.prefixlen))
+    return network
+
+
+#: Behind an address, which interface of the machine it is about.
+_ZONE = re.compile("%[^/]*")
+
+
+def address_of(peer: str) -> str:
+    """A peer's address in its usual spelling, by which a setting may name it; what is none stays as
+    it is."""
+    address = _parse(peer)
+    return peer if address is None else str(address)
 
 
 def _parse(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

@@ -10,6 +10,7 @@ included from, and reads what the script says: what is answered as a script need
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -85,7 +86,19 @@ def _normal(origin: str) -> tuple[str, str, int | None] | None:
     if parts.query or parts.fragment or "@" in parts.netloc or "\\" in parts.netloc:
         # No browser sends these, and readers differ about which host is meant.
         return None
-    return parts.scheme, parts.hostname, port or _DEFAULT_PORTS.get(parts.scheme)
+    host = parts.hostname
+    if ":" in host:
+        host = _address(host)
+    return parts.scheme, host, port or _DEFAULT_PORTS.get(parts.scheme)
+
+
+def _address(host: str) -> str:
+    """An address of IPv6 in one spelling: browsers say ``::ffff:7f00:1`` where somebody wrote
+    ``::ffff:127.0.0.1``. What is none stays as it is."""
+    try:
+        return str(ipaddress.IPv6Address(host))
+    except ValueError:
+        return host
 
 
 def own_origins(environ: Mapping[str, Any], proxies: TrustedProxies | None = None) -> list[str]:
@@ -127,6 +140,11 @@ _DEFAULT_SUFFIXES = {scheme: f":{port}" for scheme, port in _DEFAULT_PORTS.items
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9_](?:[a-z0-9._-]*[a-z0-9_-])?)\.?(:[0-9]{1,5})?")
 
 
+def _spelled(name: str) -> str:
+    """A host that matches :data:`_HOST`, as it is compared."""
+    return f"[{_address(name[1:-1])}]" if name[0] == "[" else name
+
+
 @dataclass(frozen=True)
 class Hosts:
     """The names that a server goes by: a host with or without its port, or ``*.example.com`` for
@@ -154,7 +172,7 @@ class Hosts:
             if wildcard:
                 endings.append("." + found[1])
             else:
-                names.add(found[1] + (found[2] or ""))
+                names.add(_spelled(found[1]) + (found[2] or ""))
         return cls(frozenset(names), tuple(endings)) if names or endings else None
 
     def have(self, host: str) -> bool:
@@ -162,7 +180,7 @@ class Hosts:
         found = _HOST.fullmatch(host.lower()) if len(host) <= _LONGEST else None
         if found is None:
             return False
-        name, port = found[1], found[2]
+        name, port = _spelled(found[1]), found[2]
         # Who asks for the usual port does not say it.
         ports = (port,) if port else _DEFAULT_SUFFIXES.values()
         return (

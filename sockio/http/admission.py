@@ -13,7 +13,7 @@ from typing import Any
 
 from webob import Request
 
-from ..config.forwarded import forwarded_headers
+from ..config.forwarded import address_of, forwarded_headers
 from ..config.origins import host_of, is_allowed, own_origins, source_of
 from ..config.settings import Settings
 from ..exceptions import ConnectionRefused, RequestRefused
@@ -117,7 +117,7 @@ def _not_counted(settings: Settings, environ: Mapping[str, Any]) -> str:
     proxies = settings.trusted_proxies
     if not headers or (proxies is not None and proxies.trusts(environ)):
         return ""
-    peer = environ.get("REMOTE_ADDR") or "unix"
+    peer = address_of(environ.get("REMOTE_ADDR") or "unix")
     return (
         f" {' and '.join(headers)} did not count, for {peer[:60]} is not trusted: if that is your "
         f"proxy, set trusted_proxies=[{peer[:60]!r}]."

@@ -6,7 +6,13 @@ from typing import Any
 
 import pytest
 
-from sockio.config.forwarded import TrustedProxies, address_in, client_of, forwarded_headers
+from sockio.config.forwarded import (
+    TrustedProxies,
+    address_in,
+    address_of,
+    client_of,
+    forwarded_headers,
+)
 
 
 def request(peer: str | None, forwarded: str | None = None, **headers: str) -> dict[str, Any]:
@@ -56,6 +62,22 @@ LOCAL = "127.0.0.1, 10.0.0.0/8, fd00::/8"
         pytest.param(LOCAL, "127.0.0.1", "a," * 50_000 + "1.2.3.4", "1.2.3.4", id="many entries"),
         pytest.param(LOCAL, "127.0.0.1", "10.0.0.1," * 99 + "10.0.0.2", "10.0.0.1", id="hops"),
         pytest.param(LOCAL, None, "1.2.3.4", "", id="a Unix socket, untrusted"),
+        *(
+            pytest.param(trusted, peer, "1.2.3.4", "1.2.3.4" if believed else peer, id=name)
+            for trusted, peer, believed, name in [
+                ("::ffff:127.0.0.1", "::ffff:127.0.0.1", True, "mapped, by a mapped address"),
+                ("::ffff:127.0.0.1", "127.0.0.1", True, "a peer, by a mapped address"),
+                ("127.0.0.1", "::ffff:127.0.0.1", True, "mapped, by an address"),
+                ("::FFFF:7f00:1", "::ffff:127.0.0.1", True, "mapped, in other letters"),
+                ("::ffff:127.0.0.2", "::ffff:127.0.0.1", False, "another mapped one"),
+                ("::ffff:10.0.0.0/104", "10.1.2.3", True, "a mapped network"),
+                ("::ffff:10.0.0.0/104", "11.1.2.3", False, "beside a mapped network"),
+                ("::ffff:0:0/96", "::ffff:192.0.2.1", True, "all that are mapped"),
+                ("::ffff:0:0/96", "::1", False, "what is not mapped"),
+                ("fe80::1%eth0", "fe80::1%eth0", True, "with a zone"),
+                ("fe80::%eth0/64", "fe80::1%eth1", True, "a network with a zone"),
+            ]
+        ),
         pytest.param("unix", None, "1.2.3.4", "1.2.3.4", id="a Unix socket"),
         pytest.param("unix", "", "9.9.9.9, 1.2.3.4", "1.2.3.4", id="... by another name"),
         pytest.param("unix", "127.0.0.1", "1.2.3.4", "127.0.0.1", id="no Unix socket"),
@@ -87,6 +109,18 @@ def test_what_is_no_address(entry: str) -> None:
 def test_a_word_that_is_no_proxy_is_refused(word: str) -> None:
     with pytest.raises(ValueError, match=r"networks, 'unix' or '\*'"):
         TrustedProxies.named([word])
+
+
+@pytest.mark.parametrize(
+    "peer", ["127.0.0.1", "::ffff:192.0.2.1", "::1", "2001:DB8:0::1", "fe80::1%eth0"]
+)
+def test_a_peer_is_named_so_that_it_can_be_trusted(peer: str) -> None:
+    proxies = TrustedProxies.named([address_of(peer)])
+    assert client_of(request(peer, "1.2.3.4"), proxies) == "1.2.3.4"
+
+
+def test_what_is_no_peers_address_stays_as_it_is() -> None:
+    assert address_of("unix") == "unix"
 
 
 def test_nobody_is_nobody() -> None:

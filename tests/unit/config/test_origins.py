@@ -349,6 +349,11 @@ def test_d58_a_preflight_is_granted_what_it_asks_for(
         pytest.param("a.example:8080", "a.example", False, id="an unusual port is said"),
         pytest.param("a.example.", "a.example", True, id="a name with its last dot"),
         pytest.param("*.example.", "a.example.", True, id="an ending with its last dot"),
+        pytest.param("[::ffff:127.0.0.1]", "[::ffff:7f00:1]", True, id="as browsers write it"),
+        pytest.param("[::FFFF:7F00:1]:80", "[::ffff:127.0.0.1]", True, id="or people"),
+        pytest.param("[0:0::1]:8080", "[::1]:8080", True, id="an address in full"),
+        pytest.param("[::ffff:127.0.0.1]", "127.0.0.1", False, id="another name of it"),
+        pytest.param("[::1]", "[::2]", False, id="another address"),
     ],
 )
 def test_names_are_meant_not_spelled(name: str, host: str, ours: bool) -> None:
@@ -382,6 +387,13 @@ def test_a_page_before_whose_host_stands_another_is_that_other_ones() -> None:
 def test_origins_may_be_written_as_people_do() -> None:
     origins = Settings.make({"origins": ["http://Bücher.example:8080"]}).origins
     assert is_allowed(origins, request(origin="http://xn--bcher-kva.example:8080"))
+
+
+def test_addresses_may_be_written_otherwise_than_browsers_do() -> None:
+    origins = Settings.make({"origins": ["http://[::ffff:127.0.0.1]:8080"]}).origins
+    assert is_allowed(origins, request(origin="http://[::ffff:7f00:1]:8080"))
+    assert not is_allowed(origins, request(origin="http://[::ffff:7f00:2]:8080"))
+    assert is_allowed(None, request(host="[0:0::1]:8080", origin="http://[::1]:8080"))
 
 
 def test_pages_inside_of_an_app_may_be_let_in_by_what_their_web_view_sends() -> None:
