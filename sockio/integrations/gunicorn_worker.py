@@ -48,8 +48,9 @@ LOOK = 0.05
 #: Seconds in which clients fetch what waits for them. Who polls is back by then; who is gone for
 #: good is not to keep a worker for all of ``graceful_timeout``, which is for requests.
 FETCHED = 5.0
-#: Seconds in which a process that was begun has said so, whatever else the machine has to do.
-BEGUN = 0.5
+#: Seconds in which a process that was begun has said so, whatever else the machine has to do, and
+#: in which it is known when it says that no more.
+BEGUN = 1.0
 
 
 class GeventSocketIOWorker(GeventPyWSGIWorker):  # type: ignore[misc]
@@ -60,17 +61,26 @@ class GeventSocketIOWorker(GeventPyWSGIWorker):  # type: ignore[misc]
         #: One for each listener.
         self.servers: list[_Server] = []
         # The same for the master that takes over (USR2), whose workers have the same listeners.
-        if self.cfg.workers > 1:
-            if MESH not in os.environ:
-                os.environ[MESH] = str(
-                    directory_for([each.getsockname() for each in self.sockets], self.cfg.uid)
-                )
-            # Said before the application is imported, which takes a while: of a reload the others
-            # are told as soon as this one was begun, and have something to leave.
-            if os.environ[MESH] != "off":
-                with contextlib.suppress(SettingsError):
-                    announce(os.environ[MESH])
+        if self.cfg.workers > 1 and MESH not in os.environ:
+            os.environ[MESH] = str(
+                directory_for([each.getsockname() for each in self.sockets], self.cfg.uid)
+            )
+        if self.cfg.uid == os.geteuid():
+            self._announce()
         super().init_process()
+
+    def load_wsgi(self) -> None:
+        # By the user that the worker is from now on, should it be another.
+        self._announce()
+        super().load_wsgi()
+
+    def _announce(self) -> None:
+        """Say that it comes, before the application is imported, which takes a while: at a reload
+        the others have something to leave, and end at the same time."""
+        path = os.environ.get(MESH, "off") if self.cfg.workers > 1 else "off"
+        if path != "off":
+            with contextlib.suppress(SettingsError):
+                announce(path)
 
     def run(self) -> None:
         self.server_class = functools.partial(_Server, self, Requests(self))
@@ -217,11 +227,15 @@ class _Server(SocketIOServer):
         end = begun + self.graceful_timeout
 
         def comes() -> bool:
-            return time.monotonic() < begun + BEGUN or somebody_comes(os.environ[MESH])
+            nonlocal begun
+            if somebody_comes(os.environ[MESH]):
+                begun = time.monotonic()
+            return time.monotonic() < begun + BEGUN
 
         if MESH in os.environ:
             self._somebody_comes = comes
         try:
+            self._bequeath(self.graceful_timeout / 2)
             self._say_goodbye(min(FETCHED, self.graceful_timeout))
             # Which the next worker has, too, and gunicorn's master keeps until there is one.
             self.leave_listener()

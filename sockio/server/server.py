@@ -498,7 +498,8 @@ class SocketIOServer(WSGIServer):
             self.policy_server.stop(seconds)
             self.policy_server = None
         # New connections are accepted meanwhile: a client may come back over one.
-        self._say_goodbye(seconds)
+        self._bequeath(seconds / 2)
+        self._say_goodbye(max(0.0, end - time.monotonic()))
         self.stop_accepting()
         self.hang_up_idle()
         moment = time.monotonic() + LAST_MOMENT
@@ -520,12 +521,16 @@ class SocketIOServer(WSGIServer):
     #: Whether another process is about to serve the same clients.
     _somebody_comes: Callable[[], bool] | None = None
 
+    def _bequeath(self, timeout: float) -> None:
+        """Have another worker keep what the clients may come back for, if one does in that time."""
+        end = time.monotonic() + timeout
+        for each in self.middlewares:
+            each.hand_over(end - time.monotonic(), self._somebody_comes)
+
     def _say_goodbye(self, timeout: float) -> None:
         """End every session, and wait so long at most until that is done."""
         end = time.monotonic() + timeout
         middlewares = self.middlewares
-        for each in middlewares:
-            each.hand_over((end - time.monotonic()) / 2, self._somebody_comes)
         for each in middlewares:
             each.close()
         for each in middlewares:

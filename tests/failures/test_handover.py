@@ -17,7 +17,7 @@ from typing import Any
 import gevent
 import pytest
 
-from ..servers.contract import PYTHON, Served
+from ..servers.contract import FOLDER, PYTHON, Served
 from ..servers.test_gunicorn import OURS, gunicorn
 from ..support.node import Client, Node, SharedNode
 from ..support.processes import STARTS, running
@@ -25,7 +25,7 @@ from ..support.raw_http import Connection
 from ..support.transcript import eventually
 from .test_rolling import back, rolled
 
-SITE = Path(__file__).with_name("handover_site.py")
+SITE = FOLDER / "handover_site.py"
 #: Seconds between two numbers.
 PAUSE = 0.005
 
@@ -155,13 +155,32 @@ def test_serve_term(tmp_path: Path, node: Node) -> None:
             talker.goes_on(20)
 
 
+def test_serve_heirs_are_killed(tmp_path: Path, node: Node) -> None:
+    """In the moment in which one is told to end and leaves what it has; those who were there lose
+    what they had, and nobody else."""
+    with serving(tmp_path) as server:
+        said = re.findall(r"worker \d+ \(pid (\d+)\) accepts", server.process.output)
+        clients = everybody(node, server.url)
+        talker = Talker(server.port)
+        talker.goes_on(20)
+        here = {int(client.ask("recall")[0][0]): client for client in clients[:3]}
+        first = next(iter(here))
+        heirs = [int(pid) for pid in said if int(pid) != first]
+        os.kill(first, signal.SIGTERM)
+        os.kill(heirs[0], signal.SIGKILL)
+        talker.goes_on(20)
+        talker.stop()
+        back(clients)
+        mine = [number for _, number in heard_by(here[first])]
+        assert len(set(mine)) == len(mine)
+        assert "Traceback" not in server.process.output
+
+
 # ---- gunicorn
 
 
 def gunicorn_of_three(*options: str, **more: Any) -> Any:
-    site = "failures.handover_site:application"
-    path = str(SITE.parents[1])
-    return gunicorn(OURS, "--workers", "3", *options, app=site, PYTHONPATH=path, **more)
+    return gunicorn(OURS, "--workers", "3", *options, app="handover_site:application", **more)
 
 
 def test_gunicorn_hup(node: Node) -> None:

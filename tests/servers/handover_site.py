@@ -26,7 +26,7 @@ class Chat(BaseNamespace, RoomsMixin):
 
 def pages(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
     """``/say/NUMBER`` tells all of a number, and answers which process has."""
-    _, page, number = environ["PATH_INFO"].split("/")
+    page, _, number = environ["PATH_INFO"][1:].partition("/")
     if page == "say":
         middleware.of("/chat").to("lobby").emit("number", os.getpid(), int(number))
     body = b"%d" % os.getpid()
