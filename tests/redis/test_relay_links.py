@@ -22,6 +22,7 @@ from sockio.backplane.relay.frames import (
     FROM,
     HEARD,
     HERE,
+    HOLD,
     KIND,
     LIVE,
     NUMBER,
@@ -29,6 +30,7 @@ from sockio.backplane.relay.frames import (
     PONG,
     REPLIES,
     STANDS,
+    TICK,
     marks_to,
     write_here,
 )
@@ -332,6 +334,28 @@ def test_who_only_says_that_it_hears_is_not_waited_for_long(
     ear.heard.next("message", "x", b"1")
     for liar in liars:
         liar.close()
+
+
+def test_a_flood_of_marks_is_no_work_for_others(
+    host: Host, shared: RedisServer, listen: Listen
+) -> None:
+    """Some of each second are known."""
+    first = host.worker("x")
+    liar = host.liar(first)
+    liar.send(KIND, frame(ATTACH, NUMBER.pack(7)))
+    liar.send(KIND, frame(HOLD))
+    told(liar, STANDS)
+    ada = listen(shared.url).stands()
+    for number in range(1_000):
+        ada.link.word(MARKS, b"forged %d" % number)
+    ada.link.publish("x", b"behind")
+    first.heard.next("message", "x", b"behind")
+    liar.send(KIND, frame(PING))
+    ticks = 0
+    while (heard := liar.hear()) != (KIND, frame(PONG)):
+        ticks += heard[0] == KIND and heard[1][len(KEY)] == TICK
+    assert 0 < ticks < 500
+    liar.close()
 
 
 def test_what_one_may_want_is_bounded(

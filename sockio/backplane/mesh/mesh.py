@@ -180,6 +180,9 @@ class Mesh:
 
     def _introduce(self, link: Link) -> None:
         link.send(_HELLO, _VERSION + self.boot.encode() + self._proof(self.boot), first=True)
+        # At once: who has only just begun may have much to do before its loop runs, and the others
+        # send a stranger away.
+        link.flush()
 
     def _proof(self, boot: str) -> bytes:
         return hashlib.blake2s(b"mesh" + boot.encode(), key=self.directory.key).digest()

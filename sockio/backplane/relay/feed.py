@@ -24,6 +24,9 @@ __all__ = ["MOST_BYTES", "MOST_WANTED", "Feed", "Listener"]
 
 #: Channels and patterns that one may want, and bytes that their names have.
 MOST_WANTED, MOST_BYTES = 300_000, 32_000_000
+#: Marks that are known as such in a second: each is work for all, and whoever may publish can send
+#: a million.
+MOST_MARKS = 50
 #: What the server calls it when it confirms a command.
 _VERBS = {b"SUBSCRIBE": b"subscribe", b"PSUBSCRIBE": b"psubscribe"}
 _UNDO = {b"UNSUBSCRIBE": b"subscribe", b"PUNSUBSCRIBE": b"psubscribe"}
@@ -81,6 +84,8 @@ class Feed:
         up, and was let go."""
         self._runtime = runtime
         self._marks = marks.encode()
+        # Since when marks are counted, and how many have come since.
+        self._counted, self._count = 0.0, 0
         self._replies = replies
         self._marked = marked
         self._changed = changed
@@ -311,7 +316,13 @@ class Feed:
     def _mark(self, frame: Any) -> None:
         mark = frame[HEADER:] if isinstance(frame, bytes) else b""
         # Behind one that counts all comes that is wanted now.
-        if 0 < len(mark) <= MARK_BYTES and self._all and self._recent.mark(mark):
+        if not (0 < len(mark) <= MARK_BYTES and self._all):
+            return
+        now = self._runtime.now()
+        if now - self._counted >= 1:
+            self._counted, self._count = now, 0
+        self._count += 1
+        if self._count <= MOST_MARKS and self._recent.mark(mark):
             self._marked(mark)
 
     def _other(self, reply: list[Any]) -> None:
