@@ -83,7 +83,7 @@ def test_a_client_that_does_not_read(home: House, shape: str) -> None:
         assert grown.bytes <= LIMIT * FACTOR
         assert socket.outbox_size[1] <= LIMIT < socket.outbox_size[1] + 25_000
         # Nor is it so careful that little fits.
-        assert grown.bytes >= LIMIT * 0.7
+        assert grown.bytes >= LIMIT * 0.5
     stream.hangs_up()
 
 
