@@ -117,7 +117,8 @@ class Calls(Refusals):
                 said(failed),
             )
             self._tell(namespace, "internal_error", "The event was not completed.", answer_to)
-        except self.ends:
+        except self.ends as end:
+            self.say_end(end, endpoint or GLOBAL, _handler_of(namespace, packet))
             raise
         except BaseException:
             self.complain(
@@ -209,7 +210,8 @@ class Calls(Refusals):
         try:
             with self.around(socket.get(packet["endpoint"])):
                 answered(*packet["args"])
-        except ENDS_THE_PROCESS:
+        except ENDS_THE_PROCESS as end:
+            self.say_end(end, packet["endpoint"] or GLOBAL, f"the ack callback {name_of(answered)}")
             raise
         except BaseException:
             self.complain(

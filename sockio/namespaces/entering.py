@@ -114,7 +114,8 @@ def connect(desk: Reception, endpoint: str, packet: Packet) -> None:
         words = said(refused)
         accepted, why = False, words or "ConnectionRefused"
         told, more = words or told, refused.data
-    except ENDS_THE_PROCESS:
+    except ENDS_THE_PROCESS as end:
+        desk.calls.say_end(end, endpoint or GLOBAL, "recv_connect")
         raise
     except BaseException as error:
         desk.calls.complain(

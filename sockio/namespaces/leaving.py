@@ -18,7 +18,7 @@ from ..sessions.states import State
 from .calls import LastWords
 from .desk import Desk
 from .inbox import Farewell
-from .refusals import ENDS_THE_PROCESS
+from .refusals import ENDS_THE_PROCESS, GLOBAL
 
 __all__ = ["PATIENCE", "Leaving"]
 
@@ -133,7 +133,8 @@ class Leaving:
         try:
             with desk.calls.around(namespace):
                 namespace._close(farewell.reason)
-        except ENDS_THE_PROCESS:
+        except ENDS_THE_PROCESS as end:
+            desk.calls.say_end(end, endpoint or GLOBAL, "recv_disconnect")
             raise
         except BaseException:
             desk.calls.complain(

@@ -135,6 +135,20 @@ class Refusals:
         """Log what a client has caused: it must not be able to fill the log."""
         self._socket.complain(log, level, kind, message, *args, exc_info=exc_info)
 
+    def say_end(self, end: BaseException, whose: str, what: str) -> None:
+        """Say by whose code the server ends, where that is what was raised: nothing else names the
+        event."""
+        if isinstance(end, SystemExit):
+            self.complain(
+                logging.WARNING,
+                ("server-ended", whose, what),
+                "%s %s: %s ends the server: SystemExit(%s) [server-ended]",
+                self._socket,
+                whose,
+                what,
+                end.code,
+            )
+
     def around(self, namespace: Any) -> contextlib.AbstractContextManager[Any]:
         """What the setting ``context`` opens around the application's code."""
         if self._context is None or namespace is None:

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable
 
 from ..exceptions import PacketError
+from ..protocol.echo import echo
 from ..protocol.engine_codec import Bundle
 from ..protocol.packet import Packet
 from ..sessions.reasons import Reason
@@ -32,7 +33,7 @@ _WHY = {
 }
 #: The same for clients since 1.0, to whose sessions it is the end.
 _ENDS = (
-    "a packet for {name!a}, which is not connected, ends the session, as in the reference: the "
+    "a packet for {name}, which is not connected, ends the session, as in the reference: the "
     "page has to connect to it, and to wait for that, before it sends, and to send nothing behind "
     "its disconnect() [not_connected]"
 )
@@ -83,7 +84,7 @@ class Unconnected:
             not (socket.forgiving or (endpoint == "" and socket.opens_global))
             and doorstep.why_gone(endpoint) not in _NO_NEWS
         ):
-            socket.violate(PacketError(_ENDS.format(name=endpoint or "/")))
+            socket.violate(PacketError(_ENDS.format(name=echo(endpoint or "/"))))
         elif endpoint not in socket.namespaces:
             self._refuse(endpoint, ack_id, kind, "unknown")
         elif (why := doorstep.why_gone(endpoint)) is not None:

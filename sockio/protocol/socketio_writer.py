@@ -11,7 +11,8 @@ from ..exceptions import UsageError
 from .ascii_json import ascii_json
 from .attachments import Frames, take_out
 from .causes import telling
-from .packet import JsonDumps
+from .echo import echo
+from .packet import MAX_NAME, JsonDumps
 from .socketio_packet import DEFAULT_LIMITS, RESERVED_EVENTS, Revision
 from .strict_json import default_json_dumps
 
@@ -73,6 +74,8 @@ def make_writer(
                 f"{name!r} is no name for an event of yours: it means something else to Socket.IO; "
                 "choose another"
             )
+        if len(name) > MAX_NAME:
+            raise UsageError(f"the name of an event may have {MAX_NAME} characters: {echo(name)}")
         return with_args(packet, "2", "5", _number(packet), [name, *_args(packet)])
 
     def write_message(packet: Mapping[str, Any]) -> Frames:
@@ -186,6 +189,10 @@ def make_writer(
             raise UsageError(
                 f"an endpoint is a str like '/chat', with a slash first and without {marks}; "
                 f"got {endpoint!r}"
+            )
+        if len(endpoint) > MAX_NAME:
+            raise UsageError(
+                f"the name of a namespace may have {MAX_NAME} characters: {echo(endpoint)}"
             )
         return f"{endpoint}{qs},"
 

@@ -32,6 +32,9 @@ _HEAD = re.compile(
     rb"(?P<method>%b) (?P<target>[\x21-\x7e\x80-\xff]+) HTTP/1\.(?P<minor>[01])\r\n"
     rb"(?P<lines>(?:%b:[\t\x20-\x7e\x80-\xff]*\r\n)*)\r\n" % (_TOKEN, _TOKEN)
 )
+_NAME, _TARGET = re.compile(_TOKEN), re.compile(rb"[\x21-\x7e\x80-\xff]+")
+_VALUE = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
+_MALFORMED = "the head is malformed"
 _LENGTH = re.compile(r"[0-9]{1,18}", re.ASCII)
 #: A target as proxies are given it, with the host in it.
 _ABSOLUTE = re.compile(r"(?i:https?)://([^/?#@]+)(/[^#]*|\?[^#]*|)")
@@ -68,7 +71,7 @@ def read_head(data: bytes) -> Head:
     """The head that ``data`` is, with the empty line at its end. Raises :class:`BadHead`."""
     match = _HEAD.fullmatch(data)
     if match is None:
-        raise malformed()
+        raise malformed(_what_is_wrong(data))
     line, *lines = data[:-4].decode("latin-1").split("\r\n")
     if len(lines) > MAX_LINES:
         raise too_many_lines()
@@ -81,6 +84,49 @@ def read_head(data: bytes) -> Head:
     if _SCHEME.match(target):
         line, fields = _in_origin_form(line, target, fields)
     return Head(line, "HTTP/1." + match["minor"].decode(), fields)
+
+
+def _what_is_wrong(data: bytes) -> str:
+    """Why ``data`` is no head, in words that hold nothing of it."""
+    if not data.endswith(b"\r\n\r\n"):
+        return _MALFORMED
+    first, *lines = data.removesuffix(b"\r\n\r\n").split(b"\r\n")
+    for number, line in enumerate((first, *lines)):
+        where = f"line {number + 1}"
+        if b"\n" in line:
+            return f"{where} ends in LF alone"
+        if b"\r" in line:
+            return f"{where} has a CR inside"
+        if number == 0:
+            if (wrong := _what_is_wrong_with(line)) is not None:
+                return wrong
+            continue
+        name, colon, value = line.partition(b":")
+        if line[:1] in (b" ", b"\t"):
+            return f"{where} is folded: it begins with a space"
+        if not colon:
+            return f"{where} has no colon"
+        if name != name.rstrip(b" \t"):
+            return f"{where} has a space before its colon"
+        if not _NAME.fullmatch(name):
+            return f"{where} has no name of a header"
+        if not _VALUE.fullmatch(value):
+            return f"{where} has a control character"
+    return _MALFORMED
+
+
+def _what_is_wrong_with(line: bytes) -> str | None:
+    words = line.split(b" ")
+    if len(words) != 3:
+        return "the request line is not a method, a target and a version, with a space between"
+    method, target, version = words
+    if not _NAME.fullmatch(method):
+        return "the method is none"
+    if not _TARGET.fullmatch(target):
+        return "the target is empty, or has a control character"
+    if version not in (b"HTTP/1.0", b"HTTP/1.1"):
+        return "the version is neither HTTP/1.0 nor HTTP/1.1"
+    return None
 
 
 def _in_origin_form(line: str, target: str, fields: Fields) -> tuple[str, Fields]:
@@ -117,7 +163,7 @@ def _check_end(fields: Iterable[tuple[str, str]], minor: bytes) -> None:
             raise malformed("a transfer-encoding in HTTP/1.0")
 
 
-def malformed(reason: str = "the head is malformed") -> BadHead:
+def malformed(reason: str) -> BadHead:
     """The refusal of a request that is none."""
     return BadHead("400 Bad Request", "bad-request", reason)
 

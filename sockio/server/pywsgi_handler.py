@@ -326,7 +326,7 @@ class Handler(WSGIHandler):
                 raise too_many_lines()
             if line[-2:] != b"\r\n":
                 if line[-1:] == b"\n":
-                    raise malformed()
+                    raise malformed(f"line {len(lines)} ends in LF alone")
                 # It ended early, or was ended.
                 return ""
             if len(line) == 2:

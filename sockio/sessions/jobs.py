@@ -54,7 +54,17 @@ class Jobs:
         def run() -> None:
             try:
                 fn(*args, **kwargs)
-            except ENDS_A_TASK:
+            except ENDS_A_TASK as end:
+                if isinstance(end, SystemExit):
+                    self._client.complain(
+                        log,
+                        logging.WARNING,
+                        ("server-ended", name_of(fn)),
+                        "%s: a spawned task, %s, ends the server: SystemExit(%s) [server-ended]",
+                        self._owner,
+                        name_of(fn),
+                        end.code,
+                    )
                 raise
             except BaseException:
                 # Also what is no Exception, as gevent's Timeout: the loop would print it each time.

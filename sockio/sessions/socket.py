@@ -29,6 +29,7 @@ from .lifetime import Lifetime
 from .old_names import OldNames
 from .outbox import Outbox, Outgoing
 from .reasons import Reason
+from .sayings import at_length
 from .states import State
 from .stay import Stay
 
@@ -333,8 +334,9 @@ class Socket(OldNames, Lifetime):
                 "bad-packet",
                 "%s: %s (further bad packets are only counted)",
                 self,
-                # Not the error itself, whose traceback would keep the text and more.
-                str(error),
+                # Not the error itself, whose traceback would keep the text and more. Its words are
+                # ours, and whole.
+                at_length(str(error)),
             )
 
     def _acknowledged(self, opened: Opened) -> None:

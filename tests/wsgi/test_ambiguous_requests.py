@@ -388,6 +388,32 @@ def test_half_a_head_is_none(size: int) -> None:
         read_head(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"[:size])
 
 
+@pytest.mark.parametrize(
+    ("head", "wrong"),
+    [
+        ("GET / HTTP/1.1\nHost: x\r\n\r\n", "line 1 ends in LF alone"),
+        ("GET / HTTP/1.1\r\nA: x\nB: y\r\n\r\n", "line 2 ends in LF alone"),
+        ("GET / HTTP/1.1\r\nA: x\rB: y\r\n\r\n", "line 2 has a CR inside"),
+        ("GET  / HTTP/1.1\r\n\r\n", "the request line is not a method, a target and a version"),
+        ("BAD\r\n\r\n", "the request line is not a method, a target and a version"),
+        ("G@T / HTTP/1.1\r\n\r\n", "the method is none"),
+        ("GET /\x01 HTTP/1.1\r\n\r\n", "the target is empty, or has a control character"),
+        ("GET / HTTP/2.0\r\n\r\n", "the version is neither"),
+        ("GET / HTTP/1.1\r\nA: x\r\n y\r\n\r\n", "line 3 is folded"),
+        ("GET / HTTP/1.1\r\nA\r\n\r\n", "line 2 has no colon"),
+        ("GET / HTTP/1.1\r\nA : x\r\n\r\n", "line 2 has a space before its colon"),
+        ("GET / HTTP/1.1\r\n: x\r\n\r\n", "line 2 has no name of a header"),
+        ("GET / HTTP/1.1\r\nA: x\0\r\n\r\n", "line 2 has a control character"),
+        ("GET / HTTP/1.1\r\nA: x\r\n", "the head is malformed"),
+    ],
+)
+def test_what_is_wrong_with_a_head_is_said(head: str, wrong: str) -> None:
+    with pytest.raises(BadHead) as bad:
+        read_head(head.encode("latin-1"))
+    assert bad.value.code == "bad-request"
+    assert bad.value.reason.startswith(wrong)
+
+
 # ---- Which host is asked, and for what
 
 

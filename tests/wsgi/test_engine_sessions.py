@@ -346,6 +346,15 @@ def test_a_packet_for_a_namespace_that_was_left_ends_the_session_and_the_log_say
     ended(client)
 
 
+def test_what_the_page_has_to_do_is_said_whole(
+    client: EngineClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    client.post(f'42/{"x" * 900},["a"]')
+    (line,) = [each for each in caplog.messages if "not_connected" in each]
+    assert "... " not in line
+    assert "before it sends, and to send nothing behind its disconnect() [not_connected]" in line
+
+
 def test_more_attachments_than_allowed_end_the_session(
     client: EngineClient, journal: Transcript
 ) -> None:

@@ -671,7 +671,7 @@ class FastConnection:
         """Let the WSGI server have the connection, with all that it has not seen."""
         if strange is not None and any(name in str(strange) for name in _FRAMING):
             # Where such a request ends depends on who reads it: nobody shall.
-            bad = heads.malformed()
+            bad = heads.malformed("its length, or its coding, can be read in several ways")
             address = self.address[0] if isinstance(self.address, tuple) else ""
             self._service.door.tell_refused(address, bad)
             with contextlib.suppress(OSError):

@@ -157,6 +157,21 @@ def test_a_handler_may_end_the_process_and_what_waits_behind_it_is_not_stranded(
     assert client.hears() == ['6::/f:1+["X"]']
 
 
+@pytest.mark.parametrize("by", ["on_exit", "recv_disconnect"])
+def test_who_ends_the_process_is_named(
+    house: MakeHouse, caplog: pytest.LogCaptureFixture, by: str
+) -> None:
+    def end(self: Any) -> None:
+        raise SystemExit(3)
+
+    fatal = type("Fatal", (Chat,), {by: end})
+    client = house({"/f": fatal}).client("/f")
+    with pytest.raises(SystemExit):
+        client.sends("0::/f" if by == "recv_disconnect" else '5::/f:{"name":"exit"}')
+    (line,) = [each for each in caplog.messages if "server-ended" in each]
+    assert f"/f: {by} ends the server: SystemExit(3) [server-ended]" in line
+
+
 # ---- around a handler
 
 

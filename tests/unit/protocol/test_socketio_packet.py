@@ -60,6 +60,7 @@ BOTH = [
     pytest.param(event("a", ask=10**16 - 1), '29999999999999999["a"]', id="sixteen digits"),
     pytest.param(event("", None), '2["",null]', id="empty name"),
     pytest.param(event("1"), '2["1"]', id="digit as a name"),
+    pytest.param(event("x" * 1000), f'2["{"x" * 1000}"]', id="the longest name"),
     pytest.param(event("error", "x"), '2["error","x"]', id="a name that is not reserved"),
     pytest.param(event("message", "x"), '2["message","x"]', id="message"),
     pytest.param(event("a", [], {}, [[1]]), '2["a",[],{},[[1]]]', id="event, containers"),
@@ -499,6 +500,8 @@ def test_json_in_ascii(dumps: Callable[[Any], str] | None) -> None:
 # Misuse.
 
 REFUSED_PACKETS = [
+    pytest.param(event("x" * 1001), "1000 characters: 'x{40}'$", id="a long name"),
+    pytest.param(event("a", endpoint="/" + "x" * 1000), "1000 characters", id="a long namespace"),
     pytest.param({}, "'type'.*connect, disconnect", id="no type"),
     pytest.param({"type": "heartbeat"}, "'heartbeat'", id="heartbeat"),
     pytest.param({"type": ["event"]}, "'type'", id="type in a list"),
