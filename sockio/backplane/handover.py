@@ -292,7 +292,10 @@ class Handover:
             raise PacketError("an estate of which nobody knows what is in it")
         estate = coming.reader.estate(lines, earlier)
         coming.taken = []
-        if not self._seen.wait(numbers, ARRIVED) or self._coming.get(ref) is not coming:
+        arrived = self._seen.wait(numbers, ARRIVED)
+        # What came there has come here as well: later it would come twice.
+        self._seen.catch_up()
+        if not arrived or self._coming.get(ref) is not coming:
             self._forget(ref)
             return []
 

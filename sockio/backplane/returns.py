@@ -137,6 +137,8 @@ class Returns:
             return
         if not self._arrive(numbers):
             return
+        # What came there has come here as well: later it would come twice.
+        self._seen.catch_up()
 
         def known(origin: Origin) -> bool:
             return origin[1] <= numbers.get(origin[0], 0)

@@ -37,6 +37,9 @@ class Seen:
         self._before: OrderedDict[str, int] = OrderedDict()
         #: Whether anything of a process may come still that has not.
         self.may_come: Callable[[str], bool] = lambda name: True
+        #: Blocks the calling task until all has come that other hosts had said by now, for a moment
+        #: at most: what has no number is known by that alone.
+        self.catch_up: Callable[[], object] = lambda: None
         # Until when it is waited for that others are heard at all.
         self._begins: tuple[Signal, float] | None = None
 

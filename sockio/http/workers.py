@@ -323,6 +323,7 @@ def join(
         if registry.recovery is not None:
             backplane.seen.begin()
             way.on_stands = backplane.seen.hears
+            backplane.seen.catch_up = way.catch_up
         backplane.ways.append(way)
         atexit.register(way.close)
         registry.rooms.watch = way.watch

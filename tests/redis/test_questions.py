@@ -123,6 +123,24 @@ def test_nobody_is_asked_where_nobody_is(start: Start, monkeypatch: pytest.Monke
     assert one.way.ask("any", question) is None
 
 
+def test_who_catches_up_has_all_that_the_server_was_told(
+    start: Start, shared: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(nodes, "CATCHES_UP", PATIENCE)
+    one, other = start(), start()
+    one.settled(other)
+    for number in range(100):
+        payload = b"%d" % number
+        other.way.send(1, "", payload)
+        # All that it has said is with the server when its own word is back.
+        other.way.catch_up()
+        one.way.catch_up()
+        assert one.told.all("came")[-1] == (payload,)
+    # Nobody waits while the server is away.
+    one.way.link.close()
+    one.way.catch_up()
+
+
 def test_who_is_not_known_is_not_awaited(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where it is known, by the time that the question leaves, that there is nobody."""
     one, other = start(), start()

@@ -24,6 +24,7 @@ say what is missing, though nothing else is published.
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 import os
@@ -32,7 +33,7 @@ import socket
 import struct
 
 from ...exceptions import PacketError
-from ...runtime.interfaces import Cancellable, Runtime
+from ...runtime.interfaces import Cancellable, Runtime, Signal
 from ...sessions.complaints import Complaints
 from ...sessions.sayings import at_length
 from ..channels import HOST, node_channel, nodes_channel
@@ -46,7 +47,9 @@ __all__ = ["BEAT_EVERY", "Nodes"]
 
 log = logging.getLogger("sockio.redis")
 
-_HELLO, _BEAT, _GOODBYE = 5, 6, 7
+_HELLO, _BEAT, _GOODBYE, _ECHO = 5, 6, 7, 8
+#: Seconds that are waited for a word of our own.
+CATCHES_UP = 0.15
 #: Seconds between two signs of life; a little less, so that not all come at once.
 BEAT_EVERY = 2.0
 #: Seconds after which something of ours is to have come back: less than another has until it counts
@@ -97,6 +100,9 @@ class Nodes:
         # When something of ours came back last.
         self._echo = 0.0
         self._next_beat = 0.0
+        # Who waits for a word of ours, by its number.
+        self._echoes: dict[bytes, Signal] = {}
+        self._numbers = itertools.count(1)
         self._timer: Cancellable | None = None
         self.questions = Questions(self, runtime)
 
@@ -118,6 +124,17 @@ class Nodes:
         self._members.trust(now)
         self._say(self._all, _HELLO, self._sign())
         self._wait(now)
+
+    def catch_up(self) -> None:
+        """Block the calling task until a word of ours has come back, and so all before it; for
+        :data:`CATCHES_UP` seconds at most."""
+        number = b"%d" % next(self._numbers)
+        own = node_channel(self._group, self._link.name)
+        if self._since is None or not self._say(own, _ECHO, number):
+            return
+        self._echoes[number] = signal = self._runtime.signal()
+        signal.wait(CATCHES_UP)
+        self._echoes.pop(number, None)
 
     def close(self) -> None:
         """Say goodbye."""
@@ -183,6 +200,10 @@ class Nodes:
     def _hear(self, name: str, word: bytes) -> None:
         if name == self._link.name:
             self._echo = self._runtime.now()
+            if word[HOST : HOST + 1] == bytes((_ECHO,)):
+                waits = self._echoes.pop(word[HOST + 1 :], None)
+                if waits is not None:
+                    waits.set()
             return
         if word[:HOST] == self._host:
             # The mesh is for those.

@@ -123,6 +123,11 @@ class RedisWay:
             self._nodes.close()
             self.link.close(LAST)
 
+    def catch_up(self) -> None:
+        """Block the calling task until all has come that the server had been told by now, for a
+        moment at most. In a cluster only what came by one of its nodes."""
+        self._nodes.catch_up()
+
     @property
     def questions(self) -> Questions:
         """Those to the processes of other hosts, and theirs."""

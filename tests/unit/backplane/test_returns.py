@@ -369,3 +369,21 @@ def test_a_worker_that_asks_what_makes_no_sense(three: list[Worker], values: Any
     question = Question("stay", "", None, frozenset(), 1.0, values)
     with pytest.raises(PacketError):
         three[0].returns.answer(question)
+
+
+def test_what_has_no_number_does_not_come_twice(three: list[Worker]) -> None:
+    """As what goes by a room's channel: it is late at the worker that the client comes to."""
+    first, second, talker = three
+    ada = Client(first)
+    ada.is_lost()
+    packed = talker.backplane._packed
+    talker.backplane._packed = lambda emission, encoded, origin: packed(emission, encoded, None)  # type: ignore[method-assign]
+    talker.says(1, 2)
+    first.hears(2)
+    second.backplane.seen.catch_up = lambda: second.hears(len(second.under_way))
+    ada.come(second)
+    second.hears(len(second.under_way))
+    # Where it does not wait for that, these come once more.
+    assert ada.read() == [1, 2]
+    assert ada.recovered
+    over(ada)
