@@ -78,6 +78,15 @@ def _wrapping(target: str, server: LiveServer, tried: Sequence[Finding]) -> Find
         )
     if any(not each.inside.stands_in for each in middlewares):
         return Finding("wrapped", "ok", "the application is wrapped in the middleware")
+    outermost = server.server.outermost
+    if any(each.text.endswith(_ELSEWHERE) for each in tried):
+        return Finding(
+            "not-wrapped",
+            "note",
+            f"{target} has a SocketIOMiddleware that nobody reaches at "
+            f"/{outermost.settings.resource}/: it is mounted below a path, perhaps",
+            _MOUNTED,
+        )
     text = (
         f"{target} is not wrapped in SocketIOMiddleware; 'sockio serve' does that by itself, no "
         "other server does"
@@ -249,7 +258,7 @@ def try_it(server: LiveServer) -> Iterator[Finding]:
             # It asked for the global one, which need not be.
             yield Finding("handshake", "ok", "a visitor without a login gets a session")
         else:
-            yield _refusal(refused)
+            yield _refusal(refused, middleware)
         return
     except (ClientError, OSError) as error:
         yield Finding(
@@ -302,7 +311,21 @@ _REFUSALS: dict[str, tuple[Level, str]] = {
 }
 
 
-def _refusal(refused: Refused) -> Finding:
+#: How the refusal ends where the application's own middleware was not met.
+_ELSEWHERE = "which is not where its middleware is"
+_MOUNTED = "nothing, if pages connect to that path: io({path: '/mounted/socket.io'})"
+
+
+def _refusal(refused: Refused, middleware: SocketIOMiddleware) -> Finding:
+    inside, resource = middleware.inside, middleware.settings.resource
+    nobody = refused.code in ("not-managed", "view-not-found")
+    if nobody and inside.stands_in and inside.may_hide_one():
+        return Finding(
+            "handshake-refused",
+            "note",
+            f"a visitor gets a page of the application at /{resource}/, {_ELSEWHERE}",
+            _MOUNTED,
+        )
     level, fix = _REFUSALS.get(
         refused.code, ("problem", "see docs/refusals.md, and the log: sockio doctor --verbose")
     )

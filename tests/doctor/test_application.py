@@ -155,6 +155,34 @@ def test_an_application_that_is_not_wrapped_is_a_warning(tmp_path: Path) -> None
     assert "not-managed" in found["handshake-refused"].text
 
 
+@pytest.mark.parametrize("elsewhere", ["pages", "nothing"])
+def test_a_middleware_below_a_path_is_not_missed(tmp_path: Path, elsewhere: str) -> None:
+    found = look_at(
+        tmp_path,
+        f"""
+        class Chat(BaseNamespace):
+            def recv_connect(self): ...
+
+        inner = SocketIOMiddleware(pages, {{"": Chat}})
+
+        def nothing(environ, start_response):
+            start_response("404 Not Found", [("Content-Type", "text/plain")])
+            return [b"nothing"]
+
+        def app(environ, start_response):
+            path = environ["PATH_INFO"]
+            if not path.startswith("/m/"):
+                return {elsewhere}(environ, start_response)
+            below = {{**environ, "SCRIPT_NAME": "/m", "PATH_INFO": path[2:]}}
+            return inner(below, start_response)
+        """,
+    )
+    assert levels(found, "not-wrapped", "handshake-refused") == ["note", "note"]
+    for code in ("not-wrapped", "handshake-refused"):
+        assert "login" not in found[code].text
+        assert "path: '/mounted/socket.io'" in found[code].fix
+
+
 def test_a_middleware_inside_of_another_is_found(tmp_path: Path) -> None:
     found = look_at(
         tmp_path,
