@@ -141,6 +141,32 @@ def test_a_view_that_attached_lets_the_client_in(
     assert f'"{sid}"' in answer.text or answer.text.startswith(f"{sid}:")
 
 
+#: Who lets in who returned such a value, as the migration guide has it.
+TAKES = {
+    "bare": ("a set",),
+    "bottle": (),
+    "django": ("a number", "a truth value", "a set", "an object"),
+    "flask": ("a number", "a truth value", "a set", "an object"),
+    "pyramid": ("a number", "a truth value", "a set", "an object"),
+}
+
+
+@pytest.mark.parametrize("name", SITES)
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [("a number", 5), ("a truth value", True), ("a set", {1}), ("an object", object())],
+    ids=lambda each: each if isinstance(each, str) else "",
+)
+def test_a_value_that_is_none_of_these(name: str, kind: str, value: Any) -> None:
+    def view(request: Any) -> Any:
+        socketio_manage(request.environ, NAMESPACES, request)
+        return value
+
+    answer, _ = handshake(SITES[name](view))
+    code = None if kind in TAKES[name] else "view-failed"
+    assert answer.headers.get("X-Sockio-Refusal") == code
+
+
 def test_what_socketio_manage_gave_is_an_answer_without_complaints(
     site: Callable[[View], Any], caplog: pytest.LogCaptureFixture
 ) -> None:
