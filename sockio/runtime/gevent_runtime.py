@@ -21,6 +21,7 @@ import gevent.monkey
 from .interfaces import Signal
 from .letterbox import Letterbox
 from .patching import warn_about_patching
+from .rota import Watch, rota_of
 from .turn import Turn
 from .workers import SHARE, Workers
 
@@ -139,6 +140,12 @@ class GeventRuntime:
     def limit(self, seconds: float, fn: Callable[..., Any], *args: Any) -> Any:
         with gevent.Timeout(seconds, TimeoutError("no end within the time allowed")):
             return fn(*args)
+
+    def busy_for_long(self) -> bool:
+        return rota_of(self._hub or gevent.get_hub()).full()
+
+    def watch_client(self, sock: stdlib_socket.socket, on_readable: Callable[[], object]) -> Watch:
+        return rota_of(gevent.get_hub()).watch(sock.fileno(), on_readable)
 
     def watch(
         self, sock: stdlib_socket.socket, on_readable: Callable[[], None], *, write: bool = False

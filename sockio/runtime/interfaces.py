@@ -6,6 +6,7 @@ import socket as stdlib_socket
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from .rota import Watch
 from .turn import Turn
 
 __all__ = ["Cancellable", "Job", "Runtime", "Signal"]
@@ -107,6 +108,16 @@ class Runtime(Protocol):
 
     def limit(self, seconds: float, fn: Callable[..., Any], *args: Any) -> Any:
         """``fn(*args)``, or :class:`TimeoutError` when it blocked for ``seconds``."""
+        ...
+
+    def busy_for_long(self) -> bool:
+        """Whether the loop has not looked for input for as long as clients may keep it: then
+        whoever can go on has to let it (:meth:`breathe`, :meth:`Watch.again`)."""
+        ...
+
+    def watch_client(self, sock: stdlib_socket.socket, on_readable: Callable[[], object]) -> Watch:
+        """Call ``on_readable`` in the hub when ``sock`` can be read, as soon as that is fair to
+        all others who are watched so. It has to be started; and closed before ``sock`` is."""
         ...
 
     def watch(

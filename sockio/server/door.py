@@ -9,7 +9,6 @@ from __future__ import annotations
 import _socket
 import logging
 import time
-from collections.abc import Callable
 from typing import Any, Protocol
 
 from ..config.settings import Settings
@@ -18,12 +17,9 @@ from ..sessions.complaints import Complaints
 from ..sessions.wheel import Wheel
 from .heads import BadHead
 
-__all__ = ["Door", "KernelSocket", "Waiter", "later"]
+__all__ = ["Door", "KernelSocket", "Waiter"]
 
 log = logging.getLogger("sockio.http")
-
-#: Seconds that the connections of one server keep the loop busy before it looks for input.
-SLICE = 0.005
 
 
 class Waiter(Protocol):
@@ -59,12 +55,10 @@ class Waiter(Protocol):
 class Door:
     """What the connections of one server share, whoever serves them.
 
-    ``loop`` is gevent's. Times are seconds, and of :func:`time.monotonic`.
+    Times are seconds, and of :func:`time.monotonic`.
     """
 
-    def __init__(
-        self, settings: Settings, runtime: Runtime, complaints: Complaints, loop: Any
-    ) -> None:
+    def __init__(self, settings: Settings, runtime: Runtime, complaints: Complaints) -> None:
         self.runtime = runtime
         self.obey(settings, complaints)
         #: No further request is read: the server ends.
@@ -75,9 +69,6 @@ class Door:
         self.opened = 0
         self._wheel: Wheel[Waiter] = Wheel()
         self._timer: Cancellable | None = None
-        self._loop = loop
-        self._pass = -1
-        self._until = 0.0
 
     def obey(self, settings: Settings, complaints: Complaints) -> None:
         """Whose settings count from now on, for each wait that begins and each head that comes, and
@@ -152,15 +143,9 @@ class Door:
     # ---- turns
 
     def busy_for_long(self) -> bool:
-        """Whether the loop has not looked for input for :data:`SLICE` seconds, as far as those know
-        who ask: then whoever can go on has to let it (:meth:`Runtime.breathe`)."""
-        now = time.monotonic()
-        number = self._loop.iteration
-        if number != self._pass:
-            self._pass = number
-            self._until = now + SLICE
-            return False
-        return now >= self._until
+        """Whether the loop has not looked for input for as long as clients may keep it: then
+        whoever can go on has to let it (:meth:`Runtime.breathe`)."""
+        return self.runtime.busy_for_long()
 
     def take_turns(self) -> None:
         """Let the loop look for input, if the connections have kept it busy for long. Blocks until
@@ -207,15 +192,3 @@ class KernelSocket(_socket.socket):
             self._door = None
             door.opened -= 1
         return _detach(self)
-
-
-def later(loop: Any, fn: Callable[[], object]) -> None:
-    """Call ``fn`` in the hub, after the loop has looked for input."""
-    timer = loop.timer(0.0)
-
-    def fire() -> None:
-        timer.stop()
-        timer.close()
-        fn()
-
-    timer.start(fire)

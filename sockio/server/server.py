@@ -288,9 +288,7 @@ class SocketIOServer(WSGIServer):
         middleware = self.middleware
         # Whoever takes turns has to be known to be of this thread, before the first request is.
         middleware.runtime.bind()
-        return Door(
-            middleware.settings, middleware.runtime, middleware.registry.complaints, self.loop
-        )
+        return Door(middleware.settings, middleware.runtime, middleware.registry.complaints)
 
     def _let_door_obey(self, middleware: SocketIOMiddleware) -> None:
         self.door.obey(middleware.settings, middleware.registry.complaints)

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 from ..runtime.interfaces import Cancellable, Runtime
 from ..runtime.pace import Pace
+from ..runtime.rota import Watch
 from .connection import cut
 
 __all__ = [
@@ -35,6 +36,8 @@ CHUNK = 16384
 #: message, so the next is smaller where one took longer than :data:`LONG` seconds, down to this.
 LEAST = 1024
 LONG = 0.002
+#: The most of them while others wait: what they will be made of is not known before.
+SHARED = 4096
 #: Bytes that a cooperative socket is given in one go.
 PART = 65536
 
@@ -112,14 +115,16 @@ class WatchedStream:
         self._early = b""
         self._on_data: OnData | None = None
         self._on_end: OnEnd | None = None
-        # A watch for input, or a timer where there is some already; None while paused.
-        self._reading: Cancellable | None = None
+        # From the start to the end, whether it is paused meanwhile or not: it knows how much of the
+        # loop's time this client had.
+        self._reading: Watch | None = None
         self._writing: Cancellable | None = None
         #: Called when the stream has been closed: for a request that is parked until then.
         self.on_closed: Callable[[], object] | None = None
 
     def start(self, on_data: OnData, on_end: OnEnd) -> None:
         self._on_data, self._on_end = on_data, on_end
+        self._reading = self._runtime.watch_client(self._sock, self._readable)
         self.resume()
 
     def read_little(self) -> None:
@@ -127,22 +132,20 @@ class WatchedStream:
 
     def unread(self, data: bytes) -> None:
         self._early = data
-        self._read_early()
-
-    def _read_early(self) -> None:
-        if self._reading is None or self._on_data is None:
-            return
-        data, self._early = self._early[: self._chunk], self._early[self._chunk :]
-        # Before it is handed on, for that may pause it.
-        self.pause()
-        self.resume()
-        self._chunk = hand_on(self._runtime, self._on_data, data, self._chunk, self._most)
+        if self._reading is not None and not self._reading.stopped:
+            self._reading.again()
 
     def _readable(self) -> None:
-        # One read per turn of the loop: what is left makes the descriptor readable again, after
-        # the others had their turn.
+        # One read per turn: what is left makes the descriptor readable again, after the others had
+        # theirs.
+        if self._early:
+            self._read_early()
+            return
+        chunk = self._chunk
+        if chunk > SHARED and self._reading is not None and self._reading.crowded:
+            chunk = SHARED
         try:
-            data = self._recv(self._chunk)
+            data = self._recv(chunk)
         except WOULD_WAIT:
             return
         except OSError:
@@ -158,6 +161,14 @@ class WatchedStream:
             if self._on_end is not None:
                 self._on_end()
 
+    def _read_early(self) -> None:
+        data, self._early = self._early[: self._chunk], self._early[self._chunk :]
+        # Before it is handed on, for that may pause it.
+        self.resume()
+        if self._on_data is not None:
+            self._runtime.begin_turn()
+            self._chunk = hand_on(self._runtime, self._on_data, data, self._chunk, self._most)
+
     def call_when_writable(self, callback: Callable[[], None] | None) -> None:
         writing, self._writing = self._writing, None
         if writing is not None:
@@ -166,23 +177,25 @@ class WatchedStream:
             self._writing = self._runtime.watch(self._sock, callback, write=True)
 
     def pause(self) -> None:
-        reading, self._reading = self._reading, None
-        if reading is not None:
-            reading.cancel()
+        if self._reading is not None:
+            self._reading.stop()
 
     def resume(self) -> None:
-        if self._reading is None and self._sock.fileno() >= 0:
-            runtime = self._runtime
-            if self._early:
-                self._reading = runtime.at(runtime.now(), self._read_early)
-            else:
-                self._reading = runtime.watch(self._sock, self._readable)
+        reading = self._reading
+        if reading is None:
+            return
+        if self._early:
+            reading.again()
+        else:
+            reading.start()
 
     def end_writing(self) -> None:
         self._sock.shutdown(stdlib_socket.SHUT_WR)
 
     def close(self) -> None:
-        self.pause()
+        reading, self._reading = self._reading, None
+        if reading is not None:
+            reading.close()
         self.call_when_writable(None)
         self._on_data = self._on_end = None
         self._early = b""

@@ -359,7 +359,7 @@ def test_bodies_that_end_at_once_are_answered_in_turns(
 
     monkeypatch.setattr(service.endpoint, "respond", noting)
     # No time at all: whoever is not the first of a turn waits for the next.
-    monkeypatch.setattr("sockio.server.door.SLICE", 0.0)
+    monkeypatch.setattr("sockio.runtime.rota.SLICE", 0.0)
     for raw in raws:
         raw.sock._sock.send(body[-1:])
     for raw in raws:

@@ -232,7 +232,7 @@ def test_handshakes_of_tls_that_come_at_once_take_turns(
 ) -> None:
     server, tls = secured
     # No time at all: each that is not the first of its turn waits for the next.
-    monkeypatch.setattr("sockio.server.door.SLICE", 0.0)
+    monkeypatch.setattr("sockio.runtime.rota.SLICE", 0.0)
     monkeypatch.setattr("sockio.runtime.workers.SLICE", 0.0)
     loop = gevent.get_hub().loop
     turns: list[int] = []

@@ -40,7 +40,7 @@ from ...transports.request import Request, WouldBlock
 from ...transports.upgrades import Upgraded
 from .. import heads
 from ..access_log import RequestLog
-from ..door import Door, later
+from ..door import Door
 from .reader import RequestReader, Strange
 
 __all__ = ["FastConnection", "State"]
@@ -118,6 +118,7 @@ class FastConnection:
         "_closing",
         "_due",
         "_ended",
+        "_more",
         "_parked",
         "_path",
         "_paused",
@@ -164,6 +165,8 @@ class FastConnection:
         self._advancing = False
         #: What the peer sends is left in the kernel.
         self._paused = False
+        # There is more of what was read than a turn had time for.
+        self._more = False
         self._writing: Cancellable | None = None
         # What is being answered and since when, for the access log alone.
         self._answering: tuple[dict[str, Any], float] | None = None
@@ -173,8 +176,8 @@ class FastConnection:
         # When the client has to have done what is waited for.
         self._due = time.monotonic() + service.door.head_time
         service.door.expect(self)
-        self._reading = service.loop.io(sock.fileno(), 1)
-        self._reading.start(self._readable)
+        self._reading = service.runtime.watch_client(sock, self._readable)
+        self._reading.start()
 
     def _make_environ(self) -> dict[str, Any]:
         environ = self._service.make_environ()
@@ -193,6 +196,14 @@ class FastConnection:
     # ---- reading
 
     def _readable(self) -> None:
+        if self._more:
+            self._more = False
+            if self._ended:
+                self._reading.stop()
+            if self.state is _READING:
+                self._service.runtime.begin_turn()
+                self._advance()
+                return
         try:
             data = self._sock.recv(CHUNK)
         except (BlockingIOError, InterruptedError):
@@ -209,11 +220,7 @@ class FastConnection:
             self._service.runtime.begin_turn()
             self._reader.feed(data)
             if state is _READING:
-                if self._request is not None and self._service.door.busy_for_long():
-                    # It may be the end of a megabyte, as those of others in this turn were.
-                    self._go_on_later()
-                else:
-                    self._advance()
+                self._advance()
             elif self._reader.waiting > AHEAD:
                 self._pause()
 
@@ -238,28 +245,14 @@ class FastConnection:
         try:
             while self.state is _READING and self._step():
                 if self._reader.waiting and self._service.door.busy_for_long():
-                    self._go_on_later()
+                    # Others first: there is more of this client's than a turn has time for.
+                    self._more = True
+                    self._reading.again()
                     break
         except Exception:
             self._failed()
         finally:
             self._advancing = False
-
-    def _go_on_later(self) -> None:
-        """Others first: there is more of this client's than a turn of the loop has time for."""
-        self._pause()
-        later(self._service.loop, self._go_on)
-
-    def _go_on(self) -> None:
-        if self.state is not _READING:
-            return
-        if self._service.door.busy_for_long():
-            # Others who waited came first: with each look for input at least one goes on.
-            later(self._service.loop, self._go_on)
-            return
-        self._resume()
-        self._service.runtime.begin_turn()
-        self._advance()
 
     def _failed(self) -> None:
         # In the event loop nobody else would see to it that the connection ends.
@@ -663,7 +656,7 @@ class FastConnection:
     def _resume(self) -> None:
         if self._paused and not self._ended:
             self._paused = False
-            self._reading.start(self._readable)
+            self._reading.start()
 
     # ---- the end
 
@@ -715,7 +708,6 @@ class FastConnection:
 
     def _let_go(self) -> None:
         self.state = _GONE
-        self._reading.stop()
         self._reading.close()
         self._end_writing()
         self._lose_body()

@@ -1,0 +1,238 @@
+"""Whose input is handled next, where there is more of it than the loop has time for.
+
+What a read sets off in the loop itself (packets taken apart, requests answered at once) is bounded
+for each connection, and that does not help where many flood. So all descriptors of one loop that
+clients write to share its time. While there is enough for everybody, each is handled as soon as the
+loop finds that it can be read. When :data:`SLICE` seconds of one pass are used up, the others wait,
+and so do those who had more than their share; they are handled for a slice of each further pass,
+and the loop looks for input in between.
+
+Among those who wait the order is that of start-time fair queueing: the rota has a time of its own,
+that of the work done last, and each descriptor stands where its own work has got to, but never
+behind the rota's time. Who asks for little is therefore next as soon as it asks, however many
+flood, and they have the rest in turns.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from heapq import heappop, heappush
+from typing import Any
+from weakref import WeakKeyDictionary
+
+__all__ = ["SLICE", "Rota", "Watch", "rota_of"]
+
+#: Seconds of work in one pass of the loop on what came with it, and as many again on what waits.
+SLICE = 0.005
+#: Seconds after which one of several who wait should make room for the next.
+GRAIN = 0.001
+
+_READ = 1
+
+# What a watch waits for: nothing; input; its turn; nothing more, for it has it; never anything.
+_STOPPED, _WATCHED, _QUEUED, _SERVED, _CLOSED = range(5)
+
+
+class Watch:
+    """One descriptor whose owner is called, in the hub, when it can be read and it is its turn.
+
+    A call that leaves something unread is followed by another. To be closed before the descriptor.
+    """
+
+    __slots__ = ("_at_work", "_filed", "_io", "_on_readable", "_rota", "_state", "due")
+
+    def __init__(self, rota: Rota, io: Any, on_readable: Callable[[], object]) -> None:
+        self._rota = rota
+        self._io = io
+        self._on_readable = on_readable
+        self._state = _STOPPED
+        # Whether the owner is being called.
+        self._at_work = False
+        # Whether it is in the rota's queue, where it stays until its turn, whatever becomes of it.
+        self._filed = False
+        #: Where on the rota's time its own work has got to.
+        self.due = 0.0
+
+    def start(self) -> None:
+        """Be called when there is something to read. Twice is once."""
+        if self._state == _STOPPED:
+            self._state = _WATCHED
+            self._io.start(self._ready)
+
+    def again(self) -> None:
+        """Be called when it is its turn, whether or not anything arrives meanwhile."""
+        state = self._state
+        if state == _CLOSED:
+            return
+        if state == _WATCHED:
+            self._io.stop()
+        self._state = _QUEUED
+        if not self._at_work:
+            # Else its place depends on how long that takes.
+            self._file()
+
+    def stop(self) -> None:
+        """Not be called, until it is started again. Twice is once."""
+        if self._state == _WATCHED:
+            self._io.stop()
+        self._state = _STOPPED
+
+    @property
+    def stopped(self) -> bool:
+        """Whether nothing is waited for."""
+        return self._state == _STOPPED
+
+    @property
+    def crowded(self) -> bool:
+        """Whether others wait for their turn."""
+        return bool(self._rota.waiting)
+
+    def close(self) -> None:
+        """Never be called again. Twice is once."""
+        self.stop()
+        self._state = _CLOSED
+        self._io.close()
+
+    def _ready(self) -> None:
+        rota = self._rota
+        start = rota.time
+        if self.due > start:
+            start = self.due
+        if rota.full() or (rota.waiting and rota.waiting[0][0] < start):
+            self.again()
+            return
+        self._work(start)
+
+    def _work(self, start: float) -> None:
+        rota = self._rota
+        rota.time = start
+        began = rota.asked
+        self._at_work = True
+        try:
+            self._on_readable()
+        finally:
+            self._at_work = False
+            self.due = start + rota.clock() - began
+            if self._state == _QUEUED:
+                self._file()
+
+    def _file(self) -> None:
+        if not self._filed:
+            self._filed = True
+            self._rota.file(self)
+
+    def begin(self) -> bool:
+        """For the rota alone: its turn has come. Whether it still waits for it."""
+        self._filed = False
+        if self._state != _QUEUED:
+            return False
+        self._state = _SERVED
+        return True
+
+    def serve(self, start: float) -> None:
+        """For the rota alone: call the owner, and watch again unless that one wants something
+        else."""
+        try:
+            self._work(start)
+        finally:
+            if self._state == _SERVED:
+                self._state = _WATCHED
+                self._io.start(self._ready)
+
+
+class Rota:
+    """What the watched descriptors of one loop share. ``loop`` is gevent's; for the hub's own
+    thread alone."""
+
+    __slots__ = (
+        "_filed",
+        "_look",
+        "_looking",
+        "_loop",
+        "_pass",
+        "_until",
+        "asked",
+        "clock",
+        "time",
+        "waiting",
+    )
+
+    def __init__(self, loop: Any, clock: Callable[[], float] = time.monotonic) -> None:
+        self._loop = loop
+        self.clock = clock
+        #: How far the work has got, in seconds of it: it stands still while nobody works.
+        self.time = 0.0
+        #: Those who wait for their turn, the next one first.
+        self.waiting: list[tuple[float, int, Watch]] = []
+        self._filed = 0
+        self._look = loop.timer(0.0)
+        self._looking = False
+        self._pass = -1
+        self._until = 0.0
+        #: What the clock said when it was last asked whether the pass is :meth:`full`.
+        self.asked = 0.0
+
+    def watch(self, descriptor: int, on_readable: Callable[[], object]) -> Watch:
+        """Watch for input, once it is started."""
+        return Watch(self, self._loop.io(descriptor, _READ), on_readable)
+
+    def full(self) -> bool:
+        """Whether the loop has not looked for input for as long as who is at work may take: then
+        whoever can go on has to let it. Who asks first after a look is never told so."""
+        now = self.asked = self.clock()
+        number = self._loop.iteration
+        if number != self._pass:
+            self._pass = number
+            self._until = now + SLICE
+            return False
+        return now >= self._until
+
+    def file(self, watch: Watch) -> None:
+        """Let ``watch`` wait for its turn."""
+        self._filed += 1
+        heappush(self.waiting, (max(watch.due, self.time), self._filed, watch))
+        self._look_for_input()
+
+    def _look_for_input(self) -> None:
+        if not self._looking:
+            self._looking = True
+            self._look.start(self._looked)
+
+    def _looked(self) -> None:
+        # Timers are called before the input which the same look has found: go on behind that.
+        self._loop.run_callback(self._go_round)
+
+    def _go_round(self) -> None:
+        self._looking = False
+        waiting = self.waiting
+        now = self.clock()
+        # At least one, whatever has come with this pass.
+        self._pass, ends = self._loop.iteration, now + SLICE
+        try:
+            while waiting:
+                start, _, watch = heappop(waiting)
+                if not watch.begin():
+                    continue
+                self._until = min(ends, now + GRAIN) if waiting else ends
+                self.asked = now
+                watch.serve(max(start, self.time))
+                now = self.clock()
+                if now >= ends:
+                    break
+        finally:
+            # Also behind one that failed, which is for the hub to say.
+            self._until = ends
+            if waiting:
+                self._look_for_input()
+
+
+_rotas: WeakKeyDictionary[Any, Rota] = WeakKeyDictionary()
+
+
+def rota_of(hub: Any) -> Rota:
+    """The rota of a hub: one, however many servers and middlewares run in it."""
+    rota = _rotas.get(hub)
+    if rota is None or rota._loop is not hub.loop:
+        rota = _rotas[hub] = Rota(hub.loop)
+    return rota
