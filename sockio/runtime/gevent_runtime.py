@@ -142,9 +142,9 @@ class GeventRuntime:
             return fn(*args)
 
     def busy_for_long(self) -> bool:
-        return rota_of(self._hub or gevent.get_hub()).full()
+        return self.here() and rota_of(self._hub or gevent.get_hub()).full()
 
-    def watch_client(self, sock: stdlib_socket.socket, on_readable: Callable[[], object]) -> Watch:
+    def watch_client(self, sock: stdlib_socket.socket, on_readable: Callable[[], bool]) -> Watch:
         return rota_of(gevent.get_hub()).watch(sock.fileno(), on_readable)
 
     def watch(

@@ -115,9 +115,10 @@ class Runtime(Protocol):
         whoever can go on has to let it (:meth:`breathe`, :meth:`Watch.again`)."""
         ...
 
-    def watch_client(self, sock: stdlib_socket.socket, on_readable: Callable[[], object]) -> Watch:
+    def watch_client(self, sock: stdlib_socket.socket, on_readable: Callable[[], bool]) -> Watch:
         """Call ``on_readable`` in the hub when ``sock`` can be read, as soon as that is fair to
-        all others who are watched so. It has to be started; and closed before ``sock`` is."""
+        all others who are watched so. It returns whether it may have left something unread. The
+        watch has to be started; and closed before ``sock`` is."""
         ...
 
     def watch(

@@ -37,5 +37,14 @@ class Pace:
     def keep(self) -> None:
         """Let others have their turn, if the calling task had its share. Blocks until then."""
         if _worked() > self._ends:
-            self._runtime.breathe()
-            self._ends = _worked() + self._runtime.share
+            self._breathe()
+
+    def give_way(self) -> None:
+        """Behind input that was waited for: let others have their turn, if those who got theirs
+        before have kept the loop busy for long. Blocks until then."""
+        if self._runtime.busy_for_long():
+            self._breathe()
+
+    def _breathe(self) -> None:
+        self._runtime.breathe()
+        self._ends = _worked() + self._runtime.share

@@ -10,7 +10,8 @@ and the loop looks for input in between.
 Among those who wait the order is that of start-time fair queueing: the rota has a time of its own,
 that of the work done last, and each descriptor stands where its own work has got to, but never
 behind the rota's time. Who asks for little is therefore next as soon as it asks, however many
-flood, and they have the rest in turns.
+flood, and they have the rest in turns. Who leaves nothing unread is not who floods: its work counts
+for less, and it stands first.
 """
 
 from __future__ import annotations
@@ -27,6 +28,10 @@ __all__ = ["SLICE", "Rota", "Watch", "rota_of"]
 SLICE = 0.005
 #: Seconds after which one of several who wait should make room for the next.
 GRAIN = 0.001
+#: The least number of tasks that may wait to be begun while further input is handled.
+ROOM = 16
+#: The part of the work that counts of whoever leaves nothing unread.
+CALM = 1 / 16
 
 _READ = 1
 
@@ -37,12 +42,13 @@ _STOPPED, _WATCHED, _QUEUED, _SERVED, _CLOSED = range(5)
 class Watch:
     """One descriptor whose owner is called, in the hub, when it can be read and it is its turn.
 
-    A call that leaves something unread is followed by another. To be closed before the descriptor.
+    The owner returns whether it may have left something unread; if so, it is called once more. To
+    be closed before the descriptor.
     """
 
-    __slots__ = ("_at_work", "_filed", "_io", "_on_readable", "_rota", "_state", "due")
+    __slots__ = ("_at_work", "_filed", "_io", "_on_readable", "_rota", "_state", "calm", "due")
 
-    def __init__(self, rota: Rota, io: Any, on_readable: Callable[[], object]) -> None:
+    def __init__(self, rota: Rota, io: Any, on_readable: Callable[[], bool]) -> None:
         self._rota = rota
         self._io = io
         self._on_readable = on_readable
@@ -51,8 +57,11 @@ class Watch:
         self._at_work = False
         # Whether it is in the rota's queue, where it stays until its turn, whatever becomes of it.
         self._filed = False
-        #: Where on the rota's time its own work has got to.
-        self.due = 0.0
+        #: Where on the rota's time its own work has got to. Who is new stands behind whoever has
+        #: been here and asked for little.
+        self.due = rota.time + GRAIN / 2
+        #: Whether nothing was left unread the last time.
+        self.calm = True
 
     def start(self) -> None:
         """Be called when there is something to read. Twice is once."""
@@ -96,25 +105,33 @@ class Watch:
 
     def _ready(self) -> None:
         rota = self._rota
-        start = rota.time
-        if self.due > start:
-            start = self.due
-        if rota.full() or (rota.waiting and rota.waiting[0][0] < start):
+        if (
+            rota.full()
+            or rota.jobs > rota.room
+            or (rota.waiting and rota.waiting[0] < rota.place(self))
+        ):
             self.again()
-            return
-        self._work(start)
+        else:
+            self._work()
 
-    def _work(self, start: float) -> None:
+    def _work(self) -> None:
         rota = self._rota
-        rota.time = start
         began = rota.asked
+        if self.due < rota.time:
+            self.due = rota.time
+        elif self.due >= rota.time + (GRAIN if self.calm else 0.0):
+            rota.time = self.due
         self._at_work = True
+        more = True
         try:
-            self._on_readable()
+            more = self._on_readable()
         finally:
             self._at_work = False
-            self.due = start + rota.clock() - began
-            if self._state == _QUEUED:
+            took = rota.clock() - began
+            queued = self._state == _QUEUED
+            self.calm = not (more or queued)
+            self.due += took * CALM if self.calm else took
+            if queued:
                 self._file()
 
     def _file(self) -> None:
@@ -130,15 +147,19 @@ class Watch:
         self._state = _SERVED
         return True
 
-    def serve(self, start: float) -> None:
+    def serve(self) -> None:
         """For the rota alone: call the owner, and watch again unless that one wants something
         else."""
         try:
-            self._work(start)
+            self._work()
         finally:
             if self._state == _SERVED:
                 self._state = _WATCHED
                 self._io.start(self._ready)
+
+
+#: From where on its work counts, whether it floods, where that has got to, and who came first.
+Place = tuple[float, bool, float, int, Watch]
 
 
 class Rota:
@@ -154,6 +175,8 @@ class Rota:
         "_until",
         "asked",
         "clock",
+        "jobs",
+        "room",
         "time",
         "waiting",
     )
@@ -161,10 +184,13 @@ class Rota:
     def __init__(self, loop: Any, clock: Callable[[], float] = time.monotonic) -> None:
         self._loop = loop
         self.clock = clock
+        #: Tasks that input has set off and that have not begun, and how many of them make others
+        #: wait: they are begun in the order in which they came, whoever has set them off.
+        self.jobs, self.room = 0, ROOM
         #: How far the work has got, in seconds of it: it stands still while nobody works.
         self.time = 0.0
         #: Those who wait for their turn, the next one first.
-        self.waiting: list[tuple[float, int, Watch]] = []
+        self.waiting: list[Place] = []
         self._filed = 0
         self._look = loop.timer(0.0)
         self._looking = False
@@ -173,7 +199,7 @@ class Rota:
         #: What the clock said when it was last asked whether the pass is :meth:`full`.
         self.asked = 0.0
 
-    def watch(self, descriptor: int, on_readable: Callable[[], object]) -> Watch:
+    def watch(self, descriptor: int, on_readable: Callable[[], bool]) -> Watch:
         """Watch for input, once it is started."""
         return Watch(self, self._loop.io(descriptor, _READ), on_readable)
 
@@ -188,10 +214,23 @@ class Rota:
             return False
         return now >= self._until
 
+    def place(self, watch: Watch) -> Place:
+        """Where ``watch`` stands among those who wait."""
+        self._filed += 1
+        start, due = self.time, watch.due
+        if due <= start:
+            due = start
+        elif not watch.calm or due >= start + GRAIN:
+            start = due
+        return start, not watch.calm, due, self._filed, watch
+
+    def measure(self, jobs: int, seconds: float) -> None:
+        """So many tasks were begun and took so long: as many more as fit a slice may wait."""
+        self.room = max(ROOM, int(jobs * SLICE / seconds)) if seconds > 0.0 else self.room
+
     def file(self, watch: Watch) -> None:
         """Let ``watch`` wait for its turn."""
-        self._filed += 1
-        heappush(self.waiting, (max(watch.due, self.time), self._filed, watch))
+        heappush(self.waiting, self.place(watch))
         self._look_for_input()
 
     def _look_for_input(self) -> None:
@@ -211,14 +250,14 @@ class Rota:
         self._pass, ends = self._loop.iteration, now + SLICE
         try:
             while waiting:
-                start, _, watch = heappop(waiting)
+                watch = heappop(waiting)[-1]
                 if not watch.begin():
                     continue
                 self._until = min(ends, now + GRAIN) if waiting else ends
                 self.asked = now
-                watch.serve(max(start, self.time))
+                watch.serve()
                 now = self.clock()
-                if now >= ends:
+                if now >= ends or self.jobs > self.room:
                     break
         finally:
             # Also behind one that failed, which is for the hub to say.

@@ -18,6 +18,7 @@ from typing import Any
 import gevent
 from greenlet import greenlet
 
+from .rota import rota_of
 from .turn import Turn
 
 __all__ = ["SHARE", "SLICE", "Workers"]
@@ -37,6 +38,8 @@ HEAVY = 0.002
 #: by :data:`PAUSE` seconds at most. Who was answered after it, and asks again at once (a poll comes
 #: behind each POST), is not kept waiting by the next piece of work, too.
 LONG, PART, PAUSE = 0.01, 0.1, 0.005
+#: Jobs in one round that tell how long one takes.
+ENOUGH = 8
 #: The shortest share of a slice, in seconds: below it, switching would cost as much as the work.
 LEAST = 0.0005
 
@@ -59,6 +62,7 @@ class Workers:
         "_look",
         "_looking",
         "_resting",
+        "_rota",
         "_reuse",
         "_run_callback",
         "_turn",
@@ -68,6 +72,7 @@ class Workers:
     )
 
     def __init__(self, hub: Any, turn: Turn, *, reuse: bool = True) -> None:
+        self._rota = rota_of(hub)
         self._hub = hub
         self._run_callback = hub.loop.run_callback
         self._turn = turn
@@ -103,6 +108,7 @@ class Workers:
         found by a later one, as it is in the threads of a WSGI server.
         """
         self._waiting.append((fn, args))
+        self._rota.jobs += 1
         if not self._called:
             self.call()
 
@@ -156,7 +162,8 @@ class Workers:
             self.share = SHARE
         now = began = time.monotonic()
         ends = began + SLICE
-        for _ in range(jobs):
+        begun = 0
+        for begun in range(1, jobs + 1):
             worker = idle.pop() if idle else greenlet(self._work, self._hub)
             try:
                 worker.switch()
@@ -166,6 +173,8 @@ class Workers:
             now = time.monotonic()
             if now > ends:
                 break
+        if begun >= ENOUGH:
+            self._rota.measure(begun, now - began)
         # What was answered leaves before those go on who may take long.
         turn.end()
         if rested and now >= self._later:
@@ -205,6 +214,7 @@ class Workers:
         wait = greenlet.switch
         while True:
             fn, args = self._waiting.popleft()
+            self._rota.jobs -= 1
             Context().run(fn, *args)
             # Nothing of the job may live as long as the worker.
             del fn, args

@@ -28,7 +28,7 @@ from ..sessions.sayings import at_length
 from .connection import cut
 from .foreign import is_larger
 from .framing import frame_head
-from .streams import PART, hand_on, send_in_parts
+from .streams import LEAST, PART, hand_on, send_in_parts
 from .unreadable import TOO_LARGE, describe
 
 __all__ = ["ForeignWebSocket", "Message", "Say", "WebSocket"]
@@ -100,7 +100,8 @@ class WebSocket:
         # sending while it reads fast enough.
         self._pace = Pace(_runtime)
         # Read only when nothing is left to receive: more is never kept for a view that is slow.
-        self._chunk = CHUNK
+        # A little at first: what it will be made of is not known.
+        self._chunk = LEAST
         # What came with the request, as far as it has not been taken apart.
         self._early = early
 
@@ -202,6 +203,8 @@ class WebSocket:
 
     def _hand_on(self, data: bytes) -> None:
         """Take it apart, and less the next time if that takes long."""
+        # Many may have been woken at once.
+        self._pace.give_way()
         self._chunk = hand_on(_runtime, self._take, data, self._chunk, CHUNK)
 
     def _take(self, data: bytes) -> None:

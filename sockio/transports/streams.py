@@ -22,6 +22,7 @@ from .connection import cut
 
 __all__ = [
     "CHUNK",
+    "LEAST",
     "PART",
     "BlockingStream",
     "Stream",
@@ -135,19 +136,19 @@ class WatchedStream:
         if self._reading is not None and not self._reading.stopped:
             self._reading.again()
 
-    def _readable(self) -> None:
+    def _readable(self) -> bool:
         # One read per turn: what is left makes the descriptor readable again, after the others had
         # theirs.
         if self._early:
             self._read_early()
-            return
+            return True
         chunk = self._chunk
         if chunk > SHARED and self._reading is not None and self._reading.crowded:
             chunk = SHARED
         try:
             data = self._recv(chunk)
         except WOULD_WAIT:
-            return
+            return False
         except OSError:
             data = b""
         if data and self._on_data is not None:
@@ -160,6 +161,7 @@ class WatchedStream:
             self.pause()
             if self._on_end is not None:
                 self._on_end()
+        return len(data) == chunk
 
     def _read_early(self) -> None:
         data, self._early = self._early[: self._chunk], self._early[self._chunk :]
@@ -282,6 +284,9 @@ class BlockingStream:
                 data = data or self._sock.recv(chunk)
             except (OSError, ValueError):  # ValueError: the TLS layer has been shut down
                 data = b""
+            if data:
+                # Many may have been woken at once.
+                pace.give_way()
             if data and self._on_data is not None:
                 chunk = hand_on(self._runtime, self._on_data, data, chunk, self._most)
             elif not data:

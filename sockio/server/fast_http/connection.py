@@ -195,7 +195,7 @@ class FastConnection:
 
     # ---- reading
 
-    def _readable(self) -> None:
+    def _readable(self) -> bool:
         if self._more:
             self._more = False
             if self._ended:
@@ -203,11 +203,11 @@ class FastConnection:
             if self.state is _READING:
                 self._service.runtime.begin_turn()
                 self._advance()
-                return
+                return True
         try:
             data = self._sock.recv(CHUNK)
         except (BlockingIOError, InterruptedError):
-            return
+            return False
         except OSError:
             data = b""
         state = self.state
@@ -221,8 +221,11 @@ class FastConnection:
             self._reader.feed(data)
             if state is _READING:
                 self._advance()
-            elif self._reader.waiting > AHEAD:
+                # Who waits for each answer sends no more.
+                return self._reader.waiting > 0 or len(data) == CHUNK
+            if self._reader.waiting > AHEAD:
                 self._pause()
+        return len(data) == CHUNK
 
     def _peer_ended(self) -> None:
         self._ended = True
@@ -253,6 +256,14 @@ class FastConnection:
             self._failed()
         finally:
             self._advancing = False
+
+    def _next(self) -> None:
+        """An answer is written: go on to what has arrived meanwhile, when it is its turn."""
+        if self.state is _READING and self._reader.waiting and not self._advancing:
+            self._more = True
+            self._reading.again()
+        else:
+            self._advance()
 
     def _failed(self) -> None:
         # In the event loop nobody else would see to it that the connection ends.
@@ -459,7 +470,7 @@ class FastConnection:
     def _give_later(self, answer: Any, request: Request) -> None:
         if self.state is _BUSY:
             self._give(answer, request)
-            self._advance()
+            self._next()
 
     def _give(self, answer: Any, request: Request) -> None:
         kind = type(answer)
@@ -535,7 +546,7 @@ class FastConnection:
         else:
             # Another worker's session goes over to a websocket.
             self._switch(cast(RemoteUpgrade, answer))
-        self._advance()
+        self._next()
 
     def _is_unread(self) -> bool:
         # Whoever asks again over the same connection has read the answer.
@@ -620,7 +631,7 @@ class FastConnection:
             self._socket.written(batch)
         self._sent()
         self._service.door.expect(self)
-        self._advance()
+        self._next()
 
     def _end_writing(self) -> None:
         self._tail = None
