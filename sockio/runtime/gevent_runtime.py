@@ -21,7 +21,7 @@ import gevent.monkey
 from .interfaces import Signal
 from .letterbox import Letterbox
 from .patching import warn_about_patching
-from .rota import Watch, rota_of
+from .rota import Rota, Watch, rota_of
 from .turn import Turn
 from .workers import SHARE, Workers
 
@@ -58,6 +58,7 @@ class GeventRuntime:
         self._reuse = "workers" not in without
         self._workers: Workers | None = None
         self._letterbox: Letterbox | None = None
+        self._rota: Rota | None = None
         self.turn = Turn(joins="join" not in without)
 
     def bind(self) -> None:
@@ -67,6 +68,7 @@ class GeventRuntime:
             self._thread = thread
             self._hub = gevent.get_hub()
             self._workers = None
+            self._rota = rota_of(self._hub)
             self._letterbox = Letterbox(self._hub, self)
             warn_about_patching()
 
@@ -142,10 +144,11 @@ class GeventRuntime:
             return fn(*args)
 
     def busy_for_long(self) -> bool:
-        return self.here() and rota_of(self._hub or gevent.get_hub()).full()
+        return self.here() and (self._rota or rota_of(gevent.get_hub())).full()
 
     def watch_client(self, sock: stdlib_socket.socket, on_readable: Callable[[], bool]) -> Watch:
-        return rota_of(gevent.get_hub()).watch(sock.fileno(), on_readable)
+        rota = self._rota if self._thread == _thread_id() else None
+        return (rota or rota_of(gevent.get_hub())).watch(sock.fileno(), on_readable)
 
     def watch(
         self, sock: stdlib_socket.socket, on_readable: Callable[[], None], *, write: bool = False

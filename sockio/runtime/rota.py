@@ -17,7 +17,7 @@ for less, and it stands first.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from heapq import heappop, heappush
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -93,9 +93,9 @@ class Watch:
         return self._state == _STOPPED
 
     @property
-    def crowded(self) -> bool:
-        """Whether others wait for their turn."""
-        return bool(self._rota.waiting)
+    def others(self) -> Sequence[object]:
+        """Those who wait for their turn: the same list always."""
+        return self._rota.waiting
 
     def close(self) -> None:
         """Never be called again. Twice is once."""
@@ -104,35 +104,45 @@ class Watch:
         self._io.close()
 
     def _ready(self) -> None:
+        # Called with each read of everybody: as Rota.full does it, and without a call.
         rota = self._rota
-        if (
-            rota.full()
-            or rota.jobs > rota.room
-            or (rota.waiting and rota.waiting[0] < rota.place(self))
-        ):
+        now = rota.clock()
+        number = rota.loop.iteration
+        if number != rota.number:
+            rota.number = number
+            rota.until = now + SLICE
+        elif now >= rota.until:
             self.again()
-        else:
-            self._work()
+            return
+        waiting = rota.waiting
+        if rota.jobs > rota.room or (waiting and waiting[0] < rota.place(self)):
+            self.again()
+            return
+        self._work(now)
 
-    def _work(self) -> None:
+    def _work(self, began: float) -> None:
         rota = self._rota
-        began = rota.asked
-        if self.due < rota.time:
-            self.due = rota.time
-        elif self.due >= rota.time + (GRAIN if self.calm else 0.0):
-            rota.time = self.due
-        self._at_work = True
-        more = True
+        due, time = self.due, rota.time
+        if due < time:
+            due = time
+        elif due >= time + (GRAIN if self.calm else 0.0):
+            rota.time = due
+        self._at_work = more = True
         try:
             more = self._on_readable()
         finally:
             self._at_work = False
             took = rota.clock() - began
-            queued = self._state == _QUEUED
-            self.calm = not (more or queued)
-            self.due += took * CALM if self.calm else took
-            if queued:
+            if self._state == _QUEUED:
+                self.calm = False
+                self.due = due + took
                 self._file()
+            elif more:
+                self.calm = False
+                self.due = due + took
+            else:
+                self.calm = True
+                self.due = due + took * CALM
 
     def _file(self) -> None:
         if not self._filed:
@@ -147,11 +157,11 @@ class Watch:
         self._state = _SERVED
         return True
 
-    def serve(self) -> None:
+    def serve(self, now: float) -> None:
         """For the rota alone: call the owner, and watch again unless that one wants something
         else."""
         try:
-            self._work()
+            self._work(now)
         finally:
             if self._state == _SERVED:
                 self._state = _WATCHED
@@ -170,19 +180,18 @@ class Rota:
         "_filed",
         "_look",
         "_looking",
-        "_loop",
-        "_pass",
-        "_until",
-        "asked",
         "clock",
         "jobs",
+        "loop",
+        "number",
         "room",
         "time",
+        "until",
         "waiting",
     )
 
     def __init__(self, loop: Any, clock: Callable[[], float] = time.monotonic) -> None:
-        self._loop = loop
+        self.loop = loop
         self.clock = clock
         #: Tasks that input has set off and that have not begun, and how many of them make others
         #: wait: they are begun in the order in which they came, whoever has set them off.
@@ -194,25 +203,24 @@ class Rota:
         self._filed = 0
         self._look = loop.timer(0.0)
         self._looking = False
-        self._pass = -1
-        self._until = 0.0
-        #: What the clock said when it was last asked whether the pass is :meth:`full`.
-        self.asked = 0.0
+        #: The loop's present pass, and until when whoever is at work may go on in it.
+        self.number = -1
+        self.until = 0.0
 
     def watch(self, descriptor: int, on_readable: Callable[[], bool]) -> Watch:
         """Watch for input, once it is started."""
-        return Watch(self, self._loop.io(descriptor, _READ), on_readable)
+        return Watch(self, self.loop.io(descriptor, _READ), on_readable)
 
     def full(self) -> bool:
         """Whether the loop has not looked for input for as long as who is at work may take: then
         whoever can go on has to let it. Who asks first after a look is never told so."""
-        now = self.asked = self.clock()
-        number = self._loop.iteration
-        if number != self._pass:
-            self._pass = number
-            self._until = now + SLICE
+        now = self.clock()
+        number = self.loop.iteration
+        if number != self.number:
+            self.number = number
+            self.until = now + SLICE
             return False
-        return now >= self._until
+        return now >= self.until
 
     def place(self, watch: Watch) -> Place:
         """Where ``watch`` stands among those who wait."""
@@ -240,28 +248,27 @@ class Rota:
 
     def _looked(self) -> None:
         # Timers are called before the input which the same look has found: go on behind that.
-        self._loop.run_callback(self._go_round)
+        self.loop.run_callback(self._go_round)
 
     def _go_round(self) -> None:
         self._looking = False
         waiting = self.waiting
         now = self.clock()
         # At least one, whatever has come with this pass.
-        self._pass, ends = self._loop.iteration, now + SLICE
+        self.number, ends = self.loop.iteration, now + SLICE
         try:
             while waiting:
                 watch = heappop(waiting)[-1]
                 if not watch.begin():
                     continue
-                self._until = min(ends, now + GRAIN) if waiting else ends
-                self.asked = now
-                watch.serve()
+                self.until = min(ends, now + GRAIN) if waiting else ends
+                watch.serve(now)
                 now = self.clock()
                 if now >= ends or self.jobs > self.room:
                     break
         finally:
             # Also behind one that failed, which is for the hub to say.
-            self._until = ends
+            self.until = ends
             if waiting:
                 self._look_for_input()
 
@@ -272,6 +279,6 @@ _rotas: WeakKeyDictionary[Any, Rota] = WeakKeyDictionary()
 def rota_of(hub: Any) -> Rota:
     """The rota of a hub: one, however many servers and middlewares run in it."""
     rota = _rotas.get(hub)
-    if rota is None or rota._loop is not hub.loop:
+    if rota is None or rota.loop is not hub.loop:
         rota = _rotas[hub] = Rota(hub.loop)
     return rota

@@ -62,8 +62,8 @@ class Workers:
         "_look",
         "_looking",
         "_resting",
-        "_rota",
         "_reuse",
+        "_rota",
         "_run_callback",
         "_turn",
         "_waiting",
@@ -163,7 +163,8 @@ class Workers:
         now = began = time.monotonic()
         ends = began + SLICE
         begun = 0
-        for begun in range(1, jobs + 1):
+        while begun < jobs:
+            begun += 1
             worker = idle.pop() if idle else greenlet(self._work, self._hub)
             try:
                 worker.switch()

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import socket as stdlib_socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from ..runtime.interfaces import Cancellable, Runtime
@@ -97,6 +97,7 @@ class WatchedStream:
         "_most",
         "_on_data",
         "_on_end",
+        "_others",
         "_reading",
         "_recv",
         "_runtime",
@@ -119,13 +120,15 @@ class WatchedStream:
         # From the start to the end, whether it is paused meanwhile or not: it knows how much of the
         # loop's time this client had.
         self._reading: Watch | None = None
+        self._others: Sequence[object] = ()
         self._writing: Cancellable | None = None
         #: Called when the stream has been closed: for a request that is parked until then.
         self.on_closed: Callable[[], object] | None = None
 
     def start(self, on_data: OnData, on_end: OnEnd) -> None:
         self._on_data, self._on_end = on_data, on_end
-        self._reading = self._runtime.watch_client(self._sock, self._readable)
+        reading = self._reading = self._runtime.watch_client(self._sock, self._readable)
+        self._others = reading.others
         self.resume()
 
     def read_little(self) -> None:
@@ -143,7 +146,7 @@ class WatchedStream:
             self._read_early()
             return True
         chunk = self._chunk
-        if chunk > SHARED and self._reading is not None and self._reading.crowded:
+        if self._others and chunk > SHARED:
             chunk = SHARED
         try:
             data = self._recv(chunk)

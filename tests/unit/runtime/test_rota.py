@@ -1,0 +1,189 @@
+"""Who floods does not keep the others waiting: counted on a clock that moves with the work."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import gevent
+import pytest
+
+from sockio.runtime import rota as rotas
+from sockio.runtime.gevent_runtime import GeventRuntime
+from sockio.runtime.rota import GRAIN, SLICE, Rota, rota_of
+from sockio.runtime.workers import ENOUGH
+
+WORK = 0.001
+
+
+class House:
+    """A rota, whose time is what the clients in it cost."""
+
+    def __init__(self) -> None:
+        self.loop: Any = gevent.get_hub().loop
+        self.time = 0.0
+        self.rota = Rota(self.loop, lambda: self.time)
+        #: Who was served, and in which pass of the loop.
+        self.served: list[tuple[str, int]] = []
+        self.clients: list[Client] = []
+
+    def names(self) -> list[str]:
+        return [name for name, _ in self.served]
+
+    def until(self, done: Callable[[], object]) -> None:
+        for _ in range(5000):
+            if done():
+                return
+            # Not zero, for which the loop does not look for input.
+            gevent.sleep(0.000001)
+        raise AssertionError("it never came")
+
+
+class Client:
+    """Who sends bytes: each of them is read by itself, and costs ``work`` seconds."""
+
+    def __init__(self, house: House, name: str, sent: int, work: float = WORK) -> None:
+        self.house, self.name, self.work = house, name, work
+        self.here, self.there = socket.socketpair()
+        self.here.setblocking(False)
+        self.watch = house.rota.watch(self.here.fileno(), self._readable)
+        house.clients.append(self)
+        self.send(sent)
+        self.watch.start()
+
+    def send(self, number: int) -> None:
+        self.there.send(bytes(number))
+
+    def _readable(self) -> bool:
+        self.here.recv(1)
+        self.house.time += self.work
+        self.house.served.append((self.name, self.house.loop.iteration))
+        try:
+            return bool(self.here.recv(1, socket.MSG_PEEK))
+        except BlockingIOError:
+            return False
+
+    def close(self) -> None:
+        self.watch.close()
+        self.here.close()
+        self.there.close()
+
+
+@pytest.fixture
+def home() -> Iterator[House]:
+    made = House()
+    yield made
+    for client in made.clients:
+        client.close()
+
+
+def test_one_slice_of_work_is_done_between_two_looks_for_input(home: House) -> None:
+    for number in range(30):
+        Client(home, str(number), 10)
+    home.until(lambda: len(home.served) == 300)
+    passes = [number for _, number in home.served]
+    # What came with a look, and what waited: a slice for each.
+    assert max(passes.count(each) for each in passes) <= 2 * SLICE / WORK + 1
+
+
+def test_a_quiet_one_is_next_however_many_flood(home: House) -> None:
+    for number in range(50):
+        Client(home, str(number), 100)
+    quiet = Client(home, "quiet", 0, WORK / 10)
+    home.until(lambda: len(home.served) > 100)
+    for _ in range(5):
+        before, asked = len(home.served), home.loop.iteration
+        quiet.send(1)
+        home.until(lambda: "quiet" in home.names()[before:])  # noqa: B023
+        at = home.names().index("quiet", before)
+        assert home.served[at][1] <= asked + 2
+        assert at - before <= 3 * SLICE / WORK
+
+
+def test_those_who_flood_have_turns(home: House) -> None:
+    for number in range(20):
+        Client(home, str(number), 50)
+    home.until(lambda: len(home.served) >= 400)
+    counts = [home.names()[:400].count(str(number)) for number in range(20)]
+    assert max(counts) - min(counts) <= 2
+
+
+def test_who_takes_long_has_fewer_turns(home: House) -> None:
+    for number in range(10):
+        Client(home, "long", 100, 4 * WORK)
+        Client(home, f"short{number}", 100)
+    home.until(lambda: len(home.served) >= 500)
+    long = home.names()[100:500].count("long")
+    assert 50 <= long <= 110
+
+
+def test_nobody_waits_while_there_is_time_for_all(home: House) -> None:
+    one = Client(home, "one", 0, WORK / 100)
+    two = Client(home, "two", 0, WORK / 100)
+    for _ in range(10):
+        before = len(home.served)
+        one.send(1)
+        two.send(1)
+        home.until(lambda: len(home.served) == before + 2)  # noqa: B023
+        assert not home.rota.waiting
+        assert len({number for _, number in home.served[before:]}) == 1
+
+
+def test_who_has_stopped_has_no_turn_and_who_failed_has_another(
+    home: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rotas, "SLICE", 0.0)
+    failing = Client(home, "failing", 3)
+    stopping = Client(home, "stopping", 3)
+    closing = Client(home, "closing", 3)
+    for each in home.clients:
+        each.watch.again()
+    stopping.watch.stop()
+    closing.watch.close()
+    readable = failing._readable
+
+    def fail() -> bool:
+        readable()
+        raise ValueError("it does not matter")
+
+    failing.watch._on_readable = fail
+    monkeypatch.setattr(gevent.get_hub(), "handle_error", lambda *args: None)
+    home.until(lambda: home.names().count("failing") == 3)
+    assert set(home.names()) == {"failing"}
+    stopping.watch.start()
+    home.until(lambda: home.names().count("stopping") == 3)
+    assert closing.watch._rota.waiting == []
+
+
+def test_input_waits_while_many_tasks_have_not_begun(home: House) -> None:
+    client = Client(home, "client", 5, 0.0)
+    home.rota.jobs = home.rota.room + 1
+    home.until(lambda: len(home.served) == 5)
+    # One with each look: who was served goes behind another look.
+    assert len({number for _, number in home.served}) == 5
+    client.send(1)
+
+
+def test_a_runtime_counts_its_tasks_that_have_not_begun() -> None:
+    runtime = GeventRuntime()
+    runtime.bind()
+    rota = rota_of(gevent.get_hub())
+    before = rota.jobs
+    begun: list[int] = []
+    for number in range(ENOUGH):
+        runtime.run(begun.append, number)
+    assert rota.jobs == before + ENOUGH
+    while len(begun) < ENOUGH:
+        gevent.sleep(0)
+    assert rota.jobs == before
+    assert rota.room >= rotas.ROOM
+
+
+def test_servers_of_one_loop_share_a_rota() -> None:
+    one, two = GeventRuntime(), GeventRuntime()
+    one.bind()
+    two.bind()
+    hub = gevent.get_hub()
+    assert rota_of(hub) is rota_of(hub)
+    assert GRAIN < SLICE
