@@ -9,10 +9,16 @@ and nothing leaves later than it would have been noticed.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Protocol
 
 __all__ = ["Turn", "Writer"]
+
+
+#: Seconds of writing at the end of one turn: a megabyte for each of a hundred clients takes longer,
+#: and who waits to be read is not to wait for all of them.
+SLICE = 0.005
 
 
 class Writer(Protocol):
@@ -26,9 +32,10 @@ class Writer(Protocol):
 class Turn:
     """Whether a turn is open, and who collected something in it."""
 
-    __slots__ = ("_joins", "_writers", "at_end", "open")
+    __slots__ = ("_clock", "_joins", "_writers", "at_end", "open")
 
-    def __init__(self, *, joins: bool = True) -> None:
+    def __init__(self, *, joins: bool = True, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self.open = False
         self._joins = joins
         self._writers: list[Writer] = []
@@ -43,12 +50,22 @@ class Turn:
             self.open = True
         return began
 
+    @property
+    def behind(self) -> bool:
+        """Whether some wait for a turn's end that had no time for them."""
+        return bool(self._writers) and not self.open
+
     def end(self) -> None:
-        """Close the turn, and do what waited for it."""
+        """Close the turn, and do what waited for it: for :data:`SLICE` seconds. What is left is for
+        the next end."""
         self.open = False
         writers = self._writers
         if writers:
+            began, done = self._clock(), 0
             # One that is called may have others write, who do so at once: the turn is over.
             for writer in writers:
                 writer.flush()
-            writers.clear()
+                done += 1
+                if self._clock() - began > SLICE:
+                    break
+            del writers[:done]

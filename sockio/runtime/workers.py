@@ -99,7 +99,7 @@ class Workers:
     @property
     def behind(self) -> bool:
         """Whether anything waits for the loop to look for input first."""
-        return self._looking or bool(self._resting)
+        return self._looking or bool(self._resting) or self._turn.behind
 
     def run(self, fn: Callable[..., object], args: tuple[Any, ...]) -> None:
         """Run ``fn(*args)`` soon, in a task of its own that may block.
@@ -153,6 +153,8 @@ class Workers:
             # A poll was begun, or something answered in the loop itself.
             self.share = SHARE
             turn.end()
+            if turn.behind:
+                self._look_for_input()
             return
         # Those that come meanwhile are for the next pass.
         jobs, rested = len(waiting), len(self._resting)
@@ -184,7 +186,7 @@ class Workers:
         if took > LONG:
             self._later = now + min(PAUSE, PART * took)
         self._worked += took
-        if self._worked > HEAVY or self._resting or (waiting and not self._called):
+        if self._worked > HEAVY or self._resting or turn.behind or (waiting and not self._called):
             self._look_for_input()
 
     def _go_on(self, rested: int, ends: float) -> float:
