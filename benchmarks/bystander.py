@@ -257,6 +257,44 @@ def engine_frames(*packets: str, revision: int = 4, times: int = 2500) -> Prepar
     return prepare
 
 
+def crowd(number: int, packet: str, *, engine: bool = True) -> Prepare:
+    """So many websockets of one client, each of which sends the packet in hundreds."""
+
+    def prepare(port: int, tls: bool) -> Step:
+        visitors = []
+        for _ in range(number):
+            if engine:
+                visitors.append(engine_wire(port, tls, 4))
+            else:
+                visitors.append(Visitor(port, tls).opened())
+                visitors[-1].read_on()
+        data = visitors[0].frame(packet) * (20_000 // number)
+
+        def step() -> None:
+            for visitor in visitors:
+                visitor.sock.sendall(data)
+
+        return step
+
+    return prepare
+
+
+def many_handshakes(number: int) -> Prepare:
+    def prepare(port: int, tls: bool) -> Step:
+        visitors = [Visitor(port, tls) for _ in range(number)]
+        for visitor in visitors:
+            visitor.read_on()
+        request = f"GET {engine_path(4)} HTTP/1.1\r\nHost: x\r\n\r\n".encode() * 5
+
+        def step() -> None:
+            for visitor in visitors:
+                visitor.sock.sendall(request)
+
+        return step
+
+    return prepare
+
+
 def engine_endings(packet: str, revision: int = 4) -> Prepare:
     """What ends a session, said in one after the other."""
 
@@ -408,6 +446,17 @@ FLOODS: dict[str, Flood] = {
     "eio-upgrades": Flood("Engine.IO: websockets gone over to, and left", engine_probes("5")),
     "eio-attachments": Flood(
         "Engine.IO: attachments of 9 MB each of 20 clients, never complete", engine_attachments
+    ),
+    "crowd-50": Flood("50 websockets: noops", crowd(50, "8::", engine=False)),
+    "crowd-300": Flood("300 websockets: noops", crowd(300, "8::", engine=False)),
+    "eio-crowd-50": Flood("Engine.IO: 50 websockets: noops", crowd(50, "6")),
+    "eio-crowd-300": Flood("Engine.IO: 300 websockets: noops", crowd(300, "6")),
+    "eio-crowd-acks": Flood("Engine.IO: 50 websockets: acks of nothing", crowd(50, "431[]")),
+    "eio-crowd-events": Flood(
+        "Engine.IO: 300 websockets: events that nobody handles", crowd(300, '42["x"]')
+    ),
+    "eio-crowd-handshakes": Flood(
+        "Engine.IO: 300 connections: handshakes, pipelined", many_handshakes(300)
     ),
     "view": Flood("a `@websocket` view of Django: messages", view, "django"),
     "page": Flood("a page without end, for one that reads it", long_page),

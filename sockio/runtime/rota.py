@@ -85,7 +85,8 @@ class Watch:
         """Not be called, until it is started again. Twice is once."""
         if self._state == _WATCHED:
             self._io.stop()
-        self._state = _STOPPED
+        if self._state != _CLOSED:
+            self._state = _STOPPED
 
     @property
     def stopped(self) -> bool:
@@ -99,9 +100,10 @@ class Watch:
 
     def close(self) -> None:
         """Never be called again. Twice is once."""
-        self.stop()
-        self._state = _CLOSED
-        self._io.close()
+        if self._state != _CLOSED:
+            self.stop()
+            self._state = _CLOSED
+            self._io.close()
 
     def _ready(self) -> None:
         # Called with each read of everybody: as Rota.full does it, and without a call.
