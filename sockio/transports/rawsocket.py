@@ -194,17 +194,20 @@ class WebSocket:
 
     def _more(self) -> bytes:
         """As much as is taken apart in one go; waits for it."""
+        while not self._early:
+            data: bytes = self._sock.recv(self._chunk)
+            if not data:
+                return data
+            # Many may have been woken at once. Whoever is called off meanwhile loses nothing, and
+            # another greenlet may take it.
+            self._early = data
+            self._pace.give_way()
         chunk, early = self._chunk, self._early
-        if early:
-            self._early = early[chunk:]
-            return early[:chunk]
-        data: bytes = self._sock.recv(chunk)
-        return data
+        self._early = early[chunk:]
+        return early[:chunk]
 
     def _hand_on(self, data: bytes) -> None:
         """Take it apart, and less the next time if that takes long."""
-        # Many may have been woken at once.
-        self._pace.give_way()
         self._chunk = hand_on(_runtime, self._take, data, self._chunk, CHUNK)
 
     def _take(self, data: bytes) -> None:
