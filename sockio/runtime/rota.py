@@ -104,6 +104,8 @@ class Watch:
             self.stop()
             self._state = _CLOSED
             self._io.close()
+            # The owner has this one, and they would keep each other.
+            self._on_readable = _nothing
 
     def _ready(self) -> None:
         # Called with each read of everybody: as Rota.full does it, and without a call.
@@ -168,6 +170,10 @@ class Watch:
             if self._state == _SERVED:
                 self._state = _WATCHED
                 self._io.start(self._ready)
+
+
+def _nothing() -> bool:
+    return False
 
 
 #: From where on its work counts, whether it floods, where that has got to, and who came first.

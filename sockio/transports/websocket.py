@@ -244,9 +244,6 @@ class WebSocketCarrier:
             )
         collected = self._collected
         if collected is None:
-            if len(frame) > JOIN and not self._turn.open:
-                # It may be for many, and each of them takes as long as a hundred small ones.
-                self._runtime.begin_turn()
             if self._turn.open:
                 self._collected = frame
                 self._turn.at_end(self)
