@@ -33,12 +33,14 @@ from ..sessions.stay import Stay
 from . import Emission
 from .estates import Bounds, Reader, pack_head, pieces
 from .questions import Question, Questions
-from .seen import Seen
+from .seen import CAUGHT_UP, Seen
 
 __all__ = ["Handover", "are_numbers"]
 
 log = logging.getLogger("sockio.mesh")
 
+#: Namespaces in which other hosts are heard, of which an heir is told.
+MOST_HEARD = 1000
 #: Seconds in which all is handed over from when somebody takes it; in which each step has to be
 #: answered; in which the events of all have to arrive; and between two looks at who is there.
 SECONDS, STEP, ARRIVED, LOOK = 2.0, 1.0, 0.8, 0.05
@@ -155,7 +157,7 @@ class Handover:
     def _give_to(self, heir: str, ends: float) -> bool:
         self._number += 1
         ref = f"{self._boot}.{self._number}"
-        answer = self._ask(heir, "begin", ref, [], ends)
+        answer = self._ask(heir, "begin", ref, [self._seen.heard[:MOST_HEARD]], ends)
         if not answer:
             # It is about to end itself.
             return False
@@ -177,6 +179,8 @@ class Handover:
             return False
         if not self._seen.wait(heard, min(ARRIVED, ends - runtime.now())):
             return False
+        # The heir hears other hosts from a moment ago on, perhaps.
+        self._seen.catch_up(min(CAUGHT_UP, ends - runtime.now()))
         if not self._recovery.leaving:
             self._recovery.leaving = True
             self._leave()
@@ -238,7 +242,7 @@ class Handover:
         whose = ref.partition(".")[0]
         try:
             if step == "begin":
-                return self._begin(ref)
+                return self._begin(ref, values)
             coming = self._coming.get(ref)
             if coming is None or (coming.taken is not None and step not in ("forget", "done")):
                 return []
@@ -258,8 +262,12 @@ class Handover:
             self._questions.complain(whose, str(error))
             return []
 
-    def _begin(self, ref: str) -> list[Any]:
-        self._seen.wait_to_begin(STEP / 2)
+    def _begin(self, ref: str, values: list[Any]) -> list[Any]:
+        heard = values[0] if values else []
+        if not isinstance(heard, list) or len(heard) > MOST_HEARD:
+            raise PacketError("an estate of namespaces that are none")
+        some = [name for name in heard if isinstance(name, str) and self._is_namespace(name)]
+        self._seen.hear(some, STEP / 2)
         recovery, now = self._recovery, self._runtime.now()
         if recovery.ends or len(self._coming) >= MOST or ref in self._coming:
             return []

@@ -19,6 +19,7 @@ from ..protocol.dialect import V09, BaseCodec, Codec
 from ..protocol.engine_codec import EngineCodec
 from ..protocol.generations import EIO3, EIO4
 from ..protocol.strict_json import dumps_with
+from ..sessions.event_log import Origin
 from ..sessions.outbox import Outgoing
 from . import Order
 from .channels import HOST, Lately, channel_of, room_channel
@@ -130,8 +131,15 @@ class Emitter:
                 mistake = error
         if not forms and mistake is not None:
             raise mistake
-        data = pack(self._group, namespace, self._rooms, self._skip, volatile, forms)
-        self._say(EMISSION, data, self._channel())
+        channel, by_room = self._channel()
+
+        def data(origin: Origin) -> bytes:
+            # Which clients need that go from one worker to another; what goes by a room's channel
+            # does not come to all of those.
+            whence = None if by_room else origin
+            return pack(self._group, namespace, self._rooms, self._skip, volatile, forms, whence)
+
+        self._say(EMISSION, data, channel)
 
     def _order(self, what: str, args: tuple[Hashable, ...]) -> None:
         order = Order(what, self._namespace, self._rooms, self._skip, args)
@@ -139,19 +147,21 @@ class Emitter:
         if what == "join" and self._by_room:
             with self._lock:
                 self._lately.note(self._namespace, args, monotonic())
-        self._say(ORDER, data, channel_of(self._group, self._namespace))
+        self._say(ORDER, lambda origin: data, channel_of(self._group, self._namespace))
 
-    def _channel(self) -> str:
-        """Where an emission goes."""
+    def _channel(self) -> tuple[str, bool]:
+        """Where an emission goes, and whether that is a room's."""
         namespace, rooms = self._namespace, self._rooms
         if not self._by_room or rooms is None or len(rooms) != 1:
-            return channel_of(self._group, namespace)
+            return channel_of(self._group, namespace), False
         with self._lock:
             lately = self._lately.has(namespace, rooms[0], monotonic())
         if lately:
-            return channel_of(self._group, namespace)
-        return room_channel(self._group, namespace, rooms[0])
+            return channel_of(self._group, namespace), False
+        return room_channel(self._group, namespace, rooms[0]), True
 
-    def _say(self, kind: int, data: bytes, channel: str) -> None:
+    def _say(self, kind: int, data: Callable[[Origin], bytes], channel: str) -> None:
         # Of no host.
-        self._connection.publish(channel, b"%b%c%b" % (b"-" * HOST, kind, data))
+        self._connection.publish(
+            channel, lambda *origin: b"%b%c%b" % (b"-" * HOST, kind, data(origin))
+        )

@@ -81,7 +81,7 @@ class Returns:
         offset = None if told is None else told.get("offset")
         if offset is not None and not (isinstance(offset, str) and len(offset) <= OFFSET):
             return
-        self._seen.wait_to_begin()
+        self._seen.hear([namespace])
         # Those who had it, or may have had it, and do not any more.
         without: set[str] = set()
         for _ in range(ROUNDS):
@@ -173,6 +173,8 @@ class Returns:
                 return []
             if not self._arrive(numbers):
                 return []
+            # Who asks hears other hosts from a moment ago on, perhaps.
+            self._seen.catch_up()
             if not self._handover.under_way:
                 break
         told, claim = ({"offset": offset}, "") if has_offsets else (None, offset or "")

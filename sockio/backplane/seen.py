@@ -10,19 +10,43 @@ cluster of Redis the order is that of each namespace alone: of two said at once 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from typing import Protocol
 
 from ..runtime.interfaces import Runtime, Signal
 from ..sessions.event_log import Origin
 
-__all__ = ["Seen"]
+__all__ = ["Elsewhere", "Seen"]
 
 #: Seconds for which it is remembered how far a process was heard, and processes. Whatever two
 #: workers of a host do not have both by then is not on its way.
 REMEMBERED, MOST = 60.0, 1000
-#: Seconds that a process which has just begun may take to hear other hosts, and for which it has to
-#: have heard them: what it has not heard by then may be known to its siblings, and not to it.
-BEGINS, HEARD = 1.0, 0.1
+#: Seconds that a process which has just begun may take to hear other hosts; that all of what they
+#: had said by now may take to come, where nobody waits for certain numbers.
+BEGINS, CAUGHT_UP = 1.0, 0.25
+
+
+class Elsewhere(Protocol):
+    """Other hosts, as one process hears them. Nothing here blocks."""
+
+    @property
+    def heard(self) -> list[str]:
+        """The namespaces in which they are heard."""
+        ...
+
+    def hear(self, namespaces: Iterable[str], then: Callable[[], object]) -> None:
+        """Hear them there for a while, though no client is there yet. ``then`` is called when they
+        are heard."""
+        ...
+
+    def echo(self, then: Callable[[], object]) -> bool:
+        """Have ``then`` called when all has come that they had said by now (in a cluster of Redis,
+        by one of its nodes). False where nothing comes from them at present."""
+        ...
+
+    def is_of_one(self, name: str) -> bool:
+        """Whether a process is one of theirs."""
+        ...
 
 
 class Seen:
@@ -37,31 +61,53 @@ class Seen:
         self._before: OrderedDict[str, int] = OrderedDict()
         #: Whether anything of a process may come still that has not.
         self.may_come: Callable[[str], bool] = lambda name: True
-        #: Blocks the calling task until all has come that other hosts had said by now, for a moment
-        #: at most: what has no number is known by that alone.
-        self.catch_up: Callable[[], object] = lambda: None
-        # Until when it is waited for that others are heard at all.
+        #: Where this process hears other hosts by itself.
+        self.elsewhere: Elsewhere | None = None
+        # Until when it is waited for that they are heard at all.
         self._begins: tuple[Signal, float] | None = None
 
-    def begin(self) -> None:
+    # ---- other hosts
+
+    def begin(self, elsewhere: Elsewhere) -> None:
         """Other hosts are not heard yet."""
+        self.elsewhere = elsewhere
         self._begins = self._runtime.signal(), self._runtime.now() + BEGINS
 
     def hears(self) -> None:
         """Other hosts are heard from now on."""
         if self._begins is not None:
-            self._runtime.at(self._runtime.now() + HEARD, self._begins[0].set)
+            self._begins[0].set()
 
-    def wait_to_begin(self, seconds: float = BEGINS) -> None:
-        """Block the calling task until other hosts are heard, where this process has only just
-        begun: whoever asks before that how far it has heard them misses what they say until
-        then."""
-        if self._begins is None:
+    @property
+    def heard(self) -> list[str]:
+        """The namespaces in which other hosts are heard."""
+        return [] if self.elsewhere is None else self.elsewhere.heard
+
+    def hear(self, namespaces: Iterable[str], seconds: float = BEGINS) -> None:
+        """Block the calling task until other hosts are heard in these namespaces, no client of
+        which may be here yet: whoever asks before that how far it has heard them misses what they
+        say until then."""
+        if self.elsewhere is None:
             return
-        begins, until = self._begins
-        left = until - self._runtime.now()
-        if left <= 0 or begins.wait(min(left, seconds)):
-            self._begins = None
+        until = self._runtime.now() + seconds
+        if self._begins is not None:
+            begins, ends = self._begins
+            left = min(until, ends) - self._runtime.now()
+            if ends <= self._runtime.now() or begins.wait(max(0.0, left)):
+                self._begins = None
+        heard = self._runtime.signal()
+        self.elsewhere.hear(namespaces, heard.set)
+        heard.wait(max(0.0, until - self._runtime.now()))
+
+    def catch_up(self, seconds: float = CAUGHT_UP) -> None:
+        """Block the calling task until all has come that other hosts had said by now: what somebody
+        else has missed, since he did not hear them yet, is here then."""
+        if self.elsewhere is not None:
+            come = self._runtime.signal()
+            if self.elsewhere.echo(come.set):
+                come.wait(max(0.0, seconds))
+
+    # ---- how far
 
     def note(self, origin: Origin) -> None:
         """That has come, or was said here."""
@@ -101,10 +147,21 @@ class Seen:
             return True
         waiting = numbers, self._runtime.signal()
         self._waiting.append(waiting)
+        if self.elsewhere is not None and not self.elsewhere.echo(lambda: self._come(numbers)):
+            self._come(numbers)
         try:
             return bool(waiting[1].wait(seconds))
         finally:
             self._waiting.remove(waiting)
+
+    def _come(self, numbers: Mapping[str, int]) -> None:
+        """What other hosts have said of that has come, or does not any more: they were not heard
+        when they said it."""
+        assert self.elsewhere is not None
+        for name, number in numbers.items():
+            if self.elsewhere.is_of_one(name) and self._before.get(name, -1) < number:
+                self.note_before((name, number))
+        self.look_again()
 
     def _has(self, numbers: Mapping[str, int]) -> bool:
         last, before = self._last, self._before

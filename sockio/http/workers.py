@@ -321,9 +321,8 @@ def join(
         )
         way.questions.add(group, registry.copier, _answerer(registry, handlers))
         if registry.recovery is not None:
-            backplane.seen.begin()
+            backplane.seen.begin(way)
             way.on_stands = backplane.seen.hears
-            backplane.seen.catch_up = way.catch_up
         backplane.ways.append(way)
         atexit.register(way.close)
         registry.rooms.watch = way.watch

@@ -123,22 +123,25 @@ def test_nobody_is_asked_where_nobody_is(start: Start, monkeypatch: pytest.Monke
     assert one.way.ask("any", question) is None
 
 
-def test_who_catches_up_has_all_that_the_server_was_told(
-    start: Start, shared: RedisServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(nodes, "CATCHES_UP", PATIENCE)
+def test_who_catches_up_has_all_that_the_server_was_told(start: Start) -> None:
     one, other = start(), start()
     one.settled(other)
     for number in range(100):
         payload = b"%d" % number
         other.way.send(1, "", payload)
         # All that it has said is with the server when its own word is back.
-        other.way.catch_up()
-        one.way.catch_up()
+        for host in (other, one):
+            come = Event()
+            assert host.way.echo(come.set)
+            assert come.wait(PATIENCE)
         assert one.told.all("came")[-1] == (payload,)
     # Nobody waits while the server is away.
+    come = Event()
+    assert one.way.echo(come.set)
     one.way.link.close()
-    one.way.catch_up()
+    one.way._stands(False)
+    assert come.is_set()
+    assert not one.way.echo(come.set)
 
 
 def test_who_is_not_known_is_not_awaited(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:

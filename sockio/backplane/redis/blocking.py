@@ -6,6 +6,7 @@ import secrets
 import struct
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 from ...exceptions import UsageError
@@ -75,16 +76,14 @@ class BlockingPublisher:
 
     def _begin(self) -> None:
         sharded = self._topology is not None and self._topology.shards
-        self._numbering = Numbering(
-            publisher_bytes(secrets.token_urlsafe(9)), b"SPUBLISH" if sharded else b"PUBLISH"
-        )
+        name = secrets.token_urlsafe(9)
+        self._numbering = Numbering(publisher_bytes(name), b"SPUBLISH" if sharded else b"PUBLISH")
+        # Begins as no host does.
+        self._name, self._number = f"~{name}", 0
 
-    def publish(self, channel: str, payload: bytes) -> None:
-        if len(payload) > MAX_PAYLOAD:
-            raise UsageError(
-                f"an emission of {len(payload)} bytes: more than {MAX_PAYLOAD} would cut off every "
-                "process that is subscribed. Emit where the large part can be fetched."
-            )
+    def publish(self, channel: str, payload: Callable[[str, int], bytes]) -> None:
+        """``payload`` makes what is published, of a name and a number: those of one name are
+        published in the order of their numbers, and no other connection ever has it."""
         with self._lock:
             answer = self._publish(channel, payload)
             if self._topology is not None and str(answer).startswith("MOVED"):
@@ -94,7 +93,7 @@ class BlockingPublisher:
             if isinstance(answer, Exception):
                 raise answer
 
-    def _publish(self, channel: str, payload: bytes) -> Any:
+    def _publish(self, channel: str, make: Callable[[str, int], bytes]) -> Any:
         place = self._place_of(channel)
         connection = self._connections.get(place)
         if connection is not None and not connection.is_there():
@@ -105,6 +104,13 @@ class BlockingPublisher:
             connection = self._connections[place] = _Connection(where, self.address.label)
             # What became of the last one is not known: it is not to be counted as missing.
             self._begin()
+        self._number += 1
+        payload = make(self._name, self._number)
+        if len(payload) > MAX_PAYLOAD:
+            raise UsageError(
+                f"an emission of {len(payload)} bytes: more than {MAX_PAYLOAD} would cut off every "
+                "process that is subscribed. Emit where the large part can be fetched."
+            )
         counter = self._numbering.young.get(channel) or self._numbering.of(channel)
         counter.number += 1
         frame = counter.frame + _NUMBER.pack(counter.number) + payload

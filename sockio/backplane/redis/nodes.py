@@ -3,12 +3,13 @@
 ::
 
     sockio:GROUP:nodes        for all: HELLO, BEAT, GOODBYE, QUESTION
-    sockio:GROUP:node:NAME    for one: BEAT, ANSWER
+    sockio:GROUP:node:NAME    for one: BEAT, ANSWER, ECHO
 
     word     the host (8 characters), the kind (1 byte), a payload
     HELLO, BEAT    JSON: the host's name and the process, for the log; by channel the series and
                    the number of what it has published there last; and true where it hears what is
                    for one room by that room's channel
+    ECHO           for who says it: a number (8 bytes)
     ANSWER         how many pieces it has, which this is (a byte each, from 0), and the piece
 
 Each process is one of them by the name that it has as a publisher. It says that it is there every
@@ -24,23 +25,23 @@ say what is missing, though nothing else is published.
 
 from __future__ import annotations
 
-import itertools
 import json
 import logging
 import os
 import random
 import socket
 import struct
+from collections.abc import Callable
 
 from ...exceptions import PacketError
-from ...runtime.interfaces import Cancellable, Runtime, Signal
+from ...runtime.interfaces import Cancellable, Runtime
 from ...sessions.complaints import Complaints
 from ...sessions.sayings import at_length
 from ..channels import HOST, node_channel, nodes_channel
 from ..questions import ANSWER, OTHER_HOSTS, QUESTION, Questions
 from .frames import check_size
 from .link import RedisLink
-from .members import Members
+from .members import MOST, Members
 from .pieces import Pieces, in_pieces
 
 __all__ = ["BEAT_EVERY", "Nodes"]
@@ -48,8 +49,6 @@ __all__ = ["BEAT_EVERY", "Nodes"]
 log = logging.getLogger("sockio.redis")
 
 _HELLO, _BEAT, _GOODBYE, _ECHO = 5, 6, 7, 8
-#: Seconds that are waited for a word of our own.
-CATCHES_UP = 0.15
 #: Seconds between two signs of life; a little less, so that not all come at once.
 BEAT_EVERY = 2.0
 #: Seconds after which something of ours is to have come back: less than another has until it counts
@@ -63,6 +62,7 @@ TOLD = 100
 _LABEL, _LONGEST = 100, 1_500
 #: What can be a number of a publication.
 _MOST = 2**64 - 1
+_NUMBER = struct.Struct(">Q")
 
 
 class Nodes:
@@ -91,18 +91,19 @@ class Nodes:
         self._by_room = by_room
         #: Those that have not the setting ``backplane_rooms``, where this process has it.
         self.without: set[str] = set()
-        # The other processes of this host.
-        self._siblings = Members()
+        # The other processes of this host. No name comes again: who is not heard any more is not
+        # taken out, since what it has said may be told of later.
+        self._siblings: dict[str, None] = {}
         # What each has sent of an answer that is not complete.
         self._pieces = Pieces()
         # Since when the link stands; None while it does not.
         self._since: float | None = None
         # When something of ours came back last.
         self._echo = 0.0
+        # Who waits until something of ours comes back, by its number; and the last of these.
+        self._echoes: dict[int, Callable[[], object]] = {}
+        self._echo_number = 0
         self._next_beat = 0.0
-        # Who waits for a word of ours, by its number.
-        self._echoes: dict[bytes, Signal] = {}
-        self._numbers = itertools.count(1)
         self._timer: Cancellable | None = None
         self.questions = Questions(self, runtime)
 
@@ -115,6 +116,7 @@ class Nodes:
         """Whether the link does, from now on."""
         if not stands:
             self._since = None
+            self._echoed(self._echo_number)
             # What they answer now is not heard. Signs of life go on, where they can.
             for name in self._members.names():
                 self.questions.left(name)
@@ -125,16 +127,20 @@ class Nodes:
         self._say(self._all, _HELLO, self._sign())
         self._wait(now)
 
-    def catch_up(self) -> None:
-        """Block the calling task until a word of ours has come back, and so all before it; for
-        :data:`CATCHES_UP` seconds at most."""
-        number = b"%d" % next(self._numbers)
-        own = node_channel(self._group, self._link.name)
-        if self._since is None or not self._say(own, _ECHO, number):
-            return
-        self._echoes[number] = signal = self._runtime.signal()
-        signal.wait(CATCHES_UP)
-        self._echoes.pop(number, None)
+    def echo(self, then: Callable[[], object]) -> bool:
+        """Have ``then`` called when something comes back that is said now, and so all that was said
+        before it; or the link is lost, by which nothing comes any more. False, where it is."""
+        self._echo_number = number = self._echo_number + 1
+        channel = node_channel(self._group, self._link.name)
+        if self._since is None or not self._say(channel, _ECHO, _NUMBER.pack(number)):
+            return False
+        self._echoes[number] = then
+        return True
+
+    def _echoed(self, last: int) -> None:
+        """All up to that one have come back, or were lost on their way."""
+        for number in [each for each in self._echoes if each <= last]:
+            self._echoes.pop(number)()
 
     def close(self) -> None:
         """Say goodbye."""
@@ -162,7 +168,6 @@ class Nodes:
         if now - self._echo > HEARD_WITHIN:
             # This process stood still, or nothing comes through: it is not they who are silent.
             self._members.trust(now)
-        self._siblings.expire(now)
         for name in self._members.expire(now):
             self._gone(name, "it gave no sign of life")
         if now >= self._next_beat:
@@ -200,15 +205,15 @@ class Nodes:
     def _hear(self, name: str, word: bytes) -> None:
         if name == self._link.name:
             self._echo = self._runtime.now()
-            if word[HOST : HOST + 1] == bytes((_ECHO,)):
-                waits = self._echoes.pop(word[HOST + 1 :], None)
-                if waits is not None:
-                    waits.set()
+            if word[HOST : HOST + 1] == bytes([_ECHO]) and len(word) == HOST + 1 + _NUMBER.size:
+                self._echoed(*_NUMBER.unpack_from(word, HOST + 1))
             return
         if word[:HOST] == self._host:
             # The mesh is for those.
-            if name in self._siblings or not self._siblings.full:
-                self._siblings.hear(name, self._runtime.now())
+            self._siblings.pop(name, None)
+            self._siblings[name] = None
+            if len(self._siblings) > MOST:
+                del self._siblings[next(iter(self._siblings))]
             return
         kind, payload = word[HOST] if len(word) > HOST else 0, word[HOST + 1 :]
         try:

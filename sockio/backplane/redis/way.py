@@ -77,6 +77,8 @@ class RedisWay:
         self._lingers = lingers
         # Namespaces that nobody is in, and the end of that.
         self._lingering: dict[str, Cancellable] = {}
+        # Those that are heard.
+        self._heard: dict[str, None] = {}
         self._complaints = complaints
         self._group = group
         self._host = host.encode()
@@ -123,11 +125,6 @@ class RedisWay:
             self._nodes.close()
             self.link.close(LAST)
 
-    def catch_up(self) -> None:
-        """Block the calling task until all has come that the server had been told by now, for a
-        moment at most. In a cluster only what came by one of its nodes."""
-        self._nodes.catch_up()
-
     @property
     def questions(self) -> Questions:
         """Those to the processes of other hosts, and theirs."""
@@ -153,6 +150,10 @@ class RedisWay:
 
     def _listen(self, namespace: str, begins: bool) -> None:
         channel = self._prefix + namespace
+        if begins:
+            self._heard[namespace] = None
+        else:
+            self._heard.pop(namespace, None)
         patterns = redis_emitter.patterns([namespace]) if "redis-emitter" in self._inputs else ()
         if begins:
             self.link.subscribe(channel)
@@ -162,6 +163,33 @@ class RedisWay:
             self.link.unsubscribe(channel)
             for pattern in patterns:
                 self.link.leave_alone(pattern)
+
+    # ---- for who goes from worker to worker
+
+    @property
+    def heard(self) -> list[str]:
+        return list(self._heard)
+
+    def hear(self, namespaces: Iterable[str], then: Callable[[], object]) -> None:
+        channels = []
+        for namespace in namespaces:
+            if namespace not in self._heard:
+                self._listen(namespace, True)
+                self.watch(namespace, False)
+            channels.append(self._prefix + namespace)
+        if self.link.deaf is None:
+            self.link.subscribe(*channels, then=then)
+        else:
+            # As long as that lasts nobody is heard.
+            then()
+
+    def echo(self, then: Callable[[], object]) -> bool:
+        return self._nodes.echo(then)
+
+    def is_of_one(self, name: str) -> bool:
+        return not name.startswith(self._host.decode())
+
+    # ---- to other hosts
 
     @property
     def by_room(self) -> bool:

@@ -371,7 +371,9 @@ def test_a_worker_that_asks_what_makes_no_sense(three: list[Worker], values: Any
         three[0].returns.answer(question)
 
 
-def test_what_has_no_number_does_not_come_twice(three: list[Worker]) -> None:
+def test_what_has_no_number_does_not_come_twice(
+    three: list[Worker], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As what goes by a room's channel: it is late at the worker that the client comes to."""
     first, second, talker = three
     ada = Client(first)
@@ -380,7 +382,11 @@ def test_what_has_no_number_does_not_come_twice(three: list[Worker]) -> None:
     talker.backplane._packed = lambda emission, encoded, origin: packed(emission, encoded, None)  # type: ignore[method-assign]
     talker.says(1, 2)
     first.hears(2)
-    second.backplane.seen.catch_up = lambda: second.hears(len(second.under_way))
+
+    def catch_up(seconds: float = 0.0) -> None:
+        second.hears(len(second.under_way))
+
+    monkeypatch.setattr(second.backplane.seen, "catch_up", catch_up)
     ada.come(second)
     second.hears(len(second.under_way))
     # Where it does not wait for that, these come once more.

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+
 import gevent
 
-from sockio.backplane.seen import BEGINS, HEARD, MOST, REMEMBERED, Seen
+from sockio.backplane.seen import BEGINS, CAUGHT_UP, MOST, REMEMBERED, Seen
 from sockio.testing import ManualRuntime
 
 
@@ -38,30 +40,97 @@ def test_who_waits_goes_on_when_all_of_it_has_come(runtime: ManualRuntime) -> No
     assert waits.get(timeout=15) is True
 
 
-def test_who_has_only_just_begun_waits_until_others_are_heard(runtime: ManualRuntime) -> None:
+class Others:
+    """Other hosts, heard when a test says so."""
+
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+        self.stands = True
+        self.waiting: list[Callable[[], object]] = []
+
+    def hear(self, namespaces: Iterable[str], then: Callable[[], object]) -> None:
+        self.heard += namespaces
+        self.waiting.append(then)
+
+    def echo(self, then: Callable[[], object]) -> bool:
+        if self.stands:
+            self.waiting.append(then)
+        return self.stands
+
+    def is_of_one(self, name: str) -> bool:
+        return name.startswith("other")
+
+    def come(self) -> None:
+        while self.waiting:
+            self.waiting.pop()()
+
+
+def test_a_namespace_is_heard_before_anybody_is_asked(runtime: ManualRuntime) -> None:
     runtime.bind()
-    seen = Seen(runtime)
+    seen, others = Seen(runtime), Others()
     # Where there are no other hosts.
-    seen.wait_to_begin()
-    seen.begin()
-    waits = gevent.spawn(seen.wait_to_begin)
+    seen.hear(["/chat"])
+    seen.begin(others)
+    waits = gevent.spawn(seen.hear, ["/chat"])
     runtime.advance(0.5)
+    assert not others.heard
     seen.hears()
+    runtime.settle()
+    assert others.heard == ["/chat"]
     assert not waits.ready()
-    runtime.advance(HEARD)
+    others.come()
     waits.get(timeout=15)
-    seen.wait_to_begin()
 
 
 def test_nobody_waits_for_long_until_others_are_heard(runtime: ManualRuntime) -> None:
     runtime.bind()
-    seen = Seen(runtime)
-    seen.begin()
-    waits, shorter = gevent.spawn(seen.wait_to_begin), gevent.spawn(seen.wait_to_begin, 0.5)
+    seen, others = Seen(runtime), Others()
+    seen.begin(others)
+    waits, shorter = gevent.spawn(seen.hear, [""]), gevent.spawn(seen.hear, [""], 0.5)
     runtime.settle()
     runtime.advance(0.5)
     shorter.get(timeout=15)
     assert not waits.ready()
     runtime.advance(BEGINS)
     waits.get(timeout=15)
-    seen.wait_to_begin()
+    waits = gevent.spawn(seen.hear, [""])
+    runtime.settle()
+    runtime.advance(BEGINS)
+    waits.get(timeout=15)
+
+
+def test_what_was_said_before_others_were_heard_is_not_waited_for(runtime: ManualRuntime) -> None:
+    runtime.bind()
+    seen, others = Seen(runtime), Others()
+    seen.begin(others)
+    waits = gevent.spawn(seen.wait, {"other": 7, "sibling": 2}, 15)
+    runtime.settle()
+    others.come()
+    runtime.settle()
+    # By the mesh it comes at its own time.
+    assert not waits.ready()
+    seen.note(("sibling", 2))
+    assert waits.get(timeout=15) is True
+    # Nor where nothing comes from them.
+    others.stands = False
+    assert seen.wait({"other": 8}, 15)
+
+
+def test_whoever_gives_has_all_that_the_other_one_may_have_missed(runtime: ManualRuntime) -> None:
+    runtime.bind()
+    seen, others = Seen(runtime), Others()
+    seen.catch_up()
+    seen.begin(others)
+    waits = gevent.spawn(seen.catch_up)
+    runtime.settle()
+    assert not waits.ready()
+    others.come()
+    waits.get(timeout=15)
+    others.stands = False
+    seen.catch_up()
+    # Whoever says nothing is not waited for.
+    others.stands = True
+    waits = gevent.spawn(seen.catch_up)
+    runtime.settle()
+    runtime.advance(CAUGHT_UP)
+    waits.get(timeout=15)
