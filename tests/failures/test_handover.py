@@ -17,11 +17,14 @@ from typing import Any
 import gevent
 import pytest
 
+from sockio import Emitter
+
 from ..servers.contract import FOLDER, PYTHON, Served
 from ..servers.test_gunicorn import OURS, gunicorn
 from ..support.node import Client, Node, SharedNode
 from ..support.processes import STARTS, running
 from ..support.raw_http import Connection
+from ..support.redis import RedisServer
 from ..support.transcript import eventually
 from .test_rolling import back, rolled
 
@@ -129,11 +132,11 @@ def nothing_is_missed(server: Served, node: Node) -> Iterator[Talker]:
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[Served]:
+def serving(folder: Path, **environ: str) -> Iterator[Served]:
     shutil.copy(SITE, folder)
     command = [PYTHON, "-m", "sockio.cli", "serve", "handover_site:application", "--port", "0"]
     command += ["--workers", "3", "--graceful-timeout", "2"]
-    with running(command, folder, XDG_RUNTIME_DIR=str(folder)) as process:
+    with running(command, folder, XDG_RUNTIME_DIR=str(folder), **environ) as process:
         port = int(process.find(r"serving on https?://[^ ]*:(\d+) by", STARTS)[1])
         yield Served(process, port)
 
@@ -144,6 +147,41 @@ def test_serve_hup(tmp_path: Path, node: Node) -> None:
             server.process.send(signal.SIGHUP)
             rolled(server, r"\[rolled\]", times)
             talker.goes_on(20)
+
+
+def test_serve_hup_while_other_hosts_talk(tmp_path: Path, node: Node, server: RedisServer) -> None:
+    """Somebody who is none of the workers says everything, by Redis, in a namespace in which a new
+    worker hears nobody before it has a client there."""
+    emitter = Emitter(server.url)
+    said = 0
+    over = False
+
+    def talk() -> None:
+        nonlocal said
+        while not over:
+            emitter.of("/chat").to("lobby").emit("number", 0, said)
+            said += 1
+            gevent.sleep(PAUSE)
+
+    with serving(tmp_path, BACKPLANE=server.url) as site:
+        clients = everybody(node, site.url)
+        site.process.find(r"(began anew[\s\S]*){4}")
+        task = gevent.spawn(talk)
+        for times in (1, 2):
+            site.process.send(signal.SIGHUP)
+            rolled(site, r"\[rolled\]", times)
+        back(clients)
+        over = True
+        task.get()
+        last = said - 1
+        eventually(lambda: all((0, last) in heard_by(each) for each in clients), "the last", 20)
+        for client in clients:
+            # Once, and in order.
+            assert [number for _, number in heard_by(client)] == list(range(said)), client.name
+        output = site.process.output
+        assert output.count("began anew") == len(clients)
+        assert "[recovery" not in output
+    emitter.close()
 
 
 def test_serve_term(tmp_path: Path, node: Node) -> None:
