@@ -250,6 +250,34 @@ def test_what_was_said_before_it_was_subscribed_does_not_come(
     assert third.payloads == [b"1", b"late"]
 
 
+def test_who_has_only_just_begun_hears_nothing_again(
+    host: Host, shared: RedisServer, listen: Listen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has come by no mark yet: the other one does not know what is new to it."""
+    first, second = host.worker("x"), host.worker("x")
+    ada = listen(shared.url).stands()
+    for ear in (first, second):
+        ear.overhears("other*")
+    for number in range(3):
+        ada.link.publish("x", b"%d" % number)
+        shared.command("PUBLISH", "other", b"early")
+    first.heard.next("message", "x", b"2")
+    third = host.worker("x", wait=False)
+    monkeypatch.setattr(hearing(third)._position, "mark", lambda mark: None)
+    third.stands()
+    third.overhears("other*")
+    ada.link.publish("x", b"3")
+    third.heard.next("message", "x", b"3")
+    boot = hearing(third).relay
+    host.dies(first if host.boot(first) == boot else second)
+    eventually(lambda: hearing(third).relay not in (boot, None), "it moved")
+    ada.link.publish("x", b"4")
+    shared.command("PUBLISH", "other", b"late")
+    third.heard.next("overheard", "other", b"late")
+    assert third.payloads == [b"3", b"4"]
+    assert third.heard.all("overheard") == [("other", b"late")]
+
+
 def test_whose_relay_loses_its_connection_goes_on_by_the_other(
     host: Host, shared: RedisServer, listen: Listen
 ) -> None:

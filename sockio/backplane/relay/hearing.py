@@ -366,13 +366,14 @@ class Hearing:
         if boot != self._boot:
             self._going = boot
             self._sessions[boot].live = True
-            known = b"" if self._told is None else HEARD + marks_to(marks)
+            # Who has heard no mark has begun a moment ago: what was said before is not for it.
+            known = HEARD + marks_to(marks) if marks and self._told is not None else b""
             if not self._send(boot, LIVE, known):
                 self._forget(boot, "it does not read")
         elif feed is not None:
             mark, said = feed.go_live(feed.here, marks)
             self._move(boot, mark)
-            if said and self._position.again:
+            if said and marks and self._position.again:
                 again = reader(NOTHING)
                 for data in said:
                     again.feed(data)
@@ -387,8 +388,8 @@ class Hearing:
             if each != boot and session.live:
                 session.live = False
                 self._send(each, HOLD)
-        # A new connection of one's own says nothing again.
-        if before is not None and not before == boot == self._boot:
+        # A new connection of one's own says nothing again, nor does who is told no mark.
+        if before is not None and self._position.marks and not before == boot == self._boot:
             self._position.go_on(mark)
         self._moved = self._runtime.now()
         new, self._told = self._told is not True, True
