@@ -200,7 +200,7 @@ class Endpoint:
                     answer = self._engine_handshake(route, request, alone)
             elif route.version == FILE:
                 answer = self._file(route.transport, request)
-            elif not self._opens(route):
+            elif route.version != "1" or not self._speaks_09:
                 raise RequestRefused(
                     "500 Internal Server Error",
                     "Protocol version not supported.",

@@ -17,10 +17,10 @@ for less, and it stands first.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Sized
 from heapq import heappop, heappush
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, finalize
 
 __all__ = ["SLICE", "Rota", "Watch", "rota_of"]
 
@@ -118,11 +118,25 @@ class Watch:
         elif now >= rota.until:
             self.again()
             return
+        for jobs in rota.queues:
+            if len(jobs) > rota.room:
+                self.again()
+                return
         waiting = rota.waiting
-        if rota.jobs > rota.room or (waiting and waiting[0] < rota.place(self)):
-            self.again()
+        if waiting:
+            if waiting[0] < rota.place(self):
+                self.again()
+            else:
+                self._work(now)
             return
-        self._work(now)
+        # Nobody waits: what it takes is of interest where there is more of it.
+        self._at_work = more = True
+        try:
+            more = self._on_readable()
+        finally:
+            self._at_work = False
+            if more or self._state == _QUEUED or not self.calm:
+                self._account(now, more, max(self.due, rota.time))
 
     def _work(self, began: float) -> None:
         rota = self._rota
@@ -136,17 +150,21 @@ class Watch:
             more = self._on_readable()
         finally:
             self._at_work = False
-            took = rota.clock() - began
-            if self._state == _QUEUED:
-                self.calm = False
-                self.due = due + took
-                self._file()
-            elif more:
-                self.calm = False
-                self.due = due + took
-            else:
-                self.calm = True
-                self.due = due + took * CALM
+            self._account(began, more, due)
+
+    def _account(self, began: float, more: bool, due: float) -> None:
+        """It has worked since then, and began where ``due`` is."""
+        took = self._rota.clock() - began
+        if self._state == _QUEUED:
+            self.calm = False
+            self.due = due + took
+            self._file()
+        elif more:
+            self.calm = False
+            self.due = due + took
+        else:
+            self.calm = True
+            self.due = due + took * CALM
 
     def _file(self) -> None:
         if not self._filed:
@@ -189,9 +207,9 @@ class Rota:
         "_look",
         "_looking",
         "clock",
-        "jobs",
         "loop",
         "number",
+        "queues",
         "room",
         "time",
         "until",
@@ -203,7 +221,8 @@ class Rota:
         self.clock = clock
         #: Tasks that input has set off and that have not begun, and how many of them make others
         #: wait: they are begun in the order in which they came, whoever has set them off.
-        self.jobs, self.room = 0, ROOM
+        self.queues: list[Sized] = []
+        self.room = ROOM
         #: How far the work has got, in seconds of it: it stands still while nobody works.
         self.time = 0.0
         #: Those who wait for their turn, the next one first.
@@ -240,6 +259,21 @@ class Rota:
             start = due
         return start, not watch.calm, due, self._filed, watch
 
+    def enlist(self, owner: object, jobs: Sized) -> None:
+        """``jobs`` are tasks that wait to be begun, for as long as ``owner`` is there."""
+        self.queues.append(jobs)
+
+        def gone() -> None:
+            self.queues[:] = [each for each in self.queues if each is not jobs]
+
+        finalize(owner, gone).atexit = False
+
+    @property
+    def crowded(self) -> bool:
+        """Whether as many tasks wait as there is room for."""
+        room = self.room
+        return any(len(jobs) > room for jobs in self.queues)
+
     def measure(self, jobs: int, seconds: float) -> None:
         """So many tasks were begun and took so long: as many more as fit a slice may wait."""
         self.room = max(ROOM, int(jobs * SLICE / seconds)) if seconds > 0.0 else self.room
@@ -272,7 +306,7 @@ class Rota:
                 self.until = min(ends, now + GRAIN) if waiting else ends
                 watch.serve(now)
                 now = self.clock()
-                if now >= ends or self.jobs > self.room:
+                if now >= ends or self.crowded:
                     break
         finally:
             # Also behind one that failed, which is for the hub to say.

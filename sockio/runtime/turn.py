@@ -19,6 +19,8 @@ __all__ = ["Turn", "Writer"]
 #: Seconds of writing at the end of one turn: a megabyte for each of a hundred clients takes longer,
 #: and who waits to be read is not to wait for all of them.
 SLICE = 0.005
+#: So few write without being timed: mostly it is one.
+FEW = 1
 
 
 class Writer(Protocol):
@@ -55,17 +57,24 @@ class Turn:
         """Whether some wait for a turn's end that had no time for them."""
         return bool(self._writers) and not self.open
 
-    def end(self) -> None:
-        """Close the turn, and do what waited for it: for :data:`SLICE` seconds. What is left is for
-        the next end."""
+    def end(self) -> bool:
+        """Close the turn, and do what waited for it: for :data:`SLICE` seconds. Whether something
+        is left, which is for the next end."""
         self.open = False
         writers = self._writers
-        if writers:
-            began, done = self._clock(), 0
-            # One that is called may have others write, who do so at once: the turn is over.
+        if not writers:
+            return False
+        # One that is called may have others write, who do so at once: the turn is over.
+        if len(writers) <= FEW:
             for writer in writers:
                 writer.flush()
-                done += 1
-                if self._clock() - began > SLICE:
-                    break
-            del writers[:done]
+            writers.clear()
+            return False
+        began, done = self._clock(), 0
+        for writer in writers:
+            writer.flush()
+            done += 1
+            if self._clock() - began > SLICE:
+                break
+        del writers[:done]
+        return bool(writers)

@@ -55,6 +55,7 @@ class Workers:
     """
 
     __slots__ = (
+        "__weakref__",
         "_called",
         "_hub",
         "_idle",
@@ -72,12 +73,13 @@ class Workers:
     )
 
     def __init__(self, hub: Any, turn: Turn, *, reuse: bool = True) -> None:
-        self._rota = rota_of(hub)
         self._hub = hub
         self._run_callback = hub.loop.run_callback
         self._turn = turn
         self._reuse = reuse
         self._waiting: deque[Job] = deque()
+        self._rota = rota_of(hub)
+        self._rota.enlist(self, self._waiting)
         self._idle: list[greenlet] = []
         self._called = False
         self._resting: deque[greenlet] = deque()
@@ -108,7 +110,6 @@ class Workers:
         found by a later one, as it is in the threads of a WSGI server.
         """
         self._waiting.append((fn, args))
-        self._rota.jobs += 1
         if not self._called:
             self.call()
 
@@ -152,8 +153,7 @@ class Workers:
         if not waiting and not self._resting and self._worked <= HEAVY:
             # A poll was begun, or something answered in the loop itself.
             self.share = SHARE
-            turn.end()
-            if turn.behind:
+            if turn.end():
                 self._look_for_input()
             return
         # Those that come meanwhile are for the next pass.
@@ -179,14 +179,14 @@ class Workers:
         if begun >= ENOUGH:
             self._rota.measure(begun, now - began)
         # What was answered leaves before those go on who may take long.
-        turn.end()
+        left = turn.end()
         if rested and now >= self._later:
             now = self._go_on(rested, ends)
         took = now - began
         if took > LONG:
             self._later = now + min(PAUSE, PART * took)
         self._worked += took
-        if self._worked > HEAVY or self._resting or turn.behind or (waiting and not self._called):
+        if left or self._worked > HEAVY or self._resting or (waiting and not self._called):
             self._look_for_input()
 
     def _go_on(self, rested: int, ends: float) -> float:
@@ -217,7 +217,6 @@ class Workers:
         wait = greenlet.switch
         while True:
             fn, args = self._waiting.popleft()
-            self._rota.jobs -= 1
             Context().run(fn, *args)
             # Nothing of the job may live as long as the worker.
             del fn, args

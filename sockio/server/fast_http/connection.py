@@ -222,7 +222,7 @@ class FastConnection:
             if state is _READING:
                 self._advance()
                 # Who waits for each answer sends no more.
-                return self._reader.waiting > 0 or len(data) == CHUNK
+                return len(data) == CHUNK or self._reader.waiting > 0
             if self._reader.waiting > AHEAD:
                 self._pause()
         return len(data) == CHUNK

@@ -158,7 +158,8 @@ def test_who_has_stopped_has_no_turn_and_who_failed_has_another(
 
 def test_input_waits_while_many_tasks_have_not_begun(home: House) -> None:
     client = Client(home, "client", 5, 0.0)
-    home.rota.jobs = home.rota.room + 1
+    jobs = [None] * (home.rota.room + 1)
+    home.rota.enlist(home, jobs)
     home.until(lambda: len(home.served) == 5)
     # One with each look: who was served goes behind another look.
     assert len({number for _, number in home.served}) == 5
@@ -169,14 +170,13 @@ def test_a_runtime_counts_its_tasks_that_have_not_begun() -> None:
     runtime = GeventRuntime()
     runtime.bind()
     rota = rota_of(gevent.get_hub())
-    before = rota.jobs
     begun: list[int] = []
     for number in range(ENOUGH):
         runtime.run(begun.append, number)
-    assert rota.jobs == before + ENOUGH
+    assert len(rota.queues[-1]) == ENOUGH
     while len(begun) < ENOUGH:
         gevent.sleep(0)
-    assert rota.jobs == before
+    assert not rota.queues[-1]
     assert rota.room >= rotas.ROOM
 
 
