@@ -360,9 +360,11 @@ class Handover:
     def _forget(self, ref: str) -> None:
         """The other one keeps it, or gives it to somebody else: it may have heard too late that it
         was taken."""
-        for namespace, stay in self._let_go(ref) or ():
+        for number, (namespace, stay) in enumerate(self._let_go(ref) or (), 1):
             if not stay.recovered:
                 self._recovery.forget(stay, namespace)
+            if number % PER_TURN == 0:
+                self._runtime.breathe()
 
     def _let_go(self, ref: str) -> list[tuple[str, Stay]] | None:
         """The other one has nothing more to say."""

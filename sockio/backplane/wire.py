@@ -39,8 +39,8 @@ __all__ = [
 MOST_ROOMS = 10_000
 #: Characters of the name of a process.
 MOST_OF_A_NAME = 20
-#: Kinds of names that are the same in every process.
-_PLAIN = (str, int, float)
+#: Bits of a number that is one.
+_MOST_BITS = 14_000
 
 _dumps = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
@@ -76,7 +76,12 @@ def check_rooms(rooms: Any) -> None:
 
 def is_room(room: Any) -> bool:
     """Whether it is a name that means the same in every process."""
-    return isinstance(room, _PLAIN) and not (isinstance(room, float) and not isfinite(room))
+    if isinstance(room, float):
+        return isfinite(room)
+    if isinstance(room, int):
+        # Of more, Python makes no text.
+        return room.bit_length() <= _MOST_BITS
+    return isinstance(room, str)
 
 
 def pack(

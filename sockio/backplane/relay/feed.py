@@ -162,7 +162,10 @@ class Feed:
             for name in names:
                 key = kind, name
                 if key not in listener.wants:
-                    if len(listener.wants) >= MOST_WANTED or listener.size > MOST_BYTES:
+                    # This process may have as many as without a relay.
+                    if listener is not self.here and (
+                        len(listener.wants) >= MOST_WANTED or listener.size > MOST_BYTES
+                    ):
                         raise PacketError(
                             f"more than {MOST_WANTED} channels, or {MOST_BYTES} bytes of names, "
                             "that it wants to hear from its relay"

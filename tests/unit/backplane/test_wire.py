@@ -40,7 +40,18 @@ def test_it_comes_as_it_was(
         assert (form.endpoint, form.volatile) == ("/chat", volatile)
 
 
-@pytest.mark.parametrize("room", [("a", 1), None, float("nan"), float("inf"), b"x", frozenset("a")])
+@pytest.mark.parametrize(
+    "room",
+    [
+        ("a", 1),
+        None,
+        float("nan"),
+        float("inf"),
+        b"x",
+        frozenset("a"),
+        pytest.param(1 << 20_000, id="long"),
+    ],
+)
 def test_rooms_that_mean_nothing_elsewhere_are_refused(room: Any) -> None:
     with pytest.raises(UsageError, match="string or a number"):
         check_rooms((room,))
