@@ -107,8 +107,8 @@ class SocketIO:
         The client is let in where it returns True or nothing. Whatever else is false refuses (403,
         as in ``recv_connect``), and so does it to raise :class:`~sockio.ConnectionRefused`, whose
         text the page gets, to call ``abort``, or to return an answer of its own, such as a
-        redirect: with 401 the page's client tries again, with 403 it does not. It may write the
-        session.
+        redirect: a client of 0.9 tries again with 401, and does not with 403; later ones try again
+        whatever the status. It may write the session.
         """
         self._checks.append(check)
         return check

@@ -17,6 +17,9 @@ class _RoomsOf:
 
     # No property: the ancestor's applications keep an attribute of their own by this name.
 
+    def __repr__(self) -> str:
+        return "the rooms of a client, as a frozenset"
+
     @overload
     def __get__(self, member: None, owner: Any = None) -> _RoomsOf: ...
     @overload

@@ -25,8 +25,8 @@ import secrets
 
 __all__ = ["BOOT", "NAME", "HostIds", "Ids", "WorkerIds"]
 
-#: Characters of a boot id.
-BOOT = 4
+#: Characters of a boot id, and of what is random in a session id those that the log shows.
+BOOT, SHOWN = 4, 6
 #: Bytes of randomness in a session id (20 characters, as the reference server's), in the name of a
 #: client alone and among workers, which is 20 characters each time; and of their marks.
 SID_BYTES, NAME_BYTES, SHORT_NAME_BYTES, MARK_BYTES, NAME_MARK_BYTES = 15, 12, 9, 6, 3
@@ -42,6 +42,10 @@ class Ids:
     """Those of a process that is alone."""
 
     __slots__ = ()
+
+    #: How many characters of a session id, behind its prefix, the log shows: those in which two
+    #: differ begin behind the boot id.
+    shown = SHOWN
 
     def session(self) -> str:
         """A new session id, without its prefix."""
@@ -72,6 +76,8 @@ class WorkerIds(Ids):
     """Those of one worker of several, which all know the same ``key``."""
 
     __slots__ = ("_key", "_known", "boot")
+
+    shown = BOOT + SHOWN
 
     def __init__(self, boot: str, key: bytes) -> None:
         self.boot = boot

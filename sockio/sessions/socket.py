@@ -117,9 +117,9 @@ class Socket(OldNames, Lifetime):
     # ---- looking at it
 
     def __str__(self) -> str:
-        return (
-            f"{self.sessid[:6]}… {self.state.value} {self.transport or '-'} {self.address or '-'}"
-        )
+        server = self.server
+        shown = self.sessid[: len(server.settings.sid_prefix) + server.ids.shown]
+        return f"{shown}… {self.state.value} {self.transport or '-'} {self.address or '-'}"
 
     def __repr__(self) -> str:
         return f"<Socket {self}>"

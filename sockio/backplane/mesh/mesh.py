@@ -257,7 +257,7 @@ class Mesh:
                 log.warning("a stranger in the mesh was sent away: %s [mesh-stranger]", why)
             return
         some = self._all.pop(boot, set())
-        self._pids.pop(boot, None)
+        pid = self._pids.pop(boot, 0)
         self._said.pop(boot, None)
         if self.links.pop(boot, None) is None:
             return
@@ -266,7 +266,8 @@ class Mesh:
         self._gone.add(boot)
         if not self.closed:
             level = logging.WARNING if link.broken else logging.INFO
-            log.log(level, "worker %s is gone: %s", boot, why or "closed")
+            why = why or "closed"
+            log.log(level, "worker %s is gone: %s (process id %d)", boot, why, pid)
         for each in some:
             with contextlib.suppress(OSError):
                 each.close()
