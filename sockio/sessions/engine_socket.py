@@ -153,8 +153,18 @@ class EngineSocket(Recoverable):
             self._call(endpoint, self.server.ids.name())
             return
         data = packet.get("data")
-        stay = recovery.claim(endpoint, data if isinstance(data, dict) else {}, self)
+        told = data if isinstance(data, dict) else {}
+        stay = recovery.claim(endpoint, told, self)
         if stay is None:
+            if isinstance(told.get("pid"), str):
+                self._report(
+                    logging.INFO,
+                    "recovery-gone",
+                    "%s %s: it has come back, and what it had is kept no more: it begins anew "
+                    "[recovery-gone]",
+                    self,
+                    endpoint or "/",
+                )
             stay = self._begin_anew(recovery, endpoint)
         else:
             self._call(endpoint, stay.name)

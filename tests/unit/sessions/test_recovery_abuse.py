@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -684,3 +685,19 @@ def test_a_flood_of_one_address_takes_no_bytes_from_others(house: MakeHouse) -> 
         each.connect()
     assert [each.recovered for each in others] == [True] * 5
     ended(*others)
+
+
+def test_who_comes_back_too_late_is_told_of_in_the_log(
+    home: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "sockio")
+    ada = Client(home)
+    ada.hangs_up()
+    ada.connect()
+    assert ada.recovered
+    assert "recovery-gone" not in caplog.text
+    ada.hangs_up()
+    home.runtime.advance(1000)
+    ada.connect()
+    assert not ada.recovered
+    assert "/chat: it has come back, and what it had is kept no more" in caplog.text
