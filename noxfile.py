@@ -59,7 +59,12 @@ PROGRAMS = (
     "frameworks/*",
     "mesh/*",
     "redis/*",
+    "unit/memory/*",
 )
+# These run in CI with one Python, the newest: what they start is the same for all.
+ONCE = ("redis/test_cluster.py", "redis/test_relay.py", "redis/test_relay_links.py")
+# These do not for the Pythons between the oldest and the newest.
+OVER_THE_WIRE = ("websocket/*", "wsgi/*")
 
 # The rows of the matrix.
 RELEASES = releases(
@@ -289,10 +294,17 @@ def bench(session: nox.Session) -> None:
 
 def spared(session: nox.Session, everything_on: str) -> list[str]:
     """Options for pytest that leave out, in CI, what the session "servers" runs, and but for one
-    Python the other tests that start programs: they take as long as all the rest together."""
+    Python the other tests that start programs: they take as long as all the rest together. The
+    Pythons between the oldest and the newest are spared what goes over the wire as well."""
     if not CI:
         return []
-    paths = SERVERS if session.python == everything_on else (*SERVERS, *PROGRAMS)
+    paths: tuple[str, ...] = SERVERS
+    if session.python != everything_on:
+        paths += PROGRAMS
+        if session.python in PYTHONS[1:-1]:
+            paths += OVER_THE_WIRE
+    elif session.python != PYTHONS[-1]:
+        paths += ONCE
     return [f"--ignore-glob=tests/{path}" for path in paths]
 
 

@@ -255,6 +255,7 @@ class EngineRequests:
             if isinstance(other, EngineWebSocket) and other.works_in(request.environ):
                 upgrades = [_WEBSOCKET]
         socket.base64 = bool(request.field("b64"))
+        socket.came_by = route.transport
         socket.welcome(
             encode_engine_handshake(
                 socket.sessid,

@@ -68,6 +68,7 @@ class EngineSocket(Recoverable):
         "_told_all",
         "_without_carrier_since",
         "base64",
+        "came_by",
         "generation",
         "posting",
         "upgrading",
@@ -100,6 +101,7 @@ class EngineSocket(Recoverable):
         self._heard: int | None = None
         # By when a namespace has to be joined; None when one was.
         self._join_by: float | None = None
+        self.came_by = ""
         self._names: dict[str, str] | None = None
         self._left_by_client = False
         # Its namespaces were told of the end, each by a packet of Socket.IO.

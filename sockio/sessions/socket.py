@@ -59,6 +59,8 @@ class Socket(OldNames, Lifetime):
     forgiving = True
     #: Whether an error is a packet of its own; else it is an event.
     has_error_packets = True
+    #: The transport that its handshake came by, where that says it.
+    came_by = ""
 
     __slots__ = (
         "__weakref__",
@@ -119,7 +121,8 @@ class Socket(OldNames, Lifetime):
     def __str__(self) -> str:
         server = self.server
         shown = self.sessid[: len(server.settings.sid_prefix) + server.ids.shown]
-        return f"{shown}… {self.state.value} {self.transport or '-'} {self.address or '-'}"
+        transport = self.transport or self.came_by or "-"
+        return f"{shown}… {self.state.value} {transport} {self.address or '-'}"
 
     def __repr__(self) -> str:
         return f"<Socket {self}>"

@@ -7,7 +7,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPException
 from typing import Any
 
 import gevent
@@ -63,7 +63,8 @@ class Proxy:
             upstream.request(environ["REQUEST_METHOD"], path, body, sent)
             answer = upstream.getresponse()
             data = answer.read()
-        except OSError:
+        except (OSError, HTTPException):
+            # Too late, or the server has just ended.
             start_response("504 Gateway Timeout", [("Content-Type", "text/plain")])
             return [b"too slow"]
         finally:

@@ -446,6 +446,10 @@ def test_what_is_asked_for_again_comes_from_the_mark_on(
     liar = host.liar(first)
     liar.send(KIND, frame(ATTACH, NUMBER.pack(7)))
     liar.send(KIND, frame(COMMANDS, packed(b"SUBSCRIBE", b"x", MARKS.encode())))
+    feed = hearing(first)._feed
+    # Marks count from then on.
+    eventually(lambda: any(len(each.wants) == 2 for each in feed.others), "it is wanted")
+    eventually(lambda: feed._all, "it is subscribed")
     ada = listen(shared.url).stands()
     ada.link.word(MARKS, b"one")
     for number in range(3):
