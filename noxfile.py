@@ -63,7 +63,7 @@ PROGRAMS = (
 )
 # These run in CI with one Python, the newest: what they start is the same for all.
 ONCE = ("redis/test_cluster.py", "redis/test_relay.py", "redis/test_relay_links.py")
-# These do not for the Pythons between the oldest and the newest, nor for the newest at lower bounds.
+# These do not for the Pythons between the oldest and the newest, nor at the newest's lower bounds.
 OVER_THE_WIRE = ("websocket/*", "wsgi/*")
 
 # The rows of the matrix.

@@ -19,8 +19,8 @@ __all__ = ["Turn", "Writer"]
 #: Seconds of writing at the end of one turn: a megabyte for each of a hundred clients takes longer,
 #: and who waits to be read is not to wait for all of them.
 SLICE = 0.005
-#: So few write without being timed: mostly it is one.
-FEW = 1
+#: So many write between two looks at the clock; mostly it is one.
+FEW = 4
 
 
 class Writer(Protocol):
@@ -65,7 +65,7 @@ class Turn:
         if not writers:
             return False
         # One that is called may have others write, who do so at once: the turn is over.
-        if len(writers) <= FEW:
+        if len(writers) < FEW:
             for writer in writers:
                 writer.flush()
             writers.clear()
@@ -74,7 +74,7 @@ class Turn:
         for writer in writers:
             writer.flush()
             done += 1
-            if self._clock() - began > SLICE:
+            if not done % FEW and self._clock() - began > SLICE:
                 break
         del writers[:done]
         return bool(writers)
