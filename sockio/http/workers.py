@@ -301,7 +301,10 @@ def join(
         relay = None
         # Nodes of a cluster do not all say things in one order.
         cluster = settings.backplane.startswith("cluster:")
-        if settings.backplane_relay and worker is not None and not cluster:
+        # What goes by a room's channel has no number: a client that changes workers would hear it
+        # again when one relay says it again.
+        numbered = not (settings.backplane_rooms and settings.recovery is not None)
+        if settings.backplane_relay and worker is not None and not cluster and numbered:
             relay = worker.relay(group, settings.backplane, runtime)
 
         way = RedisWay(
