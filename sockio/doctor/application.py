@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from http.client import HTTPException
 from typing import Any
 
+from ..backplane.idle import idle_settings
 from ..config.settings import Settings
 from ..http.client_script import version_of
 from ..http.middleware import SocketIOMiddleware
@@ -167,6 +168,14 @@ def examine_settings(settings: Settings) -> Iterator[Finding]:
             f"after {settings.close_timeout:g} s without a request a polling client is taken for "
             "gone; a train in a tunnel takes longer",
             "close_timeout of 20 s or more",
+        )
+    # Whoever starts workers has them meet, but where that was forbidden.
+    for idle in idle_settings(settings, meshed=settings.mesh != "off"):
+        yield Finding(
+            "setting-without-effect",
+            "note" if idle.harmless else "warning",
+            f"{idle.name} has no effect: {idle.why}",
+            idle.mend,
         )
 
 

@@ -55,6 +55,7 @@ CODES: Mapping[str, str] = {
     "flash-without-policy": "flashsocket needs a policy server",
     "heartbeat-too-rare": "proxies cut websockets that are silent for so long",
     "poll-too-long": "proxies cut requests that wait for so long",
+    "setting-without-effect": "a setting of the backplane that does nothing beside others",
     "away-too-short": "a moment without network ends sessions",
     "namespaces": "the namespaces that were looked at",
     "no-namespaces": "there are none",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import functools
 import hashlib
+import logging
 import os
 import secrets
 from collections.abc import Callable, Hashable, Mapping
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from ..backplane import Emission, Order
 from ..backplane.commands import Command, CommandError, ServerEvent, order_of
 from ..backplane.handover import Handover
+from ..backplane.idle import RELAY_TAKEN, Idle, idle_settings
 from ..backplane.joined import COUNT, EMISSION, ORDER, JoinedBackplane
 from ..backplane.local import LocalBackplane
 from ..backplane.mesh.directory import Directory
@@ -42,11 +44,15 @@ if TYPE_CHECKING:
     from ..backplane.redis.link import Relay
     from ..backplane.relay.relays import Relays
 
+log = logging.getLogger("sockio.redis")
+
 __all__ = ["Handlers", "Worker", "connections_passed", "join", "worker_of"]
 
 #: An order: a client of 0.9 is by a token that it may have said elsewhere, too, at this host
 #: (setting ``recovery``).
 TAKEN_OVER = "taken-over"
+#: The code of a line that a setting was given in vain.
+IDLE = "setting-without-effect"
 
 #: Functions by the name of an event between workers.
 Handlers = Mapping[str, Callable[..., Any]]
@@ -294,18 +300,16 @@ def join(
     backplane = JoinedBackplane(local, registry, group, _executor(registry, host), origin)
     if worker is not None:
         worker.add(backplane, endpoint, handlers)
+    idle = list(idle_settings(settings, meshed=worker is not None))
     if settings.backplane:
         # Whoever has no backplane does not wait until redis-py is imported.
         from ..backplane.redis.way import RedisWay
 
         relay = None
-        # Nodes of a cluster do not all say things in one order.
-        cluster = settings.backplane.startswith("cluster:")
-        # What goes by a room's channel has no number: a client that changes workers would hear it
-        # again when one relay says it again.
-        numbered = not (settings.backplane_rooms and settings.recovery is not None)
-        if settings.backplane_relay and worker is not None and not cluster and numbered:
+        if settings.backplane_relay and worker is not None and not idle:
             relay = worker.relay(group, settings.backplane, runtime)
+            if relay is None:
+                idle.append(RELAY_TAKEN)
 
         way = RedisWay(
             settings.backplane,
@@ -333,10 +337,28 @@ def join(
             _watch_rooms(registry, way.rooms.watch)
             registry.rooms.expect = way.rooms.expect
         way.start(registry.known)
+    for setting in idle:
+        _say_idle(registry, group, setting)
     if backplane.ways:
         registry.backplane = backplane
         if registry.recovery is not None:
             registry.recovery.on_take_over = _teller(backplane, host)
+
+
+def _say_idle(registry: SessionRegistry, group: str, setting: Idle) -> None:
+    registry.complaints.say(
+        log,
+        logging.INFO if setting.harmless else logging.WARNING,
+        (IDLE, setting.name),
+        "",
+        "the setting %s of /%s/ has no effect: %s. What to do: %s [%s]",
+        setting.name,
+        group,
+        setting.why,
+        setting.mend,
+        IDLE,
+        quiet=True,
+    )
 
 
 def _watch_rooms(registry: SessionRegistry, watch: Callable[[str, Hashable, bool], object]) -> None:

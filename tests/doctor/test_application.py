@@ -225,6 +225,15 @@ def anybody(origin: str | None, environ: Any) -> bool:
             "warning",
             id="a short close timeout",
         ),
+        pytest.param(
+            {"backplane": "cluster://localhost:1", "backplane_relay": True},
+            "setting-without-effect",
+            "warning",
+            id="a relay of a cluster",
+        ),
+        pytest.param(
+            {"on_gap": print}, "setting-without-effect", "note", id="a gap without a server"
+        ),
         pytest.param({"namespaces": {}}, "no-namespaces", "problem", id="no namespaces"),
         pytest.param({"namespaces": {"": BaseNamespace}}, "everybody", "note", id="for everybody"),
     ],

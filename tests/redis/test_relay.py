@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable
 from contextlib import ExitStack
+from typing import Any
+
+import pytest
 
 from ..support.hosts import JOINED
 from ..support.redis import RedisServer
 from ..support.relays import Relayed
 from ..support.transcript import eventually
+from ..support.workers import Workers
 
 
 def test_nothing_is_lost_nor_twice_whatever_becomes_of_the_relay(server: RedisServer) -> None:
@@ -37,3 +42,21 @@ def test_nothing_is_lost_nor_twice_whatever_becomes_of_the_relay(server: RedisSe
             host.goes_on(host.wires)
         eventually(lambda: subscribed() == 2, "two are subscribed", JOINED)
         host.check()
+
+
+@pytest.mark.parametrize(
+    ("more", "why"),
+    [
+        pytest.param(
+            {"backplane": "cluster://localhost:1"}, "the nodes of a cluster", id="cluster"
+        ),
+        pytest.param({"backplane_rooms": True, "recovery": [9, 1000]}, "no number", id="no number"),
+    ],
+)
+def test_where_it_has_no_effect_that_is_said(
+    server: RedisServer, hosts: Callable[[], Workers], more: dict[str, Any], why: str
+) -> None:
+    options = {"backplane": server.url, "backplane_relay": True, **more}
+    (worker,) = hosts().start(1, **options)
+    worker.find(rf"WARNING.* backplane_relay .*{why}.* What to do: .*\[setting-without-effect\]")
+    assert worker.output.count("[setting-without-effect]") == 1
