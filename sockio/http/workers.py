@@ -41,7 +41,7 @@ from .forwarding.owner import Owner
 from .route import Route, route_at
 
 if TYPE_CHECKING:
-    from ..backplane.redis.link import Relay
+    from ..backplane.redis.sharing import Relay
     from ..backplane.relay.relays import Relays
 
 log = logging.getLogger("sockio.redis")

@@ -106,7 +106,7 @@ def ready(host: Host, ear: Ear) -> None:
     at = hearing(ear)
 
     def fits() -> bool:
-        others = [boot for boot in at._sessions if boot != at.relay]
+        others = [boot for boot in at._elsewhere if boot != at.relay]
         return bool(others) and all(at._fits(boot) for boot in others)
 
     eventually(fits, "it could hear by the other as well")
@@ -285,7 +285,7 @@ def test_whose_relay_loses_its_connection_goes_on_by_the_other(
     first, second, third = ears
     ready(host, third)
     relay = hearing(third).relay
-    line = hearing(first if relay == host.boot(first) else second)._feed._source
+    line = hearing(first if relay == host.boot(first) else second)._serving._feed._source
     ada = listen(shared.url).stands()
     for number in range(100):
         if number == 50:
@@ -353,7 +353,7 @@ def test_who_only_says_that_it_hears_is_not_waited_for_long(
         liar.send(KIND, frame(END, NUMBER.pack(2**32 - 1)))
         liar.send(KIND, frame(PING))
         told(liar, PONG)
-        assert liar.name in hearing(ear)._sessions
+        assert liar.name in hearing(ear)._elsewhere
         liar.send(KIND, frame(STANDS, number + b"\1"))
     ear.stands()
     assert hearing(ear).relay == host.boot(ear)
@@ -408,11 +408,11 @@ def test_what_one_may_want_is_bounded(
     liar.send(KIND, frame(PING))
     told(liar, PONG)
     assert first.link.numbers.channels == 2
-    assert len(hearing(first)._feed._wanted) <= 1002
+    assert len(hearing(first)._serving._feed._wanted) <= 1002
     lines = [each for each in caplog.records if "mesh-garbage" in each.getMessage()]
     assert [line.levelno for line in lines] == [logging.WARNING]
     liar.close()
-    eventually(lambda: len(hearing(first)._feed._wanted) == 2, "it is forgotten")
+    eventually(lambda: len(hearing(first)._serving._feed._wanted) == 2, "it is forgotten")
     eventually(lambda: subscribed(shared, "many 7") == 0, "nobody is subscribed")
 
 
@@ -430,9 +430,9 @@ def test_who_does_not_read_is_let_go(host: Host, shared: RedisServer, listen: Li
         first.heard.next("message", "x")
         mesh_link = host.meshes[first].links[liar.name]
         assert mesh_link.waiting < 20_000_000
-        if not hearing(first)._listeners:
+        if not hearing(first)._serving._listeners:
             break
-    assert not hearing(first)._listeners
+    assert not hearing(first)._serving._listeners
     (line,) = first.said("redis_relay_full")
     assert f"worker {liar.name} does not read" in line
     told(liar, END)
@@ -446,7 +446,7 @@ def test_what_is_asked_for_again_comes_from_the_mark_on(
     liar = host.liar(first)
     liar.send(KIND, frame(ATTACH, NUMBER.pack(7)))
     liar.send(KIND, frame(COMMANDS, packed(b"SUBSCRIBE", b"x", MARKS.encode())))
-    feed = hearing(first)._feed
+    feed = hearing(first)._serving._feed
     # Marks count from then on.
     eventually(lambda: any(len(each.wants) == 2 for each in feed.others), "it is wanted")
     eventually(lambda: feed._all, "it is subscribed")
@@ -456,7 +456,7 @@ def test_what_is_asked_for_again_comes_from_the_mark_on(
         ada.link.publish("x", b"%d!" % number)
         ada.link.word(MARKS, b"mark %d" % number)
     first.heard.next("message", "x", b"2!")
-    eventually(lambda: b"mark 2" in hearing(first)._feed, "the mark has come")
+    eventually(lambda: b"mark 2" in hearing(first)._serving._feed, "the mark has come")
     liar.send(KIND, frame(LIVE, HEARD + marks_to([b"unknown", b"mark 1", b"mark 0"])))
     assert told(liar, FROM) == NUMBER.pack(7) + b"mark 1"
     again = told(liar, REPLIES)

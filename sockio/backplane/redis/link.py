@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Callable, Mapping
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from ...exceptions import UsageError
 from ...runtime.interfaces import Runtime
@@ -17,38 +17,15 @@ from .position import Position
 from .publisher import Publisher, SinglePublisher
 from .sharded import ClusterPublisher, ClusterSubscriber, Watch
 from .shards import Shards
-from .subscriber import Fault, Subscriber, Words
+from .sharing import Relay, Shared, Sharing
+from .subscriber import Fault, Subscriber, Told, Words
 from .topology import Topology
 
-__all__ = ["LinkNumbers", "RedisLink", "Relay"]
+__all__ = ["LinkNumbers", "RedisLink"]
 
 log = logging.getLogger("sockio.redis")
 
 _PUBLISH, _SUBSCRIBE = "publish", "subscribe"
-
-
-class Shared(Source, Protocol):
-    """A source that other processes have, too."""
-
-    @property
-    def relay(self) -> str | None:
-        """The name of the process whose connection it is; None where there is none."""
-        ...
-
-
-class Relay(Protocol):
-    """What makes a source that shares connections with other processes."""
-
-    def __call__(
-        self,
-        connect: Callable[[User], Source],
-        user: Subscriber,
-        position: Position,
-        *,
-        mark: Callable[[bytes], object],
-        say: Say,
-        label: str,
-    ) -> Shared: ...
 
 
 class LinkNumbers(NamedTuple):
@@ -120,8 +97,9 @@ class RedisLink:
         #: Of a cluster: which node has which channels.
         self._shards: Shards | None = None
         self._shared: Shared | None = None
+        told = Told(on_message, on_gap, self._faulty, self._failed)
         if address.sharded:
-            self._begin_sharded(address, runtime, own, on_message, on_gap)
+            self._begin_sharded(address, runtime, own, told)
             return
         self._publisher = SinglePublisher(
             address,
@@ -144,35 +122,24 @@ class RedisLink:
             def mark(payload: bytes) -> None:
                 self.word(position.channel, payload)
 
-            self._shared = relay[1](
-                connect, subscriber, position, mark=mark, say=say, label=address.label
-            )
+            given = Sharing(connect, subscriber, position, mark, say, address.label)
+            self._shared = relay[1](given)
             return self._shared
 
         self._subscriber = Subscriber(
             source,
             runtime,
             own,
-            message=on_message,
-            gap=on_gap,
+            told,
             ready=lambda: self._outage.there(_SUBSCRIBE),
             lost=lambda why: self._outage.lost(_SUBSCRIBE, why),
-            faulty=self._faulty,
-            failed=self._failed,
             position=position,
         )
         if position is not None:
             known = position
             self.listen(known.channel, lambda _, payload: known.mark(payload))
 
-    def _begin_sharded(
-        self,
-        address: Address,
-        runtime: Runtime,
-        own: bytes,
-        on_message: Callable[[str, bytes], object],
-        on_gap: Callable[[str, int], object],
-    ) -> None:
+    def _begin_sharded(self, address: Address, runtime: Runtime, own: bytes, told: Told) -> None:
         self._shards = shards = Shards(
             address, runtime, changed=self._moved, failed=self._nobody_answers
         )
@@ -181,16 +148,7 @@ class RedisLink:
         self._publisher = ClusterPublisher(
             address, runtime, own, watch=watch, dropped=self._dropped, refused=self._refused
         )
-        self._subscriber = ClusterSubscriber(
-            address,
-            runtime,
-            own,
-            watch=watch,
-            message=on_message,
-            gap=on_gap,
-            faulty=self._faulty,
-            failed=self._failed,
-        )
+        self._subscriber = ClusterSubscriber(address, runtime, own, told, watch=watch)
 
     def start(self) -> None:
         """Connect, soon. What is published before that waits."""

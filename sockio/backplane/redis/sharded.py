@@ -16,7 +16,7 @@ from .address import Address
 from .line import Line, Source, Uncounted, User
 from .numbering import begin_command
 from .publisher import Publisher, Sender
-from .subscriber import Channel, Fault, Subscriber, Words
+from .subscriber import Channel, Subscriber, Told, Words, after
 from .topology import SLOTS, Place, Topology, slot_of
 
 __all__ = ["ClusterPublisher", "ClusterSubscriber", "Watch"]
@@ -292,23 +292,15 @@ class ClusterSubscriber:
         address: Address,
         runtime: Runtime,
         publisher: bytes,
+        told: Told,
         *,
         watch: Watch,
-        message: Callable[[str, bytes], object],
-        gap: Callable[[str, int], object],
-        faulty: Callable[[str, Fault], None],
-        failed: Callable[[str, Exception], None],
     ) -> None:
         self._address = address
         self._runtime = runtime
         self._publisher = publisher
         self._watch = watch
-        self._told: dict[str, Any] = {
-            "message": message,
-            "gap": gap,
-            "faulty": faulty,
-            "failed": failed,
-        }
+        self._told = told
         self._places: list[Place | None] = [None] * SLOTS
         self._shards: dict[Place, Subscriber] = {}
         #: Channels of nodes that nobody knows.
@@ -335,9 +327,9 @@ class ClusterSubscriber:
             source,
             self._runtime,
             self._publisher,
+            self._told,
             ready=lambda: watch.there(name),
             lost=lost,
-            **self._told,
             **options,
         )
 
@@ -397,19 +389,7 @@ class ClusterSubscriber:
         many: bool = False,
     ) -> None:
         by_place = self._split(names)
-        one: Callable[[], object] | None = then
-        if then is not None and len(by_place) != 1:
-            left, done = len(by_place), then
-
-            def one_more() -> None:
-                nonlocal left
-                left -= 1
-                if left <= 0:
-                    done()
-
-            one = one_more
-            if not by_place:
-                done()
+        one = None if then is None else after(len(by_place), then)
         for place, some in by_place.items():
             self._at(place).subscribe(some, one, words, many=many)
 

@@ -13,7 +13,7 @@ from .line import NOTHING, Source
 from .numbering import Heard, follow, reached
 from .position import Position
 
-__all__ = ["BATCH", "Channel", "Fault", "Subscriber", "Words"]
+__all__ = ["BATCH", "Channel", "Fault", "Subscriber", "Told", "Words", "after"]
 
 #: Publishers heard on one channel. Of more, the one that began first is forgotten.
 PUBLISHERS = 4096
@@ -46,6 +46,34 @@ _MANY = Fault("publishers", f"it is of one more publisher than the {PUBLISHERS} 
 
 #: What gets the words of a channel: of whom, which may be ourselves, and the payload.
 Words = Callable[[str, bytes], object]
+
+
+class Told(NamedTuple):
+    """Who is told what arrives."""
+
+    #: A channel and a payload.
+    message: Callable[[str, bytes], object]
+    #: A publisher, and how many of its publications are missing.
+    gap: Callable[[str, int], object]
+    #: On which channel something was dropped, and why.
+    faulty: Callable[[str, Fault], None]
+    #: On which channel one of the others raised what.
+    failed: Callable[[str, Exception], None]
+
+
+def after(count: int, fn: Callable[[], object]) -> Callable[[], None]:
+    """What calls ``fn`` when it has been called so many times; for none ``fn`` is called now."""
+    left = count
+
+    def one() -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            fn()
+
+    if not count:
+        fn()
+    return one
 
 
 class Channel:
@@ -84,32 +112,24 @@ class Subscriber:
         source: Callable[[Subscriber], Source],
         runtime: Runtime,
         publisher: bytes,
+        told: Told,
         *,
-        message: Callable[[str, bytes], object],
-        gap: Callable[[str, int], object],
         ready: Callable[[], None],
         lost: Callable[[str], None],
-        faulty: Callable[[str, Fault], None],
-        failed: Callable[[str, Exception], None],
         position: Position | None = None,
     ) -> None:
         """``source`` makes what replies come from, such as a line to the server. ``publisher`` is
-        our own name in frames, which are left out.
-
-        ``message`` is told a channel and a payload, ``gap`` a publisher and how many are missing;
-        ``failed`` on which channel either raised what. ``ready`` is called when the server has
-        confirmed all channels. ``position`` is needed by a source that says things again.
+        our own name in frames, which are left out. ``ready`` is called when the server has
+        confirmed all channels, ``lost`` when it is not heard any more, and why. ``position`` is
+        needed by a source that says things again.
         """
         self._runtime = runtime
         #: How far what comes was heard, where it may come again.
         self.position = position
         self._own = publisher
-        self._message = message
-        self._gap = gap
+        self._message, self._gap, self._faulty, self._failed = told
         self._on_ready = ready
         self._on_lost = lost
-        self._faulty = faulty
-        self._failed = failed
         self._channels: dict[bytes, Channel] = {}
         #: How many times the server has yet to confirm each.
         self._pending: dict[tuple[bytes, bytes], int] = {}
@@ -160,18 +180,9 @@ class Subscriber:
             if not known.ready:
                 unready[known] = None
         if then is not None:
-            left = len(unready)
-
-            def one() -> None:
-                nonlocal left
-                left -= 1
-                if left <= 0:
-                    then()
-
+            one = after(len(unready), then)
             for channel in unready:
                 channel.then.append(one)
-            if not unready:
-                then()
         if self.line.is_open:
             self._ask(new)
 

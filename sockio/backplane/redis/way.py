@@ -29,9 +29,10 @@ from ..channels import HOST, channel_of, room_channel
 from ..commands import Command, CommandError, ServerEvent
 from ..interop import redis_emitter, write_only
 from ..questions import Asked, Question, Questions, pack_values, unpack_values
-from .link import RedisLink, Relay
+from .link import RedisLink
 from .nodes import Nodes
 from .rooms import RoomChannels
+from .sharing import Relay
 
 __all__ = ["INPUTS", "RedisWay"]
 
