@@ -19,8 +19,9 @@ __all__ = ["Turn", "Writer"]
 #: Seconds of writing at the end of one turn: a megabyte for each of a hundred clients takes longer,
 #: and who waits to be read is not to wait for all of them.
 SLICE = 0.005
-#: So many write between two looks at the clock; mostly it is one.
-FEW = 4
+#: So many write between two looks at the clock; and where these took less than so many seconds, the
+#: next.
+FEW, LIGHT, MANY = 4, 0.0002, 16
 
 
 class Writer(Protocol):
@@ -65,16 +66,21 @@ class Turn:
         if not writers:
             return False
         # One that is called may have others write, who do so at once: the turn is over.
-        if len(writers) < FEW:
+        if len(writers) <= FEW:
             for writer in writers:
                 writer.flush()
             writers.clear()
             return False
-        began, done = self._clock(), 0
-        for writer in writers:
-            writer.flush()
-            done += 1
-            if not done % FEW and self._clock() - began > SLICE:
+        began = last = self._clock()
+        done, few = 0, FEW
+        while done < len(writers):
+            for writer in writers[done : done + few]:
+                writer.flush()
+            done += few
+            now = self._clock()
+            if now - began > SLICE:
                 break
+            few = MANY if now - last < LIGHT else FEW
+            last = now
         del writers[:done]
         return bool(writers)
