@@ -22,7 +22,7 @@ from ..sessions.sayings import printable, said
 from ..sessions.socket import Socket
 from ..transports.answers import Answer, Head
 from .claims import Claim, is_answer_of_one, is_handshake
-from .frameworks import is_about_the_answer, overhear
+from .view_calls import overhear
 
 __all__ = [
     "ViewAnswer",
@@ -189,10 +189,14 @@ def ask_view(
     if refused is not None:
         # In some frameworks it comes this far, others make a page of it.
         answer.refuse(refused)
-    if failures and all(is_about_the_answer(each) for each in failures):
-        answer.complaint = repr(failures[0])
-    # Their tracebacks keep all that was going on.
+    view = claim.view
+    if view is not None:
+        answer.view_failed = view.failed
+        if failures and all(map(view.is_blamed_by, failures)):
+            answer.complaint = repr(failures[0])
+    # Their tracebacks keep all that was going on, and so does the view's.
     failures.clear()
+    claim.view = view = None
     return answer
 
 
@@ -260,6 +264,16 @@ def decide(answer: ViewAnswer, environ: dict[str, Any], socket: Socket) -> list[
         elif status.startswith("405"):
             said += ": the view must accept GET"
         raise RequestRefused(_FORBIDDEN, UNAUTHORIZED, code=code, detail=said, headers=cookies)
+    if socket.environ and answer.view_failed:
+        # By a page for failures, most likely, that does not say that it is one.
+        raise RequestRefused(
+            _FORBIDDEN,
+            UNAUTHORIZED,
+            code="view-refused",
+            detail=f"the view raised something behind socketio_manage(), and whoever handled that "
+            f"{said}, which does not let the client in: give that answer a status that refuses",
+            headers=cookies,
+        )
     if not socket.environ:
         raise RequestRefused(
             _FORBIDDEN,
@@ -284,6 +298,8 @@ class ViewAnswer:
         self.error: BaseException | None = None
         #: What a framework said, and nobody else, about a return value that is no answer.
         self.complaint = ""
+        #: Whether somebody else has answered, for a view that attached and then raised something.
+        self.view_failed = False
         self._claim = claim
         self._failures = failures
         self._all = whole

@@ -22,6 +22,7 @@ from contextvars import ContextVar
 from typing import Any, ClassVar, Protocol
 
 from ..runtime.gevent_runtime import ENDS_A_TASK
+from .view_calls import ViewCall
 
 __all__ = [
     "CLAIM",
@@ -214,6 +215,7 @@ class Claim:
         "script",
         "socket",
         "taken",
+        "view",
     )
 
     #: Whether there ever was one in this process.
@@ -238,6 +240,8 @@ class Claim:
         self.taken = False
         #: Only asking, it came to a view that calls ``socketio_manage()``.
         self.met_view = False
+        #: The call of the view that let the client in, while it is of interest how that ends.
+        self.view: ViewCall | None = None
         self.script: str = environ.get("SCRIPT_NAME", "")
         self._path: str = environ.get("PATH_INFO", "")
         self._input = environ.get("wsgi.input")

@@ -1,10 +1,4 @@
-"""What frameworks make of a view's return value, where that is none of theirs.
-
-gevent-socketio never looked at what the view returned, and neither did anybody else: the view did
-not end while the client was there. So views return ``"out"``, nothing, or what
-:func:`~sockio.socketio_manage` returned. The last is made here so that it is an answer in each
-framework; for the others it is found out whether a failure is the framework's complaint about the
-value, and nothing else.
+"""What frameworks have of their own: answers, requests, and what they make JSON of.
 
 No framework is imported here: one that a view uses has been.
 """
@@ -14,18 +8,15 @@ from __future__ import annotations
 import functools
 import importlib
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from types import TracebackType
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from ..protocol.strict_json import loads
 
 __all__ = [
-    "OVERHEARD",
     "Attached",
     "answer_for_caller",
-    "is_about_the_answer",
-    "overhear",
+    "json_default_of",
     "without_proxy",
 ]
 
@@ -184,97 +175,3 @@ _WRITERS: tuple[tuple[str, str, Callable[[Any], _Default]], ...] = (
     ("django.core.handlers.wsgi", "WSGIHandler", _json_of_django),
     ("pyramid.router", "Router", _json_of_pyramid),
 )
-
-
-# ---- complaints
-
-
-def is_about_the_answer(error: BaseException) -> bool:
-    """Whether a framework raised this because a view's return value is no answer of its kind.
-
-    False for whatever a view or another part of the application raised, and where the two cannot be
-    told apart.
-    """
-    frames = list(_frames(error.__traceback__))
-    if not frames or error.__cause__ is not None:
-        return False
-    if error.__context__ is not None and not _is_pyramids_own(error.__context__):
-        # Raised over another failure, perhaps by the view for failures.
-        return False
-    if any(function == _FOR_FAILURES for _, function, _ in frames):
-        return False
-    module, function, names = frames[-1]
-    if isinstance(error, TypeError) and (module, function) == ("flask.app", "make_response"):
-        return not _has_handlers_for_failures(names.get("self"))
-    if isinstance(error, ValueError):
-        return (module, function) in (
-            ("pyramid.viewderivers", "viewresult_to_response"),
-            ("pyramid.viewderivers", "rendered_view"),
-            ("django.core.handlers.base", "check_response"),
-        )
-    if isinstance(error, AttributeError) and error.obj is not None:
-        # Django looks at what it takes for the response; so do its middlewares.
-        return any(
-            module.partition(".")[0] == "django" and names.get("response") is error.obj
-            for module, _, names in frames
-        )
-    return False
-
-
-def _frames(trace: TracebackType | None) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
-    while trace is not None:
-        frame = trace.tb_frame
-        yield frame.f_globals.get("__name__", ""), frame.f_code.co_name, frame.f_locals
-        trace = trace.tb_next
-
-
-def _is_pyramids_own(context: BaseException) -> bool:
-    """Pyramid looks for a view for the failure, in vain, and raises it again."""
-    return any(function == _FOR_FAILURES for _, function, _ in _frames(context.__traceback__))
-
-
-_FOR_FAILURES = "invoke_exception_view"
-
-
-def _has_handlers_for_failures(app: Any) -> bool:
-    """Whether a handler of the Flask application's own may have been what returned nothing, after
-    the view had failed."""
-    try:
-        return any(by_code.get(None) for by_code in app.error_handler_spec.values())
-    except AttributeError:
-        return True
-
-
-def overhear(environ: dict[str, Any]) -> list[BaseException]:
-    """A list to which the failures of this request are added that a framework makes pages of."""
-    heard: list[BaseException] = []
-    environ[OVERHEARD] = heard
-    if "django.core.signals" in sys.modules:
-        _listen_to_django()
-    if "flask.signals" in sys.modules:
-        _listen_to_flask()
-    return heard
-
-
-@functools.cache
-def _listen_to_django() -> None:
-    def failed(sender: Any, request: Any = None, **more: Any) -> None:
-        error = sys.exc_info()[1]
-        heard = getattr(request, "META", {}).get(OVERHEARD)
-        if heard is not None and error is not None:
-            heard.append(error)
-
-    signal: Any = sys.modules["django.core.signals"].got_request_exception
-    signal.connect(failed, weak=False)
-
-
-@functools.cache
-def _listen_to_flask() -> None:
-    flask: Any = sys.modules["flask"]
-
-    def failed(sender: Any, exception: BaseException, **more: Any) -> None:
-        heard = flask.request.environ.get(OVERHEARD)
-        if heard is not None:
-            heard.append(exception)
-
-    flask.signals.got_request_exception.connect(failed, weak=False)

@@ -12,8 +12,8 @@ from typing import Any
 
 from ..transports.connection import FAST, LEND
 from .claims import CLAIM
-from .frameworks import OVERHEARD
 from .rawsocket import DOOR, WEBSOCKET
+from .view_calls import OVERHEARD
 
 __all__ = ["KEPT", "lasting_environ", "shed"]
 

@@ -14,6 +14,7 @@ from ..sessions.socket import Socket
 from ..sessions.states import State
 from .claims import claim_of
 from .frameworks import Attached, answer_for_caller, without_proxy
+from .view_calls import ViewCall
 
 __all__ = ["check_namespaces", "socketio_manage"]
 
@@ -53,7 +54,8 @@ def socketio_manage(
     environ, passed = _environ_of(environ)
     request = passed if request is None else request
     socket = environ.get("socketio")
-    if socket is None and (claim := claim_of(environ)) is not None:
+    claim = claim_of(environ)
+    if socket is None and claim is not None:
         if claim.only_asking:
             # Nobody is let in by this request: it looks for a middleware, and found a view.
             claim.met_view = True
@@ -77,6 +79,10 @@ def socketio_manage(
     # What says that somebody attached is the socket: the environ may be a copy that a layer between
     # has made, and what it put there is for the session, too.
     socket.environ = environ
+    while claim is not None:
+        if claim.socket is socket:
+            claim.view = ViewCall.of_caller()
+        claim = claim.outer
     return answer_for_caller()
 
 

@@ -6,7 +6,9 @@ behind that is not.
 
 from __future__ import annotations
 
+import gc
 import logging
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -315,28 +317,207 @@ def test_a_view_for_failures_in_pyramid_that_returns_out() -> None:
     assert not middleware.registry.sockets
 
 
-@pytest.mark.parametrize("where", ["before", "behind"])
-def test_a_middleware_in_django_that_fails_behind_the_view(where: str) -> None:
-    def failing(get_response: Any) -> Any:
-        def middleware(request: Any) -> Any:
-            get_response(request)
-            raise ValueError("the transaction could not be committed")
+def through(*layers: Any) -> Callable[[View], Any]:
+    """Django, with middlewares of its own around the others."""
 
-        return middleware
+    def site(view: View) -> Any:
+        app = in_django(view)
 
-    globals()["failing"] = failing
-    mine = [f"{__name__}.failing"]
-    before = MIDDLEWARE[:]
-    MIDDLEWARE[:] = mine + before if where == "before" else before + mine
-    try:
-        answer, middleware = handshake(
-            in_django(lambda request: socketio_manage(request.environ, NAMESPACES, request))
-        )
-    finally:
-        MIDDLEWARE[:] = before
-        del globals()["failing"]
-    assert answer.status_code == 500
+        def called(environ: dict[str, Any], start_response: Any) -> Any:
+            before = MIDDLEWARE[:]
+            for number, layer in enumerate(layers):
+                globals()[f"layer{number}"] = layer
+                MIDDLEWARE.insert(number, f"{__name__}.layer{number}")
+            try:
+                return app(environ, start_response)
+            finally:
+                MIDDLEWARE[:] = before
+
+        return called
+
+    return site
+
+
+def attaches(request: Any) -> Any:
+    return socketio_manage(request.environ, NAMESPACES, request)
+
+
+def says_no_in_django(request: Any) -> Any:
+    from django.core.exceptions import PermissionDenied
+
+    socketio_manage(request.environ, NAMESPACES, request)
+    raise PermissionDenied
+
+
+def fails_behind(get_response: Any) -> Any:
+    def middleware(request: Any) -> Any:
+        get_response(request)
+        raise ValueError("the transaction could not be committed")
+
+    return middleware
+
+
+def puts_in_place(value: Any) -> Any:
+    """A middleware that looks behind, and says something else."""
+    return lambda get_response: lambda request: (get_response(request), value)[1]
+
+
+def handles_failures_by(value: Any) -> Any:
+    class Middleware:
+        def __init__(self, get_response: Any) -> None:
+            self.get_response = get_response
+
+        def __call__(self, request: Any) -> Any:
+            return self.get_response(request)
+
+        def process_exception(self, request: Any, error: Exception) -> Any:
+            from django.http import HttpResponse
+
+            return HttpResponse(value) if value == "a page" else value
+
+    return Middleware
+
+
+@EACH_GENERATION
+@pytest.mark.parametrize(
+    ("layer", "view"),
+    [
+        pytest.param(fails_behind, attaches, id="fails"),
+        *(pytest.param(puts_in_place(value), attaches, id=f"{value!r} in its place")
+          for value in ("who are you?", None, 403)),
+        *(pytest.param(handles_failures_by(value), view, id=f"{value!r} for {view.__name__}")
+          for value in ("go away", 403, "a page")
+          for view in (says_no_in_django, raises_a(KeyError))),
+    ],
+)  # fmt: skip
+def test_a_middleware_in_django_that_refuses_or_fails_behind_the_view(
+    layer: Any, view: View, generation: str
+) -> None:
+    answer, middleware = handshake(through(layer)(view), generation)
+    assert answer.status_code in (403, 500)
     assert not middleware.registry.sockets
+
+
+def test_middlewares_in_django_that_do_nothing_do_not_matter() -> None:
+    layer = lambda get_response: lambda request: get_response(request)  # noqa: E731
+    for returned in (None, "out"):
+        app = through(layer)(lambda request, value=returned: (attaches(request), value)[1])  # type: ignore[misc]
+        assert handshake(app)[0].status_code == 200
+
+
+def in_flask_by(handled: Any, handler: Callable[[Any], Any]) -> Callable[[View], Any]:
+    def site(view: View) -> Any:
+        app = in_flask(view)
+        app.register_error_handler(handled, handler)
+        return app
+
+    return site
+
+
+def aborts(request: Any) -> Any:
+    socketio_manage(request.environ, NAMESPACES, request)
+    flask.abort(403)
+
+
+@EACH_GENERATION
+@pytest.mark.parametrize("handled", [403, Exception, "werkzeug"])
+@pytest.mark.parametrize(
+    "said", [None, "you must log in", {"error": "forbidden"}, 403, (None, 403)]
+)
+def test_a_refusal_in_flask_stays_one_whatever_its_handler_says(
+    handled: Any, said: Any, generation: str
+) -> None:
+    if handled == "werkzeug":
+        from werkzeug.exceptions import HTTPException as handled  # noqa: N813
+    site = in_flask_by(handled, lambda error: said)
+    answer, middleware = handshake(site(aborts), generation)
+    assert answer.status_code in (403, 500)
+    assert not middleware.registry.sockets
+
+
+def test_a_page_for_a_refusal_that_says_200_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    answer, _ = handshake(in_flask_by(403, lambda error: "you must log in")(aborts))
+    assert answer.headers["X-Sockio-Refusal"] == "view-refused"
+    assert "give that answer a status that refuses" in caplog.text
+
+
+@pytest.mark.parametrize("value", [("no", 403, {}, "extra"), (None, 403), 403, False, (None,)])
+@pytest.mark.parametrize("name", ["flask", "django", "pyramid"])
+def test_a_value_that_says_no_and_is_no_answer(name: str, value: Any) -> None:
+    answer, middleware = handshake(SITES[name](lambda request: (attaches(request), value)[1]))
+    assert answer.headers["X-Sockio-Refusal"] in ("view-failed", "view-refused")
+    assert not middleware.registry.sockets
+
+
+def test_an_answer_that_the_view_itself_could_not_make() -> None:
+    app = in_flask(lambda request: (attaches(request), flask.make_response(None))[1])
+    answer, middleware = handshake(app)
+    assert answer.headers["X-Sockio-Refusal"] == "view-failed"
+    assert not middleware.registry.sockets
+
+
+@pytest.mark.parametrize("value", [None, "out"])
+@pytest.mark.parametrize("name", ["flask", "django", "pyramid"])
+def test_a_view_that_attaches_in_a_function_behind_a_decorator(name: str, value: Any) -> None:
+    def decorated(view: View) -> View:
+        def inner(request: Any) -> Any:
+            try:
+                return view(request)
+            except KeyError:
+                return value
+
+        return inner
+
+    @decorated
+    def lets_in(request: Any) -> Any:
+        attaches(request)
+        return value
+
+    @decorated
+    def fails(request: Any) -> Any:
+        attaches(request)
+        raise KeyError("user")
+
+    assert handshake(SITES[name](lets_in))[0].status_code == 200
+    if (name, value) != ("flask", "out"):
+        # There the decorator's answer is one.
+        assert handshake(SITES[name](fails))[0].status_code == 500
+
+
+def test_a_view_for_failures_in_pyramid_that_says_200() -> None:
+    from pyramid.config import Configurator
+    from pyramid.response import Response as Page
+
+    with Configurator() as config:
+        config.add_route("socketio", "/socket.io/*rest")
+        config.add_view(raises_a(KeyError), route_name="socketio")
+        config.add_exception_view(lambda error, request: Page("something is wrong"))
+        app = config.make_wsgi_app()
+    answer, middleware = handshake(app)
+    assert answer.headers["X-Sockio-Refusal"] == "view-refused"
+    assert not middleware.registry.sockets
+
+
+@pytest.mark.parametrize("name", SITES)
+def test_nothing_of_a_views_call_is_kept(name: str) -> None:
+    class Heavy:
+        pass
+
+    kept = []
+
+    def view(request: Any) -> Any:
+        heavy = Heavy()
+        kept.append(weakref.ref(heavy))
+        return socketio_manage(request.environ, NAMESPACES)
+
+    gc.collect()
+    gc.disable()
+    try:
+        _, middleware = handshake(SITES[name](view))
+        assert [each() for each in kept] == [None]
+    finally:
+        gc.enable()
+    assert middleware.registry.sockets
 
 
 # ---- the words of a refusal

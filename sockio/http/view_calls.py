@@ -1,0 +1,174 @@
+"""How the call of a view ended that let a client in, and what its framework says of its value.
+
+gevent-socketio never looked at what the view returned, and neither did anybody else: the view did
+not end while the client was there. So views return ``"out"``, nothing, or what
+:func:`~sockio.socketio_manage` returned. Of the first two some frameworks make a failure, and it
+has to be told from all others: from what the view raised, and from what somebody else said in its
+place, whose own answer may be wrong. So the frames of the call are kept until the answer is there.
+A frame remembers the instruction by which it was left, and what its names stood for.
+
+No framework is imported here: one that a view uses has been.
+"""
+
+from __future__ import annotations
+
+import dis
+import functools
+import sys
+from collections.abc import Iterator
+from types import FrameType, TracebackType
+from typing import Any
+
+__all__ = ["OVERHEARD", "ViewCall", "overhear"]
+
+#: Where the environ has the failures that a framework has made pages of.
+OVERHEARD = "sockio.overheard"
+
+#: Who calls views, by module and function, and under what name it has what they return.
+_CALLERS = {
+    ("flask.app", "full_dispatch_request"): "rv",
+    ("django.core.handlers.base", "_get_response"): "response",
+    ("pyramid.viewderivers", "viewresult_to_response"): "result",
+    ("pyramid.viewderivers", "rendered_view"): "result",
+}
+_RETURNS = frozenset(
+    dis.opmap[name] for name in ("RETURN_VALUE", "RETURN_CONST") if name in dis.opmap
+)
+#: So many frames are looked through, and kept where a framework is among them.
+_MOST = 100
+#: What a number that a view returns is not: a status that refuses.
+_REFUSING = range(300, 600)
+
+
+class ViewCall:
+    """The call of a view, of a framework that is known, which is under way.
+
+    To be forgotten as soon as it is not of interest any more: it keeps all that is going on there.
+    """
+
+    __slots__ = ("_caller", "_frames", "_name")
+
+    def __init__(self, frames: list[FrameType], caller: FrameType, name: str) -> None:
+        self._frames = frames
+        self._caller = caller
+        self._name = name
+
+    @classmethod
+    def of_caller(cls) -> ViewCall | None:
+        """The call in which whoever called our caller is; None where no framework is known that
+        looks at what views return."""
+        frame = sys._getframe(1).f_back
+        frames: list[FrameType] = []
+        while frame is not None and len(frames) < _MOST:
+            name = _CALLERS.get((frame.f_globals.get("__name__", ""), frame.f_code.co_name))
+            if name is not None:
+                return cls(frames, frame, name) if frames else None
+            frames.append(frame)
+            frame = frame.f_back
+        return None
+
+    @property
+    def failed(self) -> bool:
+        """Whether the framework was told something else than what the view returned."""
+        return not _has_returned(self._frames[-1])
+
+    def is_blamed_by(self, error: BaseException) -> bool:
+        """Whether a framework raised ``error`` because what the view returned is no answer of its
+        kind, and the view meant no refusal by it.
+
+        False for whatever a view or another part of the application raised, and where the two
+        cannot be told apart.
+        """
+        if not all(map(_has_returned, self._frames)):
+            return False
+        if error.__cause__ is not None:
+            return False
+        if error.__context__ is not None and not _is_pyramids_own(error.__context__):
+            # Raised over another failure, perhaps by the view for failures.
+            return False
+        frames = list(_frames(error.__traceback__))
+        if not frames or any(each.f_code.co_name == _FOR_FAILURES for each in frames):
+            return False
+        value = self._caller.f_locals.get(self._name)
+        if _refuses(value):
+            return False
+        where = [(each.f_globals.get("__name__", ""), each.f_code.co_name) for each in frames]
+        if isinstance(error, TypeError):
+            return frames[-3:-2] == [self._caller] and where[-2:] == _MADE_BY_FLASK
+        if isinstance(error, ValueError):
+            if where[-1] == ("django.core.handlers.base", "check_response"):
+                return frames[-2:-1] == [self._caller]
+            return frames[-1] is self._caller
+        if isinstance(error, AttributeError):
+            # Django looks at what it takes for the response; so do its middlewares.
+            return error.obj is value is not None and all(
+                module.partition(".")[0] in ("django", "asgiref") for module, _ in where[-2:]
+            )
+        return False
+
+
+_MADE_BY_FLASK = [("flask.app", "finalize_request"), ("flask.app", "make_response")]
+
+
+def _has_returned(frame: FrameType) -> bool:
+    """Whether the frame was left by ``return``: not by what was raised, and not yet."""
+    return frame.f_code.co_code[frame.f_lasti] in _RETURNS
+
+
+def _refuses(value: object) -> bool:
+    """Whether a value that is no answer says no: a status, in whatever is around it, or False."""
+    if isinstance(value, tuple) or value is False:
+        return True
+    return isinstance(value, int) and value in _REFUSING
+
+
+def _frames(trace: TracebackType | None) -> Iterator[FrameType]:
+    while trace is not None:
+        yield trace.tb_frame
+        trace = trace.tb_next
+
+
+def _is_pyramids_own(context: BaseException) -> bool:
+    """Pyramid looks for a view for the failure, in vain, and raises it again."""
+    return any(each.f_code.co_name == _FOR_FAILURES for each in _frames(context.__traceback__))
+
+
+_FOR_FAILURES = "invoke_exception_view"
+
+
+# ---- failures that a framework makes a page of
+
+
+def overhear(environ: dict[str, Any]) -> list[BaseException]:
+    """A list to which the failures of this request are added that a framework makes pages of."""
+    heard: list[BaseException] = []
+    environ[OVERHEARD] = heard
+    if "django.core.signals" in sys.modules:
+        _listen_to_django()
+    if "flask.signals" in sys.modules:
+        _listen_to_flask()
+    return heard
+
+
+@functools.cache
+def _listen_to_django() -> None:
+    def failed(sender: Any, request: Any = None, **more: Any) -> None:
+        error = sys.exc_info()[1]
+        heard = getattr(request, "META", {}).get(OVERHEARD)
+        if heard is not None and error is not None:
+            heard.append(error)
+
+    signal: Any = sys.modules["django.core.signals"].got_request_exception
+    signal.connect(failed, weak=False)
+
+
+@functools.cache
+def _listen_to_flask() -> None:
+    flask: Any = sys.modules["flask"]
+
+    def failed(sender: Any, exception: BaseException, **more: Any) -> None:
+        heard = flask.request.environ.get(OVERHEARD)
+        if heard is not None:
+            heard.append(exception)
+
+    flask.signals.got_request_exception.connect(failed, weak=False)
