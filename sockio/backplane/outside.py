@@ -32,12 +32,13 @@ __all__ = ["Emitter"]
 class Emitter:
     """Emits to the clients of all processes whose setting ``backplane`` is this server.
 
-    ``resource`` is that of the middleware, ``json_default(value)`` gives what JSON has for a value
-    that it does not have. Every method that says something connects when that is needed, and blocks
-    until Redis has answered: for seconds, where it does not. It raises ``OSError`` or redis-py's
-    ``RedisError`` where that failed, and then does not know whether it was published: nothing is
-    said twice. May be used by several threads; :meth:`of`, :meth:`to` and :meth:`skip` give new
-    ones that share the connection. Needs the extra ``redis``; no gevent, and no loop.
+    ``resource`` is that of the middleware, or its ``group``; ``json_default(value)`` gives what
+    JSON has for a value that it does not have. Every method that says something connects when
+    that is needed, and blocks until Redis has answered: for seconds, where it does not. It
+    raises ``OSError`` or redis-py's ``RedisError`` where that failed, and then does not know
+    whether it was published: nothing is said twice. May be used by several threads; :meth:`of`,
+    :meth:`to` and :meth:`skip` give new ones that share the connection. Needs the extra
+    ``redis``; no gevent, and no loop.
     """
 
     def __init__(

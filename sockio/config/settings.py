@@ -96,6 +96,13 @@ def _resource(value: Any) -> str:
     return resource
 
 
+def _group(value: Any) -> str:
+    name = "" if value is None else str(value)
+    if not re.fullmatch(r"[A-Za-z0-9_.~/-]{0,60}", name):
+        raise ValueError("must be up to 60 letters, digits or any of _ . ~ / -")
+    return name
+
+
 def _sid_prefix(value: Any) -> str:
     prefix = str(value)
     if not re.fullmatch(r"[A-Za-z0-9_.~-]{0,40}", prefix):
@@ -405,6 +412,12 @@ class Settings:
         _directory,
         "directory by which the workers of one host find each other; "
         "empty is SOCKIO_MESH of the environment, 'off' none",
+    )
+    group: str = _option(
+        "",
+        _group,
+        "what this middleware is called in all processes that are one by mesh or backplane; "
+        "empty is its resource, and for further ones of a process a number besides",
     )
     backplane: str = _option(
         "", _backplane, "URL of the Redis server by which the processes of several hosts are one"

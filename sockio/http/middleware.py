@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import weakref
 from collections.abc import Callable, Iterable
 from typing import Any, ClassVar, TypeVar
 
@@ -30,12 +32,22 @@ from .frameworks import json_default_of
 from .manage import check_namespaces
 from .rawsocket import WEBSOCKET, Terms, withdraw
 from .route import in_origin_form, route_at
+from .surroundings import is_within_request
 from .workers import join
 
 __all__ = ["MESH", "SocketIOMiddleware"]
 
 #: The variable of the environment that stands for the setting ``mesh``.
 MESH = "SOCKIO_MESH"
+
+log = logging.getLogger("sockio")
+
+_ALONE = (
+    "the SocketIOMiddleware at /%s/ was made while a request was answered, and takes no part in "
+    "mesh and backplane: in another process others may have been made before it, and clients of "
+    "one would get what is for another's. Make it when the module is imported, or give it a name "
+    "that is the same in all processes: SocketIOMiddleware(app, ..., group='chat')."
+)
 
 F = TypeVar("F", bound=Callable[..., Any])
 WSGIApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
@@ -58,6 +70,10 @@ class SocketIOMiddleware:
 
     #: How many there are, by the resource.
     _made: ClassVar[dict[str, int]] = {}
+    #: Those that have taken part by their setting ``group``.
+    _named: ClassVar[weakref.WeakValueDictionary[str, SocketIOMiddleware]] = (
+        weakref.WeakValueDictionary()
+    )
 
     def __init__(
         self,
@@ -117,10 +133,14 @@ class SocketIOMiddleware:
         registry = self.registry
         self._terms = Terms(self.settings, registry.complaints.say, lambda: registry.closing)
         self._joins = True
-        # What it is called in each worker, where it is loaded in the same order.
-        resource = self.settings.resource
-        number = self._made[resource] = self._made.get(resource, 0) + 1
-        self._group = resource if number == 1 else f"{resource}#{number}"
+        # What it is called in each worker. Those without a name are told apart by the order in
+        # which they are made, and a request makes one worker's first what is another's second.
+        self._group = self.settings.group
+        self._alone = not self._group and is_within_request()
+        if not self._group and not self._alone:
+            resource = self.settings.resource
+            number = self._made[resource] = self._made.get(resource, 0) + 1
+            self._group = resource if number == 1 else f"{resource}#{number}"
         self._server_side: dict[str, Callable[..., Any]] = {}
         self._on_start: list[Callable[[], object]] = []
         self._mount = "/" + self.settings.resource
@@ -209,7 +229,8 @@ class SocketIOMiddleware:
         self.inside.stands_in = self.inside.watchful = True
         self.inside.given = given
         # It serves for the first of the application's, or that one does.
-        self._group = self.settings.resource
+        self._group = self.settings.group or self.settings.resource
+        self._alone = False
 
     def join(self) -> None:
         """Be one process among those that have the setting ``mesh`` in common (or ``SOCKIO_MESH``
@@ -222,16 +243,28 @@ class SocketIOMiddleware:
         if not self._joins:
             return
         self._joins = False
-        path = self.settings.mesh or os.environ.get(MESH, "")
-        join(
-            "" if path == "off" else path,
-            self._group,
-            self.endpoint,
-            self._local,
-            self._server_side,
-        )
+        settings = self.settings
+        path = settings.mesh or os.environ.get(MESH, "")
+        if path == "off":
+            path = ""
+        if self._alone:
+            if path or settings.backplane:
+                log.warning(_ALONE, settings.resource)
+        else:
+            if settings.group and not self.inside.stands_in and (path or settings.backplane):
+                self._check_name(settings.group)
+            join(path, self._group, self.endpoint, self._local, self._server_side)
         for function in self._on_start:
             self.runtime.run(function)
+
+    def _check_name(self, group: str) -> None:
+        other = self._named.setdefault(group, self)
+        if other is not self and not other.registry.closing:
+            raise UsageError(
+                f"two middlewares of this process have the setting group={group!r}, and would get "
+                "each other's clients: give each a name of its own."
+            )
+        self._named[group] = self
 
     def of(self, namespace: str) -> Emitter:
         """Emit to a namespace from anywhere in the process, other native threads included:

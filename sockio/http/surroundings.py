@@ -6,10 +6,11 @@ Which server it is shows in the first handshake at the earliest, in the environ 
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-__all__ = ["concerns", "say_concerns", "several_processes"]
+__all__ = ["concerns", "is_within_request", "say_concerns", "several_processes"]
 
 log = logging.getLogger("sockio.server")
 
@@ -30,6 +31,33 @@ _UWSGI = (
     "sockio.integrations.uwsgi_websocket.with_websockets(application)."
 )
 _OTHERS = "Serve by gevent.pywsgi for websockets: sockio serve module:app."
+
+
+#: Who answers a request, by module and function, besides everything that is called as an
+#: application is.
+_ANSWERERS = (
+    ("gevent.pywsgi", "run_application"),
+    ("gunicorn.workers.", "handle_request"),
+    ("sockio.http.", "__call__"),
+)
+
+
+def is_within_request() -> bool:
+    """Whether the calling code runs while a WSGI request is answered, as far as its callers tell.
+
+    Their names are not looked at, for that would have each of them keep what they stand for.
+    """
+    frame = sys._getframe(1).f_back
+    while frame is not None:
+        code = frame.f_code
+        if "start_response" in code.co_varnames[: code.co_argcount]:
+            return True
+        module = frame.f_globals.get("__name__", "")
+        for where, function in _ANSWERERS:
+            if code.co_name == function and module.startswith(where):
+                return True
+        frame = frame.f_back
+    return False
 
 
 def several_processes(server: str) -> str:

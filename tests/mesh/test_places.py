@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+from sockio import SocketIOMiddleware, UsageError
 
 from ..support.engine_client import EngineWire, packets_of
 from ..support.raw_http import Answer, Connection, get, post
@@ -94,3 +97,49 @@ def test_what_is_said_in_one_is_heard_in_another(workers: list[Worker]) -> None:
             assert wire.hear() == '42["said","hello"]'
     for wire in wires:
         wire.close()
+
+
+@pytest.mark.parametrize("tenants", ["named", "unnamed"])
+def test_middlewares_that_requests_make_are_not_taken_for_each_other(tenants: str) -> None:
+    """Each worker makes them in another order."""
+    some = Workers()
+    try:
+        first, second = some.start(2, tenants=tenants)
+        wires = [
+            EngineWire(worker.port, headers={"X-Tenant": tenant})
+            for worker, tenant in ((first, "a"), (second, "b"), (second, "a"), (first, "b"))
+        ]
+        for wire in wires:
+            wire.join()
+        for number, wire in enumerate(wires):
+            wire.say(f'42["say",{number}]')
+        heard = [[wire.hear() for _ in range(2 if tenants == "named" else 1)] for wire in wires]
+        said = [[int(json.loads(each[2:])[1]) for each in words] for words in heard]
+        mates = [[0, 2], [1, 3], [0, 2], [1, 3]]
+        assert [sorted(each) for each in said] == (
+            mates if tenants == "named" else [[0], [1], [2], [3]]
+        )
+        for wire in wires:
+            # Nothing else has come before the answer.
+            wire.say('421["who"]')
+            assert json.loads(wire.hear()[3:])[0][0] in (first.pid, second.pid)
+            wire.close()
+        if tenants == "unnamed":
+            first.find("was made while a request was answered")
+        else:
+            assert "while a request was answered" not in first.output
+    finally:
+        some.close()
+
+
+def test_two_middlewares_of_one_process_may_not_have_one_name(tmp_path: Path) -> None:
+    both = [
+        SocketIOMiddleware(
+            lambda environ, start_response: [], {}, mesh=str(tmp_path / "m"), group="a"
+        )
+        for _ in range(2)
+    ]
+    both[0].join()
+    with pytest.raises(UsageError, match="give each a name of its own"):
+        both[1].join()
+    both[0].registry.close_all()

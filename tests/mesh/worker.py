@@ -141,6 +141,8 @@ served = {name: options.pop(name) for name in ("certfile", "keyfile", "log") if 
 guarded = options.pop("guarded", False)
 options.setdefault("origins", "*")
 asks = options.pop("asks", False)
+# Whether there is a middleware for each tenant, made by the first request for it: "named" or not.
+tenants = options.pop("tenants", "")
 # Seconds that its end may take, when it is told to end.
 grace = options.pop("grace", 0.0)
 options.setdefault("transports", list(TRANSPORTS))
@@ -189,6 +191,17 @@ if guarded:
             start_response("401 Unauthorized", [("Content-Type", "text/plain")])
             return [b"no key"]
         return app(environ, start_response)
+
+
+if tenants:
+    made: dict[str, SocketIOMiddleware] = {}
+
+    def serving(environ: Any, start_response: Any) -> Any:
+        tenant = environ.get("HTTP_X_TENANT", "nobody")
+        if tenant not in made:
+            group = f"of-{tenant}" if tenants == "named" else ""
+            made[tenant] = SocketIOMiddleware(page, {"": Chat}, group=group, **options)
+        return made[tenant](environ, start_response)
 
 
 if "certfile" in served:
