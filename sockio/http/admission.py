@@ -270,8 +270,9 @@ def decide(answer: ViewAnswer, environ: dict[str, Any], socket: Socket) -> list[
             _FORBIDDEN,
             UNAUTHORIZED,
             code="view-refused",
-            detail=f"the view raised something behind socketio_manage(), and whoever handled that "
-            f"{said}, which does not let the client in: give that answer a status that refuses",
+            detail="the view raised something behind socketio_manage(), and whoever handled that "
+            f"answered {status or 'nothing'}, which does not let the client in: give that answer a "
+            "status that refuses",
             headers=cookies,
         )
     if not socket.environ:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import dis
 import functools
+import inspect
 import sys
 from collections.abc import Iterator
 from types import FrameType, TracebackType
@@ -34,6 +35,11 @@ _CALLERS = {
 _RETURNS = frozenset(
     dis.opmap[name] for name in ("RETURN_VALUE", "RETURN_CONST") if name in dis.opmap
 )
+_GENERATORS = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
+#: Packages that run a view in a task of its own, which may be at work when the answer is there.
+_PLUMBING = frozenset(("asgiref", "asyncio", "concurrent", "gevent", "threading"))
+#: And we, who wait for that.
+_HERE = __name__.rpartition(".")[0] + "."
 #: So many frames are looked through, and kept where a framework is among them.
 _MOST = 100
 #: What a number that a view returns is not: a status that refuses.
@@ -41,36 +47,41 @@ _REFUSING = range(300, 600)
 
 
 class ViewCall:
-    """The call of a view, of a framework that is known, which is under way.
+    """The call of a view, which is under way.
 
     To be forgotten as soon as it is not of interest any more: it keeps all that is going on there.
     """
 
     __slots__ = ("_caller", "_frames", "_name")
 
-    def __init__(self, frames: list[FrameType], caller: FrameType, name: str) -> None:
+    def __init__(self, frames: list[FrameType], caller: FrameType | None, name: str) -> None:
         self._frames = frames
         self._caller = caller
         self._name = name
 
     @classmethod
     def of_caller(cls) -> ViewCall | None:
-        """The call in which whoever called our caller is; None where no framework is known that
-        looks at what views return."""
+        """The call in which whoever called our caller is: up to the framework, where one is known
+        that looks at what views return, or else as far as it goes in this task."""
         frame = sys._getframe(1).f_back
         frames: list[FrameType] = []
         while frame is not None and len(frames) < _MOST:
-            name = _CALLERS.get((frame.f_globals.get("__name__", ""), frame.f_code.co_name))
+            module = frame.f_globals.get("__name__", "")
+            name = _CALLERS.get((module, frame.f_code.co_name))
             if name is not None:
                 return cls(frames, frame, name) if frames else None
+            if module.partition(".")[0] in _PLUMBING or module.startswith(_HERE):
+                break
             frames.append(frame)
             frame = frame.f_back
-        return None
+        return cls(frames, None, "") if frames else None
 
     @property
     def failed(self) -> bool:
-        """Whether the framework was told something else than what the view returned."""
-        return not _has_returned(self._frames[-1])
+        """Whether something was raised, and somebody else has answered than the view."""
+        if self._caller is not None:
+            return not _has_returned(self._frames[-1])
+        return not all(map(_has_returned, self._frames))
 
     def is_blamed_by(self, error: BaseException) -> bool:
         """Whether a framework raised ``error`` because what the view returned is no answer of its
@@ -79,7 +90,7 @@ class ViewCall:
         False for whatever a view or another part of the application raised, and where the two
         cannot be told apart.
         """
-        if not all(map(_has_returned, self._frames)):
+        if self._caller is None or not all(map(_has_returned, self._frames)):
             return False
         if error.__cause__ is not None:
             return False
@@ -111,8 +122,10 @@ _MADE_BY_FLASK = [("flask.app", "finalize_request"), ("flask.app", "make_respons
 
 
 def _has_returned(frame: FrameType) -> bool:
-    """Whether the frame was left by ``return``: not by what was raised, and not yet."""
-    return frame.f_code.co_code[frame.f_lasti] in _RETURNS
+    """Whether the frame was left by ``return``: not by what was raised, and not yet. A generator
+    may be closed before it returns."""
+    code = frame.f_code
+    return code.co_code[frame.f_lasti] in _RETURNS or bool(code.co_flags & _GENERATORS)
 
 
 def _refuses(value: object) -> bool:

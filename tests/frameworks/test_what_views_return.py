@@ -14,6 +14,7 @@ from typing import Any
 
 import bottle
 import flask
+import gevent
 import pytest
 from webob import Request, Response
 
@@ -494,6 +495,83 @@ def test_a_view_for_failures_in_pyramid_that_says_200() -> None:
         config.add_exception_view(lambda error, request: Page("something is wrong"))
         app = config.make_wsgi_app()
     answer, middleware = handshake(app)
+    assert answer.headers["X-Sockio-Refusal"] == "view-refused"
+    assert not middleware.registry.sockets
+
+
+def a_layer(view: View) -> Any:
+    """Bare WSGI, where a layer makes a page of failures."""
+    app = bare(view)
+
+    def layer(environ: dict[str, Any], start_response: Any) -> Any:
+        try:
+            return app(environ, start_response)
+        except KeyError:
+            start_response("200 OK", [("Content-Type", "text/plain")])
+            return [b"something is wrong"]
+
+    return layer
+
+
+def a_plugin(view: View) -> Any:
+    """Bottle, where a plugin does."""
+    app = bottle.Bottle()
+
+    def plugin(callback: Any) -> Any:
+        def inner(*args: Any, **kwargs: Any) -> Any:
+            try:
+                return callback(*args, **kwargs)
+            except KeyError:
+                return "something is wrong"
+
+        return inner
+
+    app.install(plugin)
+    app.route("/socket.io/<rest:path>", "GET", lambda rest: view(bottle.request))
+    return app
+
+
+def a_coroutine(view: View) -> Any:
+    """Django, whose view is one."""
+    from django.http import HttpResponse
+
+    async def awaited(request: Any) -> Any:
+        return view(request) and HttpResponse()
+
+    return through(handles_failures_by("a page"))(awaited)
+
+
+def a_task(view: View) -> Any:
+    """Flask, where the view waits for a task of its own."""
+    app = in_flask(lambda request: gevent.spawn(view, request).get())
+    app.register_error_handler(KeyError, lambda error: "something is wrong")
+    return app
+
+
+def a_helper(view: View) -> Any:
+    """Bare WSGI, where the layer's view calls a function that attaches."""
+
+    def outer(request: Any) -> Any:
+        view(request)
+        raise KeyError("user")
+
+    return a_layer(outer)
+
+
+@pytest.mark.greenlets_may_die
+@pytest.mark.parametrize("site", [a_layer, a_plugin, a_coroutine, a_task])
+def test_a_page_for_failures_lets_nobody_in_wherever_it_is_made(
+    site: Callable[[View], Any],
+) -> None:
+    answer, middleware = handshake(site(attaches))
+    assert (answer.status_code, answer.headers.get("X-Sockio-Refusal")) == (200, None)
+    answer, middleware = handshake(site(raises_a(KeyError)))
+    assert answer.headers["X-Sockio-Refusal"] == "view-refused"
+    assert not middleware.registry.sockets
+
+
+def test_a_function_that_attaches_for_a_view_that_fails() -> None:
+    answer, middleware = handshake(a_helper(attaches))
     assert answer.headers["X-Sockio-Refusal"] == "view-refused"
     assert not middleware.registry.sockets
 
