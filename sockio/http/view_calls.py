@@ -105,7 +105,9 @@ class ViewCall:
             return False
         where = [(each.f_globals.get("__name__", ""), each.f_code.co_name) for each in frames]
         if isinstance(error, TypeError):
-            return frames[-3:-2] == [self._caller] and where[-2:] == _MADE_BY_FLASK
+            # Functions before the view have the same caller, and the view may have raised then.
+            by_view = self._frames[-1].f_code.co_name == "dispatch_request"
+            return by_view and frames[-3:-2] == [self._caller] and where[-2:] == _MADE_BY_FLASK
         if isinstance(error, ValueError):
             if where[-1] == ("django.core.handlers.base", "check_response"):
                 return frames[-2:-1] == [self._caller]

@@ -450,6 +450,15 @@ def test_a_value_that_says_no_and_is_no_answer(name: str, value: Any) -> None:
     assert not middleware.registry.sockets
 
 
+def test_a_function_before_the_view_that_attaches_in_flask() -> None:
+    app = in_flask(lambda request: flask.abort(403))
+    app.before_request(lambda: attaches(flask.request) and None)
+    app.register_error_handler(403, lambda error: None)
+    answer, middleware = handshake(app)
+    assert answer.headers["X-Sockio-Refusal"] == "view-failed"
+    assert not middleware.registry.sockets
+
+
 def test_an_answer_that_the_view_itself_could_not_make() -> None:
     app = in_flask(lambda request: (attaches(request), flask.make_response(None))[1])
     answer, middleware = handshake(app)
