@@ -8,7 +8,7 @@ from typing import Any
 
 from ..sessions.ids import BOOT, NAME, Ids
 
-__all__ = ["HOST", "Lately", "channel_of", "node_channel", "nodes_channel", "room_channel"]
+__all__ = ["HOST", "Lately", "among", "channel_of", "node_channel", "nodes_channel", "room_channel"]
 
 #: Characters in front of whatever is published, which say of which host it is.
 HOST = 8
@@ -19,6 +19,12 @@ LONG = 20
 SUBSCRIBED, ORDERS = 3.0, 10_000
 
 _is_name = Ids().is_name
+
+
+def among(group: str, database: int) -> str:
+    """What ``group`` is called in the channels of a server, where several share it by a database
+    each: publications have none."""
+    return f"{group}@{database}" if database else group
 
 
 def channel_of(group: str, namespace: str) -> str:

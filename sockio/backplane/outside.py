@@ -22,7 +22,7 @@ from ..protocol.strict_json import dumps_with
 from ..sessions.event_log import Origin
 from ..sessions.outbox import Outgoing
 from . import Order
-from .channels import HOST, Lately, channel_of, room_channel
+from .channels import HOST, Lately, among, channel_of, room_channel
 from .joined import EMISSION, ORDER, pack_order
 from .wire import check_rooms, pack
 
@@ -58,6 +58,7 @@ class Emitter:
 
         self._connection = BlockingPublisher(url)
         self._group = resource.strip("/")
+        self._named = among(self._group, self._connection.address.database)
         self._by_room = backplane_rooms
         self._lately, self._lock = Lately(), threading.Lock()
         dumps = None if json_default is None else dumps_with(json_default)
@@ -148,18 +149,18 @@ class Emitter:
         if what == "join" and self._by_room:
             with self._lock:
                 self._lately.note(self._namespace, args, monotonic())
-        self._say(ORDER, lambda origin: data, channel_of(self._group, self._namespace))
+        self._say(ORDER, lambda origin: data, channel_of(self._named, self._namespace))
 
     def _channel(self) -> tuple[str, bool]:
         """Where an emission goes, and whether that is a room's."""
         namespace, rooms = self._namespace, self._rooms
         if not self._by_room or rooms is None or len(rooms) != 1:
-            return channel_of(self._group, namespace), False
+            return channel_of(self._named, namespace), False
         with self._lock:
             lately = self._lately.has(namespace, rooms[0], monotonic())
         if lately:
-            return channel_of(self._group, namespace), False
-        return room_channel(self._group, namespace, rooms[0]), True
+            return channel_of(self._named, namespace), False
+        return room_channel(self._named, namespace, rooms[0]), True
 
     def _say(self, kind: int, data: Callable[[Origin], bytes], channel: str) -> None:
         # Of no host.

@@ -39,7 +39,8 @@ def source_of(environ: Mapping[str, Any]) -> str | None:
     ``"null"`` stands for pages without an origin (files, sandboxed frames) and for cross-site
     requests of browsers that hide theirs.
     """
-    origin: str | None = environ.get("HTTP_ORIGIN")
+    # Websockets of the drafts 7 and 8 have it by a name of their own.
+    origin: str | None = environ.get("HTTP_ORIGIN") or environ.get("HTTP_SEC_WEBSOCKET_ORIGIN")
     if origin:
         return origin
     referer: str | None = environ.get("HTTP_REFERER")

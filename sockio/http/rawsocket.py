@@ -366,8 +366,10 @@ class OfferedWebSocket:
         self.door = door
         #: The request's.
         self.environ = environ
-        #: The header ``Origin``, or None.
-        self.origin: str | None = environ.get("HTTP_ORIGIN")
+        #: The header ``Origin``, or None. The drafts 7 and 8 call it ``Sec-WebSocket-Origin``.
+        self.origin: str | None = environ.get("HTTP_ORIGIN") or environ.get(
+            "HTTP_SEC_WEBSOCKET_ORIGIN"
+        )
         #: The version of the protocol that the client asks for, as it wrote it: "13".
         self.version: str | None = environ.get("HTTP_SEC_WEBSOCKET_VERSION")
         #: The subprotocols that the client speaks, as it wrote them, or None.

@@ -133,6 +133,37 @@ def test_an_emitter_outside_reaches_all(four: list[Wire], shared: RedisServer) -
     emitter.close()
 
 
+def test_databases_of_one_server_are_for_applications_that_do_not_meet(
+    four: list[Wire], shared: RedisServer
+) -> None:
+    """Redis has no databases for publications."""
+    other = Workers()
+    try:
+        (worker,) = other.start(1, backplane=f"{shared.url}?db=1")
+        wire = Wire(worker)
+        first, second = Emitter(shared.url), Emitter(f"{shared.url}?db=1")
+        # Until it is subscribed.
+        while not wire.heard:
+            second.emit("told", "ready?")
+            wire.ask("who")
+        wire.hear_rest()
+        wire.ask("say", "said in the second")
+        assert wire.hear() == ["said", "said in the second"]
+        second.emit("told", "the second alone")
+        first.emit("told", "the first alone")
+        assert wire.hear() == ["told", "the second alone"]
+        for each in four:
+            assert each.hear() == ["told", "the first alone"]
+        # It would have come before its own answer.
+        second.emit("told", "once more")
+        assert wire.hear() == ["told", "once more"]
+        wire.wire.close()
+        first.close()
+        second.close()
+    finally:
+        other.close()
+
+
 def test_an_emitter_needs_no_loop(four: list[Wire], shared: RedisServer) -> None:
     code = (
         "import sys, sockio; emitter = sockio.Emitter(sys.argv[1]);"

@@ -101,6 +101,8 @@ class Address:
         }
         #: For the log: without user and password.
         self.label = self._label(url) if found is None else found.label
+        #: The number of the database, by which the URL tells applications apart.
+        self.database = int(options.get("db") or 0)
         #: Whether each channel is to have a node of its own.
         self.sharded = found is not None and found.sharded
         self._asked = found.asked if found is not None else []

@@ -25,10 +25,11 @@ from ...protocol.engine_codec import EngineCodec
 from ...runtime.interfaces import Cancellable, Runtime
 from ...sessions.complaints import Complaints
 from ...sessions.sayings import at_length
-from ..channels import HOST, channel_of, room_channel
+from ..channels import HOST, among, channel_of, room_channel
 from ..commands import Command, CommandError, ServerEvent
 from ..interop import redis_emitter, write_only
 from ..questions import Asked, Question, Questions, pack_values, unpack_values
+from .address import Address
 from .link import RedisLink
 from .nodes import Nodes
 from .rooms import RoomChannels
@@ -81,7 +82,8 @@ class RedisWay:
         # Those that are heard.
         self._heard: dict[str, None] = {}
         self._complaints = complaints
-        self._group = group
+        # Of channels alone.
+        group = self._group = among(group, Address(url).database)
         self._host = host.encode()
         self._codec = codec
         self._take = take

@@ -56,6 +56,11 @@ def request(
         ),
         pytest.param({"Referer": "about:blank"}, "null", id="a Referer without a host"),
         pytest.param({"Referer": "https://[evil/"}, "null", id="a Referer that is no URL"),
+        pytest.param(
+            {"Sec_WebSocket_Origin": "https://a.example"},
+            "https://a.example",
+            id="a websocket of the drafts 7 and 8",
+        ),
         pytest.param({"Origin": "", "Referer": ""}, None, id="empty headers say nothing"),
         pytest.param({"Sec_Fetch_Site": "cross-site"}, "null", id="cross-site, and hiding which"),
         pytest.param({"Sec_Fetch_Site": "same-site"}, "null", id="a sister host is a stranger"),
