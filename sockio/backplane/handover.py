@@ -9,17 +9,20 @@ The one that ends asks another, the *heir*, in steps, each of which is answered:
 2. ``pieces`` of the :class:`~sockio.sessions.estate.Estate`: all of that, and all events, as they
    are at one moment.
 3. ``end``: how far each process had been heard at that moment. When the heir has heard as much, it
-   keeps all of it, and adds what it has kept of what came later.
+   keeps all of it, and adds what it has kept of what came later. While it is at that it says so,
+   and is asked ``taken`` again.
 4. ``done``; or ``forget``, where it has not answered in time, and the next one is asked.
 
-So every event that has a number is in the estate or comes later, and never both. Whoever looks for
-a client from the moment on until the heir has it is told to wait, and then to ask again.
+So every event that has a number is in the estate or comes later, and never both.
+
+Who ends says so to all when somebody takes it (``ends``). Whoever looks for a client meanwhile
+asks ``clear`` until it is known who has it, and only then for the client.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..exceptions import PacketError, UsageError
@@ -27,6 +30,7 @@ from ..protocol.engine_codec import EngineCodec
 from ..runtime.interfaces import Cancellable, Runtime, Signal
 from ..sessions.away import MAX_KEPT
 from ..sessions.complaints import Complaints
+from ..sessions.estate import Estate
 from ..sessions.event_log import Origin
 from ..sessions.recovery import Recovery
 from ..sessions.stay import Stay
@@ -41,11 +45,17 @@ log = logging.getLogger("sockio.mesh")
 
 #: Namespaces in which other hosts are heard, of which an heir is told.
 MOST_HEARD = 1000
-#: Seconds in which all is handed over from when somebody takes it; in which each step has to be
-#: answered; in which the events of all have to arrive; and between two looks at who is there.
-SECONDS, STEP, ARRIVED, LOOK = 2.0, 1.0, 0.8, 0.05
-#: Seconds after which the heir of one that says nothing more forgets it.
-PATIENCE = 5.0
+#: Seconds in which each step has to be answered; in which the events of all have to arrive; and
+#: between two looks at who is there.
+STEP, ARRIVED, LOOK = 1.0, 0.8, 0.05
+#: The share of all the time that a step may have instead, where that is more: an heir that stands
+#: still leaves enough for another one.
+SHARE = 0.25
+#: Seconds after which who asks whether it is clear where a client is has to ask again.
+CLEAR = 1.5
+#: Seconds after which the heir of one that says nothing more goes on without it: that one may have
+#: thousands of clients to tell that it ends.
+PATIENCE = 20.0
 #: Workers that are heard at once.
 MOST = 100
 #: Clients that are taken without a pause.
@@ -92,8 +102,12 @@ class Handover:
         self._is_pid = is_pid
         self._is_namespace = is_namespace
         self._number = 0
+        self._step = STEP
         # While what is kept is neither here nor there.
         self._under_way: Signal | None = None
+        # Workers that have said that they end, and what is asked of them.
+        self._ending: set[str] = set()
+        self._polls: dict[str, _Poll] = {}
         # What comes from others, by what they call it.
         self._coming: dict[str, _Coming] = {}
         recovery.hand_over = self.give
@@ -108,7 +122,7 @@ class Handover:
         does. Where none does they are as they were, or have ended, and find nothing again.
 
         Blocks the calling task for ``seconds`` at most: for as long as nobody is there and
-        ``somebody_comes()``, and for :data:`SECONDS` when somebody is.
+        ``somebody_comes()``, or while somebody takes it, and answers each step in time.
         """
         recovery, now = self._recovery, self._runtime.now
         if recovery.ends or not recovery.has_anybody:
@@ -121,6 +135,7 @@ class Handover:
         if not self._questions.names and (somebody_comes is None or not somebody_comes()):
             return False
         self._begin_to_leave()
+        self._step = max(STEP, seconds * SHARE)
         ends = now() + seconds
         asked: set[str] = set()
         if somebody_comes is not None:
@@ -161,15 +176,17 @@ class Handover:
         if not answer:
             # It is about to end itself.
             return False
-        ends = min(ends, self._runtime.now() + SECONDS)
         done = False
+        self._under_way = self._runtime.signal()
+        # Whoever looks for a client knows by that why this one may be slow to answer.
+        said = Question("estate", "", None, frozenset(), STEP, ("ends", ref, []))
+        self._questions.ask(self._group, said).leave()
         try:
             done = self._hand_over(heir, ref, answer[0], ends)
         finally:
             self._ask(heir, "done" if done else "forget", ref, [], self._runtime.now())
             under_way, self._under_way = self._under_way, None
-            if under_way is not None:
-                under_way.set()
+            under_way.set()
         return done
 
     def _hand_over(self, heir: str, ref: str, heard: Any, ends: float) -> bool:
@@ -184,7 +201,6 @@ class Handover:
         if not self._recovery.leaving:
             self._recovery.leaving = True
             self._leave()
-        self._under_way = runtime.signal()
         # Nothing else happens between these two.
         numbers, estate = self._seen.numbers(), self._recovery.leave()
         clients = len(self._recovery)
@@ -194,7 +210,10 @@ class Handover:
         ):
             if not self._ask(heir, "piece", ref, [piece], ends):
                 return False
-        if not self._ask(heir, "end", ref, [numbers, *pack_head(estate)], ends):
+        answer = self._ask(heir, "end", ref, [numbers, *pack_head(estate)], ends)
+        while answer == [False]:
+            answer = self._ask(heir, "taken", ref, [], ends)
+        if not answer:
             return False
         self._recovery.heir = heir
         log.info(
@@ -205,9 +224,17 @@ class Handover:
         )
         return True
 
-    def _ask(self, heir: str, step: str, ref: str, values: list[Any], ends: float) -> list[Any]:
-        """What the heir answers to a step; nothing where it does not go on."""
-        left = min(STEP, ends - self._runtime.now())
+    def _ask(
+        self,
+        heir: str,
+        step: str,
+        ref: str,
+        values: list[Any],
+        ends: float,
+        within: float | None = None,
+    ) -> list[Any]:
+        """What the heir answers to a step; nothing where it does not go on, or not in time."""
+        left = min(self._step if within is None else within, ends - self._runtime.now())
         question = Question("estate", "", None, frozenset(), max(0.0, left), (step, ref, values))
         try:
             asked = self._questions.ask(self._group, question, name=heir)
@@ -226,12 +253,34 @@ class Handover:
         """Whether it is not clear who has what was here."""
         return self._under_way is not None
 
-    def wait(self) -> str:
-        """Block the calling task until that is clear. The worker that has it; "" where that is this
-        one."""
-        if self._under_way is not None:
-            self._under_way.wait(SECONDS)
-        return self._recovery.heir
+    @property
+    def ending(self) -> set[str]:
+        """The workers that have said that they hand over what they have, and are still there."""
+        if self._ending:
+            self._ending.intersection_update(self._questions.names)
+        return self._ending
+
+    def is_giving(self, worker: str) -> bool:
+        """Whether it is not clear yet who has what another worker had that ends. Blocks the calling
+        task until it is, for :data:`CLEAR` seconds and a step at most."""
+        poll = self._polls.get(worker)
+        if poll is not None:
+            # There may be thousands who look for a client of that one.
+            poll.over.wait(CLEAR + 2 * STEP)
+            return poll.giving
+        poll = self._polls[worker] = _Poll(self._runtime.signal())
+        try:
+            within = CLEAR + STEP
+            answer = self._ask(worker, "clear", "", [], self._runtime.now() + within, within)
+            # It may have much to do.
+            poll.giving = not answer[0] if answer else worker in self.ending
+        finally:
+            del self._polls[worker]
+            poll.over.set()
+        return poll.giving
+
+    def _is_clear(self) -> bool:
+        return self._under_way is None or bool(self._under_way.wait(CLEAR))
 
     # ---- taking
 
@@ -241,15 +290,25 @@ class Handover:
         step, ref, values = question.values
         whose = ref.partition(".")[0]
         try:
+            if step == "ends":
+                self._ending.add(whose)
+                return []
+            if step == "clear":
+                return [self._is_clear()]
             if step == "begin":
                 return self._begin(ref, values)
             coming = self._coming.get(ref)
-            if coming is None or (coming.taken is not None and step not in ("forget", "done")):
+            if coming is None or step in (("taken",) if coming.taken is None else ("piece", "end")):
                 return []
+            self._expect(ref, coming)
             if step == "piece":
                 return self._read(coming, whose, values)
             if step == "end":
-                return self._take(ref, coming, whose, values)
+                self._end(ref, coming, whose, values)
+            if step in ("end", "taken"):
+                # Half of what the other one waits for.
+                over = coming.over.wait(STEP / 2)
+                return [coming.taken_wholly] if coming.taken_wholly or not over else []
             if step == "forget":
                 self._forget(ref)
                 return []
@@ -279,9 +338,24 @@ class Handover:
             recovery.twins(),
             self._is_pid,
         )
-        alarm = self._runtime.at(now + PATIENCE, lambda: self._let_go(ref))
-        self._coming[ref] = _Coming(reader, since, alarm)
+        coming = self._coming[ref] = _Coming(reader, since, self._runtime.signal())
+        self._expect(ref, coming)
         return [self._seen.numbers()]
+
+    def _expect(self, ref: str, coming: _Coming) -> None:
+        """The other one has said something, and is to say more."""
+        if coming.alarm is not None:
+            coming.alarm.cancel()
+        coming.alarm = self._runtime.at(
+            self._runtime.now() + PATIENCE, lambda: self._is_silent(ref, coming)
+        )
+
+    def _is_silent(self, ref: str, coming: _Coming) -> None:
+        if coming.taken is None or coming.taken_wholly:
+            self._let_go(ref)
+        else:
+            # It has ended, or died, and has said all: what is begun is done.
+            self._expect(ref, coming)
 
     def _read(self, coming: _Coming, whose: str, values: list[Any]) -> list[Any]:
         if [*map(type, values)] != [bytes]:
@@ -291,7 +365,8 @@ class Handover:
             self._questions.complain(whose, wrong)
         return [True]
 
-    def _take(self, ref: str, coming: _Coming, whose: str, values: list[Any]) -> list[Any]:
+    def _end(self, ref: str, coming: _Coming, whose: str, values: list[Any]) -> None:
+        """Take all of it, in a task. Raises ``PacketError`` for what makes no sense."""
         try:
             numbers, lines, earlier = values
         except ValueError:
@@ -300,14 +375,26 @@ class Handover:
             raise PacketError("an estate of which nobody knows what is in it")
         estate = coming.reader.estate(lines, earlier)
         coming.taken = []
-        arrived = self._seen.wait(numbers, ARRIVED)
+
+        def take() -> None:
+            try:
+                self._take(ref, coming, whose, numbers, estate)
+            finally:
+                if not coming.taken_wholly:
+                    self._forget(ref)
+                coming.over.set()
+
+        self._runtime.run(take)
+
+    def _take(
+        self, ref: str, coming: _Coming, whose: str, heard: Mapping[str, int], estate: Estate
+    ) -> None:
+        """Blocks the calling task."""
+        arrived = self._seen.wait(heard, ARRIVED)
         # What came there has come here as well: later it would come twice.
         self._seen.catch_up()
         if not arrived or self._coming.get(ref) is not coming:
-            self._forget(ref)
-            return []
-
-        heard: dict[str, int] = numbers
+            return
 
         def known(origin: Origin) -> bool:
             return origin[1] <= heard.get(origin[0], 0)
@@ -316,8 +403,8 @@ class Handover:
         before = recovery.given_up
         base = recovery.inherit(estate, coming.since, known)
         if base is None:
-            self._forget(ref)
-            return []
+            return
+        assert coming.taken is not None
         strangers = 0
         for number, heirloom in enumerate(estate.heirlooms, 1):
             namespace, stay, _ = heirloom
@@ -328,7 +415,7 @@ class Handover:
             if number % PER_TURN == 0:
                 self._runtime.breathe()
                 if self._coming.get(ref) is not coming:
-                    return []
+                    return
         recovery.inherited()
         coming.taken_wholly = True
         if strangers:
@@ -355,7 +442,6 @@ class Handover:
                 events,
                 quiet=True,
             )
-        return [True]
 
     def _forget(self, ref: str) -> None:
         """The other one keeps it, or gives it to somebody else: it may have heard too late that it
@@ -371,19 +457,31 @@ class Handover:
         coming = self._coming.pop(ref, None)
         if coming is None:
             return None
-        coming.alarm.cancel()
+        if coming.alarm is not None:
+            coming.alarm.cancel()
         self._recovery.expected()
         return coming.taken
+
+
+class _Poll:
+    """Whether it is clear who has what a worker had, while that is asked."""
+
+    def __init__(self, over: Signal) -> None:
+        self.over = over
+        self.giving = True
 
 
 class _Coming:
     """An estate that comes."""
 
-    def __init__(self, reader: Reader, since: int, alarm: Cancellable) -> None:
+    def __init__(self, reader: Reader, since: int, over: Signal) -> None:
         self.reader = reader
         #: The number of the last event before.
         self.since = since
-        self.alarm = alarm
+        #: Set when it was taken, or nobody will.
+        self.over = over
+        #: For the case that the other one says nothing more.
+        self.alarm: Cancellable | None = None
         #: Who was taken; None before.
         self.taken: list[tuple[str, Stay]] | None = None
         self.taken_wholly = False

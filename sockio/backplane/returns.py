@@ -20,6 +20,7 @@ from typing import Any
 
 from ..exceptions import PacketError, UsageError
 from ..protocol.engine_codec import Attached
+from ..runtime.interfaces import Runtime
 from ..sessions.complaints import Complaints
 from ..sessions.event_log import Origin
 from ..sessions.ids import WorkerIds
@@ -28,6 +29,7 @@ from ..sessions.recovery import NAMES, Recovery
 from ..sessions.sayings import said
 from ..sessions.stay import Moved
 from .handover import Handover, are_numbers
+from .places import Places
 from .questions import Question, Questions
 from .seen import Seen
 from .wire import are_rooms, check_rooms
@@ -40,8 +42,14 @@ log = logging.getLogger("sockio.mesh")
 ANSWERED, ARRIVED = 2.0, 1.0
 #: Characters that an offset may have.
 OFFSET = 40
-#: How often all are asked, where workers end meanwhile.
-ROUNDS = 3
+#: How often all are asked, where workers end meanwhile; and how often one of those that somebody
+#: else takes its clients from is asked whether that is done, some 15 seconds in all.
+ROUNDS, WAITS = 3, 10
+#: How many of those who come back are asked for at a time: each answer has to come in time. After
+#: so many seconds the next ones are asked for all the same.
+AT_ONCE, QUEUED = 100, 5.0
+#: What such a one answers in place of the name of who has them.
+NOT_CLEAR = ""
 #: What goes along of a session's data: levels, values, and bits of a number.
 DEEPEST, MOST_VALUES, LONGEST = 50, 1_000_000, 10_000
 
@@ -59,6 +67,7 @@ class Returns:
         seen: Seen,
         complaints: Complaints,
         handover: Handover,
+        runtime: Runtime,
     ) -> None:
         self._recovery = recovery
         self._questions = questions
@@ -67,6 +76,7 @@ class Returns:
         self._seen = seen
         self._complaints = complaints
         self._handover = handover
+        self._places = Places(runtime, AT_ONCE)
         handover.can_travel = lambda stay: self.can_travel(stay.marks, stay.session)
         handover.left_out = lambda why: self._cannot("something that it has", why)
         recovery.new_pid = ids.session
@@ -74,7 +84,8 @@ class Returns:
 
     def _seek(self, namespace: str, pid: str, told: Mapping[str, Any] | None, address: str) -> None:
         """Look for a stay, and let it go on here. Blocks the calling task for 4 seconds at most, or
-        for 6 where a worker has just ended that had it."""
+        for 6 where a worker has just ended that had it; for longer where very many are looked for
+        at once; and as long as that one still hands over what it has, for 15 seconds or so."""
         if told is not None and self._ids.owner(pid) is None:
             # Nobody has given it.
             return
@@ -84,12 +95,35 @@ class Returns:
         self._seen.hear([namespace])
         # Those who had it, or may have had it, and do not any more.
         without: set[str] = set()
-        for _ in range(ROUNDS):
-            more = self._ask(namespace, pid, told, offset, address) - without
-            counts = told is not None
-            if not more or self._recovery.has_kept(namespace, pid, has_offsets=counts):
+        rounds, waits = ROUNDS, WAITS
+        giving = [*self._handover.ending]
+        while rounds:
+            for worker in giving:
+                waits = self._wait_for(worker, waits)
+            has_place = self._places.take(QUEUED)
+            try:
+                if not self._recovery.has_kept(namespace, pid, has_offsets=told is not None):
+                    more, giving = self._ask(namespace, pid, told, offset, address)
+            finally:
+                if has_place:
+                    self._places.leave()
+            if self._recovery.has_kept(namespace, pid, has_offsets=told is not None):
+                return
+            if giving and waits:
+                continue
+            more -= without
+            if not more:
                 return
             without |= more
+            rounds -= 1
+
+    def _wait_for(self, worker: str, waits: int) -> int:
+        """Until it is clear who has what that one had; how often it may be waited for still."""
+        giving = True
+        while giving and waits:
+            giving = self._handover.is_giving(worker)
+            waits -= 1
+        return waits
 
     def _ask(
         self,
@@ -98,9 +132,10 @@ class Returns:
         told: Mapping[str, Any] | None,
         offset: str | None,
         address: str,
-    ) -> set[str]:
+    ) -> tuple[set[str], list[str]]:
         """Ask all others for a stay, and let it go on here. Where none has it: those who say that
-        another one has what they had, and those who have ended before they have said anything."""
+        another one has what they had, and those who have ended before they have said anything; and
+        those of whom that is not clear yet."""
         since = self._recovery.expect()
         try:
             if told is None:
@@ -114,9 +149,13 @@ class Returns:
                 if _is_found(answer):
                     # No other one has it; should one, it would be told twice.
                     self._take(worker, answer, namespace, pid, told, address, since)
-                    return set()
+                    return set(), []
             gone = set(answers.missing).difference(self._questions.names)
-            return gone.union(worker for worker, answer in answers.values.items() if answer)
+            gone.update(worker for worker, answer in answers.values.items() if answer)
+            giving = [each for each, said in answers.values.items() if said == [NOT_CLEAR]]
+            # It may have much to do, and has said before why.
+            giving += self._handover.ending.intersection(answers.missing)
+            return gone.difference(giving), giving
         finally:
             self._recovery.expected()
 
@@ -166,9 +205,10 @@ class Returns:
             raise PacketError("a stay that is asked for with other values")
         pid, has_offsets, offset = key
         while True:
-            heir = self._handover.wait()
-            if heir:
-                return [heir]
+            if self._handover.under_way:
+                return [NOT_CLEAR]
+            if self._recovery.heir:
+                return [self._recovery.heir]
             if not self._recovery.knows(question.namespace, pid, has_offsets=has_offsets):
                 return []
             if not self._arrive(numbers):

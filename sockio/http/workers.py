@@ -98,6 +98,7 @@ class Worker:
                 backplane.seen,
                 registry.complaints,
                 handover,
+                registry.runtime,
             )
             backplane.seen.may_come = self._may_come
         stands_in = endpoint.inside.stands_in

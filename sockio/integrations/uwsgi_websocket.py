@@ -43,8 +43,10 @@ log = logging.getLogger("sockio.server")
 
 WSGIApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
-#: Seconds that clients get at the end of the process.
-GRACE = 5.0
+#: Seconds that clients get at the end of the process; and of those until uWSGI kills one that has
+#: not ended (its own default), which are for another one to take what this one keeps: half, and no
+#: more than so many.
+GRACE, MERCY, TAKEN = 5.0, 60.0, 15.0
 #: Turns of the loop after that.
 LAST_TURNS = 10
 
@@ -148,8 +150,14 @@ class _WithWebSockets:
 
     def _close(self) -> None:
         for middleware in self._inside:
-            middleware.hand_over(GRACE / 2)
+            middleware.hand_over(min(TAKEN, self._mercy() / 2))
             middleware.close()
+
+    def _mercy(self) -> float:
+        options = self._uwsgi.opt
+        given = [options.get(name) for name in ("worker-reload-mercy", "reload-mercy")]
+        # Said several times it is a list.
+        return min([int(each) for each in given if isinstance(each, bytes)], default=MERCY)
 
     def _wait(self) -> None:
         end = time.monotonic() + GRACE

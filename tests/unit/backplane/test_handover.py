@@ -11,9 +11,11 @@ import gevent.event
 import pytest
 
 from sockio.backplane import handover as module
+from sockio.backplane import returns
 from sockio.backplane.questions import Question, pack_values
 from sockio.exceptions import UsageError
 
+from ...support.transcript import eventually
 from ..conftest import MakeHouse
 from .test_returns import CODEC, Chat, Client, Worker, over
 
@@ -136,6 +138,68 @@ def test_the_heir_waits_for_what_was_heard(three: list[Worker]) -> None:
     assert ada.read() == [3]
     assert ada.recovered
     over(ada)
+
+
+@pytest.mark.parametrize("told", [pytest.param(True, id="told"), pytest.param(False, id="new")])
+def test_an_heir_may_take_its_time(
+    three: list[Worker], monkeypatch: pytest.MonkeyPatch, told: bool
+) -> None:
+    """As long as it answers; and whoever looks for a client waits for it."""
+    first, second, talker = three
+    monkeypatch.setattr(module, "STEP", 0.02)
+    monkeypatch.setattr(module, "CLEAR", 0.01)
+    monkeypatch.setattr(returns, "WAITS", 10_000)
+    steps = fails_at(second, "nothing", monkeypatch)
+    asked = fails_at(first, "nothing", monkeypatch)
+    ada = Client(first)
+    talker.says(1, 2)
+    first.hears(2)
+    ending = ends(first)
+    assert ada.read() == [1, 2]
+    if not told:
+        # It has only just begun.
+        talker.handover.ending.clear()
+    ada.come(talker)
+    eventually(lambda: steps.count("taken") > 2 and asked.count("clear") > 2, "they ask again")
+    # Five were too many for one step.
+    first.home.runtime.advance(10)
+    eventually(lambda: steps.count("taken") > 5, "it goes on")
+    assert not ending.ready()
+    second.says(3)
+    first.hears()
+    second.hears(2)
+    assert ending.get() is True
+    hears_all(talker)
+    heard: list[int] = []
+
+    def has_heard() -> bool:
+        heard.extend(ada.read())
+        return bool(heard)
+
+    eventually(has_heard, "she hears what she has missed")
+    assert heard == [3]
+    assert ada.recovered
+    over(ada)
+
+
+def test_who_has_said_all_and_dies(three: list[Worker]) -> None:
+    """What the heir has begun to take it takes."""
+    first, second, talker = three
+    talker.says(1)
+    first.hears()
+    heard = first.backplane.seen.numbers()
+    step(second, "begin", "aaaa.1", [])
+    step(second, "piece", "aaaa.1", [record(1, CLIENT)])
+    ending = gevent.spawn(step, second, "end", "aaaa.1", [heard, 1, [["word", 1, 0, 0]]])
+    second.home.runtime.settle()
+    second.home.runtime.advance(module.PATIENCE + 1)
+    assert len(second.recovery) == 0
+    second.hears()
+    assert ending.get() == [True]
+    second.home.runtime.advance(module.PATIENCE + 1)
+    assert len(second.recovery) == 1
+    second.home.runtime.advance(500)
+    second.home.registry.check()
 
 
 def test_who_comes_to_the_heir_before_it_has_all(three: list[Worker]) -> None:
@@ -282,7 +346,9 @@ def fails_at(worker: Worker, what: str, monkeypatch: pytest.MonkeyPatch) -> list
     answer = worker.handover.answer
 
     def fail(question: Question) -> list[Any]:
-        steps.append(question.values[0])
+        if question.values[0] != "ends":
+            # Which all are told.
+            steps.append(question.values[0])
         if question.values[0] == what:
             # It does it, and nobody hears of that.
             answer(question)
@@ -592,7 +658,7 @@ def test_steps_that_make_no_sense(three: list[Worker]) -> None:
     assert len(worker.complaints) == 2
     # One that says nothing more is not waited for.
     step(worker, "begin", "cccc.3", [])
-    worker.home.runtime.advance(10)
+    worker.home.runtime.advance(module.PATIENCE + 1)
     assert step(worker, "end", "cccc.3", [{}, 1, []]) == []
     worker.home.registry.check()
 
@@ -601,7 +667,7 @@ def test_there_may_be_so_many(three: list[Worker]) -> None:
     worker = three[0]
     assert all(step(worker, "begin", f"cccc.{each}", []) for each in range(module.MOST))
     assert step(worker, "begin", "cccc.one-more", []) == []
-    worker.home.runtime.advance(10)
+    worker.home.runtime.advance(module.PATIENCE + 1)
     worker.home.registry.check()
 
 

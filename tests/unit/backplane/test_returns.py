@@ -83,6 +83,7 @@ class Worker:
             self.backplane.seen,
             registry.complaints,
             self.handover,
+            home.runtime,
         )
 
     leads_anywhere, by_room = True, False
