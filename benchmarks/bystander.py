@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import ctypes
+import ctypes.util
 import functools
 import json
 import os
@@ -225,6 +227,55 @@ def long_page(port: int, tls: bool) -> Step:
     return lambda: time.sleep(0.1)
 
 
+# ---- below a request: TLS
+
+
+def send_to_the_end(sock: socket.socket, data: bytes | memoryview) -> None:
+    """Closed earlier it would be reset, and the kernel would forget what the server has not
+    read."""
+    sock.sendall(data)
+    sock.shutdown(socket.SHUT_WR)
+    while sock.recv(65536):
+        pass
+
+
+def key_updates(port: int, tls: bool) -> Step:
+    """By OpenSSL itself: Python's TLS cannot ask for them."""
+    lib, pointer = ctypes.CDLL(ctypes.util.find_library("ssl")), ctypes.c_void_p
+    for each in ("TLS_client_method", "SSL_CTX_new", "SSL_new", "BIO_new", "BIO_s_mem"):
+        getattr(lib, each).restype = pointer
+    context = pointer(lib.SSL_CTX_new(pointer(lib.TLS_client_method())))
+    data = ctypes.create_string_buffer(1 << 20)
+
+    def step() -> None:
+        connection = pointer(lib.SSL_new(context))
+        written = pointer(lib.BIO_new(pointer(lib.BIO_s_mem())))
+        with socket.create_connection(("127.0.0.1", port)) as sock, contextlib.suppress(OSError):
+            lib.SSL_set_fd(connection, sock.fileno())
+            assert lib.SSL_connect(connection) == 1
+            # Made first and then sent at once: they take as long to make as to read.
+            lib.SSL_set0_wbio(connection, written)
+            for _ in range(30_000):
+                lib.SSL_key_update(connection, 0)
+                lib.SSL_do_handshake(connection)
+            size = lib.BIO_read(written, data, len(data))
+            send_to_the_end(sock, memoryview(data)[:size])
+        lib.SSL_free(connection)
+
+    return step
+
+
+def greetings_in_pieces(port: int, tls: bool) -> Step:
+    piece = b"\x16\x03\x01\x00\x01"
+    data = piece + b"\x01" + piece + b"\x01" + (piece + b"\xff") * 2 + (piece + b"\0") * 130_000
+
+    def step() -> None:
+        with socket.create_connection(("127.0.0.1", port)) as sock, contextlib.suppress(OSError):
+            send_to_the_end(sock, data)
+
+    return step
+
+
 # ---- clients since 1.0
 
 
@@ -396,6 +447,8 @@ FLOODS: dict[str, Flood] = {
     "points": Flood("a websocket: events of 99 000 lists", large(POINTS)),
     "floats": Flood("a websocket: events of 245 000 floats", large(FLOATS)),
     "tls": Flood("a websocket over TLS: noops", frames("8::"), "tls"),
+    "tls-keys": Flood("TLS: updates of keys, and nothing else", key_updates, "tls"),
+    "tls-pieces": Flood("TLS: greetings in pieces of a byte", greetings_in_pieces, "tls"),
     "detach": Flood("a websocket that stays in its request: noops", frames("8::"), "detach"),
     "parked": Flood("a websocket of gevent-websocket: noops", frames("8::"), "gevent-websocket"),
     "payloads": Flood("posts of 10 000 noops", posts("xhr-polling", NOOPS)),

@@ -37,6 +37,8 @@ from .access_log import AccessLog
 from .door import Door, KernelSocket
 from .flash_policy import FlashPolicyServer
 from .pywsgi_handler import Handler, Reader, Wait
+from .tls import context_in, shake_hands
+from .tls_records import count_records, watch_records
 
 try:
     from .fast_http.service import Service
@@ -129,6 +131,8 @@ class SocketIOServer(WSGIServer):
         self._logs_access = bool(options.pop("access_log", False))
         #: What writes a line for each request, if anything does.
         self.access_log: AccessLog | None = None
+        #: What connections speak TLS by, if they do.
+        self._tls = context_in(options)
         options.setdefault("log", None)
         self._fast_allowed = options["log"] is None and "spawn" not in options
         # With a pool, unlike without, stop() waits for requests and ends what is left of them.
@@ -404,6 +408,7 @@ class SocketIOServer(WSGIServer):
         # In two steps, because the first one takes the connection away from the socket.
         options = {**this.ssl_args, "do_handshake_on_connect": False}
         door.take_turns()
+        watch_records(self._tls)
         if is_gone(client_socket):
             self._tell_no_tls(address, "the client has gone")
             return None
@@ -419,11 +424,8 @@ class SocketIOServer(WSGIServer):
             wait = Wait(sock, time.monotonic() + door.head_time, idle=True)
             door.expect(wait)
             try:
-                # What the client says first is what costs: a signature of ours. Those of many who
-                # come at once are not made one after the other.
-                gevent.socket.wait_read(sock.fileno())
-                door.take_turns()
-                sock.do_handshake()
+                count_records(sock, functools.partial(self._tell_cut, address))
+                shake_hands(sock, door)
             except (OSError, ValueError) as error:
                 self._tell_no_tls(address, error)
                 return None
@@ -432,8 +434,12 @@ class SocketIOServer(WSGIServer):
             return self.handle(sock, address)
 
     def _tell_no_tls(self, address: Any, error: object) -> None:
-        host = str(address[0]) if isinstance(address, tuple) else ""
+        host = _host(address)
         self.door.tell(logging.DEBUG, "tls-failed", host, "no TLS with %s: %s", host, error)
+
+    def _tell_cut(self, address: Any, code: str, what: str) -> None:
+        host = _host(address)
+        self.door.tell(logging.WARNING, code, host, "ended TLS with %s: %s [%s]", host, what, code)
 
     def handle(self, sock: Any, address: Any, early: bytes = b"") -> None:
         no_delay(sock)
@@ -533,6 +539,10 @@ class SocketIOServer(WSGIServer):
             each.close()
         for each in middlewares:
             each.registry.wait_until_empty(max(0.0, end - time.monotonic()))
+
+
+def _host(address: Any) -> str:
+    return str(address[0]) if isinstance(address, tuple) else ""
 
 
 def _never() -> bool:

@@ -1,24 +1,32 @@
-"""TLS for a server, by the files that a command or an ini file names."""
+"""TLS for a server: what it is spoken by, and how it begins."""
 
 from __future__ import annotations
 
 import os
 import ssl
+from typing import Any
+
+import gevent.socket
+import gevent.ssl
 
 from ..exceptions import SettingsError
+from .door import Door
+from .tls_records import watch_records
 
-__all__ = ["server_context"]
+__all__ = ["context_in", "server_context", "shake_hands"]
 
 
-def server_context(certfile: str, keyfile: str = "") -> ssl.SSLContext:
+def server_context(
+    certfile: str, keyfile: str = "", protocol: int = ssl.PROTOCOL_TLS_SERVER
+) -> ssl.SSLContext:
     """What a server speaks TLS by: a chain of certificates and its key, both in PEM, in one file
-    or in two.
+    or in two. They are read once, here.
 
     Raises ``SettingsError`` for what cannot be read, and for what is none.
     """
     if not certfile:
         raise SettingsError("keyfile needs certfile: the certificate that belongs to the key.")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context: ssl.SSLContext = gevent.ssl.SSLContext(protocol)
     for name, path in (("certfile", certfile), ("keyfile", keyfile)):
         if path and not os.access(path, os.R_OK):
             why = "cannot be read" if os.path.exists(path) else "there is no such file"
@@ -32,3 +40,64 @@ def server_context(certfile: str, keyfile: str = "") -> ssl.SSLContext:
             "file of its own: keyfile."
         ) from error
     return context
+
+
+def context_in(options: dict[str, Any]) -> Any:
+    """The context among the ``options`` of gevent's server, or None without TLS.
+
+    One is made, and takes their place, of ``certfile`` and its kin, of which gevent would make
+    another for each connection. Raises as :func:`server_context` does.
+    """
+    if "ssl_context" not in options:
+        given = {name: options.pop(name) for name in _FILES if name in options}
+        if not given:
+            return None
+        options["ssl_context"] = context = server_context(
+            given.get("certfile") or "",
+            given.get("keyfile") or "",
+            given.get("ssl_version", ssl.PROTOCOL_TLS_SERVER),
+        )
+        context.verify_mode = given.get("cert_reqs", ssl.CERT_NONE)
+        if given.get("ca_certs"):
+            context.load_verify_locations(given["ca_certs"])
+        if given.get("ciphers"):
+            context.set_ciphers(given["ciphers"])
+    context = options["ssl_context"]
+    if isinstance(context, gevent.ssl.SSLContext):
+        # OpenSSL before 3 would do it as often as a client asks for it.
+        context.options |= ssl.OP_NO_RENEGOTIATION
+    return context
+
+
+_FILES = ("keyfile", "certfile", "cert_reqs", "ssl_version", "ca_certs", "ciphers")
+
+
+def shake_hands(sock: Any, door: Door) -> None:
+    """The handshake of a new connection; blocks. Raises ``OSError`` or ``ValueError`` where it
+    fails."""
+    timeout = sock.gettimeout()
+    sock.settimeout(0.0)
+    wait: Any = gevent.socket.wait_read
+    while True:
+        # What the client says first is what costs: a signature of ours. Those of many who come at
+        # once are not made one after the other.
+        wait(sock.fileno())
+        door.take_turns()
+        try:
+            sock.do_handshake()
+            break
+        except ssl.SSLWantReadError:
+            wait = gevent.socket.wait_read
+        except ssl.SSLWantWriteError:
+            wait = gevent.socket.wait_write
+        _watch_another(sock)
+    _watch_another(sock)
+    sock.settimeout(timeout)
+
+
+def _watch_another(sock: Any) -> None:
+    """It may have got another context, by the name that the client asked for (``sni_callback``)."""
+    context = sock.context
+    watch_records(context)
+    # From now on: without this it is from the next connection on.
+    sock.context = context

@@ -28,6 +28,7 @@ __all__ = [
     "closes_silently",
     "connection_of",
     "cut",
+    "cut_dry",
     "handed_out",
     "hang_up_soon",
     "has_arrived",
@@ -376,6 +377,20 @@ def cut(sock: Any) -> None:
     # AttributeError: it was not found.
     with contextlib.suppress(OSError, AttributeError):
         getattr(sock, "_sock", sock).shutdown(stdlib_socket.SHUT_RDWR)
+
+
+def cut_dry(sock: Any) -> None:
+    """:func:`cut`, and throw away what has arrived: whoever is reading finds the end at once, and
+    not behind what the kernel had for it. For a socket of the kernel's, or of Python's TLS; does
+    not block."""
+    raw, forgotten = _socket.socket, bytearray(65_536)
+    # Below TLS, which would be taken from whoever is using it.
+    with contextlib.suppress(OSError):
+        raw.shutdown(sock, stdlib_socket.SHUT_RDWR)
+    # Nothing is added any more: as much as the kernel keeps for a connection is the most.
+    with contextlib.suppress(OSError):
+        while raw.recv_into(sock, forgotten, 0, stdlib_socket.MSG_DONTWAIT):
+            pass
 
 
 def take_over(reader: io.BufferedReader, sock: Any) -> tuple[Any, bytes]:

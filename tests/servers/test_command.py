@@ -13,10 +13,12 @@ from pathlib import Path
 import pytest
 
 from sockio.config.settings import OPTIONS
+from sockio.server.tls_records import RECORDS
 
 from ..support.processes import Process, need_module, running
 from ..support.raw_http import Connection, get
 from ..support.tls import make_certificate
+from ..support.tls_client import in_pieces
 from .contract import PYTHON
 
 pytestmark = pytest.mark.e2e
@@ -184,6 +186,9 @@ def test_tls(folder: Path) -> None:
         context: ssl.SSLContext = certificate.client_context()
         with Connection(port, context) as connection:
             assert connection.ask("GET", "/").body == "hello"
+        with Connection(port) as connection:
+            connection.send(in_pieces(b"\x01\x00\xff\xff" + bytes(RECORDS)))
+            process.find("too-many-records")
 
 
 def test_a_blocked_loop_is_told_with_the_place(folder: Path) -> None:

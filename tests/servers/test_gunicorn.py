@@ -16,11 +16,14 @@ from typing import Any
 import gevent
 import pytest
 
+from sockio.server.tls_records import RECORDS
+
 from ..support.node import Client, Node
 from ..support.processes import need_module, running
 from ..support.raw_http import Connection, get, handshake, post
 from ..support.raw_websocket import open_session, upgrade_request
 from ..support.tls import make_certificate
+from ..support.tls_client import in_pieces
 from ..support.transcript import eventually
 from .contract import (
     FOLDER,
@@ -247,6 +250,9 @@ def test_tls_is_pywsgis(tmp_path: Path) -> None:
     with gunicorn(OURS, *files, app="environs:application") as server:
         handshake(server.port, tls=certificate.client_context())
         (seen,) = environs(server, 1)
+        with Connection(server.port) as connection:
+            connection.send(in_pieces(b"\x01\x00\xff\xff" + bytes(RECORDS)))
+            server.process.find("too-many-records")
     assert seen["wsgi.url_scheme"] == "https"
     assert "sockio.connection" not in seen
 

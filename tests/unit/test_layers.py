@@ -43,6 +43,7 @@ THIRD_PARTY = {
         "server",
         "pywsgi_handler",
         "flash_policy",
+        "tls",
         "cli",
         "doctor",
         "testing",
