@@ -19,6 +19,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from .forwarded import TrustedProxies
+from .plain import says_yes
 
 __all__ = [
     "Hosts",
@@ -205,11 +206,13 @@ def is_allowed(
     that decides alone and is asked for requests without a source too, with None. ``script`` says
     that the answer is a script, which the page that included it reads whatever its origin is: one
     that hides where it is from may not, unless the browser itself says that it is ours.
+
+    Raises ``UsageError`` where the callable gives what is no answer, and whatever it raises.
     """
     source = source_of(environ)
     if callable(policy):
         decide: Callable[[str | None, Mapping[str, Any]], Any] = policy
-        return bool(decide(source, environ))
+        return says_yes(decide(source, environ), "the callable in origins")
     if policy == "*":
         return True
     if source is None:

@@ -18,9 +18,10 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from ..exceptions import SettingsError
+from ..exceptions import SettingsError, UsageError
 from .forwarded import TrustedProxies
 from .origins import Hosts
+from .plain import check_gate, check_plain
 from .rates import Rate
 
 __all__ = ["FAST_PATHS", "GENERATIONS", "OPTIONS", "Option", "Settings", "flag"]
@@ -40,6 +41,15 @@ SESSIONS = 100_000
 INPUTS = ("redis-emitter", "python-socketio")
 
 Converter = Callable[[Any], Any]
+#: What a converter raises for a value that it refuses.
+_OF_CONVERTERS = (
+    ValueError,
+    TypeError,
+    OverflowError,
+    ImportError,
+    AttributeError,
+    UsageError,
+)
 
 
 def _seconds(value: Any) -> float:
@@ -140,6 +150,15 @@ def _imported(value: Any) -> Any:
         value = pkgutil.resolve_name(value)
     if value is not None and not callable(value):
         raise ValueError("must be a callable or the dotted name of one")
+    check_plain(value, "it")
+    return value
+
+
+def _gate(value: Any) -> Any:
+    """One whose value decides who comes in."""
+    value = _imported(value)
+    if value is not None:
+        check_gate(value, "it")
     return value
 
 
@@ -151,11 +170,11 @@ def _classes(value: Any) -> tuple[Any, ...]:
 
 def _origins(value: Any) -> Any:
     if callable(value):
-        return value
+        return _gate(value)
     if value is None or value == "":
         return None
     if isinstance(value, str) and ":" in value and "//" not in value and "*" not in value:
-        return _imported(value)
+        return _gate(value)
     words = _words(value)
     if "*" in words:
         return "*"
@@ -405,7 +424,7 @@ class Settings:
         "file or folder of the client that is served as socket.io.js; None looks in node_modules",
     )
     authorize: Callable[..., Any] | None = _option(
-        None, _imported, "callable(request) that decides on each handshake"
+        None, _gate, "callable(request) that decides on each handshake"
     )
     mesh: str = _option(
         "",
@@ -526,9 +545,9 @@ class Settings:
                 raise SettingsError(_unknown(name, OPTIONS))
             try:
                 converted[name] = option.convert(value)
-            except (ValueError, TypeError, OverflowError, ImportError, AttributeError) as error:
+            except _OF_CONVERTERS as error:
                 raise SettingsError(
-                    f"setting {name}={value!r}: {error}. It is: {option.doc}."
+                    f"setting {name}={value!r}: {str(error).rstrip('.')}. It is: {option.doc}."
                 ) from error
         settings = cls(**converted)
         settings._check()

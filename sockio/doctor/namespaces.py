@@ -10,6 +10,7 @@ from typing import Any
 
 from ..namespaces.handlers import HandlerTable, handlers_of, method_name_for
 from ..namespaces.namespace import BaseNamespace
+from ..namespaces.runs import what_never_runs
 from .findings import Finding
 
 __all__ = ["examine_namespace", "loaded_namespaces"]
@@ -70,6 +71,13 @@ def examine_namespace(cls: type[BaseNamespace]) -> Iterator[Finding]:
         yield from _spelling(name, attribute, value)
         if attribute.startswith(("on_", "recv_")) or attribute in table._events.values():
             yield from _handler(name, attribute, value, table)
+    for attribute, kind in what_never_runs(cls, table):
+        yield Finding(
+            "async-handler",
+            "problem",
+            f"{name}.{attribute} is {kind}: calling it runs nothing of it",
+            "write a plain function: under gevent it may block, others go on meanwhile",
+        )
     yield from _twice(name, cls, table)
     yield from _acl(name, cls, table, own)
 
@@ -128,20 +136,6 @@ def _handler(name: str, attribute: str, value: Any, table: HandlerTable) -> Iter
     if not inspect.isfunction(function):
         return
     function = inspect.unwrap(function)
-    kind = (
-        "coroutine function"
-        if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
-        else "generator function"
-        if inspect.isgeneratorfunction(function)
-        else ""
-    )
-    if kind:
-        yield Finding(
-            "async-handler",
-            "problem",
-            f"{name}.{attribute} is a {kind}: calling it runs nothing of it",
-            "write a plain function: under gevent it may block, others go on meanwhile",
-        )
     needed = [
         parameter.name
         for parameter in inspect.signature(function).parameters.values()

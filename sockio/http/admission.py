@@ -15,6 +15,7 @@ from webob import Request
 
 from ..config.forwarded import address_of, forwarded_headers
 from ..config.origins import host_of, is_allowed, own_origins, source_of
+from ..config.plain import NoAnswer, says_yes
 from ..config.settings import Settings
 from ..exceptions import ConnectionRefused, RequestRefused
 from ..runtime.gevent_runtime import ENDS_A_TASK
@@ -77,6 +78,8 @@ def check_origin(settings: Settings, environ: Mapping[str, Any], *, script: bool
         ) from None
     except ENDS_A_TASK:
         raise
+    except NoAnswer as error:
+        raise RequestRefused(_FAILED, ERROR, code="origins-failed", detail=str(error)) from None
     except BaseException as error:
         raise RequestRefused(
             _FAILED,
@@ -130,7 +133,7 @@ def ask_authorize(authorize: Callable[[Request], Any], request: Request) -> None
     try:
         answer = authorize(request)
         what = f"authorize returned {type(answer).__name__}, whose truth value"
-        allowed = bool(answer)
+        allowed = says_yes(answer, "authorize")
     except ConnectionRefused as refused:
         raise RequestRefused(
             _FORBIDDEN,
@@ -141,6 +144,8 @@ def ask_authorize(authorize: Callable[[Request], Any], request: Request) -> None
         ) from None
     except (RequestRefused, *ENDS_A_TASK):
         raise
+    except NoAnswer as error:
+        raise RequestRefused(_FAILED, ERROR, code="authorize-failed", detail=str(error)) from None
     except BaseException as error:
         raise RequestRefused(
             _FAILED,

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ..config.plain import check_plain
 from ..exceptions import NotInstalled, UsageError
 from ..namespaces.functions import Handlers, NamespaceMap
 from ..namespaces.namespace import BaseNamespace, check_hooks
@@ -70,6 +71,12 @@ def socketio_manage(
         raise UsageError(
             "socketio_manage(): this client was let in before; call it in the view, not later."
         )
+    for name, given in (
+        ("error_handler", error_handler),
+        ("json_loads", json_loads),
+        ("json_dumps", json_dumps),
+    ):
+        check_plain(given, name)
     socket.namespaces = check_namespaces(namespaces)
     if request is not None:
         socket.request = without_proxy(request)

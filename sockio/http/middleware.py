@@ -10,6 +10,7 @@ from typing import Any, ClassVar, TypeVar
 
 from ..backplane.local import LocalBackplane
 from ..backplane.questions import ANSWERED, Answers, Question
+from ..config.plain import check_plain, check_wsgi
 from ..config.settings import Settings
 from ..exceptions import UsageError
 from ..namespaces.dispatch import Dispatcher
@@ -88,6 +89,7 @@ class SocketIOMiddleware:
                 f"SocketIOMiddleware wraps a WSGI application, and {app!r} is not callable. "
                 "Pass the application first: SocketIOMiddleware(app, {'/chat': ChatNamespace})."
             )
+        check_wsgi(app)
         self.app = app
         self.settings = Settings.make(settings)
         self.namespaces = None if namespaces is None else check_namespaces(namespaces)
@@ -278,6 +280,7 @@ class SocketIOMiddleware:
         has joined the others, and so never before it was forked. That is before the first request
         where the server is sockio's, or is gunicorn with sockio's worker, and with it elsewhere. A
         decorator."""
+        check_plain(function, "the function of on_start")
         self._on_start.append(function)
         return function
 
@@ -287,6 +290,7 @@ class SocketIOMiddleware:
         JSON and bytes, is the answer. A decorator."""
 
         def register(function: F) -> F:
+            check_plain(function, f"the function for {event!r}")
             self._server_side[event] = function
             return function
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import bottle
 
+from ..config.plain import check_gate, says_yes
 from ..exceptions import ConnectionRefused
 from ..http.manage import check_namespaces, socketio_manage
 from ..http.middleware import SocketIOMiddleware
@@ -32,10 +33,13 @@ def wrap(
 
     ``check()`` is asked at every handshake, where ``bottle.request`` is the handshake's: a false
     value refuses (403), None too, as ``abort``, ``redirect`` and :class:`~sockio.ConnectionRefused`
-    do, whose text the page gets. ``settings`` are those of :class:`~sockio.SocketIOMiddleware`. In
-    handlers, and in tasks that ``self.spawn`` starts, ``bottle.request`` is the handshake's as
-    well.
+    do, whose text the page gets. What is no answer fails (500), such as a coroutine; ``UsageError``
+    is raised for a function that could give nothing else. ``settings`` are those of
+    :class:`~sockio.SocketIOMiddleware`. In handlers, and in tasks that ``self.spawn`` starts,
+    ``bottle.request`` is the handshake's as well.
     """
+    if check is not None:
+        check_gate(check, "check")
     checked = check_namespaces(namespaces)
     settings.setdefault("context", _context)
     settings.setdefault("job_context", _context)
@@ -43,7 +47,7 @@ def wrap(
 
     def socketio_view(rest: str = "") -> str:
         try:
-            allowed = check is None or check()
+            allowed = check is None or says_yes(check(), "check()")
         except ConnectionRefused as refused:
             bottle.response.status = 403
             bottle.response.content_type = "text/plain; charset=utf-8"

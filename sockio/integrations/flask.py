@@ -26,13 +26,14 @@ from typing import Any, TypeVar
 from flask import Flask, Request, Response, abort, current_app, has_app_context, request
 from flask.sessions import SecureCookieSessionInterface
 
+from ..config.plain import check_gate, check_has_run
 from ..exceptions import ConnectionRefused, UsageError
 from ..http.manage import check_namespaces, socketio_manage
 from ..http.middleware import SocketIOMiddleware
 from ..namespaces.emitter import Emitter
 from ..namespaces.functions import NamespaceClass, NamespaceMap
-from ..namespaces.gate import refuses
 from ..namespaces.namespace import BaseNamespace
+from ..sessions.jobs import name_of
 
 __all__ = ["SocketIO", "open_session"]
 
@@ -108,8 +109,10 @@ class SocketIO:
         as in ``recv_connect``), and so does it to raise :class:`~sockio.ConnectionRefused`, whose
         text the page gets, to call ``abort``, or to return an answer of its own, such as a
         redirect: a client of 0.9 tries again with 401, and does not with 403; later ones try again
-        whatever the status. It may write the session.
+        whatever the status. It may write the session. Raises ``UsageError`` for a coroutine
+        function and for a generator function, of which a call runs nothing.
         """
+        check_gate(check, "the function of before_connect")
         self._checks.append(check)
         return check
 
@@ -130,7 +133,8 @@ class SocketIO:
                 answer = check()
             except ConnectionRefused as refused:
                 return Response(str(refused), 403, content_type="text/plain; charset=utf-8")
-            if refuses(answer):
+            check_has_run(answer, f"{name_of(check)}() of before_connect")
+            if answer is not None and not answer:
                 abort(403)
             if answer is not None and answer is not True:
                 return answer

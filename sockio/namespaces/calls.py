@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable
 from typing import Any, ClassVar
 
+from ..config.plain import PLAIN, check_has_run
 from ..exceptions import AckFailed, EventRefused, PacketError, RateLimited
 from ..protocol.packet import Opened, Packet
 from ..sessions.jobs import name_of
@@ -73,6 +74,8 @@ class Calls(Refusals):
             else:
                 with self.around(namespace):
                     result = namespace.process_packet(packet)
+            if result is not None and type(result) not in PLAIN:
+                check_has_run(result, _handler_of(namespace, packet))
             if answer_to is not None and result is not LATER:
                 # Written out, not by _ack(): nearly all acks are made here.
                 ack: Packet = {
@@ -209,7 +212,9 @@ class Calls(Refusals):
             return
         try:
             with self.around(socket.get(packet["endpoint"])):
-                answered(*packet["args"])
+                result = answered(*packet["args"])
+                if result is not None:
+                    check_has_run(result, name_of(answered))
         except ENDS_THE_PROCESS as end:
             self.say_end(end, packet["endpoint"] or GLOBAL, f"the ack callback {name_of(answered)}")
             raise

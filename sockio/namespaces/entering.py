@@ -6,6 +6,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from ..config.plain import NoAnswer
 from ..exceptions import ConnectionRefused, PacketError
 from ..protocol.packet import Packet
 from ..sessions.reasons import Reason
@@ -117,6 +118,17 @@ def connect(desk: Reception, endpoint: str, packet: Packet) -> None:
     except ENDS_THE_PROCESS as end:
         desk.calls.say_end(end, endpoint or GLOBAL, "recv_connect")
         raise
+    except NoAnswer as error:
+        # There is nothing to trace: whoever asked was us.
+        desk.calls.complain(
+            logging.ERROR,
+            ("connect-failed", cls.__qualname__),
+            "%s: connecting %s failed: %s",
+            socket,
+            endpoint or GLOBAL,
+            error,
+        )
+        accepted, why = False, "its gate gave no answer"
     except BaseException as error:
         desk.calls.complain(
             logging.ERROR,

@@ -19,6 +19,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
+from ..config.plain import check_plain
 from ..exceptions import UsageError
 from .handlers import handlers_of, on, reread
 from .namespace import BaseNamespace, check_hooks
@@ -51,7 +52,8 @@ class Handlers:
         """Handle the event ``name``, whatever characters are in it; ``"*"`` is every event that
         nothing else handles, whose name is then the first argument.
 
-        Raises ``UsageError`` where another function handles it already.
+        Raises ``UsageError`` where another function handles it already, and for a coroutine
+        function or a generator function.
         """
         if not isinstance(name, str):
             raise UsageError('Handlers.on takes the name of the event: @chat.on("user message").')
@@ -66,6 +68,7 @@ class Handlers:
             ):
                 # As a method of that name it would mean something of its own.
                 attribute = f"handler_{len(vars(self.namespace))}"
+            check_plain(fn, f"the function for {name!r}")
             self._set(attribute, on(name)(fn))
             return fn
 
@@ -92,6 +95,7 @@ class Handlers:
 
     def _hook(self, name: str, fn: F) -> F:
         self._is_free(name, name in vars(self.namespace))
+        check_plain(fn, f"the function for {name}")
         self._set(name, fn)
         check_hooks(self.namespace)
         return fn

@@ -9,12 +9,15 @@ from __future__ import annotations
 import functools
 import inspect
 import re
+import types
 import unicodedata
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, TypeVar
 
+from ..config.plain import check_gate
 from ..config.rates import Rate
 from ..exceptions import UsageError
+from ..sessions.jobs import name_of
 
 __all__ = [
     "RESERVED",
@@ -29,6 +32,7 @@ __all__ = [
     "method_name_for",
     "on",
     "reread",
+    "unfinished_mark",
 ]
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -74,8 +78,11 @@ def on(name: str) -> Callable[[F], F]:
     ``on_user_message`` handles ``"user message"``, and ``on_сообщение`` handles ``"сообщение"``.
 
     ``@on("*")`` handles every event that has no handler of its own; its first argument is the
-    event's name. The method's own name is what the ACL knows.
+    event's name. The method's own name is what the ACL knows. Raises ``UsageError`` for what is no
+    name.
     """
+    if not isinstance(name, str):
+        raise UsageError('on() takes the name of the event: @on("user message").')
 
     def mark(fn: F) -> F:
         fn.__dict__.setdefault("__sockio_events__", []).append(name)
@@ -93,14 +100,33 @@ def allow(condition: Callable[[Any], Any]) -> Callable[[F], F]:
         def on_kick(self, nickname): ...
 
     Checked at each event, in addition to the namespace's ACL; a client that may not is answered
-    with ``method_access_denied``.
+    with ``method_access_denied``. Raises ``UsageError`` for a condition that cannot be called, and
+    for one that gives no answer when it is, such as a coroutine function.
     """
+    if not callable(condition):
+        raise UsageError(
+            f"allow() takes a condition, a function of the namespace, and {condition!r} is none: "
+            '@allow(lambda ns: ns.session.get("admin")).'
+        )
+    check_gate(condition, f"the condition of @allow, {name_of(condition)},")
 
     def mark(fn: F) -> F:
         fn.__dict__.setdefault("__sockio_conditions__", []).append(condition)
         return fn
 
+    mark.__dict__[_MARK] = "allow"
     return mark
+
+
+#: On what :func:`allow` gives, which nothing has been decorated with yet.
+_MARK = "__sockio_mark__"
+
+
+def unfinished_mark(value: Any) -> str:
+    """The name of the decorator that ``value`` was to become, where it stood above a function
+    without its parentheses, and took that for its argument; "" otherwise."""
+    mark = value.__dict__.get(_MARK, "") if isinstance(value, types.FunctionType) else ""
+    return str(mark)
 
 
 def check_event(name: str) -> None:
@@ -252,6 +278,7 @@ class HandlerTable:
         "_owner",
         "_plain",
         "_resolved",
+        "checked",
         "concurrent",
         "errs",
         "hears_messages",
@@ -263,6 +290,8 @@ class HandlerTable:
 
     def __init__(self, owner: type, base: type) -> None:
         self._owner = owner
+        #: Whether it has been looked at, as far as that is done when the class is given.
+        self.checked = False
         self._methods: dict[str, Handler | None] = {}
         self._events: dict[str, str] = {}
         self._resolved: dict[str, tuple[str | None, bool]] = {}
@@ -309,6 +338,11 @@ class HandlerTable:
     def marked(self) -> Collection[str]:
         """The names of events that :func:`on` gives to methods."""
         return self._events.keys()
+
+    @property
+    def marked_methods(self) -> Collection[str]:
+        """The names of the methods that :func:`on` gives events to."""
+        return self._events.values()
 
     def plain_event(self, name: str, count: int) -> Handler | None:
         """The handler of an event, if it takes ``count`` arguments and nothing else is to be

@@ -26,6 +26,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
+from ..config.plain import check_has_run, check_plain, says_yes
 from ..exceptions import AckFailed, AckTimeout, Disconnected, EventRefused, RateLimited, UsageError
 from ..runtime.interfaces import Job, Runtime
 from ..sessions.acks import Waiting
@@ -44,6 +45,7 @@ from .handlers import (
     on,
 )
 from .membership import Member
+from .runs import check_runs
 
 __all__ = ["BaseNamespace", "allow", "check_hooks", "limit", "on"]
 
@@ -80,14 +82,21 @@ def _hook_parameters(cls: type, name: str) -> tuple[Handler, list[str]]:
 
 def check_hooks(cls: type) -> None:
     """Raise ``UsageError`` for a namespace class one of whose hooks could not be called, which
-    would show only when a client comes or, worse, goes."""
+    would show only when a client comes or, worse, goes; and for one whose hook or handler would not
+    run when it is called."""
+    table = handlers_of(cls, BaseNamespace)
+    if table.checked:
+        # Views give their classes at each handshake.
+        return
+    check_runs(cls, table)
     for name in _HOOKS:
         _hook_parameters(cls, name)
-        if name in handlers_of(cls, BaseNamespace).concurrent:
+        if name in table.concurrent:
             raise UsageError(
                 f"{cls.__name__}.{name}: @concurrent is for what clients call; connects and "
                 "disconnects keep their place among the events."
             )
+    table.checked = True
 
 
 class BaseNamespace(Member):
@@ -204,7 +213,8 @@ class BaseNamespace(Member):
 
         def recv_connect(self) -> Any:
             """The gate. Return False or raise ``ConnectionRefused`` to refuse the client; whatever
-            is false refuses, but None does not.
+            is false refuses, but None does not. What is no answer refuses, and the log says what it
+            was: a coroutine, a generator, a task, a function, an exception that was returned.
 
             Called once, when the client connects to the namespace (of clients before 3.0 the global
             namespace: when its transport opens). Any other exception refuses too, and is logged.
@@ -468,7 +478,9 @@ class BaseNamespace(Member):
 
         It may block. An exception is logged (or goes to ``exception_handler_decorator``). It runs
         inside of the setting ``job_context``, if there is one: the helpers for frameworks set it.
+        Raises ``UsageError`` for a coroutine function or a generator function.
         """
+        check_plain(fn, "what spawn() is given")
         job = self._decorated(fn)
         context = self.socket.config.job_context
         return self.jobs.spawn(
@@ -516,6 +528,7 @@ class BaseNamespace(Member):
     def reset_acl(self) -> None:
         """Set the ACL back to what :meth:`get_initial_acl` returns."""
         allowed = self.get_initial_acl()
+        check_has_run(allowed, "get_initial_acl()", generators=False)
         if isinstance(allowed, str):
             raise UsageError(
                 f"get_initial_acl() returned the string {allowed!r}; return a list of names: "
@@ -607,7 +620,8 @@ class BaseNamespace(Member):
 
     def call_method_with_acl(self, method_name: str, packet: Mapping[str, Any], *args: Any) -> Any:
         """Call a handler if the client may reach it; raises ``EventRefused`` if not."""
-        if not self.is_method_allowed(method_name):
+        allowed = self.is_method_allowed(method_name)
+        if allowed is not True and not says_yes(allowed, f"is_method_allowed({method_name!r})"):
             raise EventRefused(
                 "method_access_denied",
                 "You may not do that.",
@@ -631,7 +645,10 @@ class BaseNamespace(Member):
         if handler.limits:
             self._keep_to(handler)
         for condition in handler.conditions:
-            if not condition(self):
+            answer = condition(self)
+            if answer is not True and not says_yes(
+                answer, f"a condition of @allow on {method_name}"
+            ):
                 raise EventRefused(
                     "method_access_denied",
                     "You may not do that.",
@@ -673,18 +690,18 @@ class BaseNamespace(Member):
 
     def _ask_gate(self, packet: Mapping[str, Any]) -> bool:
         for initialize in self._table.initializers:
-            initialize(self)
+            check_has_run(initialize(self), "initialize()")
         let_in = False
 
         def recv_connect() -> Any:
             nonlocal let_in
             answer = self._call_hook("recv_connect", packet=packet, auth=self.auth)
-            let_in = not refuses(answer)
+            let_in = not refuses(answer, "recv_connect")
             return answer
 
         # The hook's own answer counts, whatever the application's decorator makes of it: one that
         # swallows an exception, or forgets to return, must not open what was to stay closed.
-        return not refuses(self._decorated(recv_connect)()) and let_in
+        return not refuses(self._decorated(recv_connect)(), "recv_connect") and let_in
 
     def _close(self, reason: str) -> None:
         packet = {"type": "disconnect", "endpoint": self.ns_name}
@@ -692,7 +709,7 @@ class BaseNamespace(Member):
         def recv_disconnect() -> Any:
             return self._call_hook("recv_disconnect", packet=packet, reason=reason)
 
-        self._decorated(recv_disconnect)()
+        check_has_run(self._decorated(recv_disconnect)(), "recv_disconnect")
 
     def _decorated(self, fn: Callable[..., Any]) -> Callable[..., Any]:
         return self.exception_handler_decorator(fn) if self._table.wraps else fn

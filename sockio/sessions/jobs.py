@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from greenlet import GreenletExit
 
+from ..config.plain import check_has_run
 from ..runtime.interfaces import Job, Runtime
 
 __all__ = ["ENDS_A_TASK", "Jobs", "name_of"]
@@ -53,7 +54,9 @@ class Jobs:
 
         def run() -> None:
             try:
-                fn(*args, **kwargs)
+                result = fn(*args, **kwargs)
+                if result is not None:
+                    check_has_run(result, name_of(fn))
             except ENDS_A_TASK as end:
                 if isinstance(end, SystemExit):
                     self._client.complain(

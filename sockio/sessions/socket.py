@@ -15,6 +15,7 @@ import logging
 from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
+from ..config.plain import check_plain
 from ..config.rates import Buckets, Rate
 from ..config.settings import Settings
 from ..exceptions import PacketError
@@ -433,7 +434,9 @@ class Socket(OldNames, Lifetime):
 
     def spawn(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Job:
         """Start a task that ends with the session at the latest; returns it. See also
-        ``BaseNamespace.spawn``, whose tasks end with the namespace."""
+        ``BaseNamespace.spawn``, whose tasks end with the namespace. Raises ``UsageError`` for a
+        coroutine function or a generator function."""
+        check_plain(fn, "what spawn() is given")
         return self.jobs.spawn(fn, *args, **kwargs)
 
     # ---- within

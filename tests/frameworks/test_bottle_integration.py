@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sockio import BaseNamespace
+from sockio import BaseNamespace, UsageError
 from sockio.testing import Refused
 
 from ..support.generations import EACH_WAY, FIRST_REQUESTS, Way
@@ -59,6 +59,22 @@ def test_handlers_have_bottles_request(site: Served, way: Way) -> None:
     for _ in range(2):
         assert one.call("who") == ("ada", path)
         assert other.call("who") == ("bob", path)
+
+
+async def coroutine() -> bool:
+    return False
+
+
+@FIRST_REQUESTS
+def test_a_check_that_gives_no_answer_lets_nobody_in(
+    serve: Callable[..., Served], way: Way
+) -> None:
+    with pytest.raises(UsageError, match="check is a coroutine function"):
+        wrap(bottle.Bottle(), {"/who": BaseNamespace}, check=coroutine)
+    site = serve(wrap(bottle.Bottle(), {"/who": BaseNamespace}, check=lambda: coroutine()))
+    with pytest.raises(Refused) as refused:
+        site.connect("/who", **way)
+    assert (refused.value.status, refused.value.code) == (500, "view-failed")
 
 
 @FIRST_REQUESTS

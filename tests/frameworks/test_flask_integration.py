@@ -22,6 +22,10 @@ from flask.sessions import SessionInterface, SessionMixin  # noqa: E402
 from sockio.integrations.flask import SocketIO, open_session  # noqa: E402
 
 
+async def coroutine() -> bool:
+    return False
+
+
 class Who(BaseNamespace):
     def recv_connect(self) -> None:
         self.session["said"] = [flask.session["nickname"]]
@@ -274,6 +278,8 @@ def raise_refused() -> None:
         pytest.param(lambda: flask.abort(401), 401, "view-refused", id="abort"),
         pytest.param(lambda: flask.redirect("/login"), 403, "view-redirected", id="a redirect"),
         pytest.param(lambda: ("no", 404), 403, "view-not-found", id="an answer"),
+        pytest.param(lambda: coroutine(), 500, "view-failed", id="a coroutine"),
+        pytest.param(lambda: (yes for yes in [True]), 500, "view-failed", id="a generator"),
     ],
 )
 def test_what_a_check_may_answer(
@@ -286,6 +292,11 @@ def test_what_a_check_may_answer(
     with pytest.raises(Refused) as refused:
         serve(make(socketio)).connect(**way)
     assert (refused.value.status, refused.value.code) == (status, code)
+
+
+def test_a_check_of_which_nothing_would_run_is_refused_where_it_is_given() -> None:
+    with pytest.raises(UsageError, match="the function of before_connect is a coroutine function"):
+        SocketIO().before_connect(coroutine)
 
 
 @FIRST_REQUESTS

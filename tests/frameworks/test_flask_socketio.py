@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import flask
@@ -157,6 +157,42 @@ def test_who_may_connect(socketio: fs.SocketIO, here: Callable[..., Any]) -> Non
     assert not here("/nowhere").is_connected("/nowhere")
     with pytest.raises(RuntimeError, match="not connected"):
         here("/vip").emit("x", namespace="/vip")
+
+
+async def coroutine(*args: Any) -> bool:
+    return False
+
+
+def generator(*args: Any) -> Iterator[bool]:
+    yield False
+
+
+def test_what_would_run_nothing_is_refused_where_it_is_given(socketio: fs.SocketIO) -> None:
+    class Late(fs.Namespace):
+        async def on_connect(self) -> bool:
+            return False
+
+    for function in (coroutine, generator):
+        for give in (
+            socketio.on("connect"),
+            lambda fn: socketio.on_event("x", fn),
+            socketio.event,
+            socketio.on_error(),
+            socketio.on_error_default,
+            socketio.start_background_task,
+        ):
+            with pytest.raises(UsageError, match=r"is a \w+ function"):
+                give(function)
+    with pytest.raises(UsageError, match=r"Late\.on_connect is a coroutine function"):
+        socketio.on_namespace(Late("/late"))
+
+
+@pytest.mark.parametrize("function", [coroutine, generator])
+def test_a_gate_that_gives_no_answer_lets_nobody_in(
+    socketio: fs.SocketIO, here: Callable[..., Any], function: Any
+) -> None:
+    socketio.on("connect", namespace="/vip")(lambda auth: function())
+    assert not here("/vip").is_connected("/vip")
 
 
 def test_a_refusal_reaches_the_page_with_its_data(

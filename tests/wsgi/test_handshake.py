@@ -175,7 +175,35 @@ def refusing(request: Request) -> bool:
     raise ConnectionRefused("banned")
 
 
+async def coroutine(request: Any, environ: Any = None) -> bool:
+    return False
+
+
 REFUSALS = [
+    pytest.param(
+        {"authorize": lambda request: coroutine(request)},
+        {},
+        500,
+        "handshake error",
+        "authorize returned a coroutine, which nothing awaits. That is no answer",
+        id="authorize gives a coroutine",
+    ),
+    pytest.param(
+        {"authorize": lambda request: (yes for yes in [True])},
+        {},
+        500,
+        "handshake error",
+        "authorize returned a generator",
+        id="authorize gives a generator",
+    ),
+    pytest.param(
+        {"authorize": lambda request: request.path_info_peek},
+        {},
+        500,
+        "handshake error",
+        "authorize returned the function path_info_peek, which nobody has called",
+        id="authorize gives a method",
+    ),
     pytest.param(
         {"authorize": lambda request: False},
         {},

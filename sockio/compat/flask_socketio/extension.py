@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import flask
 import gevent
 
+from ...config.plain import check_plain
 from ...exceptions import AckTimeout, UsageError
 from ...http.manage import check_namespaces
 from ...http.middleware import SocketIOMiddleware
@@ -102,6 +103,7 @@ class SocketIO:
         are all for which there is no other handler."""
 
         def register(handler: F) -> F:
+            check_plain(handler, f"the handler of {message!r}")
             self._handlers.setdefault(namespace or "/", {})[message] = handler
             if namespace != "*":
                 self._serve(namespace or "/")
@@ -129,6 +131,7 @@ class SocketIO:
         """Handle a namespace's events by the methods of an object."""
         if not isinstance(namespace_handler, Namespace):
             raise ValueError("on_namespace() takes an object of a subclass of Namespace")
+        namespace_handler._check()
         namespace_handler._set_socketio(self)
         self._objects[namespace_handler.namespace] = namespace_handler
         self._serve(namespace_handler.namespace)
@@ -140,6 +143,7 @@ class SocketIO:
         def register(handler: F) -> F:
             if not callable(handler):
                 raise ValueError("on_error() decorates a function")
+            check_plain(handler, "the function of on_error()")
             self.exception_handlers[namespace or "/"] = handler
             return handler
 
@@ -149,6 +153,7 @@ class SocketIO:
         """:meth:`on_error` for the namespaces that have none."""
         if not callable(exception_handler):
             raise ValueError("on_error_default decorates a function")
+        check_plain(exception_handler, "the function of on_error_default")
         self.default_exception_handler = exception_handler
         return exception_handler
 
@@ -289,6 +294,7 @@ class SocketIO:
         self, target: Callable[..., Any], *args: Any, **options: Any
     ) -> gevent.Greenlet[..., Any]:
         """Run a function beside everything else; what is returned has ``join()``."""
+        check_plain(target, "what start_background_task() is given")
         return gevent.spawn(target, *args, **options)
 
     def sleep(self, seconds: float = 0) -> None:

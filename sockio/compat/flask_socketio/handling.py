@@ -10,7 +10,9 @@ from typing import Any
 import flask
 from flask.sessions import SessionMixin
 
+from ...config.plain import check_has_run
 from ...exceptions import ConnectionRefused, EventRefused
+from ...namespaces.gate import refuses
 from ...namespaces.handlers import concurrent
 from ...namespaces.namespace import BaseNamespace, on
 
@@ -97,14 +99,18 @@ class Bridge(BaseNamespace):
 
     def recv_connect(self, auth: Any) -> Any:
         try:
-            return self.extension._handle(self, "connect", (auth or None,)) is not False
+            answer = self.extension._handle(self, "connect", (auth or None,))
+            # Only False refuses there. What is no answer has to be none here as well.
+            refuses(answer, "the handler of connect")
+            return answer is not False
         except ConnectionRefusedError as refused:
             message, *more = refused.args or ("Connection rejected",)
             data = more[0] if len(more) == 1 else more or None
             raise ConnectionRefused(str(message), data) from refused
 
     def recv_disconnect(self, reason: str) -> None:
-        self.extension._handle(self, "disconnect", (reason,))
+        answer = self.extension._handle(self, "disconnect", (reason,))
+        check_has_run(answer, "the handler of disconnect")
 
     def recv_message(self, data: Any) -> Any:
         # Of 0.9, which has a word of its own for it.

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
+
+from ...config.plain import check_plain
 
 __all__ = ["Namespace"]
 
@@ -17,6 +20,12 @@ class Namespace:
 
     def _set_socketio(self, socketio: Any) -> None:
         self.socketio = socketio
+
+    def _check(self) -> None:
+        for name in dir(type(self)):
+            if name.startswith("on_") or name in ("trigger_event", "error"):
+                handler = inspect.getattr_static(self, name)
+                check_plain(handler, f"{type(self).__name__}.{name}")
 
     def trigger_event(self, event: str, *args: Any) -> Any:
         """Call the handler of an event. May be overridden, to see them all."""

@@ -13,6 +13,7 @@ from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
+from ...config.plain import check_has_run
 from ...exceptions import ConnectionRefused, EventRefused
 from ...namespaces.emitter import Emitter
 from ...namespaces.gate import refuses
@@ -197,7 +198,10 @@ class ChannelNamespace(BaseNamespace):
         failure: Exception | None = None
         for handler in event.handlers_for(socket.channels if about is None else [about]):
             try:
-                if refuses(handler(self.request, socket, self.session, *args)) and gate:
+                answer = handler(self.request, socket, self.session, *args)
+                if not gate:
+                    check_has_run(answer, name_of(handler))
+                elif refuses(answer, name_of(handler)):
                     return False
             except (ConnectionRefused, EventRefused):
                 raise

@@ -17,14 +17,15 @@ request lasts as long as the websocket: use ``transaction.non_atomic_requests`` 
 from __future__ import annotations
 
 import functools
-import inspect
 from collections.abc import Callable, Iterable
 from typing import Any, overload
 
 import gevent
 from django.http import HttpRequest, HttpResponse
 
+from ...config.plain import check_has_run, check_plain
 from ...exceptions import RequestRefused, UsageError
+from ...sessions.jobs import name_of
 from ...transports.upgrades import NO_UPGRADE
 from .context import close_connections
 from .rawsocket import Door, WebSocket, WebSocketClosed, asks_for_websocket
@@ -101,10 +102,7 @@ def accept_websocket(view: View) -> Decorated:
 
 
 def _checked(view: View) -> View:
-    if inspect.iscoroutinefunction(view):
-        raise UsageError(
-            f"{view.__name__} is a coroutine; websocket views are plain functions that may block."
-        )
+    check_plain(view, f"the websocket view {name_of(view)}")
     return view
 
 
@@ -135,6 +133,7 @@ def _serve(
     code = 1011
     try:
         answer = run(socket)
+        check_has_run(answer, "the websocket view")
         code = 1000
     except WebSocketClosed:
         # The visitor left while the view was sending.

@@ -23,7 +23,9 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar, overload
 
+from ...config.plain import check_plain
 from ...exceptions import UsageError
+from ...sessions.jobs import name_of
 
 __all__ = [
     "Event",
@@ -76,6 +78,7 @@ class Event:
                     f"{self.name}: {handler!r} is no function. With a channel it is "
                     f'@{self.name}(channel="^room-").'
                 )
+            check_plain(handler, f"{self.name}: {name_of(handler)}")
             self.handlers.append((handler, pattern, always or not self._routed))
             return handler
 

@@ -218,3 +218,13 @@ def test_where_no_server_runs_nothing_is_sent_and_the_log_says_so_once(
 def test_what_can_be_no_room_is_a_mistake_there_too(no_server: None) -> None:
     with pytest.raises(UsageError, match="hashable"):
         of("/chat").to(["a list"])  # type: ignore[arg-type]
+
+
+async def coroutine(*args: Any) -> bool:
+    return False
+
+
+def test_no_handler_may_be_one_of_which_a_call_runs_nothing() -> None:
+    for event in events._EVENTS:
+        with pytest.raises(UsageError, match=f"{event.name}: coroutine is a coroutine function"):
+            event(coroutine)

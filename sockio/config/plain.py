@@ -1,0 +1,190 @@
+"""Functions that answer when they are called, and values that are an answer.
+
+Nothing here awaits, and nothing iterates: of a coroutine function or a generator function a call
+runs no line, and what it returns is true. A gate that is one would let everybody in. So they are
+refused where they are given (:func:`check_plain`); and what shows only in the value, of a lambda or
+behind a decorator, is refused there (:func:`says_yes`, :func:`check_has_run`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import inspect
+import types
+from collections.abc import AsyncGenerator, Awaitable, Coroutine, Generator
+from typing import Any
+
+from ..exceptions import UsageError
+
+__all__ = [
+    "PLAIN",
+    "NoAnswer",
+    "check_gate",
+    "check_has_run",
+    "check_plain",
+    "check_wsgi",
+    "kind_of",
+    "says_yes",
+]
+
+#: What nearly all answers are.
+PLAIN = frozenset((bool, type(None), int, float, str, bytes, list, tuple, dict))
+#: What is a function of Python's own kinds. Not whatever can be called: a proxy for a user can.
+_FUNCTIONS = (
+    types.FunctionType,
+    types.MethodType,
+    types.BuiltinFunctionType,
+    types.MethodWrapperType,
+    functools.partial,
+)
+_KINDS = (
+    ("a coroutine function", inspect.iscoroutinefunction),
+    ("an asynchronous generator function", inspect.isasyncgenfunction),
+    ("a generator function", inspect.isgeneratorfunction),
+)
+_FLAGS = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
+_WRITE = (
+    "write a plain function (def, no yield) that returns its answer. Under gevent it may block: "
+    "others go on meanwhile"
+)
+
+
+def kind_of(function: Any, *, generators: bool = True) -> str:
+    """``"a coroutine function"`` or what else a call runs nothing of; "" for plain functions, and
+    for what does not say what it is. ``generators`` are counted as well.
+
+    Bound methods, partials and objects with such a ``__call__`` are what they call. Of a decorated
+    function it is the outermost that counts: what it wraps may well be a coroutine function or a
+    generator that it runs.
+    """
+    if (
+        type(function) in (types.FunctionType, types.MethodType)
+        and not function.__code__.co_flags & _FLAGS
+        and not function.__dict__
+    ):
+        # As nearly all are, of those that are looked at while clients wait.
+        return ""
+    while True:
+        if isinstance(function, (staticmethod, classmethod)):
+            function = function.__func__
+        elif isinstance(function, (functools.partial, functools.partialmethod)):
+            function = function.func
+        else:
+            break
+    if not isinstance(function, (types.FunctionType, types.MethodType, type)):
+        own = inspect.getattr_static(type(function), "__call__", None)
+        if inspect.isfunction(own) and not inspect.iscoroutinefunction(function):
+            function = own
+    for kind, is_one in _KINDS[: None if generators else 2]:
+        if is_one(function):
+            return kind
+    return ""
+
+
+def check_plain(function: Any, what: str, *, generators: bool = True) -> None:
+    """Raise ``UsageError`` for a function that would run nothing when it is called. ``what`` says
+    which it is: ``"recv_connect"``."""
+    kind = kind_of(function, generators=generators)
+    if kind:
+        raise UsageError(f"{what} is {kind}, of which a call runs nothing: {_WRITE}.")
+
+
+def check_gate(function: Any, what: str) -> None:
+    """:func:`check_plain`, for one whose value decides: a class whose objects are all true, too."""
+    check_plain(function, what)
+    if (
+        isinstance(function, type)
+        and getattr(function, "__bool__", None) is None
+        and getattr(function, "__len__", None) is None
+    ):
+        raise UsageError(
+            f"{what} is the class {function.__name__}, and what a call of it makes is true, "
+            f"whoever asks: give a function, or an object that can be called, "
+            f"{function.__name__}()."
+        )
+
+
+def check_wsgi(app: Any) -> None:
+    """Raise ``UsageError`` for what is an application of ASGI, or would be none of WSGI."""
+    if kind_of(app, generators=False):
+        raise UsageError(
+            f"{_called(app)} is a coroutine function or an object with such a call, as "
+            "applications of ASGI are (FastAPI, Starlette, Quart); this serves applications of "
+            "WSGI, such as Flask's, Django's and Pyramid's. Serve the two side by side."
+        )
+
+
+def _called(function: Any) -> str:
+    name = getattr(function, "__qualname__", None)
+    return name if isinstance(name, str) else f"an object of {type(function).__qualname__}"
+
+
+def _unfinished(value: Any) -> str:
+    """What a value is the code of which has not run; "" for others."""
+    # Here and below the class is asked: there are objects that have every attribute one asks for.
+    cls = type(value)
+    if issubclass(cls, Coroutine):
+        with contextlib.suppress(RuntimeError):
+            # Or Python says that it was never awaited.
+            value.close()
+        return "a coroutine, which nothing awaits"
+    if issubclass(cls, (Generator, AsyncGenerator)):
+        return "a generator, of which nothing has run"
+    return ""
+
+
+def _no_answer(value: Any) -> str:
+    """What a value is that says neither yes nor no, though Python takes it for true."""
+    if hasattr(type(value), "_get_current_object"):
+        # Werkzeug's, which stands for another and has all methods that there are.
+        value = value._get_current_object()
+    found = _unfinished(value)
+    if found:
+        return found
+    cls = type(value)
+    if (
+        issubclass(cls, Awaitable)
+        or hasattr(cls, "add_done_callback")  # of concurrent.futures
+        or hasattr(cls, "rawlink")  # of gevent
+    ):
+        return f"a {cls.__name__}, which has no answer yet"
+    if hasattr(cls, "__next__") and iter(value) is value:
+        return f"an iterator ({cls.__name__}), which is true whatever is in it"
+    if issubclass(cls, _FUNCTIONS):
+        return f"the function {getattr(value, '__name__', cls.__name__)}, which nobody has called"
+    raised = value if issubclass(cls, type) else cls
+    if issubclass(raised, BaseException):
+        return f"{raised.__name__}, which has to be raised"
+    return ""
+
+
+class NoAnswer(UsageError):
+    """A gate gave what is no answer. The message says what it was, and what to write."""
+
+
+def says_yes(value: Any, who: str) -> bool:
+    """Whether the answer of a gate is true. ``who`` gave it.
+
+    Raises :class:`NoAnswer` for what Python takes for true and is no answer, such as a coroutine,
+    and whatever the value raises when it is asked.
+    """
+    if type(value) in PLAIN or not value:
+        return bool(value)
+    found = _no_answer(value)
+    if found:
+        raise NoAnswer(
+            f"{who} returned {found}. That is no answer, and without one nobody is let in: return "
+            "True or False"
+        )
+    return True
+
+
+def check_has_run(value: Any, who: str, *, generators: bool = True) -> None:
+    """Raise ``UsageError`` where what was returned is code that has not run, by which nothing was
+    done. ``who`` returned it."""
+    if type(value) in PLAIN or (not generators and isinstance(value, types.GeneratorType)):
+        return
+    found = _unfinished(value)
+    if found:
+        raise UsageError(f"{who} returned {found}: nothing was done. Instead, {_WRITE}.")

@@ -1,0 +1,73 @@
+"""Whether everything that is called in a namespace class runs when it is called.
+
+Of a coroutine or a generator nothing would, and nobody would hear of it: an event that is not
+handled, a gate that lets everybody in.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+
+from ..config.plain import kind_of
+from ..exceptions import UsageError
+from .handlers import HandlerTable, unfinished_mark
+
+__all__ = ["check_runs", "what_never_runs"]
+
+#: What sockio calls, beside the handlers; of the last the values are iterated over, by ``yield``
+#: as well as in a list.
+_CALLED = (
+    "recv_connect",
+    "recv_disconnect",
+    "recv_message",
+    "recv_json",
+    "recv_error",
+    "around_event",
+    "exception_handler_decorator",
+    "process_packet",
+    "process_event",
+    "call_method_with_acl",
+    "call_method",
+    "is_method_allowed",
+    "error",
+    "get_initial_acl",
+)
+_ITERATED = "get_initial_acl"
+
+
+def what_never_runs(cls: type, table: HandlerTable) -> Iterator[tuple[str, str]]:
+    """The names of the methods of which a call runs nothing, and what each is."""
+    for function in table.initializers:
+        kind = kind_of(function)
+        if kind:
+            yield "initialize", kind
+    names = dict.fromkeys((*_CALLED, *table.marked_methods))
+    names |= dict.fromkeys(
+        name for base in reversed(cls.__mro__) for name in vars(base) if name.startswith("on_")
+    )
+    for name in names:
+        value = inspect.getattr_static(cls, name, None)
+        if value is None or isinstance(value, (type, property)):
+            continue
+        kind = kind_of(value, generators=name != _ITERATED)
+        if kind:
+            yield name, kind
+
+
+def check_runs(cls: type, table: HandlerTable) -> None:
+    """Raise ``UsageError`` for a class with a method of that kind, and for a decorator that has
+    been written without its parentheses."""
+    for base in cls.__mro__:
+        for name, value in vars(base).items():
+            mark = unfinished_mark(value)
+            if mark:
+                raise UsageError(
+                    f"{cls.__name__}.{name}: @{mark} was written without its parentheses, so there "
+                    f"is no method: write @{mark}(...)."
+                )
+    for name, kind in what_never_runs(cls, table):
+        raise UsageError(
+            f"{cls.__name__}.{name} is {kind}, of which a call runs nothing. Write a plain "
+            "function (def, no yield): under gevent it may block, others go on meanwhile."
+        )
