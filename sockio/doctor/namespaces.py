@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..namespaces.handlers import HandlerTable, handlers_of, method_name_for
+from ..namespaces.marks import EVENTS, marks_of
 from ..namespaces.namespace import BaseNamespace
 from ..namespaces.runs import what_never_runs
 from .findings import Finding
@@ -83,7 +84,7 @@ def examine_namespace(cls: type[BaseNamespace]) -> Iterator[Finding]:
 
 
 def _takes_no_self(attribute: str, value: Any) -> bool:
-    handles = attribute.startswith(("on_", "recv_")) or hasattr(value, "__sockio_events__")
+    handles = attribute.startswith(("on_", "recv_")) or hasattr(value, EVENTS)
     if not handles or not inspect.isfunction(value):
         return False
     positional = (
@@ -154,8 +155,8 @@ def _handler(name: str, attribute: str, value: Any, table: HandlerTable) -> Iter
 def _twice(name: str, cls: type[BaseNamespace], table: HandlerTable) -> Iterator[Finding]:
     marked: dict[str, list[str]] = {}
     for base in cls.__mro__:
-        for attribute, value in vars(base).items():
-            for event in getattr(value, "__dict__", {}).get("__sockio_events__", ()):
+        for attribute in vars(base):
+            for event in marks_of(base, attribute, EVENTS):
                 marked.setdefault(event, []).append(attribute)
     for event, winner in table._events.items():
         plain = method_name_for(event)

@@ -11,13 +11,14 @@ import inspect
 import re
 import types
 import unicodedata
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, TypeVar
 
 from ..config.plain import check_gate
 from ..config.rates import Rate
 from ..exceptions import UsageError
 from ..sessions.jobs import name_of
+from .marks import CONCURRENT, CONDITIONS, EVENTS, LIMITS, marks_of, note
 
 __all__ = [
     "RESERVED",
@@ -63,8 +64,16 @@ RESERVED = frozenset(
     }
 )
 
-#: The methods of a namespace that an event passes through on its way to its handler.
-STEPS = ("call_method_with_acl", "is_method_allowed", "call_method")
+#: The methods of a namespace that an event may pass through on its way to its handler and back.
+STEPS = (
+    "call_method_with_acl",
+    "is_method_allowed",
+    "call_method",
+    "around_event",
+    "exception_handler_decorator",
+    "error",
+)
+_STEPS = frozenset(STEPS)
 
 #: Names come from clients. Remembered are only those that find a method, which are few, though one
 #: may have several spellings: so many of them, each of so many characters at most.
@@ -85,8 +94,7 @@ def on(name: str) -> Callable[[F], F]:
         raise UsageError('on() takes the name of the event: @on("user message").')
 
     def mark(fn: F) -> F:
-        fn.__dict__.setdefault("__sockio_events__", []).append(name)
-        return fn
+        return note(fn, EVENTS, name)
 
     return mark
 
@@ -111,8 +119,7 @@ def allow(condition: Callable[[Any], Any]) -> Callable[[F], F]:
     check_gate(condition, f"the condition of @allow, {name_of(condition)},")
 
     def mark(fn: F) -> F:
-        fn.__dict__.setdefault("__sockio_conditions__", []).append(condition)
-        return fn
+        return note(fn, CONDITIONS, condition)
 
     mark.__dict__[_MARK] = "allow"
     return mark
@@ -158,8 +165,7 @@ def limit(rate: str, policy: str | None = None) -> Callable[[F], F]:
         raise UsageError(f"limit(): {error}") from None
 
     def mark(fn: F) -> F:
-        fn.__dict__.setdefault("__sockio_limits__", []).append(parsed)
-        return fn
+        return note(fn, LIMITS, parsed)
 
     return mark
 
@@ -178,8 +184,7 @@ def concurrent(fn: F) -> F:
     Those that run when the client leaves the namespace are ended: what has to be finished is no
     matter for them. What several share on ``self`` may change wherever one of them waits.
     """
-    fn.__dict__["__sockio_concurrent__"] = [True]
-    return fn
+    return note(fn, CONCURRENT, True)
 
 
 def method_for_message(args: Sequence[Any]) -> str:
@@ -199,21 +204,6 @@ def method_name_for(event: str) -> str | None:
         return None
     name = unicodedata.normalize("NFKC", name)
     return name if name.isidentifier() else None
-
-
-def _marks(value: Any, attribute: str) -> list[Any]:
-    """What :func:`on` or its like noted on a function, or on one that it is wrapped around.
-
-    A static method, or a decorator that hands nothing on, must not quietly open what was closed.
-    """
-    found: list[Any] = []
-    while value is not None:
-        # Only what stands in it: a class may keep objects that have every attribute one asks for.
-        own = getattr(value, "__dict__", {})
-        found += [mark for mark in own.get(attribute, ()) if mark not in found]
-        bound = isinstance(value, (staticmethod, classmethod))
-        value = value.__func__ if bound else own.get("__wrapped__")
-    return found
 
 
 class Handler:
@@ -237,10 +227,11 @@ class Handler:
 
     def __init__(self, name: str, function: Any, owner: type) -> None:
         self.name = name
+        defined = next((cls for cls in owner.__mro__ if name in vars(cls)), owner)
         self.conditions: tuple[Callable[[Any], Any], ...] = tuple(
-            _marks(function, "__sockio_conditions__")
+            marks_of(defined, name, CONDITIONS)
         )
-        self.limits: tuple[Rate, ...] = tuple(_marks(function, "__sockio_limits__"))
+        self.limits: tuple[Rate, ...] = tuple(marks_of(defined, name, LIMITS))
         bound = function.__get__(object.__new__(owner), owner)
         parameters = list(inspect.signature(bound).parameters.values())
         positional = [
@@ -273,11 +264,14 @@ class HandlerTable:
     """The handlers of one namespace class: by method name, and by event name for :func:`on`."""
 
     __slots__ = (
+        "_base",
         "_events",
         "_methods",
+        "_own",
         "_owner",
         "_plain",
         "_resolved",
+        "_steps",
         "checked",
         "concurrent",
         "errs",
@@ -299,12 +293,10 @@ class HandlerTable:
         self._plain: dict[str, Handler] = {}
         concurrent: set[str] = set()
         for cls in reversed(owner.__mro__):
-            for name, value in vars(cls).items():
+            for name in vars(cls):
                 # An override says so for itself, as with limits.
-                (concurrent.add if _marks(value, "__sockio_concurrent__") else concurrent.discard)(
-                    name
-                )
-                for event in _marks(value, "__sockio_events__"):
+                (concurrent.add if marks_of(cls, name, CONCURRENT) else concurrent.discard)(name)
+                for event in marks_of(cls, name, EVENTS):
                     self._events[event] = name
         #: The names of the methods that may run beside others.
         self.concurrent = frozenset(concurrent)
@@ -314,25 +306,58 @@ class HandlerTable:
             for cls in reversed(owner.__mro__)
             if "initialize" in vars(cls) and cls is not base
         )
-        #: Whether the class overrides ``exception_handler_decorator``.
-        self.wraps = getattr(owner, "exception_handler_decorator", None) is not getattr(
-            base, "exception_handler_decorator", None
-        )
-        #: Whether the class overrides ``error``.
-        self.errs = getattr(owner, "error", None) is not getattr(base, "error", None)
         #: Whether the class defines ``recv_message`` or ``recv_json``.
         self.hears_messages = any(
             getattr(owner, name, None) is not getattr(base, name, None)
             for name in ("recv_message", "recv_json")
         )
-        #: Whether the class overrides ``around_event``.
-        self.surrounded = getattr(owner, "around_event", None) is not getattr(
-            base, "around_event", None
-        )
-        #: Whether the class leaves the steps between an event and its handler as they are.
-        self.plain = not (self.wraps or self.surrounded) and all(
-            getattr(owner, step, None) is getattr(base, step, None) for step in STEPS
-        )
+        self._base = base
+        # As they were looked at.
+        self._steps = self._steps_of(owner)
+        self._see(self._overridden())
+        # For objects with steps of their own, by the names of these.
+        self._own: dict[frozenset[str], HandlerTable] = {}
+
+    def _overridden(self) -> set[str]:
+        steps = zip(STEPS, self._steps, strict=True)
+        return {name for name, step in steps if step is not getattr(self._base, name, None)}
+
+    @staticmethod
+    def _steps_of(owner: type) -> list[Any]:
+        return [getattr(owner, name, None) for name in STEPS]
+
+    def _see(self, overridden: Collection[str]) -> None:
+        """What of the way from an event to its handler is the application's own."""
+        #: Whether ``exception_handler_decorator`` is.
+        self.wraps = "exception_handler_decorator" in overridden
+        #: Whether ``error`` is.
+        self.errs = "error" in overridden
+        #: Whether ``around_event`` is.
+        self.surrounded = "around_event" in overridden
+        #: Whether the steps between an event and its handler are left as they are.
+        self.plain = not overridden or overridden == {"error"}
+
+    def of_now(self) -> HandlerTable:
+        """This table, or a newer one where the class's steps have been replaced since: clients that
+        are there already go by the new ones, too."""
+        if self._steps_of(self._owner) == self._steps:
+            return self
+        self._see(STEPS)
+        reread(self._owner)
+        return handlers_of(self._owner, self._base)
+
+    def for_object(self, attributes: Mapping[str, Any]) -> HandlerTable:
+        """The table for an object of the class with such attributes of its own: some may be
+        steps."""
+        own = _STEPS & attributes.keys()
+        if not own:
+            return self
+        table = self._own.get(own)
+        if table is None:
+            table = self._own[own] = HandlerTable(self._owner, self._base)
+            table._own = self._own
+            table._see(table._overridden() | own)
+        return table
 
     @property
     def marked(self) -> Collection[str]:

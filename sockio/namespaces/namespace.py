@@ -140,7 +140,7 @@ class BaseNamespace(Member):
         #: has its rooms and its session's data again (in later generations than 0.9 its ``id``,
         #: too), and gets what it had missed.
         self.recovered = False
-        self._table = handlers_of(type(self), BaseNamespace)
+        self._table = handlers_of(type(self), BaseNamespace).of_now()
         self._leaving = False
         self._deaf = False
         self._told = False
@@ -691,6 +691,8 @@ class BaseNamespace(Member):
     def _ask_gate(self, packet: Mapping[str, Any]) -> bool:
         for initialize in self._table.initializers:
             check_has_run(initialize(self), "initialize()")
+        # They may have replaced methods of this object, and recv_connect may.
+        self._table = self._table.for_object(self.__dict__)
         let_in = False
 
         def recv_connect() -> Any:
@@ -701,7 +703,9 @@ class BaseNamespace(Member):
 
         # The hook's own answer counts, whatever the application's decorator makes of it: one that
         # swallows an exception, or forgets to return, must not open what was to stay closed.
-        return not refuses(self._decorated(recv_connect)(), "recv_connect") and let_in
+        answer = self._decorated(recv_connect)()
+        self._table = self._table.for_object(self.__dict__)
+        return not refuses(answer, "recv_connect") and let_in
 
     def _close(self, reason: str) -> None:
         packet = {"type": "disconnect", "endpoint": self.ns_name}

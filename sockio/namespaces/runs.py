@@ -56,9 +56,15 @@ def what_never_runs(cls: type, table: HandlerTable) -> Iterator[tuple[str, str]]
 
 
 def check_runs(cls: type, table: HandlerTable) -> None:
-    """Raise ``UsageError`` for a class with a method of that kind, and for a decorator that has
-    been written without its parentheses."""
+    """Raise ``UsageError`` for a class with a method of that kind, for a decorator that has been
+    written without its parentheses, and for an ACL that would not count."""
     for base in cls.__mro__:
+        allowed = vars(base).get("allowed_methods")
+        if allowed is not None and not hasattr(type(allowed), "__set__"):
+            raise UsageError(
+                f"{base.__name__}.allowed_methods is a matter of each client, and in the class it "
+                "counts for none: return the names from get_initial_acl(self)."
+            )
         for name, value in vars(base).items():
             mark = unfinished_mark(value)
             if mark:

@@ -1,0 +1,155 @@
+"""What stands between a client and a handler stands there at every event, wherever it is written:
+in the class, on the object, behind another decorator, or on the class when clients are there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from sockio import BaseNamespace, allow, limit, on
+from sockio.exceptions import UsageError
+from sockio.namespaces.handlers import handlers_of
+from sockio.namespaces.namespace import check_hooks
+
+from ..conftest import MakeHouse
+
+
+class Base(BaseNamespace):
+    def on_x(self) -> None:
+        self.session["called"] = self.session.get("called", 0) + 1
+
+    def no(self, *args: Any) -> Any:
+        return None
+
+
+def calls(house: MakeHouse, cls: type[BaseNamespace]) -> int:
+    """How often the handler of ``x`` is called of three events."""
+    client = house({"/n": cls}).client("/n")
+    for _ in range(3):
+        client.sends('5::/n:{"name":"x"}')
+    return int(client.socket.session.get("called", 0))
+
+
+STEPS = ["is_method_allowed", "call_method_with_acl", "call_method", "around_event"]
+
+
+def test_without_any_it_is_called(house: MakeHouse) -> None:
+    assert calls(house, Base) == 3
+
+
+@pytest.mark.parametrize("hook", ["initialize", "recv_connect"])
+@pytest.mark.parametrize("step", STEPS)
+def test_one_of_an_object(house: MakeHouse, step: str, hook: str) -> None:
+    cls = type("Own", (Base,), {hook: lambda self: setattr(self, step, self.no)})
+    assert calls(house, cls) == 0
+
+
+def test_an_object_s_own_is_not_its_sisters(house: MakeHouse) -> None:
+    class Some(Base):
+        def recv_connect(self) -> None:
+            if "own" in self.qs:
+                self.call_method = self.no  # type: ignore[method-assign, assignment]
+
+    home = house({"/n": Some})
+    for _ in range(2):
+        for query, called in (("?own=1", 0), ("", 2)):
+            client = home.client()
+            client.sends(f"1::/n{query}", *['5::/n:{"name":"x"}'] * 2)
+            assert client.socket.session.get("called", 0) == called
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_one_that_the_class_gets_before_anybody_comes(house: MakeHouse, step: str) -> None:
+    cls = type("Late", (Base,), {})
+    check_hooks(cls)
+    setattr(cls, step, Base.no)
+    assert calls(house, cls) == 0
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_client_goes_by_one_that_comes_with_another_client(house: MakeHouse, step: str) -> None:
+    cls = type("Late", (Base,), {})
+    home = house({"/n": cls})
+    client = home.client("/n")
+    client.sends(*['5::/n:{"name":"x"}'] * 2)
+    setattr(cls, step, Base.no)
+    home.client("/n")
+    client.sends(*['5::/n:{"name":"x"}'] * 2)
+    assert client.socket.session["called"] == 2
+
+
+@pytest.mark.parametrize("allowed", [frozenset(), [], ["on_x"], {"on_x"}])
+def test_an_acl_in_the_class_is_refused(allowed: Any) -> None:
+    with pytest.raises(UsageError, match=r"Shut\.allowed_methods .* get_initial_acl"):
+        check_hooks(type("Shut", (Base,), {"allowed_methods": allowed}))
+
+
+def test_an_acl_that_is_a_property_counts(house: MakeHouse) -> None:
+    shut = property(lambda self: set(), lambda self, value: None)
+    assert calls(house, type("Shut", (Base,), {"allowed_methods": shut})) == 0
+
+
+# ---- decorators
+
+
+def bare(fn: Callable[..., Any]) -> Callable[..., Any]:
+    """It does not say what it is around."""
+    return lambda *args: fn(*args)
+
+
+def test_a_decorator_above_opens_nothing(house: MakeHouse) -> None:
+    class Shut(Base):
+        @bare
+        @allow(lambda ns: False)
+        def on_x(self) -> None:
+            super().on_x()
+
+        @bare
+        @limit("1/h")
+        def on_y(self) -> None: ...
+
+        @bare
+        @on("a:b")
+        def said(self) -> None: ...
+
+    assert calls(house, Shut) == 0
+    table = handlers_of(Shut, BaseNamespace)
+    limited = table.method("on_y")
+    assert limited is not None
+    assert len(limited.limits) == 1
+    assert table.event("a:b") == ("said", False)
+
+
+def test_whoever_overrides_a_method_says_so_for_itself(house: MakeHouse) -> None:
+    class Shut(Base):
+        @allow(lambda ns: False)
+        def on_x(self) -> None: ...
+
+    class Open(Shut):
+        def on_x(self) -> None:
+            Base.on_x(self)
+
+    assert calls(house, Open) == 3
+
+
+class Public(Base):
+    def purge(self) -> str:
+        """All of it."""
+        return "purged"
+
+
+class Admin(Public):
+    purge = on("purge")(Public.purge)
+    on_x = allow(lambda ns: False)(Base.on_x)
+
+
+@pytest.mark.parametrize(("cls", "called"), [(Public, 3), (Admin, 0)])
+def test_a_method_of_a_base_that_is_marked_again_leaves_the_base_as_it_is(
+    house: MakeHouse, cls: type[BaseNamespace], called: int
+) -> None:
+    assert handlers_of(Public, BaseNamespace).event("purge") == ("on_purge", False)
+    assert handlers_of(Admin, BaseNamespace).event("purge") == ("purge", False)
+    assert Admin.purge.__doc__ == "All of it."
+    assert calls(house, cls) == called
