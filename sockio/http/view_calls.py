@@ -78,9 +78,8 @@ class ViewCall:
 
     @property
     def failed(self) -> bool:
-        """Whether something was raised, and somebody else has answered than the view."""
-        if self._caller is not None:
-            return not _has_returned(self._frames[-1])
+        """Whether something was raised, by who let the client in or by who called that, and
+        somebody else has answered."""
         return not all(map(_has_returned, self._frames))
 
     def is_blamed_by(self, error: BaseException) -> bool:
@@ -90,7 +89,7 @@ class ViewCall:
         False for whatever a view or another part of the application raised, and where the two
         cannot be told apart.
         """
-        if self._caller is None or not all(map(_has_returned, self._frames)):
+        if self._caller is None or self.failed:
             return False
         if error.__cause__ is not None:
             return False

@@ -65,22 +65,25 @@ class Turn:
         writers = self._writers
         if not writers:
             return False
-        # One that is called may have others write, who do so at once: the turn is over.
-        if len(writers) <= FEW:
-            for writer in writers:
-                writer.flush()
-            writers.clear()
-            return False
+        # One that is called may have others write: they do so at once, for the turn is over, or in
+        # a turn that is begun and ended meanwhile, or they are left for the next end.
+        if len(writers) == 1:
+            writers.pop().flush()
+            return bool(writers)
+        todo = writers[:]
+        writers.clear()
         began = last = self._clock()
         done, few = 0, FEW
-        while done < len(writers):
-            for writer in writers[done : done + few]:
+        while done < len(todo):
+            for writer in todo[done : done + few]:
                 writer.flush()
             done += few
+            if done >= len(todo):
+                break
             now = self._clock()
             if now - began > SLICE:
+                writers[:0] = todo[done:]
                 break
             few = MANY if now - last < LIGHT else FEW
             last = now
-        del writers[:done]
         return bool(writers)

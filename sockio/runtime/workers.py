@@ -179,14 +179,14 @@ class Workers:
         if begun >= ENOUGH:
             self._rota.measure(begun, now - began)
         # What was answered leaves before those go on who may take long.
-        left = turn.end()
+        turn.end()
         if rested and now >= self._later:
             now = self._go_on(rested, ends)
         took = now - began
         if took > LONG:
             self._later = now + min(PAUSE, PART * took)
         self._worked += took
-        if left or self._worked > HEAVY or self._resting or (waiting and not self._called):
+        if turn.behind or self._worked > HEAVY or self._resting or (waiting and not self._called):
             self._look_for_input()
 
     def _go_on(self, rested: int, ends: float) -> float:
