@@ -105,8 +105,8 @@ def server(**settings: Any) -> Iterator[Server]:
 class Client:
     """One connection."""
 
-    def __init__(self, port: int) -> None:
-        self.sock = socket.create_connection(("127.0.0.1", port), 20)
+    def __init__(self, port: int, source: str = "") -> None:
+        self.sock = socket.create_connection(("127.0.0.1", port), 20, (source, 0))
 
     def ask(self, method: str, path: str, headers: str = "", body: str = "") -> str:
         """The body of the answer; a websocket's first bytes are left unread."""

@@ -40,8 +40,12 @@ PAGE = ROOT / "docs" / "performance" / "bystander.inc"
 
 #: Seconds of a flood, and how long the bystander waits for an answer after it.
 SECONDS, PATIENCE = 3.0, 20.0
+#: Seconds in which the server notices that those who flooded are gone.
+AFTERMATH = 0.5
 #: Seconds that the processes of one row may live beyond that.
 LIFE = 60
+#: Where the bystander is: elsewhere than those who flood, who are one client with one address.
+ELSEWHERE, BESIDE = "127.0.0.2", "127.0.0.1"
 ECHO = '5:1+::{"name":"echo"}'
 ANSWER = b"6:::1"
 #: What a browser says with a script or a form of JSONP, without which sockio refuses it.
@@ -60,8 +64,8 @@ def _trusting() -> ssl.SSLContext:
 class Visitor(Client):
     """One connection, over TLS if the server speaks it."""
 
-    def __init__(self, port: int, tls: bool = False) -> None:
-        super().__init__(port)
+    def __init__(self, port: int, tls: bool = False, source: str = "") -> None:
+        super().__init__(port, source)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if tls:
             self.sock = _trusting().wrap_socket(self.sock)
@@ -539,6 +543,13 @@ class Felt(NamedTuple):
     """What was measured, in milliseconds, and what the server has grown by."""
 
     samples: dict[str, list[float]]
+    #: The longest wait in milliseconds of the server's time on the processor: what others of the
+    #: machine took meanwhile does not count.
+    worked: float
+    #: The longest turn of the server's event loop, in milliseconds of the processor's time, from
+    #: the flood's beginning until those who flooded are gone; and how many took over 25.
+    longest: float
+    long: int
     grown: int
     logged: int
 
@@ -547,24 +558,27 @@ class Felt(NamedTuple):
         for times in self.samples.values():
             cells.append(f"{statistics.median(times):.1f} | {max(times):.0f}")
         return (
-            f"| {title} | {' | '.join(cells)} | {self.grown / 1e6:.1f} | {self.logged / 1e3:.1f} |"
+            f"| {title} | {' | '.join(cells)} "
+            f"| {self.worked:.0f} | {self.longest:.0f} | {self.long} "
+            f"| {self.grown / 1e6:.1f} | {self.logged / 1e3:.1f} |"
         )
 
 
 HEAD = [
     "| flood | websocket: median | worst | long-polling: median | worst | handshake: median "
-    "| worst | memory, MB | log, kB |",
-    "|---|---:|---:|---:|---:|---:|---:|---:|---:|",
+    "| worst | worst of all, ms of CPU | longest turn, ms of CPU | turns over 25 ms | memory, MB "
+    "| log, kB |",
+    "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
 ]
 
 
 @contextlib.contextmanager
-def bystander(port: int, tls: bool) -> Iterator[dict[str, Ask]]:
+def bystander(port: int, tls: bool, source: str) -> Iterator[dict[str, Ask]]:
     """What it does, by name, each on a connection that is open already, until the block ends."""
     with contextlib.ExitStack() as stack:
 
         def visitor() -> Visitor:
-            made = Visitor(port, tls)
+            made = Visitor(port, tls, source)
             stack.callback(made.sock.close)
             return made
 
@@ -583,7 +597,7 @@ def bystander(port: int, tls: bool) -> Iterator[dict[str, Ask]]:
                     raise TimeoutError
 
         def shake(until: float) -> None:
-            comer = Visitor(port, tls)
+            comer = Visitor(port, tls, source)
             try:
                 comer.handshake()
             finally:
@@ -592,24 +606,29 @@ def bystander(port: int, tls: bool) -> Iterator[dict[str, Ask]]:
         yield {"websocket": talk, "long-polling": poll, "handshake": shake}
 
 
-def watch(steps: dict[str, Ask], seconds: float) -> dict[str, list[float]]:
-    """How long each of them took, in milliseconds, again and again; each at least once.
+def watch(
+    steps: dict[str, Ask], seconds: float, clock: int
+) -> tuple[dict[str, list[float]], float]:
+    """How long each of them took, in milliseconds, again and again; each at least once. And the
+    longest of all by ``clock``, which is the server's.
 
     Whoever is not answered any more has waited from then until the end.
     """
     ends = time.perf_counter() + seconds
     samples: dict[str, list[float]] = {name: [] for name in steps}
+    worked = [0.0]
 
     def repeat(name: str) -> None:
         began, answered = 0.0, True
         while answered and began < ends:
-            began = time.perf_counter()
+            began, before = time.perf_counter(), time.clock_gettime(clock)
             try:
                 steps[name](ends + PATIENCE)
             except (OSError, EOFError):
                 answered = False
             now = time.perf_counter()
             samples[name].append(((now if answered else max(now, ends)) - began) * 1000)
+            worked.append((time.clock_gettime(clock) - before) * 1000)
             time.sleep(0.02)
 
     threads = [threading.Thread(target=repeat, args=(name,)) for name in steps]
@@ -617,7 +636,7 @@ def watch(steps: dict[str, Ask], seconds: float) -> dict[str, list[float]]:
         thread.start()
     for thread in threads:
         thread.join()
-    return samples
+    return samples, max(worked)
 
 
 def _memory(process: subprocess.Popen[str]) -> int:
@@ -625,8 +644,8 @@ def _memory(process: subprocess.Popen[str]) -> int:
     return int(re.findall(r"VmRSS:\s+(\d+)", status)[0]) * 1024
 
 
-def measure(name: str, seconds: float = SECONDS) -> Felt:
-    """What a bystander feels of one flood."""
+def measure(name: str, seconds: float = SECONDS, source: str = ELSEWHERE) -> Felt:
+    """What a bystander feels of one flood, whose address is ``source``."""
     flood = FLOODS[name]
     tls = flood.server == "tls"
     me, life = os.getpid(), int(seconds + PATIENCE) + LIFE
@@ -646,10 +665,11 @@ def measure(name: str, seconds: float = SECONDS) -> Felt:
         )
         assert server.stdout is not None
         port = int(server.stdout.readline())
-        steps = stack.enter_context(bystander(port, tls))
+        steps = stack.enter_context(bystander(port, tls, source))
         for step in steps.values():
             step(time.perf_counter() + PATIENCE)
         before, logged = _memory(server), os.fstat(log.fileno()).st_size
+        turns(port, tls)
         flooder = stack.enter_context(
             _process(
                 [
@@ -662,9 +682,30 @@ def measure(name: str, seconds: float = SECONDS) -> Felt:
         )
         assert flooder.stdout is not None
         assert flooder.stdout.readline() == "flooding\n"
-        samples = watch(steps, seconds)
+        # Linux: the clock of another process.
+        samples, worked = watch(steps, seconds, ~server.pid << 3 | 2)
         grown = _memory(server) - before
-        return Felt(samples, max(0, grown), os.fstat(log.fileno()).st_size - logged)
+        flooder.kill()
+        flooder.wait()
+        # Its connections end all at once.
+        time.sleep(AFTERMATH)
+        return Felt(
+            samples,
+            worked,
+            *turns(port, tls),
+            max(0, grown),
+            os.fstat(log.fileno()).st_size - logged,
+        )
+
+
+def turns(port: int, tls: bool) -> tuple[float, int]:
+    """What the server says of its event loop's turns, which it counts anew from then on."""
+    visitor = Visitor(port, tls)
+    try:
+        longest, long = visitor.ask("GET", "/turns").split()
+    finally:
+        visitor.sock.close()
+    return float(longest), int(long)
 
 
 @contextlib.contextmanager
@@ -716,6 +757,11 @@ def main() -> None:
     parser.add_argument("rows", nargs="*", metavar="FLOOD", help=f"of {', '.join(FLOODS)}")
     parser.add_argument("--docs", action="store_true", help=f"write {PAGE.relative_to(ROOT)}")
     parser.add_argument("--seconds", type=float, default=SECONDS, help="of each flood")
+    parser.add_argument(
+        "--same-address",
+        action="store_true",
+        help="the bystander has the address of those who flood, as behind a proxy that is not named",
+    )
     parser.add_argument("--flood", help=argparse.SUPPRESS)
     parser.add_argument("--port", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -729,9 +775,15 @@ def main() -> None:
     load = os.getloadavg()[0]
     say(*HEAD)
     for name in options.rows or FLOODS:
-        felt = measure(name, options.seconds)
+        felt = measure(name, options.seconds, BESIDE if options.same_address else ELSEWHERE)
         rows.append(felt.row(FLOODS[name].title))
-        found[name] = {"samples": felt.samples, "memory": felt.grown, "log": felt.logged}
+        found[name] = {
+            "samples": felt.samples,
+            "worked": felt.worked,
+            "turns": {"longest": felt.longest, "long": felt.long},
+            "memory": felt.grown,
+            "log": felt.logged,
+        }
         say(rows[-1])
     if options.docs:
         made_on = ", ".join(each for name, each in machine().items() if name != "open files")

@@ -1,4 +1,8 @@
-"""A server to be flooded: ``bystander_server.py KIND FOLDER``; its port is the first line."""
+"""A server to be flooded: ``bystander_server.py KIND FOLDER``; its port is the first line.
+
+Its page ``/turns`` gives what the longest turn of the event loop has taken since it was asked for
+last, in milliseconds of the processor's time, and how many took longer than :data:`LONG`.
+"""
 
 from gevent import monkey
 
@@ -19,6 +23,38 @@ from sockio.server import SocketIOServer  # noqa: E402
 
 TEXT = "x" * 1000
 LARGE, PART = b"x" * 1_000_000, b"x" * 1000
+#: Seconds of the processor's time: half of what a bystander may have to wait.
+LONG = 0.025
+
+
+class Turns:
+    """What the turns of the event loop take, from one look for input to the next.
+
+    In time of this thread on the processor: what others of the machine take does not count, and
+    neither do native threads of this process.
+    """
+
+    def __init__(self) -> None:
+        self.longest, self.long = 0.0, 0
+        self._began = time.thread_time()
+        # Before everything else that a look has found.
+        self._check = gevent.get_hub().loop.check(ref=False, priority=2)
+        self._check.start(self._looked)
+
+    def _looked(self) -> None:
+        now = time.thread_time()
+        took = now - self._began
+        self._began = now
+        if took > self.longest:
+            self.longest = took
+        if took > LONG:
+            self.long += 1
+
+    def told(self) -> bytes:
+        """Both figures; they begin anew."""
+        text = f"{self.longest * 1000:.1f} {self.long}"
+        self.longest, self.long = 0.0, 0
+        return text.encode()
 
 
 class Namespace(BaseNamespace, RoomsMixin):
@@ -62,8 +98,9 @@ def page(environ: Any, start_response: Any) -> Any:
     if path == "/long":
         start_response("200 OK", [("Content-Type", "text/plain")])
         return iter(lambda: PART, b"")
-    start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "4")])
-    return [b"page"]
+    body = turns.told() if path == "/turns" else b"page"
+    start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))])
+    return [body]
 
 
 def django() -> Any:
@@ -114,12 +151,16 @@ elif kind == "gevent-websocket":
 
     options["handler_class"] = WebSocketHandler
 if kind == "django":
-    server = SocketIOServer(("127.0.0.1", 0), django())
+    project = django()
+    server = SocketIOServer(
+        ("127.0.0.1", 0), lambda e, s: (page if e["PATH_INFO"] == "/turns" else project)(e, s)
+    )
 else:
     server = SocketIOServer(("127.0.0.1", 0), page, {"": Namespace}, **options)
 server.start()
 # As serve() does, which would say the port in words.
 make_ready()
+turns = Turns()
 sys.stdout.write(f"{server.server_port}\n")
 sys.stdout.flush()
 server.serve_forever()

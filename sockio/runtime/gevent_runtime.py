@@ -146,9 +146,11 @@ class GeventRuntime:
     def busy_for_long(self) -> bool:
         return self.here() and (self._rota or rota_of(gevent.get_hub())).full()
 
-    def watch_client(self, sock: stdlib_socket.socket, on_readable: Callable[[], bool]) -> Watch:
+    def watch_client(
+        self, sock: stdlib_socket.socket, on_readable: Callable[[], bool], address: str = ""
+    ) -> Watch:
         rota = self._rota if self._thread == _thread_id() else None
-        return (rota or rota_of(gevent.get_hub())).watch(sock.fileno(), on_readable)
+        return (rota or rota_of(gevent.get_hub())).watch(sock.fileno(), on_readable, address)
 
     def watch(
         self, sock: stdlib_socket.socket, on_readable: Callable[[], None], *, write: bool = False

@@ -115,10 +115,13 @@ class Runtime(Protocol):
         whoever can go on has to let it (:meth:`breathe`, :meth:`Watch.again`)."""
         ...
 
-    def watch_client(self, sock: stdlib_socket.socket, on_readable: Callable[[], bool]) -> Watch:
+    def watch_client(
+        self, sock: stdlib_socket.socket, on_readable: Callable[[], bool], address: str = ""
+    ) -> Watch:
         """Call ``on_readable`` in the hub when ``sock`` can be read, as soon as that is fair to
         all others who are watched so. It returns whether it may have left something unread. The
-        watch has to be started; and closed before ``sock`` is."""
+        watch has to be started; and closed before ``sock`` is. All of one ``address`` have one
+        place among the others; "" is that of nobody else."""
         ...
 
     def watch(

@@ -12,6 +12,10 @@ that of the work done last, and each descriptor stands where its own work has go
 behind the rota's time. Who asks for little is therefore next as soon as it asks, however many
 flood, and they have the rest in turns. Who leaves nothing unread is not who floods: its work counts
 for less, and it stands first.
+
+All that are of one address have one place among the others, and share what it gives by the same
+rules: else who opens hundreds of connections had hundreds of turns, and the first of each before
+anybody knows that it floods.
 """
 
 from __future__ import annotations
@@ -19,10 +23,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence, Sized
 from heapq import heappop, heappush
-from typing import Any
-from weakref import WeakKeyDictionary, finalize
+from typing import Any, TypeVar
+from weakref import WeakKeyDictionary, WeakValueDictionary, finalize
 
-__all__ = ["SLICE", "Rota", "Watch", "rota_of"]
+__all__ = ["SLICE", "Account", "Rota", "Watch", "rota_of"]
 
 #: Seconds of work in one pass of the loop on what came with it, and as many again on what waits.
 SLICE = 0.005
@@ -39,6 +43,28 @@ _READ = 1
 _STOPPED, _WATCHED, _QUEUED, _SERVED, _CLOSED = range(5)
 
 
+W = TypeVar("W")
+
+
+class Account:
+    """What those of one address have had of the rota's time."""
+
+    __slots__ = ("__weakref__", "calm", "due", "number", "time", "waiting")
+
+    def __init__(self, now: float) -> None:
+        #: Where on the rota's time their work has got to. Who is new stands behind whoever has been
+        #: here and asked for little.
+        self.due = now + GRAIN / 2
+        #: Whether nothing was left unread the last time.
+        self.calm = True
+        #: How far their work has got on the time that they have among themselves.
+        self.time = 0.0
+        #: Those of them who wait for their turn, the next one first.
+        self.waiting: list[Place[Watch]] = []
+        #: The number of its place in the rota's queue; 0 where it is not in it.
+        self.number = 0
+
+
 class Watch:
     """One descriptor whose owner is called, in the hub, when it can be read and it is its turn.
 
@@ -46,10 +72,23 @@ class Watch:
     be closed before the descriptor.
     """
 
-    __slots__ = ("_at_work", "_filed", "_io", "_on_readable", "_rota", "_state", "calm", "due")
+    __slots__ = (
+        "_at_work",
+        "_filed",
+        "_io",
+        "_on_readable",
+        "_rota",
+        "_state",
+        "account",
+        "calm",
+        "due",
+    )
 
-    def __init__(self, rota: Rota, io: Any, on_readable: Callable[[], bool]) -> None:
+    def __init__(
+        self, rota: Rota, io: Any, on_readable: Callable[[], bool], account: Account
+    ) -> None:
         self._rota = rota
+        self.account = account
         self._io = io
         self._on_readable = on_readable
         self._state = _STOPPED
@@ -57,9 +96,8 @@ class Watch:
         self._at_work = False
         # Whether it is in the rota's queue, where it stays until its turn, whatever becomes of it.
         self._filed = False
-        #: Where on the rota's time its own work has got to. Who is new stands behind whoever has
-        #: been here and asked for little.
-        self.due = rota.time + GRAIN / 2
+        #: Where on its account's time its own work has got to.
+        self.due = account.time + GRAIN / 2
         #: Whether nothing was left unread the last time.
         self.calm = True
 
@@ -122,12 +160,11 @@ class Watch:
             if len(jobs) > rota.room:
                 self.again()
                 return
-        waiting = rota.waiting
-        if waiting:
-            if waiting[0] < rota.place(self):
-                self.again()
-            else:
+        if rota.waiting:
+            if rota.is_next(self):
                 self._work(now)
+            else:
+                self.again()
             return
         # Nobody waits: what it takes is of interest where there is more of it.
         self._at_work = more = True
@@ -136,35 +173,31 @@ class Watch:
         finally:
             self._at_work = False
             if more or self._state == _QUEUED or not self.calm:
-                self._account(now, more, max(self.due, rota.time))
+                self._count(now, more)
 
     def _work(self, began: float) -> None:
-        rota = self._rota
-        due, time = self.due, rota.time
-        if due < time:
-            due = time
-        elif due >= time + (GRAIN if self.calm else 0.0):
-            rota.time = due
+        account, rota = self.account, self._rota
+        account.time = _reached(account.time, self)
+        rota.time = _reached(rota.time, account)
         self._at_work = more = True
         try:
             more = self._on_readable()
         finally:
             self._at_work = False
-            self._account(began, more, due)
+            self._count(began, more)
 
-    def _account(self, began: float, more: bool, due: float) -> None:
-        """It has worked since then, and began where ``due`` is."""
-        took = self._rota.clock() - began
-        if self._state == _QUEUED:
-            self.calm = False
-            self.due = due + took
+    def _count(self, began: float, more: bool) -> None:
+        """It has worked since then, and may have left something unread."""
+        account, rota = self.account, self._rota
+        took = rota.clock() - began
+        queued = self._state == _QUEUED
+        self.calm = account.calm = calm = not (queued or more)
+        if calm:
+            took *= CALM
+        self.due = max(self.due, account.time) + took
+        account.due = max(account.due, rota.time) + took
+        if queued:
             self._file()
-        elif more:
-            self.calm = False
-            self.due = due + took
-        else:
-            self.calm = True
-            self.due = due + took * CALM
 
     def _file(self) -> None:
         if not self._filed:
@@ -195,7 +228,13 @@ def _nothing() -> bool:
 
 
 #: From where on its work counts, whether it floods, where that has got to, and who came first.
-Place = tuple[float, bool, float, int, Watch]
+Place = tuple[float, bool, float, int, W]
+
+
+def _reached(time: float, who: Watch | Account) -> float:
+    """How far the work has got when it is that one's turn."""
+    due = who.due
+    return due if due >= time + (GRAIN if who.calm else 0.0) else time
 
 
 class Rota:
@@ -203,6 +242,7 @@ class Rota:
     thread alone."""
 
     __slots__ = (
+        "_accounts",
         "_filed",
         "_look",
         "_looking",
@@ -225,8 +265,10 @@ class Rota:
         self.room = ROOM
         #: How far the work has got, in seconds of it: it stands still while nobody works.
         self.time = 0.0
-        #: Those who wait for their turn, the next one first.
-        self.waiting: list[Place] = []
+        #: Those of whom some wait for their turn, the next one first; and maybe old places of some,
+        #: whose numbers are not theirs any more.
+        self.waiting: list[Place[Account]] = []
+        self._accounts: WeakValueDictionary[str, Account] = WeakValueDictionary()
         self._filed = 0
         self._look = loop.timer(0.0)
         self._looking = False
@@ -234,9 +276,15 @@ class Rota:
         self.number = -1
         self.until = 0.0
 
-    def watch(self, descriptor: int, on_readable: Callable[[], bool]) -> Watch:
-        """Watch for input, once it is started."""
-        return Watch(self, self.loop.io(descriptor, _READ), on_readable)
+    def watch(self, descriptor: int, on_readable: Callable[[], bool], address: str = "") -> Watch:
+        """Watch for input, once it is started. All of one ``address`` share its account; "" is an
+        account of its own."""
+        account = self._accounts.get(address) if address else None
+        if account is None:
+            account = Account(self.time)
+            if address:
+                self._accounts[address] = account
+        return Watch(self, self.loop.io(descriptor, _READ), on_readable, account)
 
     def full(self) -> bool:
         """Whether the loop has not looked for input for as long as who is at work may take: then
@@ -249,15 +297,26 @@ class Rota:
             return False
         return now >= self.until
 
-    def place(self, watch: Watch) -> Place:
-        """Where ``watch`` stands among those who wait."""
+    def _place(self, time: float, who: W, due: float, calm: bool) -> Place[W]:
+        """Where one stands among those who wait, whose work has got to ``time``."""
         self._filed += 1
-        start, due = self.time, watch.due
+        start = time
         if due <= start:
             due = start
-        elif not watch.calm or due >= start + GRAIN:
+        elif not calm or due >= start + GRAIN:
             start = due
-        return start, not watch.calm, due, self._filed, watch
+        return start, not calm, due, self._filed, who
+
+    def is_next(self, watch: Watch) -> bool:
+        """Whether it would be that one's turn, if it waited like those who do."""
+        account = watch.account
+        fellows = account.waiting
+        if fellows and fellows[0] < self._place(account.time, watch, watch.due, watch.calm):
+            return False
+        first = self.waiting[0]
+        if first[-1] is account:
+            return True
+        return first > self._place(self.time, account, account.due, account.calm)
 
     def enlist(self, owner: object, jobs: Sized) -> None:
         """``jobs`` are tasks that wait to be begun, for as long as ``owner`` is there."""
@@ -280,8 +339,16 @@ class Rota:
 
     def file(self, watch: Watch) -> None:
         """Let ``watch`` wait for its turn."""
-        heappush(self.waiting, self.place(watch))
+        account = watch.account
+        heappush(account.waiting, self._place(account.time, watch, watch.due, watch.calm))
+        if not account.number:
+            self._file_account(account)
         self._look_for_input()
+
+    def _file_account(self, account: Account) -> None:
+        place = self._place(self.time, account, account.due, account.calm)
+        account.number = place[3]
+        heappush(self.waiting, place)
 
     def _look_for_input(self) -> None:
         if not self._looking:
@@ -300,11 +367,24 @@ class Rota:
         self.number, ends = self.loop.iteration, now + SLICE
         try:
             while waiting:
-                watch = heappop(waiting)[-1]
-                if not watch.begin():
+                place = waiting[0]
+                account = place[-1]
+                watch = self._next_of(account) if account.number == place[3] else None
+                if watch is None:
+                    heappop(waiting)
                     continue
+                account.number = 0
+                if not account.waiting:
+                    # Else it stays there meanwhile: whoever asks shall see that some wait.
+                    heappop(waiting)
                 self.until = min(ends, now + GRAIN) if waiting else ends
-                watch.serve(now)
+                try:
+                    watch.serve(now)
+                finally:
+                    if account.waiting and not account.number:
+                        self._file_account(account)
+                    if waiting and waiting[0] is place:
+                        heappop(waiting)
                 now = self.clock()
                 if now >= ends or self.crowded:
                     break
@@ -313,6 +393,16 @@ class Rota:
             self.until = ends
             if waiting:
                 self._look_for_input()
+
+    @staticmethod
+    def _next_of(account: Account) -> Watch | None:
+        fellows = account.waiting
+        while fellows:
+            watch = heappop(fellows)[-1]
+            if watch.begin():
+                return watch
+        account.number = 0
+        return None
 
 
 _rotas: WeakKeyDictionary[Any, Rota] = WeakKeyDictionary()

@@ -14,6 +14,7 @@ from ..config.settings import Settings
 from ..protocol.generations import Generation
 from ..runtime.interfaces import Cancellable, Runtime
 from ..sessions.complaints import Kind
+from ..sessions.crowd import network_of
 from ..sessions.engine_socket import EngineSocket
 from ..sessions.outbox import Outgoing
 from .answers import Header
@@ -93,7 +94,14 @@ class EngineWebSocket:
                 carrier.start(early)
 
         detach = "detach" not in self.settings.without
-        return upgrade(request.environ, self.runtime, connected, detach=detach, more=more)
+        return upgrade(
+            request.environ,
+            self.runtime,
+            connected,
+            detach=detach,
+            more=more,
+            address=network_of(socket.address),
+        )
 
     def make_reader(self, extension: Extension | None = None) -> FrameReader:
         return FrameReader(

@@ -92,6 +92,7 @@ class WatchedStream:
     """A non-blocking socket watched by the event loop."""
 
     __slots__ = (
+        "_address",
         "_chunk",
         "_early",
         "_most",
@@ -107,8 +108,10 @@ class WatchedStream:
         "send",
     )
 
-    def __init__(self, sock: Any, runtime: Runtime) -> None:
+    def __init__(self, sock: Any, runtime: Runtime, address: str = "") -> None:
+        """``address`` is the client's, which shares the loop's time with others of the same."""
         self._sock = sock
+        self._address = address
         # The kernel's, with nothing in between.
         self._recv: Callable[[int], bytes] = sock.recv
         self.send: Callable[[bytes | memoryview], int] = sock.send
@@ -127,7 +130,9 @@ class WatchedStream:
 
     def start(self, on_data: OnData, on_end: OnEnd) -> None:
         self._on_data, self._on_end = on_data, on_end
-        reading = self._reading = self._runtime.watch_client(self._sock, self._readable)
+        reading = self._reading = self._runtime.watch_client(
+            self._sock, self._readable, self._address
+        )
         self._others = reading.others
         self.resume()
 

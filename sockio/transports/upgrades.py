@@ -52,10 +52,13 @@ class Upgraded:
     """The answer to an upgrade request that no WSGI server has read: ``answer``, and then
     :meth:`open`."""
 
-    __slots__ = ("_connected", "_runtime", "answer")
+    __slots__ = ("_address", "_connected", "_runtime", "answer")
 
-    def __init__(self, answer: Answer, runtime: Runtime, connected: Connected) -> None:
+    def __init__(
+        self, answer: Answer, runtime: Runtime, connected: Connected, address: str = ""
+    ) -> None:
         self.answer = answer
+        self._address = address
         self._runtime = runtime
         self._connected = connected
 
@@ -67,7 +70,7 @@ class Upgraded:
     def open(self, sock: Any, early: bytes) -> None:
         """Go on as a websocket over ``sock``, which does not block; ``early`` was read behind the
         request."""
-        self._connected(WatchedStream(sock, self._runtime), early)
+        self._connected(WatchedStream(sock, self._runtime, self._address), early)
 
 
 def is_foreign(websocket: Any) -> bool:
@@ -83,23 +86,25 @@ def upgrade(
     *,
     detach: bool = True,
     more: Sequence[Header] = (),
+    address: str = "",
 ) -> WSGIApplication:
     """The WSGI application that turns this request into a websocket.
 
-    ``connected(stream, early)`` is called with the open connection. The headers ``more`` go with
+    ``connected(stream, early)`` is called with the open connection, which is a client's of that
+    ``address``, if it is known. The headers ``more`` go with
     the answer, where it is ours. Without ``detach`` the request goes on until the websocket ends,
     also where it need not. Raises ``RequestRefused`` before anything was answered, when there is
     nothing to upgrade or nobody who can.
     """
     ready_made = environ.get("wsgi.websocket")
     if ready_made is not None:
-        return _over(ready_made, runtime, connected)
+        return _over(ready_made, runtime, connected, address)
     asked = environ.get("HTTP_UPGRADE", "").strip().lower() == "websocket"
     if not asked or "upgrade" not in environ.get("HTTP_CONNECTION", "").lower():
         raise RequestRefused("400 Bad Request", NO_UPGRADE, code="no-upgrade")
     if FAST in environ:
         answer = Answer(Head.bare(SWITCHING, negotiate(environ)), more=more)
-        return Upgraded(answer, runtime, connected)
+        return Upgraded(answer, runtime, connected, address)
     refuse_body(environ)
     take = handed_out(environ)
     native = upgradable(environ)
@@ -113,7 +118,7 @@ def upgrade(
         def hand_over(
             environ: dict[str, Any], start_response: Callable[..., Any]
         ) -> Iterable[bytes]:
-            connected(WatchedStream(take(headers), runtime), b"")
+            connected(WatchedStream(take(headers), runtime, address), b"")
             return []
 
         return hand_over
@@ -128,13 +133,13 @@ def upgrade(
             reader.close()
         else:
             raw, early = take_over(reader, sock)
-            connected(WatchedStream(raw, runtime), early)
+            connected(WatchedStream(raw, runtime, address), early)
         return []
 
     return accept
 
 
-def _over(websocket: Any, runtime: Runtime, connected: Connected) -> WSGIApplication:
+def _over(websocket: Any, runtime: Runtime, connected: Connected, address: str) -> WSGIApplication:
     """Use the connection of a websocket that the server opened."""
     sock, reader = websocket.handler.socket, websocket.handler.rfile
 
@@ -144,7 +149,7 @@ def _over(websocket: Any, runtime: Runtime, connected: Connected) -> WSGIApplica
             _run_blocking(sock, early, runtime, connected)
         else:
             parked = runtime.signal()
-            stream = WatchedStream(_Borrowed(sock), runtime)
+            stream = WatchedStream(_Borrowed(sock), runtime, address)
             stream.on_closed = parked.set
             connected(stream, early)
             parked.wait()

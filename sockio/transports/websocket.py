@@ -15,6 +15,7 @@ from ..config.settings import Settings
 from ..exceptions import RequestRefused
 from ..protocol.dialect import Codec
 from ..runtime.interfaces import Runtime
+from ..sessions.crowd import network_of
 from ..sessions.outbox import Outgoing
 from ..sessions.reasons import Reason
 from ..sessions.socket import Socket
@@ -79,7 +80,8 @@ class WebSocket(Transport):
             carrier.start(early)
 
         detach = "detach" not in self.settings.without
-        return upgrade(request.environ, self.runtime, connected, detach=detach)
+        address = "" if socket is None else network_of(socket.address)
+        return upgrade(request.environ, self.runtime, connected, detach=detach, address=address)
 
 
 class Frames(Protocol):

@@ -99,6 +99,8 @@ class Service(Protocol):
 
     def route_of(self, reader: RequestReader, known: Route | None) -> Route | None: ...
 
+    def account_of(self, address: Any) -> str: ...
+
     def wire(self, answer: Answer, closing: bool) -> bytes: ...
 
     def run(self, fn: Callable[..., object], *args: Any) -> object: ...
@@ -176,7 +178,9 @@ class FastConnection:
         # When the client has to have done what is waited for.
         self._due = time.monotonic() + service.door.head_time
         service.door.expect(self)
-        self._reading = service.runtime.watch_client(sock, self._readable)
+        self._reading = service.runtime.watch_client(
+            sock, self._readable, service.account_of(address)
+        )
         self._reading.start()
 
     def _make_environ(self) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any
 from ...http.endpoint import Endpoint
 from ...http.route import Route, route_of
 from ...runtime.interfaces import Runtime
+from ...sessions.crowd import network_of
 from ...transports import WebSocket
 from ...transports.answers import Answer
 from ...transports.engine_websocket import EngineWebSocket
@@ -151,6 +152,16 @@ class Service:
                 or (route.version == Route.ENGINE and self.endpoint.serves_alone(environ))
             )
         )
+
+    def account_of(self, address: Any) -> str:
+        """Whose account of the loop's time a connection is on: that of its peer's address. "" for
+        one of its own, where that is a proxy, which asks for many."""
+        if not isinstance(address, tuple):
+            return ""
+        proxies = self.endpoint.settings.trusted_proxies
+        if proxies is not None and proxies.trusts({"REMOTE_ADDR": address[0]}):
+            return ""
+        return network_of(address[0])
 
     def wire(self, answer: Answer, closing: bool) -> bytes:
         """The answer as it goes over the wire, in the order that gevent.pywsgi gives it."""

@@ -20,7 +20,9 @@ WORK = 0.001
 class House:
     """A rota, whose time is what the clients in it cost."""
 
-    def __init__(self) -> None:
+    def __init__(self, address: str = "") -> None:
+        #: Of all clients that say nothing else.
+        self.address = address
         self.loop: Any = gevent.get_hub().loop
         self.time = 0.0
         self.rota = Rota(self.loop, lambda: self.time)
@@ -43,11 +45,20 @@ class House:
 class Client:
     """Who sends bytes: each of them is read by itself, and costs ``work`` seconds."""
 
-    def __init__(self, house: House, name: str, sent: int, work: float = WORK) -> None:
+    def __init__(
+        self,
+        house: House,
+        name: str,
+        sent: int,
+        work: float = WORK,
+        *,
+        address: str | None = None,
+    ) -> None:
         self.house, self.name, self.work = house, name, work
         self.here, self.there = socket.socketpair()
         self.here.setblocking(False)
-        self.watch = house.rota.watch(self.here.fileno(), self._readable)
+        address = house.address if address is None else address
+        self.watch = house.rota.watch(self.here.fileno(), self._readable, address)
         house.clients.append(self)
         self.send(sent)
         self.watch.start()
@@ -70,9 +81,9 @@ class Client:
         self.there.close()
 
 
-@pytest.fixture
-def home() -> Iterator[House]:
-    made = House()
+@pytest.fixture(params=["", "192.0.2.1"], ids=["addresses of their own", "one address"])
+def home(request: pytest.FixtureRequest) -> Iterator[House]:
+    made = House(request.param)
     yield made
     for client in made.clients:
         client.close()
@@ -99,6 +110,44 @@ def test_a_quiet_one_is_next_however_many_flood(home: House) -> None:
         at = home.names().index("quiet", before)
         assert home.served[at][1] <= asked + 2
         assert at - before <= 3 * SLICE / WORK
+
+
+def test_what_nobody_knows_yet_to_flood_keeps_only_its_own_address_waiting(home: House) -> None:
+    home.address = "192.0.2.1"
+    for number in range(100):
+        Client(home, str(number), 10)
+    quiet = Client(home, "quiet", 0, WORK / 10, address="192.0.2.2")
+    home.until(lambda: len(home.served) >= 5)
+    before = len(home.served)
+    quiet.send(1)
+    home.until(lambda: "quiet" in home.names())
+    # The others are not through with their first turns by far.
+    assert home.names().index("quiet") - before <= 3 * SLICE / WORK
+    assert len(set(home.names())) < 50
+
+
+def test_many_connections_of_one_address_have_no_more_than_few_of_another(home: House) -> None:
+    for number in range(40):
+        Client(home, f"many{number}", 50, address="192.0.2.1")
+    for number in range(8):
+        Client(home, f"few{number}", 100, address="192.0.2.2")
+    home.until(lambda: len(home.served) >= 400)
+    names = home.names()[:400]
+    assert 180 <= sum(name.startswith("few") for name in names) <= 220
+    # They share their half.
+    counts = [names.count(f"many{number}") for number in range(40)]
+    assert max(counts) - min(counts) <= 2
+
+
+def test_an_address_of_which_nobody_is_left_is_forgotten(home: House) -> None:
+    client = Client(home, "client", 3, address="192.0.2.2")
+    client.watch.again()
+    home.until(lambda: len(home.served) == 3)
+    assert "192.0.2.2" in home.rota._accounts
+    client.close()
+    home.clients.remove(client)
+    del client
+    home.until(lambda: "192.0.2.2" not in home.rota._accounts)
 
 
 def test_those_who_flood_have_turns(home: House) -> None:
