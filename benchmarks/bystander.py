@@ -760,7 +760,7 @@ def main() -> None:
     parser.add_argument(
         "--same-address",
         action="store_true",
-        help="the bystander has the address of those who flood, as behind a proxy that is not named",
+        help="the bystander has the address of those who flood, as behind an unnamed proxy",
     )
     parser.add_argument("--flood", help=argparse.SUPPRESS)
     parser.add_argument("--port", type=int, help=argparse.SUPPRESS)

@@ -5,6 +5,10 @@ from __future__ import annotations
 import gc
 import sys
 
+import gevent
+
+from .collecting import Collector
+
 __all__ = ["SWITCH_INTERVAL", "make_ready"]
 
 #: Seconds that a native thread which computes keeps the interpreter from whoever asks for it. The
@@ -21,9 +25,11 @@ def make_ready() -> None:
 
     The garbage collector leaves alone what there is now: a full collection stops everybody, and
     what was imported is most of what it would walk through, again and again, where few clients are.
-    What of that becomes garbage later and refers to itself is never freed; it cannot grow.
+    What of that becomes garbage later and refers to itself is never freed; it cannot grow. What
+    comes later is walked through when there is time for it: :mod:`.collecting`.
     """
     if abs(sys.getswitchinterval() - _DEFAULT_INTERVAL) < 1e-6:
         sys.setswitchinterval(SWITCH_INTERVAL)
     gc.collect()
     gc.freeze()
+    Collector(gevent.get_hub().loop).start()

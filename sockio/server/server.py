@@ -603,7 +603,8 @@ def serve(
     Says its address on standard error, unless ``_quiet``; with ``port=0`` the system chooses one.
     In this one process: several are made by the command, ``sockio serve --workers N``.
     The process is taken to be the server's: what is imported is frozen for the garbage collector
-    (:func:`gc.freeze`), and native threads switch more often (:func:`sys.setswitchinterval`).
+    (:func:`gc.freeze`), which walks through the rest when there is time (:func:`gc.set_threshold`),
+    and native threads switch more often (:func:`sys.setswitchinterval`).
     Must be called in the main thread, as everything that handles signals.
     """
     server = SocketIOServer((host, port), app, namespaces, **options)
