@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sized
 from typing import Any
 
 from ..exceptions import UsageError
@@ -16,6 +16,10 @@ from . import Emission, Order
 
 __all__ = ["Encoded", "LocalBackplane", "Whom"]
 
+#: Bytes that are written in one go, a packet counting for so many beside its text. What is more is
+#: written in slices, at the end of a turn.
+MUCH, PACKET = 1_000_000, 4000
+
 #: An emission in the forms that it was needed in.
 Encoded = dict[BaseCodec, Outgoing | None]
 #: A namespace, rooms, and what is left out.
@@ -25,11 +29,18 @@ Whom = tuple[str, "tuple[Hashable, ...] | None", "frozenset[Hashable]"]
 class LocalBackplane:
     """Delivers to the sockets of this process, in O(members): one encoding for each generation."""
 
-    def __init__(self, members: Members, recovery: Callable[[], Recovery | None]) -> None:
+    def __init__(
+        self,
+        members: Members,
+        recovery: Callable[[], Recovery | None],
+        begin_turn: Callable[[], object],
+    ) -> None:
         """``members`` gives whom an emission is for: ``SessionRegistry.members``. ``recovery`` what
-        keeps events for who comes back, where the settings want that."""
+        keeps events for who comes back, where the settings want that. ``begin_turn`` has what is
+        sent from then on written in slices: ``Runtime.begin_turn``."""
         self._members = members
         self._recovery = recovery
+        self._begin_turn = begin_turn
 
     def publish(self, emission: Emission, origin: Origin | None = None) -> Encoded:
         """Deliver it; what it was encoded to meanwhile, by codec: None where one has no form for
@@ -54,7 +65,10 @@ class LocalBackplane:
                 origin=origin,
             )
             encoded.update(kept)
-        for socket in self._members(namespace, emission.rooms, emission.skip):
+        members = self._members(namespace, emission.rooms, emission.skip)
+        for packet in encoded.values():
+            self._give_way(members, packet)
+        for socket in members:
             codec = socket.codec
             if codec is not last:
                 last = codec
@@ -71,6 +85,7 @@ class LocalBackplane:
                         # reason to keep it from the others.
                         mistake, packet = error, None
                     encoded[codec] = packet
+                self._give_way(members, packet)
             if packet is not None:
                 socket.deliver(packet)
         for packet in encoded.values():
@@ -79,6 +94,11 @@ class LocalBackplane:
         if mistake is not None:
             raise mistake
         return encoded
+
+    def _give_way(self, members: Sized, packet: Outgoing | None) -> None:
+        """Whoever sends it may be in no turn: a task of the application's, or another thread."""
+        if packet is not None and len(members) * (packet.size + PACKET) > MUCH:
+            self._begin_turn()
 
     def tell(self, order: Order) -> None:
         """There is nobody else."""
@@ -94,12 +114,14 @@ class LocalBackplane:
         last: BaseCodec | None = None
         packet: Outgoing | None = None
         packets: list[Outgoing] = []
-        for socket in self._members(*whom):
+        members = self._members(*whom)
+        for socket in members:
             if socket.codec is not last:
                 last = socket.codec
                 packet = form(socket)
                 if packet is not None:
                     packets.append(packet)
+                self._give_way(members, packet)
             if packet is not None:
                 socket.deliver(packet)
         for packet in packets:

@@ -107,7 +107,9 @@ class SocketIOMiddleware:
         engines = make_engines(self.settings, json_dumps)
         rooms: Rooms[Socket] = Rooms()
         self._local = LocalBackplane(
-            lambda *whom: self.registry.members(*whom), lambda: self.registry.recovery
+            lambda *whom: self.registry.members(*whom),
+            lambda: self.registry.recovery,
+            self.runtime.begin_turn,
         )
         #: The living sessions: ``registry.sockets``, ``registry.get_socket(sessid)``.
         self.registry = SessionRegistry(

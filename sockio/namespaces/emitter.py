@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 from ..backplane import Emission, Order
 from ..backplane.questions import ANSWERED, OTHER_HOSTS, Question
 from ..exceptions import UsageError
+from ..runtime.interfaces import Runtime
+from ..runtime.pace import Pace
 from ..sessions.acks import Waiting
 from ..sessions.interfaces import Publisher
 from ..sessions.recovery import Recovery
@@ -80,6 +82,42 @@ class Fetched(NamedTuple):
     def __bool__(self) -> bool:
         """Whether there is any client, as far as it was said."""
         return bool(self.sockets)
+
+
+class _Ends(NamedTuple):
+    """How members of a namespace are disconnected."""
+
+    silent: bool
+    #: Whether their sessions end, too.
+    close: bool
+
+    def end(self, socket: Socket, namespace: Any) -> None:
+        if self.close:
+            socket.disconnect(self.silent)
+        elif namespace is not None:
+            namespace.disconnect(self.silent)
+
+    def end_in_turns(self, leaving: list[tuple[Socket, Any]], runtime: Runtime) -> None:
+        """The same for thousands, which takes a while: others go on meanwhile. Does not block: from
+        now on none of these is heard in the namespace, or hears anything but its end."""
+        later = []
+        for socket, namespace in leaving:
+            if namespace is None or socket.holding(namespace.ns_name):
+                # It is at the door still.
+                self.end(socket, namespace)
+            elif not (namespace._leaving or namespace._told):
+                namespace._deaf = True
+                socket.seal(namespace.ns_name)
+                later.append((socket, namespace))
+        runtime.run(self._end_each, later, runtime)
+
+    def _end_each(self, leaving: list[tuple[Socket, Any]], runtime: Runtime) -> None:
+        pace = Pace(runtime)
+        for socket, namespace in leaving:
+            pace.keep()
+            # It may have gone by itself, and come back.
+            if socket.get(namespace.ns_name) is namespace:
+                self.end(socket, namespace)
 
 
 class Emitter:
@@ -289,7 +327,8 @@ class Emitter:
 
     def disconnect(self, silent: bool = False) -> None:
         """Disconnect every member from the namespace, as ``namespace.disconnect()`` does. Those who
-        are away begin anew when they are back. Never blocks."""
+        are away begin anew when they are back. Never blocks: thousands are thrown out in turns, and
+        hear nothing else from now on."""
         self._do(self._everywhere, "disconnect", (silent,))
 
     def carry_out(self, what: str, args: tuple[Hashable, ...]) -> None:
@@ -324,12 +363,13 @@ class Emitter:
                 stay.marks.pop(room, None)
 
     def _disconnect(self, silent: bool, *, close: bool) -> None:
-        for socket in self._asked():
-            namespace = socket.get(self._namespace)
-            if close:
-                socket.disconnect(silent)
-            elif namespace is not None:
-                namespace.disconnect(silent)
+        leaving = [(socket, socket.get(self._namespace)) for socket in self._asked()]
+        ends = _Ends(silent, close)
+        if len(leaving) <= PER_TURN:
+            for socket, namespace in leaving:
+                ends.end(socket, namespace)
+        else:
+            ends.end_in_turns(leaving, self._registry.runtime)
         for recovery, stay in self._absent():
             recovery.forget(stay, self._namespace)
 

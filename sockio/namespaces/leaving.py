@@ -43,6 +43,9 @@ class Leaving:
     def leave(self, namespace: Any, reason: str, *, say: bool) -> None:
         """The server ends a namespace; with ``say`` its client hears of it."""
         endpoint = namespace.ns_name
+        if namespace._deaf:
+            # It has been shut out, as many are at once, and this is its end.
+            self._socket.unseal(endpoint)
         last_words = functools.partial(self._say_last, endpoint, say)
         if not self._desk.calls.let_finish(namespace, last_words) and say:
             self._say_goodbye(endpoint)

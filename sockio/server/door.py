@@ -103,8 +103,13 @@ class Door:
 
     def _tick(self) -> None:
         self._timer = None
+        due = self._wheel.due(time.monotonic())
         try:
-            for waiter in self._wheel.due(time.monotonic()):
+            for number, waiter in enumerate(due):
+                if number and self.busy_for_long():
+                    # Of those who come first something may arrive.
+                    self._wheel.put_back(due[number:])
+                    break
                 waiter.overdue()
         finally:
             self._set_timer()

@@ -476,8 +476,13 @@ class SessionRegistry:
     def _tick(self) -> None:
         self._timer = None
         now = self.runtime.now()
+        due = self._wheel.due(now)
         try:
-            for socket in self._wheel.due(now):
+            for number, socket in enumerate(due):
+                if number and self.runtime.busy_for_long():
+                    # Who has come with thousands can be silent with thousands: others first.
+                    self._wheel.put_back(due[number:])
+                    break
                 try:
                     socket.handle_deadline(now)
                 except Exception:

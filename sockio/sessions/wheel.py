@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import heapq
 import math
+from collections.abc import Iterable
 from typing import Generic, Protocol, TypeVar
 
 __all__ = ["Timed", "Wheel"]
@@ -73,6 +74,11 @@ class Wheel(Generic[T]):
         if slot is not None:
             entry.wheel_slot = None
             self._slots[slot].pop(entry, None)
+
+    def put_back(self, due: Iterable[T]) -> None:
+        """File again what :meth:`due` gave, and there is no time for now."""
+        for entry in due:
+            self.file(entry)
 
     def entries(self) -> list[T]:
         """All that are filed."""

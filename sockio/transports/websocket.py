@@ -251,9 +251,15 @@ class WebSocketCarrier:
                 self._turn.at_end(self)
             else:
                 self._write(frame)
+        elif len(frame) > LARGE or (len(collected) > LARGE and type(collected) is bytes):
+            # Joined, it would be a copy for this client alone.
+            self.flush()
+            if self._tail is not None:
+                return False
+            self._collected = frame
         elif isinstance(collected, list):
             collected.append(frame)
-            if len(collected) == COLLECT or len(frame) > LARGE:
+            if len(collected) == COLLECT:
                 self.flush()
         else:
             self._collected = [collected, frame]

@@ -54,7 +54,7 @@ class Worker:
         self.under_way: deque[tuple[int, bytes]] = deque()
         registry = home.registry
         registry.ids = ids = WorkerIds(boot, b"key")
-        local = LocalBackplane(registry.members, lambda: registry.recovery)
+        local = LocalBackplane(registry.members, lambda: registry.recovery, lambda: None)
         self.backplane = JoinedBackplane(local, registry, "group", lambda order: None)
         self.backplane.ways.append(self)
         registry.backplane = self.backplane

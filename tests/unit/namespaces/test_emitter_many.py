@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import gevent
+import gevent.event
 import pytest
 
 from sockio import BaseNamespace, RoomsMixin, UsageError
+from sockio.namespaces import emitter
 from sockio.namespaces.emitter import Emitter
 from sockio.protocol.generations import EIO3, EIO4
 
@@ -22,7 +24,8 @@ class Chat(BaseNamespace, RoomsMixin):
         self.session["reasons"] = []
 
     def recv_disconnect(self, reason: str) -> None:
-        self.session["reasons"].append(reason)
+        if self.ns_name:
+            self.session["reasons"].append(reason)
 
 
 class Client:
@@ -221,3 +224,87 @@ def test_whether_anybody_was_found(home: House, clients: list[Client]) -> None:
     everybody = Emitter(home.registry, "/chat")
     assert everybody.fetch_sockets()
     assert not everybody.to("an empty room").fetch_sockets()
+
+
+@pytest.fixture(params=[emitter.PER_TURN, 0], ids=["few", "many"])
+def few_or_many(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thousands are thrown out in turns: what comes of it is the same."""
+    monkeypatch.setattr(emitter, "PER_TURN", request.param)
+
+
+@pytest.mark.usefixtures("few_or_many")
+def test_who_is_thrown_out_hears_nothing_but_that(chat: Emitter, clients: list[Client]) -> None:
+    chat.emit("before")
+    chat.disconnect()
+    # Nobody has had a turn since.
+    chat.emit("behind")
+    clients[0].socket["/chat"].emit("behind")
+    for client in clients:
+        heard = client.hears()
+        assert len(heard) == 2
+        assert "before" in heard[0]
+        assert "behind" not in heard[1]
+        assert client.socket.session["reasons"] == ["server namespace disconnect"]
+        assert client.socket.get("/chat") is None
+    assert chat.sockets() == []
+
+
+@pytest.mark.usefixtures("few_or_many")
+def test_who_is_thrown_out_is_not_heard_any_more(
+    home: House, chat: Emitter, clients: list[Client], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    came: list[Any] = []
+    monkeypatch.setattr(Chat, "on_x", lambda self: came.append(self), raising=False)
+    texts = ['5::/chat:{"name":"x"}', '2/chat,["x"]', '42/chat,["x"]']
+    chat.disconnect()
+    for client, text in zip(clients, texts, strict=True):
+        client.socket.receive(text)
+    home.runtime.settle()
+    assert came == []
+
+
+@pytest.mark.usefixtures("few_or_many")
+def test_who_ends_it_meanwhile_is_told_once(
+    home: House, chat: Emitter, clients: list[Client]
+) -> None:
+    chat.disconnect()
+    # Nobody has had a turn since.
+    clients[0].socket["/chat"].disconnect()
+    clients[1].stream.hangs_up()
+    clients[2].socket.receive("41/chat,")
+    assert len(clients[0].hears()) == 1
+    who_hears(clients)
+    for client in clients:
+        assert len(client.socket.session["reasons"]) == 1
+        assert client.socket.get("/chat") is None
+    # And may come back.
+    clients[0].socket.receive("1::/chat")
+    clients[2].socket.receive("40/chat,")
+    home.runtime.settle()
+    assert who_hears(clients) == [0, 2]
+    chat.emit("x")
+    assert who_hears(clients) == [0, 2]
+
+
+@pytest.mark.usefixtures("few_or_many")
+def test_who_is_at_the_door_is_thrown_out_when_it_is_in(
+    home: House, chat: Emitter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on = gevent.event.Event()
+
+    def recv_connect(self: Chat) -> None:
+        self.session["reasons"] = []
+        if self.ns_name == "/chat":
+            self.join("red")
+            go_on.wait()
+
+    monkeypatch.setattr(Chat, "recv_connect", recv_connect)
+    client = Client(home, None)
+    chat.to("red").disconnect()
+    chat.to("red").emit("behind")
+    go_on.set()
+    assert not [each for each in client.hears() if "behind" in each]
+    assert client.socket.get("/chat") is None
+    assert client.socket.session["reasons"] == ["server namespace disconnect"]
+    client.stream.hangs_up()
+    home.runtime.settle()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import secrets
 from typing import Any
@@ -142,6 +143,26 @@ def test_each_deadline_is_met_in_its_turn(home: House) -> None:
     for left in (4, 3, 2, 1, 0):
         home.runtime.advance(10.5 if left == 4 else 10)
         assert [socket.state for socket in sockets].count(State.CONNECTING) == left
+
+
+def test_many_deadlines_at_once_are_met_in_turns(
+    home: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(6):
+        home.handshake()
+    # There is time for two between two looks for input.
+    times = itertools.cycle((False, True))
+    asked: list[bool] = []
+
+    def busy_for_long() -> bool:
+        asked.append(next(times))
+        return asked[-1]
+
+    monkeypatch.setattr(home.runtime, "busy_for_long", busy_for_long)
+    home.runtime.advance(61)
+    assert not home.registry.sockets
+    assert asked.count(True) >= 2
+    home.registry.check()
 
 
 def test_trouble_with_one_deadline_does_not_keep_others_from_being_met(

@@ -155,3 +155,12 @@ def test_however_deadlines_move_the_last_one_counts(moves: list[tuple[int, float
         assert (entry in met) == (entry.when is not None)
         if entry.when is not None:
             assert entry.when <= met[entry] <= entry.when + GRANULARITY + 1e-6
+
+
+def test_what_there_is_no_time_for_is_due_again_at_once() -> None:
+    wheel, entries = filed(10.0, 10.0, 10.0)
+    due = wheel.due(10.0)
+    wheel.put_back(due[1:])
+    wheel.remove(entries[2])
+    assert wheel.next() == pytest.approx(10.0)
+    assert wheel.due(10.0) == [entries[1]]
