@@ -28,10 +28,12 @@ class Pace:
             data = sock.recv(...)
     """
 
-    __slots__ = ("_ends", "_runtime")
+    __slots__ = ("_ends", "_give_way", "_runtime")
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: Runtime, give_way: Callable[[], object] | None = None) -> None:
+        """``give_way`` blocks while others have their turn: :meth:`Runtime.breathe` if None."""
         self._runtime = runtime
+        self._give_way = give_way or runtime.breathe
         self._ends = _worked() + runtime.share
 
     def keep(self) -> None:
@@ -46,5 +48,5 @@ class Pace:
             self._breathe()
 
     def _breathe(self) -> None:
-        self._runtime.breathe()
+        self._give_way()
         self._ends = _worked() + self._runtime.share

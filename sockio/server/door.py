@@ -13,7 +13,9 @@ from typing import Any, Protocol
 
 from ..config.settings import Settings
 from ..runtime.interfaces import Cancellable, Runtime
+from ..runtime.turnstile import Turnstile
 from ..sessions.complaints import Complaints
+from ..sessions.crowd import network_of
 from ..sessions.wheel import Wheel
 from .heads import BadHead
 
@@ -82,6 +84,7 @@ class Door:
         self.keep_alive = settings.keep_alive
         #: Without a byte of a body, or without one that is read of an answer.
         self.patience = settings.close_timeout
+        self._proxies = settings.trusted_proxies
 
     # ---- time
 
@@ -116,15 +119,20 @@ class Door:
 
     def close_idle(self, at_most: int | None = None) -> int:
         """End connections on which nothing has arrived, those first that are so the longest; how
-        many."""
+        many. What has arrived in the kernel counts: it may wait for its turn."""
         idle = sorted(
             [each for each in self._wheel.entries() if each.idle],
             key=lambda each: each.deadline() or 0.0,
         )
-        for waiter in idle[:at_most]:
-            self.forget(waiter)
-            waiter.give_up()
-        return len(idle[:at_most])
+        closed = 0
+        for waiter in idle:
+            if closed == at_most:
+                break
+            if not waiter.arrives():
+                self.forget(waiter)
+                waiter.give_up()
+                closed += 1
+        return closed
 
     def hang_up(self) -> None:
         """No further request is read, but for those that the kernel has got: end all other
@@ -157,6 +165,26 @@ class Door:
         then."""
         if self.busy_for_long():
             self.runtime.breathe()
+
+    def account_of(self, address: Any) -> str:
+        """Whose account of the loop's time a connection is on: that of its peer's address. "" for
+        one of its own, where that is a proxy, which asks for many."""
+        if not isinstance(address, tuple):
+            return ""
+        proxies = self._proxies
+        if proxies is not None and proxies.trusts({"REMOTE_ADDR": address[0]}):
+            return ""
+        return network_of(address[0])
+
+    def turnstile(self, sock: Any, address: Any) -> Turnstile:
+        """Where the task of a connection waits for its client."""
+        return Turnstile(self.runtime, sock, self.account_of(address))
+
+    def turnstile_of_newcomers(self, sock: Any, address: Any) -> Turnstile:
+        """Where it waits as long as TLS has not begun: all of one address have one place between
+        them, which is another than that of those who are in."""
+        host = str(address[0]) if isinstance(address, tuple) else ""
+        return Turnstile(self.runtime, sock, f"tls {network_of(host)}", costly=True)
 
     # ---- telling
 

@@ -25,6 +25,7 @@ import gevent
 from gevent import pywsgi
 from gevent.pywsgi import Input, WSGIHandler
 
+from ..runtime.turnstile import Turnstile
 from ..transports.connection import GRACE, cut, has_unread, with_tls
 from .access_log import AccessLog, without_sids
 from .door import Door, KernelSocket
@@ -94,6 +95,9 @@ class Reader(stdlib_socket.SocketIO):
         self.handler: Callable[[], Handler | None] | None = None
         #: The client has ended its side.
         self.ended = False
+        #: The client's, as the server has accepted it.
+        self.address: Any = None
+        self._turnstile: Turnstile | None = None
 
     @property
     def begun(self) -> bool:
@@ -108,11 +112,11 @@ class Reader(stdlib_socket.SocketIO):
             self._early = early[size:]
             self._arrived()
             return size
-        sock, door = self._cooperative, self._door
+        sock = self._cooperative
         if sock.timeout == 0.0:
             # Somebody wants what is there, and no more.
             return super().readinto(buffer)
-        door.take_turns()
+        self.take_turns()
         got: int | None
         try:
             got = self._read_now(buffer) if self._plain else None
@@ -138,15 +142,44 @@ class Reader(stdlib_socket.SocketIO):
         until = self.until
         if until is None:
             if self.silence is None:
-                return super().readinto(buffer)
+                return self._block(buffer)
             until = time.monotonic() + self.silence
         self._at = until
         door = self._door
         door.expect(self)
         try:
-            return super().readinto(buffer)
+            return self._block(buffer)
         finally:
             door.forget(self)
+
+    def _block(self, buffer: Any) -> int | None:
+        sock = self._cooperative
+        # An application may have set a time of its own, which is gevent's to keep.
+        if sock.timeout is None and (self._plain or not _has_read(sock)):
+            self._line().wait()
+        return super().readinto(buffer)
+
+    def take_turns(self) -> None:
+        """Let others have their turn, if they have to wait for it. Blocks until then."""
+        if self._door.busy_for_long():
+            self._line().give_way()
+
+    def _line(self) -> Turnstile:
+        turnstile = self._turnstile
+        if turnstile is None:
+            turnstile = self._door.turnstile(self._cooperative, self.address)
+            self._turnstile = turnstile
+        return turnstile
+
+    def leave_line(self) -> None:
+        """The connection ends, or is somebody else's."""
+        turnstile, self._turnstile = self._turnstile, None
+        if turnstile is not None:
+            turnstile.close()
+
+    def close(self) -> None:
+        self.leave_line()
+        super().close()
 
     def _arrived(self) -> None:
         if self.idle:
@@ -170,11 +203,17 @@ class Reader(stdlib_socket.SocketIO):
         return KernelSocket(self._door, self._cooperative, descriptor)
 
 
+def _has_read(sock: Any) -> bool:
+    """Whether a TLS layer has something that the kernel has no more."""
+    pending: Callable[[], int] | None = getattr(sock, "pending", None)
+    return pending is None or pending() > 0
+
+
 class Wait:
     """A wait for a client: to read, or for the handshake of TLS."""
 
     def __init__(self, sock: Any, at: float, *, idle: bool = False) -> None:
-        self._sock = sock
+        self.sock = sock
         self._at = at
         self.idle = self.new = idle
         self.wheel_slot: int | None = None
@@ -183,13 +222,13 @@ class Wait:
         return self._at
 
     def arrives(self) -> bool:
-        return has_unread(self._sock)
+        return has_unread(self.sock)
 
     def overdue(self) -> None:
         self.give_up()
 
     def give_up(self) -> None:
-        cut(self._sock)
+        cut(self.sock)
 
 
 class _BadBody(_gevents._InvalidClientInput):  # type: ignore[misc]
@@ -259,6 +298,7 @@ class Handler(WSGIHandler):
         begin(sock, address, server, rfile)
         self._reader: Reader = rfile.raw
         self._reader.handler = weakref.ref(self)
+        self._reader.address = address
         self._first = True
         self._head: Head | None = None
         self._write_error: OSError | None = None
@@ -285,10 +325,18 @@ class Handler(WSGIHandler):
     # ---- reading
 
     def handle_one_request(self) -> Any:
-        door = self._door
-        if door.stopping and not self._reader.begun:
+        result = None
+        try:
+            result = self._handle_one_request()
+            return result
+        finally:
+            if result is not True:
+                self._reader.leave_line()
+
+    def _handle_one_request(self) -> Any:
+        if self._door.stopping and not self._reader.begun:
             return None
-        door.take_turns()
+        self._reader.take_turns()
         try:
             result = super().handle_one_request()
         except BadHead as bad:
@@ -401,11 +449,12 @@ class Handler(WSGIHandler):
         code: int = self.code or 0
         view = memoryview(data)
         # A page of many small parts never waits for a client that reads as fast as they are made.
-        door.take_turns()
+        reader = self._reader
+        reader.take_turns()
         try:
             sent = self._send_now(view)
             while sent < len(view):
-                door.take_turns()
+                reader.take_turns()
                 writing = Wait(sock, time.monotonic() + door.patience)
                 door.expect(writing)
                 try:

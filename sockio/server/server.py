@@ -405,33 +405,42 @@ class SocketIOServer(WSGIServer):
 
     def wrap_socket_and_handle(self, client_socket: Any, address: Any) -> Any:
         door, this = self.door, cast(Any, self)
-        # In two steps, because the first one takes the connection away from the socket.
-        options = {**this.ssl_args, "do_handshake_on_connect": False}
-        door.take_turns()
-        watch_records(self._tls)
-        if is_gone(client_socket):
-            self._tell_no_tls(address, "the client has gone")
-            return None
+        # Until it says something it costs no more than its socket.
+        wait = Wait(client_socket, time.monotonic() + door.head_time, idle=True)
+        line = door.turnstile_of_newcomers(client_socket, address)
+        door.expect(wait)
         try:
-            sock = this.wrap_socket(client_socket, **options)
-        except OSError as error:
-            # Reset just now. Anything else is a fault of the settings.
-            if not isinstance(error, ConnectionError) and error.errno != errno.ENOTCONN:
-                raise
-            self._tell_no_tls(address, error)
-            return None
-        with sock:
-            wait = Wait(sock, time.monotonic() + door.head_time, idle=True)
-            door.expect(wait)
+            # What it says first is what costs: a signature of ours. Those of many who come at once
+            # are not made one after the other, and whoever is in is not behind them.
+            line.wait()
+            if is_gone(client_socket):
+                self._tell_no_tls(address, "the client has gone")
+                return None
             try:
-                count_records(sock, functools.partial(self._tell_cut, address))
-                shake_hands(sock, door)
-            except (OSError, ValueError) as error:
+                # In two steps, because the first one takes the connection away from the socket.
+                options = {**this.ssl_args, "do_handshake_on_connect": False}
+                watch_records(self._tls)
+                sock = wait.sock = this.wrap_socket(client_socket, **options)
+            except OSError as error:
+                # Reset just now. Anything else is a fault of the settings.
+                if not isinstance(error, ConnectionError) and error.errno != errno.ENOTCONN:
+                    raise
                 self._tell_no_tls(address, error)
                 return None
-            finally:
-                door.forget(wait)
-            return self.handle(sock, address)
+            with sock:
+                try:
+                    count_records(sock, functools.partial(self._tell_cut, address))
+                    shake_hands(sock, line)
+                except (OSError, ValueError) as error:
+                    self._tell_no_tls(address, error)
+                    return None
+                finally:
+                    door.forget(wait)
+                    line.close()
+                return self.handle(sock, address)
+        finally:
+            door.forget(wait)
+            line.close()
 
     def _tell_no_tls(self, address: Any, error: object) -> None:
         host = _host(address)

@@ -10,7 +10,7 @@ import gevent.socket
 import gevent.ssl
 
 from ..exceptions import SettingsError
-from .door import Door
+from ..runtime.turnstile import Turnstile
 from .tls_records import watch_records
 
 __all__ = ["context_in", "server_context", "shake_hands"]
@@ -72,25 +72,21 @@ def context_in(options: dict[str, Any]) -> Any:
 _FILES = ("keyfile", "certfile", "cert_reqs", "ssl_version", "ca_certs", "ciphers")
 
 
-def shake_hands(sock: Any, door: Door) -> None:
-    """The handshake of a new connection; blocks. Raises ``OSError`` or ``ValueError`` where it
-    fails."""
+def shake_hands(sock: Any, line: Turnstile) -> None:
+    """The handshake of a new connection, which has said something; blocks, where the client is
+    waited for in the ``line``. Raises ``OSError`` or ``ValueError`` where it fails."""
     timeout = sock.gettimeout()
     sock.settimeout(0.0)
-    wait: Any = gevent.socket.wait_read
     while True:
-        # What the client says first is what costs: a signature of ours. Those of many who come at
-        # once are not made one after the other.
-        wait(sock.fileno())
-        door.take_turns()
         try:
             sock.do_handshake()
             break
         except ssl.SSLWantReadError:
-            wait = gevent.socket.wait_read
+            _watch_another(sock)
+            line.wait()
         except ssl.SSLWantWriteError:
-            wait = gevent.socket.wait_write
-        _watch_another(sock)
+            _watch_another(sock)
+            gevent.socket.wait_write(sock.fileno())
     _watch_another(sock)
     sock.settimeout(timeout)
 

@@ -294,11 +294,15 @@ class EngineSocket(Recoverable):
             self._left_by_client = True
             if self._carrier is None:
                 # The poll that it sent before may be read after: the loop has no order within one
-                # pass. It is answered, too.
-                self.runtime.run(self._client_left)
+                # pass, and has who waits for its turn read in the next. It is answered, too.
+                self.runtime.run(self._client_left_meanwhile)
             else:
                 self._client_left()
         # Others mean nothing here.
+
+    def _client_left_meanwhile(self) -> None:
+        self.runtime.breathe()
+        self._client_left()
 
     def _client_left(self) -> None:
         self.close(Reason.TRANSPORT_CLOSE, say=False)

@@ -12,12 +12,14 @@ from __future__ import annotations
 
 import contextlib
 import socket as stdlib_socket
+import ssl
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from ..runtime.interfaces import Cancellable, Runtime
 from ..runtime.pace import Pace
 from ..runtime.rota import Watch
+from ..runtime.turnstile import Turnstile
 from .connection import cut
 
 __all__ = [
@@ -239,6 +241,7 @@ class BlockingStream:
     """A cooperative socket, read by the task that calls :meth:`run`."""
 
     __slots__ = (
+        "_address",
         "_busy",
         "_closed",
         "_early",
@@ -253,9 +256,11 @@ class BlockingStream:
         "_sock",
     )
 
-    def __init__(self, sock: Any, runtime: Runtime) -> None:
+    def __init__(self, sock: Any, runtime: Runtime, address: str = "") -> None:
+        """``address`` is the client's, which shares the loop's time with others of the same."""
         self._sock = sock
         self._runtime = runtime
+        self._address = address
         self._on_data: OnData | None = None
         self._on_end: OnEnd | None = None
         self._on_writable: Callable[[], None] | None = None
@@ -278,7 +283,16 @@ class BlockingStream:
 
     def run(self) -> None:
         """Read until the connection ends. Blocks the request's task for as long as that takes."""
-        pace = Pace(self._runtime)
+        turnstile = Turnstile(self._runtime, self._sock, self._address)
+        try:
+            self._read_all(turnstile)
+        finally:
+            turnstile.close()
+        if self._on_end is not None:
+            self._on_end()
+
+    def _read_all(self, turnstile: Turnstile) -> None:
+        pace = Pace(self._runtime, turnstile.give_way)
         chunk = self._most
         while not self._closed:
             # A flood of the smallest frames comes faster than it is taken apart.
@@ -286,21 +300,45 @@ class BlockingStream:
             if self._paused:
                 self._go_on.wait()
                 continue
-            data = self._early[:chunk]
+            data: bytes | None = self._early[:chunk]
             self._early = self._early[chunk:]
-            try:
-                data = data or self._sock.recv(chunk)
-            except (OSError, ValueError):  # ValueError: the TLS layer has been shut down
-                data = b""
-            if data:
-                # Many may have been woken at once.
-                pace.give_way()
-            if data and self._on_data is not None:
-                chunk = hand_on(self._runtime, self._on_data, data, chunk, self._most)
-            elif not data:
+            if not data:
+                data = self._read(chunk)
+                if data is None:
+                    turnstile.wait()
+                    continue
+            if not data:
                 break
-        if self._on_end is not None:
-            self._on_end()
+            # Read without waiting for a turn, though others may.
+            pace.give_way()
+            if self._on_data is not None:
+                chunk = hand_on(self._runtime, self._on_data, data, chunk, self._most)
+
+    def _read(self, size: int) -> bytes | None:
+        """What has arrived, b"" at the end; None where nothing has."""
+        sock = self._sock
+        timeout = sock.gettimeout()
+        # For this call: nobody else comes in between.
+        sock.settimeout(0.0)
+        try:
+            return self._receive(size)
+        except (*WOULD_WAIT, ssl.SSLWantReadError):
+            return None
+        except ssl.SSLWantWriteError:
+            # It has to say something of its own first.
+            pass
+        finally:
+            sock.settimeout(timeout)
+        return self._receive(size)
+
+    def _receive(self, size: int) -> bytes:
+        try:
+            data: bytes = self._sock.recv(size)
+            return data
+        except (*WOULD_WAIT, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            raise
+        except (OSError, ValueError):  # ValueError: the TLS layer has been shut down
+            return b""
 
     def send(self, data: bytes | memoryview) -> int:
         if self._closed:

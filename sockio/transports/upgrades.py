@@ -129,7 +129,7 @@ def upgrade(
         answer_at_once(start_response, SWITCHING, headers, reader)
         if with_tls(sock) or not detach:
             early = read_early(reader, sock)
-            _run_blocking(sock, early, runtime, connected)
+            _run_blocking(sock, early, runtime, connected, address)
             reader.close()
         else:
             raw, early = take_over(reader, sock)
@@ -146,7 +146,7 @@ def _over(websocket: Any, runtime: Runtime, connected: Connected, address: str) 
     def serve(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         early = read_early(reader, sock)
         if with_tls(sock):
-            _run_blocking(sock, early, runtime, connected)
+            _run_blocking(sock, early, runtime, connected, address)
         else:
             parked = runtime.signal()
             stream = WatchedStream(_Borrowed(sock), runtime, address)
@@ -160,8 +160,10 @@ def _over(websocket: Any, runtime: Runtime, connected: Connected, address: str) 
     return serve
 
 
-def _run_blocking(sock: Any, early: bytes, runtime: Runtime, connected: Connected) -> None:
-    stream = BlockingStream(sock, runtime)
+def _run_blocking(
+    sock: Any, early: bytes, runtime: Runtime, connected: Connected, address: str
+) -> None:
+    stream = BlockingStream(sock, runtime, address)
     connected(stream, early)
     stream.run()
 

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import ssl
+import time
 from collections.abc import Callable
+from typing import Any
 
 import gevent
+import gevent.socket
 import pytest
 from gevent.pywsgi import WSGIHandler
 from geventwebsocket.handler import WebSocketHandler
 
+from sockio.runtime.turnstile import Turnstile
+from sockio.server.tls import shake_hands
 from sockio.sessions.reasons import Reason
 
 from ..support.engine_client import EngineSession, EngineWire
@@ -52,6 +58,55 @@ def secure(start: Callable[..., Served], certificate: Certificate) -> Callable[.
 @pytest.fixture
 def server(secure: Callable[..., Served]) -> Served:
     return secure()
+
+
+# ---- Many who come at once
+
+
+def greeting() -> bytes:
+    """What a client says first."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    said = ssl.MemoryBIO()
+    with pytest.raises(ssl.SSLWantReadError):
+        context.wrap_bio(ssl.MemoryBIO(), said).do_handshake()
+    return said.read()
+
+
+def test_who_is_in_is_not_behind_those_who_shake_hands(
+    server: Served, tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[Any] = []
+
+    def as_if_slow(sock: Any, line: Turnstile) -> None:
+        begun.append(sock)
+        ends = time.thread_time() + 0.001
+        while time.thread_time() < ends:
+            pass
+        shake_hands(sock, line)
+
+    monkeypatch.setattr("sockio.server.server.shake_hands", as_if_slow)
+    hello, many = greeting(), 150
+    with contextlib.ExitStack() as stack:
+        websocket = stack.enter_context(open_session(server.port, "/chat", tls=tls))
+        page = stack.enter_context(Connection(server.port, tls=tls))
+        page.request("GET", "/")
+        assert page.answer().code == 200
+        before = requests(server)
+        begun.clear()
+        comers = [
+            stack.enter_context(gevent.socket.create_connection(("127.0.0.1", server.port)))
+            for _ in range(many)
+        ]
+        eventually(lambda: requests(server) == before + many, "all have connected")
+        for comer in comers:
+            comer.sendall(hello)
+        page.request("GET", "/")
+        websocket.say('5:1+:/chat:{"name":"echo","args":[1]}')
+        assert websocket.hear() == "6::/chat:1+[1]"
+        assert page.answer().code == 200
+        assert len(begun) < many
+        eventually(lambda: len(begun) == many, "they have had their turns")
 
 
 # ---- Websockets

@@ -11,7 +11,6 @@ from typing import Any
 from ...http.endpoint import Endpoint
 from ...http.route import Route, route_of
 from ...runtime.interfaces import Runtime
-from ...sessions.crowd import network_of
 from ...transports import WebSocket
 from ...transports.answers import Answer
 from ...transports.engine_websocket import EngineWebSocket
@@ -154,14 +153,8 @@ class Service:
         )
 
     def account_of(self, address: Any) -> str:
-        """Whose account of the loop's time a connection is on: that of its peer's address. "" for
-        one of its own, where that is a proxy, which asks for many."""
-        if not isinstance(address, tuple):
-            return ""
-        proxies = self.endpoint.settings.trusted_proxies
-        if proxies is not None and proxies.trusts({"REMOTE_ADDR": address[0]}):
-            return ""
-        return network_of(address[0])
+        """Whose account of the loop's time a connection is on."""
+        return self.door.account_of(address)
 
     def wire(self, answer: Answer, closing: bool) -> bytes:
         """The answer as it goes over the wire, in the order that gevent.pywsgi gives it."""
