@@ -29,6 +29,7 @@ from ..namespaces.namespace import BaseNamespace
 from ..protocol.handshake import encode_handshake
 from ..runtime.gevent_runtime import ENDS_A_TASK, in_greenlet
 from ..sessions.engine_socket import EngineSocket
+from ..sessions.ids import cut
 from ..sessions.reasons import Reason
 from ..sessions.registry import SessionRegistry
 from ..sessions.returning_socket import TOKEN
@@ -804,4 +805,4 @@ def _asked_plainly(
 def _without_sid(path: str) -> str:
     """The path for the log: a session id is a credential and never shown whole."""
     parts = path.split("/")
-    return "/".join(part if len(part) < 20 else part[:6] + "…" for part in parts)
+    return "/".join(part if len(part) < 20 else cut(part) for part in parts)

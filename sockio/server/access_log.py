@@ -19,6 +19,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from ..config.forwarded import TrustedProxies, client_of
+from ..sessions.ids import cut
 from ..sessions.sayings import printable
 
 __all__ = ["AccessLog", "RequestLog", "send_to", "without_sids"]
@@ -26,7 +27,7 @@ __all__ = ["AccessLog", "RequestLog", "send_to", "without_sids"]
 #: Characters of a request line that are logged.
 LONGEST = 500
 
-_SID = re.compile(r"((?:/\d+/[a-z-]*/|[?&]sid=)[\w.~-]{6})[\w.~-]{10,}")
+_SID = re.compile(r"(/\d+/[a-z-]*/|[?&]sid=)([\w.~-]{16,})")
 # A page makes it, of whatever characters.
 _TOKEN = re.compile(r"([?&]recovery=[^&\s]{6})[^&\s]+")
 
@@ -34,7 +35,11 @@ _TOKEN = re.compile(r"([?&]recovery=[^&\s]{6})[^&\s]+")
 def without_sids(line: str) -> str:
     """The line with session ids, and what clients are known again by, cut to what tells them
     apart."""
-    return _TOKEN.sub(r"\1…", _SID.sub(r"\1…", line))
+    return _TOKEN.sub(r"\1…", _SID.sub(_cut, line))
+
+
+def _cut(found: re.Match[str]) -> str:
+    return found[1] + cut(found[2])
 
 
 def send_to(handler: logging.Handler) -> None:

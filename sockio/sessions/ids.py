@@ -23,7 +23,7 @@ import hashlib
 import hmac
 import secrets
 
-__all__ = ["BOOT", "NAME", "HostIds", "Ids", "WorkerIds"]
+__all__ = ["BOOT", "NAME", "HostIds", "Ids", "WorkerIds", "cut"]
 
 #: Characters of a boot id, and of what is random in a session id those that the log shows.
 BOOT, SHOWN = 4, 6
@@ -34,8 +34,21 @@ SID_BYTES, NAME_BYTES, SHORT_NAME_BYTES, MARK_BYTES, NAME_MARK_BYTES = 15, 12, 9
 NAME, NAME_MARK = 20, 4
 #: Session ids that are remembered as true ones.
 KNOWN = 10_000
-#: Characters of what is marked, and of all of it.
-_MARKED, _WHOLE = BOOT + 20, BOOT + 20 + 8
+#: Characters of one that a process alone gives; among workers those of what is marked, and of all
+#: of it; and what no id is as long as, whatever its prefix.
+_ALONE, _MARKED, _WHOLE, _LONG = 20, BOOT + 20, BOOT + 20 + 8, 80
+
+
+def cut(sessid: str) -> str:
+    """What may be shown of a text that may be a session id: as much as tells those of one process
+    apart, behind a prefix and a boot id of which only its length tells that they are there."""
+    size = len(sessid)
+    shown = SHOWN
+    if _WHOLE <= size < _LONG:
+        shown = size - (_WHOLE - BOOT - SHOWN)
+    elif _ALONE <= size < _WHOLE:
+        shown = size - (_ALONE - SHOWN)
+    return f"{sessid[:shown]}…"
 
 
 class Ids:

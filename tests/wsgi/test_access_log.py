@@ -151,7 +151,11 @@ def test_there_is_none_by_default_and_the_fast_path_stays(
             "/socket.io/1/xhr-polling/abcdef…?t=1",
         ),
         # A prefix may have what no id has.
-        ("/?EIO=4&sid=a~b.abcdefghijklmnopqrst", "/?EIO=4&sid=a~b.ab…"),
+        ("/?EIO=4&sid=a~b.abcdefghijklmnopqrst", "/?EIO=4&sid=a~b.abcdef…"),
+        # Those of one worker begin alike.
+        (f"/?EIO=4&sid=work{'abcdefg' * 4}", "/?EIO=4&sid=workabcdef…"),
+        (f"/socket.io/1/x/a~b.work{'abcdefg' * 4}?t=1", "/socket.io/1/x/a~b.workabcdef…?t=1"),
+        (f"/socket.io/1/x/{'abcdefg' * 20}?t=1", "/socket.io/1/x/abcdef…?t=1"),
         ("/?EIO=4&sid=abcdefghijklmnopqrst&t=1", "/?EIO=4&sid=abcdef…&t=1"),
         ("/socket.io/1/?recovery=abcdefghijklmnopqrst", "/socket.io/1/?recovery=abcdef…"),
         (

@@ -14,6 +14,7 @@ from ...exceptions import SockioError
 from ...http.middleware import SocketIOMiddleware
 from ...namespaces.emitter import Emitter
 from ...sessions.complaints import Kind
+from ...sessions.ids import cut
 from ...sessions.registry import SessionRegistry
 
 __all__ = ["NoSocket", "broadcast", "broadcast_channel", "of", "remember", "send"]
@@ -103,7 +104,7 @@ def send(session_id: str, message: Any) -> None:
     socket = _registry().sockets.get(session_id)
     namespace = socket.get("") if socket is not None else None
     if namespace is None:
-        raise NoSocket(f"there is no client with the session id {session_id[:6]}…")
+        raise NoSocket(f"there is no client with the session id {cut(session_id)}")
     namespace.send(message, json=not isinstance(message, str))
 
 

@@ -6,9 +6,22 @@ import re
 
 import pytest
 
-from sockio.sessions.ids import Ids, WorkerIds
+from sockio.sessions.ids import Ids, WorkerIds, cut
 
 KEY = bytes(range(32))
+
+
+@pytest.mark.parametrize(
+    "prefix", ["", "a.", "a~prefix~.", "a-prefix-as-long-as-any-may-ever-be..40-"]
+)
+def test_what_is_shown_tells_them_apart(ids: WorkerIds, prefix: str) -> None:
+    for each, shown in ((ids, 4 + 6), (Ids(), 6)):
+        sessid = each.session()
+        assert each.shown == shown
+        if len(prefix) < 12 or each is ids:
+            assert cut(prefix + sessid) == f"{prefix}{sessid[:shown]}…"
+        # Whatever it is taken for, as much is left out as nobody guesses.
+        assert len(cut(prefix + sessid)) <= len(prefix) + shown + 1
 
 
 @pytest.fixture
