@@ -3,19 +3,22 @@
 Nothing here awaits, and nothing iterates: of a coroutine function or a generator function a call
 runs no line, and what it returns is true. A gate that is one would let everybody in. So they are
 refused where they are given (:func:`check_plain`); and what shows only in the value, of a lambda or
-behind a decorator, is refused there (:func:`says_yes`, :func:`check_has_run`).
+behind a decorator, is refused there (:func:`says_yes`, :func:`check_has_run`). So is what was meant
+to refuse and is true all the same: an exception that was returned, a response with its status.
 """
 
 from __future__ import annotations
 
 import contextlib
+import enum
 import functools
+import http
 import inspect
 import types
 from collections.abc import AsyncGenerator, Awaitable, Coroutine, Generator
 from typing import Any
 
-from ..exceptions import UsageError
+from ..exceptions import ConnectionRefused, EventRefused, UsageError
 
 __all__ = [
     "PLAIN",
@@ -30,6 +33,9 @@ __all__ = [
 
 #: What nearly all answers are.
 PLAIN = frozenset((bool, type(None), int, float, str, bytes, list, tuple, dict))
+#: Where responses have their status as a number: Werkzeug's, Django's, WebOb's and httpx's by the
+#: first, urllib's and aiohttp's by the last.
+_STATUSES = ("status_code", "status")
 #: What is a function of Python's own kinds. Not whatever can be called: a proxy for a user can.
 _FUNCTIONS = (
     types.FunctionType,
@@ -156,7 +162,37 @@ def _no_answer(value: Any) -> str:
     raised = value if issubclass(cls, type) else cls
     if issubclass(raised, BaseException):
         return f"{raised.__name__}, which has to be raised"
+    if issubclass(cls, type):
+        return f"the class {value.__name__}, of which nobody has made an object"
+    return _refusal(value)
+
+
+def _refusal(value: Any) -> str:
+    """What a value is that was meant to refuse, and is true all the same."""
+    if value is NotImplemented or value is Ellipsis:
+        return f"{value}"
+    cls = type(value)
+    if issubclass(cls, enum.Enum) and not value.value:
+        return f"{value}, which is true, though its value is not"
+    status = value if issubclass(cls, http.HTTPStatus) else _status_of(value, cls)
+    if status >= 300:
+        return f"an answer of the status {status:d} ({cls.__name__}), which is true"
     return ""
+
+
+def _status_of(value: Any, cls: type) -> int:
+    """The status of a response, of whichever framework or library; 0 for what is none."""
+    # Of the class, or in the object: there are objects that have whatever one asks for.
+    there = {*dir(cls), *getattr(value, "__dict__", ())}
+    if "headers" in there:
+        for name in _STATUSES:
+            if name in there and isinstance(status := getattr(value, name), int):
+                return status
+    return 0
+
+
+_A_PAIR = "a pair of False and something else, which is true"
+_NOBODY = "That is no answer, and without one nobody is let in: return True or False"
 
 
 class NoAnswer(UsageError):
@@ -169,22 +205,28 @@ def says_yes(value: Any, who: str) -> bool:
     Raises :class:`NoAnswer` for what Python takes for true and is no answer, such as a coroutine,
     and whatever the value raises when it is asked.
     """
-    if type(value) in PLAIN or not value:
+    if type(value) in PLAIN:
+        if type(value) is tuple and len(value) == 2 and value[0] is False:
+            raise NoAnswer(f"{who} returned {_A_PAIR}. {_NOBODY}")
         return bool(value)
+    # NotImplemented has a truth value that Python warns of, or has none.
+    if value is not NotImplemented and not value:
+        return False
     found = _no_answer(value)
     if found:
-        raise NoAnswer(
-            f"{who} returned {found}. That is no answer, and without one nobody is let in: return "
-            "True or False"
-        )
+        raise NoAnswer(f"{who} returned {found}. {_NOBODY}")
     return True
 
 
 def check_has_run(value: Any, who: str, *, generators: bool = True) -> None:
     """Raise ``UsageError`` where what was returned is code that has not run, by which nothing was
-    done. ``who`` returned it."""
-    if type(value) in PLAIN or (not generators and isinstance(value, types.GeneratorType)):
+    done, or a refusal, by which nothing is refused. ``who`` returned it."""
+    cls = type(value)
+    if cls in PLAIN or (not generators and cls is types.GeneratorType):
         return
+    raised = value if issubclass(cls, type) else cls
+    if issubclass(raised, (ConnectionRefused, EventRefused)):
+        raise UsageError(f"{who} returned {raised.__name__}, which has to be raised.")
     found = _unfinished(value)
     if found:
         raise UsageError(f"{who} returned {found}: nothing was done. Instead, {_WRITE}.")

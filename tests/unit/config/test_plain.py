@@ -5,18 +5,27 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextlib
+import enum
 import functools
+import http
 import warnings
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
-from unittest.mock import MagicMock
+from unittest.mock import MagicMock, Mock
 
 import gevent
 import pytest
+import webob
 
 from sockio.config import Settings
 from sockio.config.plain import check_gate, check_has_run, kind_of, says_yes
-from sockio.exceptions import SettingsError, UsageError
+from sockio.exceptions import (
+    ConnectionRefused,
+    EventRefused,
+    RateLimited,
+    SettingsError,
+    UsageError,
+)
 
 
 async def coroutine(*args: Any) -> bool:
@@ -122,7 +131,33 @@ def test_a_class_whose_objects_are_all_true_is_no_gate() -> None:
     Settings.make(authorize=type("Check", (), {"__init__": plain, "__bool__": plain}))
 
 
-@pytest.mark.parametrize("answer", [True, 1, "no", [0], {"a": 1}, object(), MagicMock(), Yes()])
+class Status(enum.Enum):
+    DENIED = 0
+    GUEST = 1
+
+
+class Response:
+    """As those of most libraries are."""
+
+    def __init__(self, status: int) -> None:
+        self.status_code = status
+        self.headers: dict[str, str] = {}
+
+
+class User:
+    """Its status has nothing to do with HTTP."""
+
+    status = 404
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        *(True, 1, "no", [0], {"a": 1}, object(), MagicMock(), Mock(), Yes()),
+        *((False,), ("bob", 403), Status.GUEST, User(), http.HTTPStatus.OK),
+        *(Response(200), webob.Response()),
+    ],
+)
 def test_what_is_true_says_yes(answer: Any) -> None:
     assert says_yes(answer, "it")
 
@@ -145,6 +180,18 @@ def test_what_is_false_says_no(answer: Any) -> None:
         pytest.param(lambda: "text".isdigit, "the function isdigit", id="a method"),
         pytest.param(lambda: PermissionError("no"), "PermissionError", id="an exception"),
         pytest.param(lambda: PermissionError, "PermissionError", id="its class"),
+        pytest.param(lambda: Yes, "the class Yes", id="another class"),
+        pytest.param(lambda: NotImplemented, "NotImplemented", id="NotImplemented"),
+        pytest.param(lambda: ..., "Ellipsis", id="an ellipsis"),
+        pytest.param(lambda: Response(302), "an answer of the status 302", id="a redirect"),
+        pytest.param(
+            lambda: webob.Response(status=403), "an answer of the status 403", id="WebOb's response"
+        ),
+        pytest.param(
+            lambda: http.HTTPStatus.UNAUTHORIZED, "an answer of the status 401", id="a status"
+        ),
+        pytest.param(lambda: Status.DENIED, r"Status\.DENIED", id="an enumeration's zero"),
+        pytest.param(lambda: (False, "no"), "a pair of False", id="a pair"),
     ],
 )
 def test_what_is_no_answer_says_neither(make: Callable[[], Any], words: str) -> None:
@@ -161,6 +208,14 @@ def test_code_that_has_not_run_is_known(make: Callable[[], Any]) -> None:
         check_has_run(make(), "it")
 
 
-@pytest.mark.parametrize("value", [None, "text", object(), plain, map(bool, [])])
+@pytest.mark.parametrize(
+    "value", [ConnectionRefused("no"), ConnectionRefused, EventRefused("c", "no"), RateLimited]
+)
+def test_a_refusal_that_is_returned_refuses_nothing(value: Any) -> None:
+    with pytest.raises(UsageError, match=r"it returned \w+, which has to be raised"):
+        check_has_run(value, "it")
+
+
+@pytest.mark.parametrize("value", [None, "text", object(), plain, map(bool, []), KeyError("k")])
 def test_what_a_handler_may_return(value: Any) -> None:
     check_has_run(value, "it")

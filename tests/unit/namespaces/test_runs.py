@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from sockio import BaseNamespace, Handlers, SocketIOMiddleware, allow, on
-from sockio.exceptions import UsageError
+from sockio.exceptions import ConnectionRefused, UsageError
 from sockio.namespaces.mixins import RoomsMixin
 
 from ..conftest import MakeHouse
@@ -169,6 +169,16 @@ def test_a_gate_that_gives_no_answer_lets_nobody_in(
     with caplog.at_level(logging.INFO):
         assert house({"/b": cls}).client().sends("1::/b", "3::/b:x") == ["7::/b:2"]
     assert "which nothing awaits" in caplog.text or "of which nothing has run" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["recv_connect", "initialize"])
+@pytest.mark.parametrize("refusal", [ConnectionRefused("no"), ConnectionRefused])
+def test_a_refusal_that_is_returned_lets_nobody_in(
+    house: MakeHouse, name: str, refusal: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    cls = type("Slip", (Chat,), {name: lambda self: refusal})
+    assert house({"/b": cls}).client().sends("1::/b", "3::/b:x") == ["7::/b:2"]
+    assert "returned ConnectionRefused, which has to be raised" in caplog.text
 
 
 @pytest.mark.parametrize("function", [coroutine, generator])
