@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Hashable, Iterator, Sequence
 
 from .crowd import network_of
-from .stay import Key, Stay
+from .stay import Key, Shared, Stay
 
 __all__ = ["MAX_KEPT", "PART", "Away"]
 
@@ -29,7 +29,15 @@ class _Address:
 class Away:
     """Their stays. What has to go is said here; that it goes, by :meth:`drop`, elsewhere."""
 
-    __slots__ = ("_addresses", "_names", "_stays", "size", "with_offsets", "without")
+    __slots__ = (
+        "_addresses",
+        "_names",
+        "_sessions",
+        "_stays",
+        "size",
+        "with_offsets",
+        "without",
+    )
 
     def __init__(self) -> None:
         #: Bytes kept of them.
@@ -38,6 +46,8 @@ class Away:
         self.with_offsets = self.without = 0
         self._stays: OrderedDict[Key, Stay] = OrderedDict()
         self._addresses: dict[str, _Address] = {}
+        # By the identity of a session's data, who has it.
+        self._sessions: dict[int, Shared] = {}
         # Their names, each with its namespace.
         self._names: set[tuple[str, str]] = set()
 
@@ -60,8 +70,9 @@ class Away:
 
     # ---- coming and going
 
-    def put(self, key: Key, stay: Stay, size: int, address: str) -> None:
-        """One more is away, of whom so many bytes are kept; in the place of an earlier one."""
+    def put(self, key: Key, stay: Stay, size: int, address: str, weight: int = 0) -> None:
+        """One more is away, of whom so many bytes are kept; in the place of an earlier one. Of its
+        session's data ``weight`` are kept beside, once for all that have it."""
         stay.address = network_of(address)
         self.drop(key)
         self._stays[key] = stay
@@ -70,12 +81,32 @@ class Away:
         own.keys[key] = None
         self._count(stay, 1)
         self.grow(stay, size)
+        if weight:
+            self._share(stay, weight)
 
     def grow(self, stay: Stay, size: int) -> None:
         """So much more is kept of one of them."""
         stay.size += size
         self.size += size
         self._addresses[stay.address].size += size
+
+    def _share(self, stay: Stay, weight: int) -> None:
+        session = id(stay.session)
+        shared = self._sessions.get(session)
+        if shared is None:
+            shared = self._sessions[session] = Shared(stay.session, weight)
+            self.grow(stay, weight)
+        shared.stays.append(stay)
+        stay.shares = shared
+
+    def _share_no_more(self, stay: Stay, shared: Shared) -> None:
+        first = shared.stays[0]
+        shared.stays.remove(stay)
+        stay.shares = None
+        if not shared.stays:
+            del self._sessions[id(shared.session)]
+        elif first is stay:
+            self.grow(shared.stays[0], shared.weight)
 
     def drop(self, key: Key) -> bool:
         """Keep nothing of it; false where nothing was kept."""
@@ -89,6 +120,8 @@ class Away:
         own.size -= stay.size
         self.size -= stay.size
         stay.size = 0
+        if stay.shares is not None:
+            self._share_no_more(stay, stay.shares)
         if not own.keys:
             del self._addresses[stay.address]
         return True
@@ -147,6 +180,12 @@ class Away:
         assert self.with_offsets + self.without == len(stays)
         assert sum(len(each.keys) for each in self._addresses.values()) == len(stays)
         assert sum(each.size for each in self._addresses.values()) == self.size
+        shared = {each.shares for each in stays if each.shares is not None}
+        assert shared == set(self._sessions.values())
+        assert all(id(each.session) == key for key, each in self._sessions.items())
+        assert all(
+            {*each.stays} == {stay for stay in stays if stay.shares is each} for each in shared
+        )
         kept_names = {(key[2], name) for key, stay in self._stays.items() for name in stay.names}
         assert self._names <= kept_names
         assert all(stay.key_in(key[2]) == key for key, stay in self._stays.items())

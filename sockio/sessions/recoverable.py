@@ -144,7 +144,7 @@ class Recoverable(Socket):
 
     def _keep_for_later(self, recovery: Recovery) -> None:
         undelivered = self._undelivered()
-        kept = len(self._stays)
+        weight = recovery.weigh(self.session) if self._stays else 0
         for endpoint, stay in self._stays.items():
             # Who is still at the gate has nothing yet, or what is kept still; and who is thrown out
             # is not to come back.
@@ -157,5 +157,5 @@ class Recoverable(Socket):
                     self.session,
                     self.address,
                     undelivered.get(endpoint, ()),
-                    shared_by=kept,
+                    weight=weight,
                 )

@@ -310,29 +310,37 @@ class Recovery:
         address: str,
         queued: Sequence[Outgoing] = (),
         *,
-        shared_by: int = 1,
+        weight: int | None = None,
     ) -> None:
         """A client is away, and expected to come back: keep its rooms, its session's data and what
-        waited for it. The data is ``shared_by`` so many stays."""
+        waited for it. The data weighs what :meth:`weigh` said of it; it counts once, however many
+        stays have it."""
         if self._closed:
             return
-        size = weight_of_stay(stay.names, stay.pid, namespace, marks, queued)
+        if weight is None:
+            weight = self.weigh(session)
         most = self._max_bytes // SHARE
-        if size <= most:
-            size += weight_of(session, most=most) // shared_by
-        if size > most:
+        if weight > most:
+            return
+        size = weight_of_stay(stay.names, stay.pid, namespace, marks, queued)
+        if size + weight > most:
             return
         stay.marks, stay.session, stay.queued, stay.missed = marks, session, list(queued), []
         if not stay.has_offsets:
             stay.number = self._log.number
         stay.lost_at = self._runtime.now()
         stay.until = stay.lost_at + self._seconds
-        self._put(stay, namespace, size, address)
+        self._put(stay, namespace, size, address, weight)
         self._fit()
         self._look_again()
 
-    def _put(self, stay: Stay, namespace: str, size: int, address: str) -> None:
-        self._away.put(stay.key_in(namespace), stay, size, address)
+    def weigh(self, session: dict[str, Any]) -> int:
+        """Bytes of the data of a session; more than are kept of one client, where it is more. It
+        takes as long as that is: once for all stays of a client."""
+        return weight_of(session, most=self._max_bytes // SHARE)
+
+    def _put(self, stay: Stay, namespace: str, size: int, address: str, weight: int = 0) -> None:
+        self._away.put(stay.key_in(namespace), stay, size, address, weight)
         self._rooms.await_return(namespace, (*stay.names, *stay.marks))
         if (key := self._away.one_too_many(stay)) is not None:
             self._give_up(key)

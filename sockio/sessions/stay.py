@@ -7,11 +7,23 @@ from typing import Any, NamedTuple
 
 from .outbox import Outgoing
 
-__all__ = ["Key", "Moved", "Stay"]
+__all__ = ["Key", "Moved", "Shared", "Stay"]
 
 #: Whether it counts events, a pid, and the namespace that it is for: a client may say anything for
 #: either.
 Key = tuple[bool, str, str]
+
+
+class Shared:
+    """The data of a session that stays of one client have in common: its bytes count for the first
+    of them."""
+
+    __slots__ = ("session", "stays", "weight")
+
+    def __init__(self, session: dict[str, Any], weight: int) -> None:
+        self.session = session
+        self.weight = weight
+        self.stays: list[Stay] = []
 
 
 class Stay:
@@ -32,6 +44,7 @@ class Stay:
         "queued",
         "recovered",
         "session",
+        "shares",
         "since",
         "size",
         "told",
@@ -61,6 +74,7 @@ class Stay:
         self.session: dict[str, Any] = {}
         self.until = 0.0
         self.size = 0
+        self.shares: Shared | None = None
         # Of one that was brought from another worker: the session that it was in there, and the
         # offset that the client said, of the log there.
         self.home = ""

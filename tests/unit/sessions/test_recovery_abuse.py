@@ -376,6 +376,74 @@ def test_two_namespaces_find_the_session_once(home: House) -> None:
     home.runtime.advance(130)
 
 
+def lost_with(home: House, data: object, *namespaces: str) -> list[str]:
+    """A client that was in these namespaces, and had such data: what it is known by in each."""
+    ada = admitted(home, EIO4)
+    stream = Stream(ada)
+    ada.attach(stream)
+    for name in namespaces:
+        ada.receive(f"40{name},")
+    home.runtime.settle()
+    pids = [json.loads(packet.split(",", 1)[1])["pid"] for packet in stream.packets[1:]]
+    ada.session["data"] = data
+    stream.hangs_up()
+    home.runtime.settle()
+    recovery_of(home).check([])
+    return pids
+
+
+ROOMS = [f"/room-{number}" for number in range(30)]
+
+
+def test_the_data_of_a_session_counts_once_for_all_its_namespaces(house: MakeHouse) -> None:
+    home = house({re.compile(r"/room-(\d+)"): Chat}, recovery=(120, 4_000_000))
+    recovery = recovery_of(home)
+    lost_with(home, "x" * 1000, ROOMS[0])
+    alone = recovery.size
+    pids = lost_with(home, "x" * 500_000, *ROOMS)
+    assert alone + 500_000 < recovery.size < 31 * alone + 550_000
+    # Whoever is given up first leaves it to the others.
+    for number, pid in enumerate(pids):
+        before = recovery.size
+        again = admitted(home, EIO4)
+        stream = Stream(again)
+        again.attach(stream)
+        again.receive(f"40{ROOMS[number]}," + json.dumps({"pid": pid}))
+        home.runtime.settle()
+        assert again.session["data"] == "x" * 500_000
+        again.disconnect()
+        home.runtime.settle()
+        recovery.check([])
+        assert (before - recovery.size > 500_000) == (number == len(pids) - 1)
+    home.runtime.advance(130)
+
+
+@pytest.mark.parametrize("count", [1, 2, 30])
+def test_data_that_is_too_large_is_not_kept_however_many_namespaces_have_it(
+    house: MakeHouse, count: int
+) -> None:
+    home = house({re.compile(r"/room-(\d+)"): Chat}, recovery=(120, 4_000_000))
+    lost_with(home, ["x" * 600_000, "y" * 600_000], *ROOMS[:count])
+    assert recovery_of(home).size == 0
+    home.runtime.advance(130)
+
+
+def test_the_data_of_a_session_is_weighed_once(
+    home: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes as long as there is something to weigh."""
+    weighed: list[object] = []
+
+    def weigh(recovery: Recovery, session: dict[str, Any]) -> int:
+        weighed.append(session)
+        return 1000
+
+    monkeypatch.setattr(Recovery, "weigh", weigh)
+    lost_with(home, 0, *ROOMS)
+    assert len(weighed) == 1
+    home.runtime.advance(130)
+
+
 def test_two_clients_with_one_pid(home: House) -> None:
     """The last one has it, and the state is nobody else's."""
     ada = Client(home)
