@@ -39,21 +39,49 @@ def test_every_setting_has_a_row(name: str) -> None:
 
 def codes_of_requests() -> Iterator[str]:
     """The code of each refusal of a request, as it stands in the sources: as the argument ``code``
-    of a ``RequestRefused``, or in a variable of that name beside one."""
-    for path in sorted(Path(sockio.__file__).parent.rglob("*.py")):
-        text = path.read_text(encoding="utf-8")
-        for node in ast.walk(ast.parse(text)) if "RequestRefused(" in text else ():
-            value: object = None
-            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "RequestRefused":
-                (value,) = (each.value for each in node.keywords if each.arg == "code")
+    of a ``RequestRefused``, or in a variable of that name beside one; of a class of its kind
+    whichever argument looks like a code."""
+    for text, tree in SOURCES:
+        for node in ast.walk(tree) if "Refused(" in text else ():
+            values: list[ast.expr] = []
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "").endswith("Refused"):
+                values = [each.value for each in node.keywords if each.arg == "code"]
+                if getattr(node.func, "id", "") != "RequestRefused":
+                    values += node.args
             elif isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "code":
-                value = node.value
-            if isinstance(value, ast.Constant):
-                yield str(value.value)
+                values = [node.value]
+            for value in values:
+                if isinstance(value, ast.Constant) and re.fullmatch(CODE, str(value.value)):
+                    yield str(value.value)
+
+
+def codes_of_lines() -> Iterator[str]:
+    """The codes at the end of lines of the log."""
+    for _, tree in SOURCES:
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                yield from re.findall(rf"\[({CODE})\]\Z", node.value)
+
+
+#: Words with hyphens. Those of events, which clients are told, have underscores.
+CODE = r"[a-z][a-z0-9.]+(?:-[a-z0-9.]+)+"
+SOURCES = [
+    (text, ast.parse(text))
+    for path in sorted(Path(sockio.__file__).parent.rglob("*.py"))
+    for text in [path.read_text(encoding="utf-8")]
+]
 
 
 def test_the_codes_are_found() -> None:
-    assert {"origin-not-allowed", "view-redirected", "shutting-down"} <= set(codes_of_requests())
+    found = set(codes_of_requests())
+    assert {"origin-not-allowed", "view-redirected", "shutting-down", "bad-origin"} <= found
+    assert {"auth-too-large", "mesh-full", "no-server"} <= set(codes_of_lines())
+
+
+@pytest.mark.parametrize("code", sorted({*codes_of_lines()}))
+def test_every_code_of_a_line_is_in_some_page(code: str) -> None:
+    pages = [page.read_text(encoding="utf-8") for page in DOCS.rglob("*.md")]
+    assert any(f"`{code}`" in page or f"[{code}]`" in page for page in pages)
 
 
 CODES_OF_REQUESTS = {*codes_of_requests(), "session-unknown"}
