@@ -222,6 +222,7 @@ def _doctor(arguments: argparse.Namespace) -> int:
     """Exit status 0: nothing is wrong, warnings aside; 1: something is."""
     import shutil
 
+    from ..config.loading import NoSuchApplication, split_name
     from ..doctor import Finding, as_json, as_text, examine, examine_url, is_well
     from ..exceptions import UsageError
 
@@ -235,8 +236,10 @@ def _doctor(arguments: argparse.Namespace) -> int:
         headers[name.strip()] = value.strip()
     findings: list[Finding] = []
     if arguments.app:
-        if ":" not in arguments.app:
-            raise Problem(f"{arguments.app!r}: write MODULE:APP, for example {arguments.app}:app")
+        try:
+            split_name(arguments.app)
+        except NoSuchApplication as error:
+            raise Problem(str(error)) from error
         findings, printed = examine(arguments.app)
         if arguments.verbose:
             print(printed, file=sys.stderr)

@@ -151,26 +151,41 @@ def _log_access(where: str) -> None:
 
 def _load(name: str) -> Any:
     """The application that ``module:attribute`` names, or what a factory makes."""
-    from ..config.loading import find_application
+    from ..config.loading import NoSuchApplication, find_application, hidden_by, split_name
 
-    module_name, colon, expression = name.partition(":")
-    if not colon and name.endswith(".ini"):
+    if ":" not in name and name.endswith(".ini"):
         raise Problem(
             f"{name!r} is a file of PasteDeploy. Serve it by pserve; or write a wsgi.py with "
             f"application = paste.deploy.loadapp('config:{name}', relative_to='.') and serve "
             "wsgi:application"
         )
-    if not colon:
-        raise Problem(f"{name!r}: write MODULE:APP, for example {name}:app")
+    hiding = hidden_by(os.getcwd())
+    if hiding:
+        raise Problem(f"{hiding} hides the package sockio: give it another name")
+    try:
+        module_name, expression = split_name(name)
+    except NoSuchApplication as error:
+        raise Problem(str(error)) from error
     try:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
-        if error.name != module_name.partition(".")[0]:
+        if not f"{module_name}.".startswith(f"{error.name}."):
             raise
         raise Problem(
             f"there is no module {module_name!r} in {os.getcwd()}; change to the folder it is in"
         ) from error
     try:
-        return find_application(module, expression)
-    except ValueError as error:
+        app = find_application(module, expression)
+    except NoSuchApplication as error:
         raise Problem(str(error)) from error
+    if "sockio.http.middleware" in sys.modules:
+        # Which is where an application is wrapped, if any is.
+        from ..http.beside import wrapped_as
+
+        beside = wrapped_as(module, app, served=True)
+        if beside:
+            raise Problem(
+                f"{module_name}:{beside} wraps {name} in SocketIOMiddleware, with its namespaces, "
+                f"and is not what is to be served. Name that one: {module_name}:{beside}"
+            )
+    return app

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
+import sys
 from collections.abc import Iterator, Sequence
 from http.client import HTTPException
 from typing import Any
 
 from ..backplane.idle import idle_settings
+from ..config.loading import NoSuchApplication, check_application
 from ..config.settings import Settings
+from ..http.beside import is_wrapped_elsewhere, wrapped_as
 from ..http.client_script import version_of
 from ..http.middleware import SocketIOMiddleware
 from ..protocol.handshake import Handshake
@@ -29,30 +33,43 @@ STRICT_PROXY = 30.0
 #: Who is meant by the names of the setting ``generations``.
 CLIENTS = {"0.9": "0.7 to 0.9", "eio3": "1.x and 2.x", "eio4": "3.x and 4.x"}
 
+#: What to do about a name that leads to no application.
+_NAME_ONE = "name the WSGI application: MODULE:APP, for example chat:app"
+
 #: Seconds to wait for our own answers on loopback.
 SOON = 5.0
 
 
 def examine_application(
-    app: Any, target: str, failure: str, complaints: Sequence[str]
+    app: Any, target: str, failure: str, complaints: Sequence[str], slip: str = ""
 ) -> list[Finding]:
-    """Everything about an application that has been imported, or not (``failure``: a traceback).
+    """Everything about an application that has been imported, or not (``failure``: a traceback;
+    ``slip``: what is wrong with the name).
 
     For the process that did nothing else before; see :mod:`sockio.doctor.patient`.
     """
     if failure:
         last = failure.strip().splitlines()[-1]
-        fix = f"see the whole of it: python -c 'import {target.partition(':')[0]}'"
+        module, _, expression = target.partition(":")
+        # What a factory raises the import does not.
+        code = f"import {module}" + f"; {module}.{expression}" * expression.endswith(")")
+        fix = f"see the whole of it: python -c {shlex.quote(code)}"
         return [Finding("import-failed", "problem", f"{target} cannot be imported: {last}", fix)]
+    if slip:
+        return [Finding("import-failed", "problem", slip, _NAME_ONE)]
     if not callable(app):
         return [
             Finding(
                 "not-an-application",
                 "problem",
                 f"{target} is a {type(app).__name__} and cannot be called",
-                "name the WSGI application: MODULE:APP, for example chat:app",
+                _NAME_ONE,
             )
         ]
+    try:
+        check_application(app, target)
+    except NoSuchApplication as error:
+        return [Finding("not-an-application", "problem", str(error), _NAME_ONE)]
     findings = list(examine_patching(complaints))
     server = LiveServer(app).start()
     try:
@@ -61,10 +78,38 @@ def examine_application(
         server.stop()
     # Only now: a request has shown what there is.
     findings += examine_surroundings(server.middleware.settings.mesh)
-    findings.append(_wrapping(target, server, tried))
+    beside = _beside(target, app) if server.middleware.inside.stands_in else None
+    if beside is not None:
+        findings.append(beside)
+        # They are of the application that is not meant, and so is what to do about them.
+        tried = [each for each in tried if not each.text.endswith(_ELSEWHERE)]
+    else:
+        findings.append(_wrapping(target, server, tried))
     findings += examine_middleware(server.middleware)
     findings += tried
     return findings
+
+
+def _beside(target: str, app: Any) -> Finding | None:
+    """Whether the application is wrapped, and not what was named."""
+    module = target.partition(":")[0]
+    name = wrapped_as(sys.modules.get(module), app) if module in sys.modules else ""
+    if name:
+        return Finding(
+            "wrapped-elsewhere",
+            "problem",
+            f"{module}:{name} wraps {target} in SocketIOMiddleware; by {target} nobody reaches it",
+            f"name that one: {module}:{name}",
+        )
+    if is_wrapped_elsewhere(app):
+        return Finding(
+            "wrapped-elsewhere",
+            "problem",
+            f"{target} was wrapped in SocketIOMiddleware, and by {target} nobody reaches it",
+            "name what SocketIOMiddleware(...) gave; in Flask keep it, app.wsgi_app = "
+            "SocketIOMiddleware(app.wsgi_app), and wrap that again where app.wsgi_app is replaced",
+        )
+    return None
 
 
 def _wrapping(target: str, server: LiveServer, tried: Sequence[Finding]) -> Finding:

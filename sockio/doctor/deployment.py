@@ -49,8 +49,12 @@ def examine_url(
     Makes some forty sessions and ninety connections, and connects to a namespace ``/sockio-doctor``
     that does not exist, which its log will mention. Blocks.
     """
-    parts = urlsplit(url if "//" in url else f"http://{url}")
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    try:
+        parts = urlsplit(url if "//" in url else f"http://{url}")
+        known = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port or an IPv6 address that is none
+        known = False
+    if not known:
         raise UsageError(f"{url!r} is no address: write http://host or https://host:port/path")
     resource = f"{parts.path.strip('/')}/{resource}".strip("/")
     patient = _Patient(f"{parts.scheme}://{parts.netloc}", resource, headers or {}, timeout, idle)

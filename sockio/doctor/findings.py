@@ -43,6 +43,7 @@ CODES: Mapping[str, str] = {
     "wrapped": "the application is wrapped in the middleware",
     "not-wrapped": "... or it is not",
     "wrapped-twice": "... or it is twice",
+    "wrapped-elsewhere": "... or another name than the one that was given is",
     "origins": "which pages may connect",
     "origins-any": "any page may",
     "everybody": "nothing asks who connects",

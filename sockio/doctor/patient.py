@@ -9,6 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from ..config.loading import NoSuchApplication, hidden_by, split_name
 from .findings import Finding
 
 __all__ = ["examine"]
@@ -24,6 +25,15 @@ def examine(target: str, folder: str | None = None) -> tuple[list[Finding], str]
     The module is imported and one handshake is made, by a client without a login, on a server on
     loopback. Blocks for up to a minute.
     """
+    try:
+        split_name(target)
+    except NoSuchApplication as error:
+        fix = "name the WSGI application: MODULE:APP, for example chat:app"
+        return [Finding("import-failed", "problem", str(error), fix)], ""
+    hiding = hidden_by(folder or os.getcwd())
+    if hiding:
+        text = f"{hiding} hides the package sockio from whatever is beside it"
+        return [Finding("import-failed", "problem", text, "give that file another name")], ""
     probe = Path(__file__).with_name("probe.py")
     with tempfile.TemporaryDirectory() as scratch:
         out = Path(scratch) / "findings.json"
@@ -41,9 +51,11 @@ def examine(target: str, folder: str | None = None) -> tuple[list[Finding], str]
             finding = Finding(
                 "import-failed",
                 "problem",
-                f"importing {target} and trying it took more than {PATIENCE:g} s",
+                f"importing {target} and trying it took more than {PATIENCE:g} s: the import "
+                "does not end, or the view of the handshake",
                 "serve in a function that is only called where the module is the program: "
-                "if __name__ == '__main__': serve(...)",
+                "if __name__ == '__main__': serve(...); see what it printed: sockio doctor "
+                "--verbose",
             )
             return [finding], (expired.output or b"").decode(errors="replace")
         printed = ran.stdout.decode(errors="replace")

@@ -28,15 +28,18 @@ def main(target: str, out: str) -> None:
     # The package may be a checkout that is on nobody's path.
     sys.path.append(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
     module_name, _, attribute = target.partition(":")
-    failure = ""
+    failure = slip = ""
     app = None
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
             module = importlib.import_module(module_name)
-            from sockio.config.loading import find_named  # only now: see above
+            from sockio.config import loading  # only now: see above
 
-            app = find_named(module, attribute)
+            try:
+                app = loading.find_named(module, attribute)
+            except loading.NoSuchApplication as error:
+                slip = str(error)
         except BaseException:  # also sys.exit() at import, which is a way to say no
             failure = traceback.format_exc()
     complaints = [
@@ -45,7 +48,7 @@ def main(target: str, out: str) -> None:
 
     from sockio.doctor.application import examine_application
 
-    findings = examine_application(app, target, failure, complaints)
+    findings = examine_application(app, target, failure, complaints, slip)
     with open(out, "w", encoding="utf-8") as file:
         json.dump([vars(each) for each in findings], file)
 

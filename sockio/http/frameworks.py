@@ -17,6 +17,7 @@ __all__ = [
     "Attached",
     "answer_for_caller",
     "json_default_of",
+    "layers",
     "without_proxy",
 ]
 
@@ -109,7 +110,7 @@ def json_default_of(app: Any) -> _Default | None:
     ``app`` may be wrapped, as far as the wrapping tells. The function raises what the framework
     does, or ``TypeError``.
     """
-    for each in _layers(app):
+    for each in layers(app):
         for module, name, of in _WRITERS:
             kind = getattr(sys.modules.get(module), name, None)
             if kind is not None and isinstance(each, kind):
@@ -123,7 +124,8 @@ _INSIDE = ("app", "application", "wsgi_app", "_app", "wrapped")
 _MOST = 20
 
 
-def _layers(app: Any) -> Iterator[Any]:
+def layers(app: Any) -> Iterator[Any]:
+    """An application and what it is around, as far as the wrapping tells."""
     for _ in range(_MOST):
         # A method, as Flask's ``app.wsgi_app``, has its object.
         app = getattr(app, "__self__", app)

@@ -119,6 +119,15 @@ def test_patching_in_part_is_a_warning(tmp_path: Path) -> None:
         pytest.param("raise SystemExit(3)", "import-failed", "SystemExit", id="an exit"),
         pytest.param("app = 1", "not-an-application", "int", id="a number"),
         pytest.param("application = pages", "import-failed", "app", id="another name"),
+        pytest.param("def app(): ...", "not-an-application", "write site_of_mine:app()", id="made"),
+        pytest.param("async def app(s, r, e): ...", "not-an-application", "ASGI", id="of ASGI"),
+        pytest.param(
+            "class Chat(BaseNamespace):\n    async def recv_connect(self): ...\n"
+            "app = SocketIOMiddleware(pages, {'/chat': Chat})",
+            "import-failed",
+            "Chat.recv_connect is a coroutine function",
+            id="a coroutine for a gate",
+        ),
         pytest.param(
             "app = SocketIOMiddleware(pages, {'chat': BaseNamespace})",
             "import-failed",
@@ -140,6 +149,65 @@ def test_what_cannot_be_served_is_a_problem(
     assert list(found) == [code]
     assert found[code].level == "problem"
     assert words in found[code].text + found[code].fix
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        pytest.param("app = SocketIOMiddleware(inner, {'/c': BaseNamespace})", id="around it"),
+        pytest.param("app = Layer(SocketIOMiddleware(Layer(inner)))", id="and layers"),
+    ],
+)
+def test_the_wrapped_one_beside_the_one_that_was_named_is_named(
+    tmp_path: Path, program: str
+) -> None:
+    found = look_at(
+        tmp_path,
+        f"""
+        class Layer:
+            def __init__(self, app):
+                self.app = app
+
+            def __call__(self, environ, start_response):
+                return self.app(environ, start_response)
+
+        def inner(environ, start_response):
+            return pages(environ, start_response)
+
+        {program}
+        """,
+        app="inner",
+    )
+    problems = [each for each in found.values() if each.level == "problem"]
+    assert [each.code for each in problems] == ["wrapped-elsewhere"]
+    assert problems[0].fix == "name that one: site_of_mine:app"
+
+
+def test_one_that_was_replaced_behind_the_middleware_is_a_problem(tmp_path: Path) -> None:
+    found = look_at(
+        tmp_path,
+        """
+        class Site:
+            def wsgi_app(self, environ, start_response):
+                return pages(environ, start_response)
+
+            def __call__(self, environ, start_response):
+                return self.wsgi_app(environ, start_response)
+
+        app = Site()
+        kept = [SocketIOMiddleware(app.wsgi_app, {"/chat": BaseNamespace})]
+        app.wsgi_app = kept[0]
+        app.wsgi_app = pages
+        """,
+    )
+    assert levels(found, "wrapped-elsewhere", "not-wrapped") == ["problem", None]
+
+
+def test_a_file_that_hides_the_package_is_a_problem(tmp_path: Path) -> None:
+    (tmp_path / "sockio.py").write_text("app = None")
+    found = look_at(tmp_path, "app = SocketIOMiddleware(pages)")
+    assert list(found) == ["import-failed"]
+    assert "sockio.py hides the package" in found["import-failed"].text
 
 
 def test_an_application_that_ends_the_process_is_a_problem(tmp_path: Path) -> None:
@@ -617,7 +685,10 @@ def test_the_command_speaks_to_programs(chat: Path) -> None:
     [
         pytest.param([], "name an application", id="nothing"),
         pytest.param(["chat"], "write MODULE:APP, for example chat:app", id="no colon"),
+        pytest.param(["chat.py:app"], "without .py: chat:app", id="a file"),
+        pytest.param(["./chat:app"], "without a path", id="a path"),
         pytest.param(["--url", "nonsense://"], "is no address", id="no address"),
+        pytest.param(["--url", "http://h:99999"], "is no address", id="no port"),
         pytest.param(["--url", "http://h", "--header", "x"], "write 'Name: value'", id="no header"),
     ],
 )

@@ -141,6 +141,32 @@ def test_what_is_wrong_is_said_in_a_line(folder: Path, options: list[str], messa
     assert "Traceback" not in output
 
 
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("site_of_mine.py:application", "without .py: site_of_mine:application"),
+        ("./site_of_mine:application", "without a path"),
+        (":application", "is no module"),
+        ("no_site:application", "there is no module 'no_site'"),
+        ("site_of_mine.inner:application", "there is no module 'site_of_mine.inner'"),
+        ("site_of_mine:create_app(1, 2)", "too many positional arguments"),
+        ("site_of_mine:Chat", "is the class Chat"),
+        ("site_of_mine:application", "Name that one: site_of_mine:wrapped"),
+    ],
+)
+def test_a_slip_in_the_name_is_said_in_a_line(folder: Path, name: str, message: str) -> None:
+    with (folder / "site_of_mine.py").open("a") as site:
+        site.write(
+            "from sockio import BaseNamespace, SocketIOMiddleware\n"
+            "class Chat(BaseNamespace): ...\n"
+            "wrapped = SocketIOMiddleware(application, {'/chat': Chat})\n"
+        )
+    status, output = output_of(folder, "serve", name)
+    assert status == 2
+    assert message in output
+    assert "Traceback" not in output
+
+
 def test_what_a_factory_raises_is_shown_whole(folder: Path) -> None:
     status, output = output_of(folder, "serve", "site_of_mine:breaks()")
     assert status == 1
