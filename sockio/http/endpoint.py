@@ -60,7 +60,7 @@ from .admission import (
 from .claims import CLAIM, Claim, Inside, PassedOn
 from .client_script import ClientFiles
 from .engine_requests import EngineRequests, EngineTransport, engine_answer
-from .lasting import KEPT, lasting_environ, shed
+from .lasting import KEPT, READ, lasting_environ, shed
 from .route import FILE, Route
 from .surroundings import say_concerns
 
@@ -652,9 +652,10 @@ class Endpoint:
                 log,
                 logging.WARNING,
                 "environ-too-large",
-                "a session keeps %d bytes of its handshake at most; %s sent more, and these are "
-                "not kept: %s",
+                "a session keeps %d bytes of its handshake at most, and %d of the cookies and "
+                "fields that are read of it; %s sent more, and these are not kept: %s",
                 KEPT,
+                READ,
                 socket.address,
                 ", ".join(name[:60] for name in dropped[:5]),
                 quiet=quiet,

@@ -8,18 +8,30 @@ those by which an application knows its client.
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
 from typing import Any
 
 from ..transports.connection import FAST, LEND
 from .claims import CLAIM
+from .parsed import (
+    READ_KEYS,
+    forget_body,
+    forget_what_was_read,
+    is_light_when_read,
+    weight_when_read,
+)
 from .rawsocket import DOOR, WEBSOCKET
 from .view_calls import OVERHEARD
 
-__all__ = ["KEPT", "lasting_environ", "shed"]
+__all__ = ["KEPT", "READ", "lasting_environ", "shed"]
 
 #: Bytes of memory of all names and texts in an environ that a session keeps, and what each of them
 #: takes besides: two objects, and their place.
 KEPT, EACH = 32_768, 160
+
+#: Bytes of memory of what a framework may make of these when it is asked: a browser's 180 cookies
+#: and 8 kB are half of that.
+READ = 98_304
 
 #: Kept before all others, if they fit.
 _WANTED = frozenset(
@@ -44,9 +56,6 @@ _WANTED = frozenset(
     )
 )
 
-#: What WebOb made of a text and keeps beside it; it makes it again.
-_READ = ("webob._parsed_cookies", "webob._parsed_post_vars", "webob._parsed_query_vars")
-
 #: Objects that belong to the server or to the request and must not outlive it.
 _FLEETING = frozenset(
     (
@@ -59,7 +68,7 @@ _FLEETING = frozenset(
         "werkzeug.socket",
         "werkzeug.server.shutdown",
         "webob.adhoc_attrs",
-        *_READ,
+        *READ_KEYS,
         CLAIM,
         OVERHEARD,
         FAST,
@@ -74,28 +83,50 @@ def shed(environ: dict[str, Any], request: Any = None) -> list[str]:
     """Take out of an environ what a session cannot keep, and return the names of it.
 
     Where ``request``, the application's own, has another environ, it is taken out of that as well:
-    a session keeps its request. To be called when nobody decides by the environ any more.
+    a session keeps its request. What it has read of its head it forgets, whatever is kept, and
+    reads it again when it is asked. To be called when nobody decides by the environ any more.
     """
-    texts = [value for value in environ.values() if isinstance(value, (str, bytes))]
-    if sum(map(len, texts)) + sum(map(len, environ)) + EACH * len(environ) <= KEPT:
+    dropped = _too_much(environ)
+    for each in (environ, *_environs_of(request)):
+        for name in (*dropped, *READ_KEYS.intersection(each)):
+            each.pop(name, None)
+        forget_body(each)
+    if request is not None:
+        forget_what_was_read(request, dropped)
+    return dropped
+
+
+def _too_much(environ: dict[str, Any]) -> list[str]:
+    """What cannot be kept, by name."""
+    texts = {name: each for name, each in environ.items() if isinstance(each, (str, bytes))}
+    size = sum(map(len, texts.values())) + sum(map(len, environ)) + EACH * len(environ)
+    if size <= KEPT and is_light_when_read(texts.values(), READ):
         return []
-    sizes = {
-        name: len(value) + len(name) + EACH
-        for name, value in environ.items()
-        if isinstance(value, (str, bytes))
+    read = {
+        name: weight_when_read(name, each) for name, each in texts.items() if isinstance(each, str)
     }
+    if size <= KEPT and sum(read.values()) <= READ:
+        return []
+    sizes = {name: len(value) + len(name) + EACH for name, value in texts.items()}
     dropped = []
-    kept = 0
+    kept = made = 0
     for name in sorted(sizes, key=lambda name: (name not in _WANTED, sizes[name])):
-        if kept + sizes[name] <= KEPT:
+        more = read.get(name, 0)
+        if kept + sizes[name] <= KEPT and made + more <= READ:
             kept += sizes[name]
+            made += more
         else:
             dropped.append(name)
-    for each in (environ, getattr(request, "environ", None), getattr(request, "META", None)):
-        if isinstance(each, dict):
-            for name in (*dropped, *_READ):
-                each.pop(name, None)
     return dropped
+
+
+def _environs_of(request: Any) -> Iterator[dict[str, Any]]:
+    if request is None:
+        return
+    for name in ("environ", "META", "wsgi_environ"):
+        environ = getattr(request, name, None)
+        if isinstance(environ, dict):
+            yield environ
 
 
 def lasting_environ(environ: dict[str, Any]) -> dict[str, Any]:
@@ -105,4 +136,6 @@ def lasting_environ(environ: dict[str, Any]) -> dict[str, Any]:
     for key in _FLEETING.intersection(environ):
         del lasting[key]
     lasting["wsgi.input"] = io.BytesIO()
+    if lasting.get("CONTENT_LENGTH"):
+        lasting["CONTENT_LENGTH"] = "0"
     return lasting

@@ -73,13 +73,15 @@ class SocketIO:
         """Wrap ``app`` and add the route ``/socket.io/...`` (setting ``resource``) to it."""
         settings = dict(self._settings)
 
+        # With copies of the environ: Werkzeug keeps its request in it, with what that has read.
+
         def context(namespace: BaseNamespace) -> AbstractContextManager[Any]:
-            return app.request_context(namespace.environ)
+            return app.request_context({**namespace.environ})
 
         @contextmanager
         def job_context(namespace: BaseNamespace) -> Iterator[None]:
             # A task inherits the context of the event that started it, whose teardown is not its.
-            with app.app_context(), app.request_context(namespace.environ):
+            with app.app_context(), app.request_context({**namespace.environ}):
                 yield
 
         settings.setdefault("context", context)

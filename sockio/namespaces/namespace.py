@@ -23,7 +23,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 from urllib.parse import parse_qsl
 
 from ..config.plain import check_has_run, check_plain, says_yes
@@ -55,6 +55,41 @@ _HOOKS = {"recv_connect": ("packet", "auth"), "recv_disconnect": ("packet", "rea
 
 #: What stands in the query of a handshake that no page has put there.
 _OF_THE_CLIENT = frozenset(("EIO", "transport", "sid", "t", "j", "b64"))
+
+
+#: Fields of a query, and characters of it, up to which it is read once.
+_FEW_FIELDS, _SHORT = 20, 1000
+
+
+class _Query:
+    """The fields of the query that the page connected with, the first value of each.
+
+    Those of the handshake, ``io("/chat", {query: {room: 7}})``, without what the client adds by
+    itself; in 0.9 that is where the query of ``io.connect("/chat?room=7")`` goes. And those of the
+    connect packet, which clients 1.x and 2.x have, ``io("/chat?room=7")``. Whoever takes a field
+    several times reads ``qs``, or the environ's ``QUERY_STRING``. A long one is read with each
+    look: each of a client's namespaces would have one.
+    """
+
+    # No property: an application may keep something of its own by this name.
+
+    def __repr__(self) -> str:
+        return "the fields of the query that a page connected with, as a dict"
+
+    @overload
+    def __get__(self, namespace: None, owner: Any = None) -> _Query: ...
+    @overload
+    def __get__(self, namespace: BaseNamespace, owner: Any = None) -> dict[str, str]: ...
+    def __get__(self, namespace: BaseNamespace | None, owner: Any = None) -> Any:
+        if namespace is None:
+            return self
+        text: str = namespace.environ.get("QUERY_STRING", "")
+        handshake = _fields(text)
+        given = {name: value for name, value in handshake.items() if name not in _OF_THE_CLIENT}
+        fields = {**given, **_fields(namespace.qs[1:])}
+        if len(fields) <= _FEW_FIELDS and len(text) + len(namespace.qs) <= _SHORT:
+            namespace.__dict__["query"] = fields
+        return fields
 
 
 def _hook_parameters(cls: type, name: str) -> tuple[Handler, list[str]]:
@@ -162,18 +197,7 @@ class BaseNamespace(Member):
             jobs.end()
         return jobs
 
-    @functools.cached_property
-    def query(self) -> dict[str, str]:
-        """The fields of the query that the page connected with, the first value of each.
-
-        Those of the handshake, ``io("/chat", {query: {room: 7}})``, without what the client adds by
-        itself; in 0.9 that is where the query of ``io.connect("/chat?room=7")`` goes. And those of
-        the connect packet, which clients 1.x and 2.x have, ``io("/chat?room=7")``. Whoever takes a
-        field several times reads :attr:`qs`, or the environ's ``QUERY_STRING``.
-        """
-        handshake = _fields(self.environ.get("QUERY_STRING", ""))
-        given = {name: value for name, value in handshake.items() if name not in _OF_THE_CLIENT}
-        return {**given, **_fields(self.qs[1:])}
+    query = _Query()
 
     def _end_jobs(self) -> None:
         self._over = True

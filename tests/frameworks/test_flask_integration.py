@@ -71,6 +71,24 @@ def site(serve: Callable[..., Served], socketio: SocketIO) -> Served:
     return serve(make(socketio))
 
 
+def test_what_an_event_has_read_is_not_kept(serve: Callable[..., Served]) -> None:
+    class Reader(BaseNamespace):
+        def on_read(self) -> Any:
+            assert flask.request.cookies == {}
+            kept = [name for name in self.environ if name.startswith("werkzeug.request")]
+            return kept, "cookies" in vars(self.request)
+
+    app = flask.Flask("site")
+
+    @app.before_request
+    def reads() -> None:
+        assert flask.request.cookies == {}
+
+    SocketIO(app, {"": Reader})
+    client = serve(app).browser().connect("")
+    assert tuple(client.call("read")) == ([], False)
+
+
 @FIRST_REQUESTS
 def test_the_check_decides_by_flasks_session(site: Served, way: Way) -> None:
     browser = site.browser()

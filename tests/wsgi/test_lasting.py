@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from sockio import BaseNamespace, socketio_manage
-from sockio.http.lasting import EACH, KEPT, shed
+from sockio.http.lasting import EACH, KEPT, READ, shed
+from sockio.http.parsed import PART
 
 from ..support.wsgi_client import PollingClient
 
@@ -71,6 +72,55 @@ def test_many_small_headers_are_bounded_too() -> None:
     shed(environ)
     assert bytes_in(environ) <= KEPT
     assert environ["HTTP_COOKIE"] == "c"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("HTTP_COOKIE", ";".join(["a="] * (READ // PART + 1))),
+        ("HTTP_COOKIE", " ".join(["a="] * (READ // PART + 1))),
+        ("QUERY_STRING", "&".join(["a"] * (READ // PART + 1))),
+        ("HTTP_ACCEPT_LANGUAGE", "," * (READ // PART + 1)),
+        ("HTTP_COOKIE", "%F0%9F%98%80" + "a" * (READ // 4)),
+    ],
+)
+def test_what_would_be_large_when_it_is_read_is_not_kept(
+    connect: Connect, caplog: pytest.LogCaptureFixture, name: str, text: str
+) -> None:
+    client = connect()
+    client.environ[name] = text
+    with caplog.at_level(logging.WARNING, "sockio.handshake"):
+        client.open()
+    assert len(text) < KEPT
+    assert name not in client.socket.environ
+    assert client.socket.environ["REQUEST_METHOD"] == "GET"
+    (line,) = caplog.messages
+    assert line.endswith(f"not kept: {name}")
+
+
+def test_a_long_query_is_read_with_each_look(connect: Connect) -> None:
+    client = connect()
+    client.environ["QUERY_STRING"] = "room=7&room=8&t=1"
+    client.open()
+    chat = client.socket[""]
+    assert chat.query == {"room": "7"}
+    assert chat.query is chat.query
+    other = connect()
+    other.environ["QUERY_STRING"] = "&".join(f"field{number}={number}" for number in range(100))
+    other.open()
+    chat = other.socket[""]
+    assert len(chat.query) == 100
+    assert "query" not in vars(chat)
+    # An application may keep something else by that name.
+    chat.query = "mine"
+    assert chat.query == "mine"
+
+
+def test_no_body_is_announced_where_none_is(connect: Connect) -> None:
+    client = connect()
+    client.environ["CONTENT_LENGTH"] = "5"
+    client.open()
+    assert client.socket.request.body == b""
 
 
 def test_whoever_decides_sees_all_of_it(connect: Connect) -> None:

@@ -62,7 +62,8 @@ def in_context(
 ) -> Iterator[None]:
     """Flask's request context of one event: the handshake's request, with what an event adds, and
     the session. With ``managed`` that is the client's own; otherwise Flask's, saved at the end."""
-    with app.request_context(bridge.environ):
+    # A copy: Werkzeug keeps its request in it, with what that has read.
+    with app.request_context({**bridge.environ}):
         request: Any = flask.request
         request.sid = bridge.id
         request.namespace = bridge.ns_name or "/"
