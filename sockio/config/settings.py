@@ -8,12 +8,11 @@ middlewares in one process never share one.
 
 from __future__ import annotations
 
-import difflib
 import math
 import os
 import pkgutil
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from typing import Any
 from ..exceptions import SettingsError, UsageError
 from .forwarded import TrustedProxies
 from .origins import Hosts
+from .other_names import unknown
 from .plain import check_gate, check_plain
 from .rates import Rate
 
@@ -156,6 +156,9 @@ def _imported(value: Any) -> Any:
 
 def _gate(value: Any) -> Any:
     """One whose value decides who comes in."""
+    if value == "":
+        # A variable that was not set, perhaps: nobody would ask any more.
+        raise ValueError("must be a callable or the dotted name of one; leave it out for everybody")
     value = _imported(value)
     if value is not None:
         check_gate(value, "it")
@@ -183,6 +186,9 @@ def _origins(value: Any) -> Any:
             raise ValueError(f"{word!r} is no origin; write scheme and host: 'https://{word}'")
         if "*" in word:
             raise ValueError(f"{word!r} would match no origin; use a callable for patterns")
+        if word.lower().startswith(("ws://", "wss://")):
+            page = "http" + word[2:]
+            raise ValueError(f"{word!r} would match no origin, which is that of the page: {page!r}")
     return tuple(word if word == "null" else _as_sent(word) for word in words)
 
 
@@ -542,7 +548,7 @@ class Settings:
         for name, value in given.items():
             option = OPTIONS.get(name)
             if option is None:
-                raise SettingsError(_unknown(name, OPTIONS))
+                raise SettingsError(unknown(name, OPTIONS))
             try:
                 converted[name] = option.convert(value)
             except _OF_CONVERTERS as error:
@@ -590,9 +596,3 @@ OPTIONS: Mapping[str, Option] = {
     item.name: Option(item.name, item.metadata["convert"], item.default, item.metadata["doc"])
     for item in fields(Settings)
 }
-
-
-def _unknown(name: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, list(known), n=1)
-    hint = f" Did you mean {close[0]!r}?" if close else f" Known: {', '.join(known)}."
-    return f"there is no setting {name!r}.{hint}"

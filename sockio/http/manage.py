@@ -11,6 +11,7 @@ from ..exceptions import NotInstalled, UsageError
 from ..namespaces.functions import Handlers, NamespaceMap
 from ..namespaces.namespace import BaseNamespace, check_hooks
 from ..namespaces.table import Namespaces
+from ..protocol.packet import MAX_NAME
 from ..sessions.socket import Socket
 from ..sessions.states import State
 from .claims import claim_of
@@ -41,10 +42,9 @@ def socketio_manage(
     """Attach namespaces to the client whose handshake this view is asked about.
 
     ``environ`` is the WSGI environ, or the framework's request that has it. ``namespaces`` maps
-    names (``"/chat"``; ``""`` is the global one; ``re.compile(r"/room-(\\d+)")`` is many) to
-    classes. ``request`` is handed to them as
-    ``self.request``; a proxy (Flask's, Bottle's, CherryPy's,
-    TurboGears', Pylons') is replaced by the request that it stands for. The other
+    names (``"/chat"``; ``""`` or ``"/"`` is the global one; ``re.compile(r"/room-(\\d+)")`` is
+    many) to classes. ``request`` is handed to them as ``self.request``; a proxy (Flask's, Bottle's,
+    CherryPy's, TurboGears', Pylons') is replaced by the request that it stands for. The other
     arguments override the middleware's settings for this client.
 
     Returns at once. The client is let in when the view then answers with a 2xx status, or with
@@ -93,9 +93,13 @@ def socketio_manage(
     return answer_for_caller()
 
 
+#: What ends a namespace's name on the wire.
+_OF_CLIENTS = frozenset(":,?")
+
+
 def check_namespaces(namespaces: Mapping[Any, Any]) -> Namespaces:
-    """A copy of the mapping, whose names may be patterns; raises ``UsageError`` for what no client
-    could ever connect to."""
+    """A copy of the mapping, whose names may be patterns and in which the global namespace is
+    ``""``; raises ``UsageError`` for what no client could ever connect to."""
     if not hasattr(namespaces, "items"):
         raise UsageError(
             f"namespaces must be a mapping such as {{'/chat': ChatNamespace}}, not {namespaces!r}."
@@ -105,15 +109,29 @@ def check_namespaces(namespaces: Mapping[Any, Any]) -> Namespaces:
         named += namespaces.patterns.items()
     found = {}
     for name, given in named:
-        cls = found[name] = given.namespace if isinstance(given, Handlers) else given
         if isinstance(name, re.Pattern) and isinstance(name.pattern, str):
             pass
-        elif not isinstance(name, str) or ":" in name or name[:1] not in ("", "/"):
+        elif (
+            not isinstance(name, str)
+            or name[:1] not in ("", "/")
+            or not _OF_CLIENTS.isdisjoint(name)
+        ):
             raise UsageError(
                 f"namespace name {name!r}: write '' for the global namespace, or a name that "
-                "starts with a slash and has no colon, such as '/chat'; or a compiled pattern for "
-                "many."
+                "starts with a slash and has no colon, comma or question mark, such as '/chat'; or "
+                "a compiled pattern for many."
             )
+        elif len(name) > MAX_NAME:
+            raise UsageError(
+                f"namespace name {name[:20] + '...'!r}: no client may ask for one of more than "
+                f"{MAX_NAME} characters."
+            )
+        elif name == "/":
+            # As pages and other libraries call it.
+            name = ""
+            if name in namespaces:
+                raise UsageError("'/' and '' are both the global namespace: give it one class.")
+        cls = found[name] = given.namespace if isinstance(given, Handlers) else given
         if not (isinstance(cls, type) and issubclass(cls, BaseNamespace)):
             raise UsageError(
                 f"namespace {name!r}: {cls!r} is not a subclass of sockio.BaseNamespace, nor "

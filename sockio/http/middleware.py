@@ -275,7 +275,7 @@ class SocketIOMiddleware:
         ``middleware.of("/chat").to("lobby").emit("event", ...)``."""
         if namespace and not namespace.startswith("/"):
             raise UsageError(f"of({namespace!r}): namespaces start with a slash: '/{namespace}'.")
-        return Emitter(self.serving.registry, namespace)
+        return Emitter(self.serving.registry, "" if namespace == "/" else namespace)
 
     def on_start(self, function: F) -> F:
         """Have a function called once in every process that serves, in a task of its own: when it

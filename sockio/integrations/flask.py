@@ -19,6 +19,7 @@ Without it three lines do the same for one namespace and no contexts, see the RE
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, TypeVar
@@ -36,6 +37,8 @@ from ..namespaces.namespace import BaseNamespace
 from ..sessions.jobs import name_of
 
 __all__ = ["SocketIO", "open_session"]
+
+log = logging.getLogger("sockio.flask")
 
 N = TypeVar("N", bound=NamespaceClass)
 F = TypeVar("F", bound=Callable[[], Any])
@@ -139,9 +142,35 @@ class SocketIO:
             if answer is not None and not answer:
                 abort(403)
             if answer is not None and answer is not True:
-                return answer
+                return _own_answer(answer, name_of(check))
         socketio_manage(request.environ, self.namespaces, request)
         return ""
+
+
+def _own_answer(answer: Any, who: str) -> Response:
+    """What a check has answered with in the place of a yes. Raises ``UsageError`` for what is no
+    answer of Flask's; one that is a success lets nobody in, and the log says whose it was."""
+    try:
+        response: Response = current_app.make_response(answer)
+    except TypeError:
+        raise UsageError(
+            f"{who}() of before_connect returned {type(answer).__name__}, which is no answer of "
+            "Flask's: return True or nothing to let in, False to refuse"
+        ) from None
+    if response.status_code < 300:
+        middleware: SocketIOMiddleware = current_app.extensions["sockio"]
+        middleware.registry.complaints.say(
+            log,
+            logging.WARNING,
+            ("not-managed", who),
+            "",
+            "%s() of before_connect returned %s, which Flask makes a page of (%d), so the client "
+            "is refused: return True or nothing to let in, False to refuse [not-managed]",
+            who,
+            type(answer).__name__,
+            response.status_code,
+        )
+    return response
 
 
 @contextmanager

@@ -134,6 +134,7 @@ class Browser:
         seconds the client waits for anything, this browser's unless given. Raises
         :class:`Refused` when the server says no.
         """
+        namespace = "" if namespace == "/" else namespace
         seconds = self.timeout if timeout is None else timeout
         generation = generation or self.generation
         generation = generation or ("0.9" if transport in ONLY_OF_09 else "eio4")

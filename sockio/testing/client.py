@@ -172,6 +172,7 @@ class Client:
 
         The same client again when it is connected already. Raises :class:`Refused`.
         """
+        namespace = "" if namespace == "/" else namespace
         known = self._session.clients.get(namespace)
         if known is not None and known.connected:
             return known

@@ -296,6 +296,9 @@ def raise_refused() -> None:
         pytest.param(lambda: flask.abort(401), 401, "view-refused", id="abort"),
         pytest.param(lambda: flask.redirect("/login"), 403, "view-redirected", id="a redirect"),
         pytest.param(lambda: ("no", 404), 403, "view-not-found", id="an answer"),
+        pytest.param(lambda: "ada", 403, "not-managed", id="a name"),
+        pytest.param(lambda: {"user": 1}, 403, "not-managed", id="a dict"),
+        pytest.param(lambda: Who, 500, "view-failed", id="an object"),
         pytest.param(lambda: coroutine(), 500, "view-failed", id="a coroutine"),
         pytest.param(lambda: (yes for yes in [True]), 500, "view-failed", id="a generator"),
     ],
@@ -310,6 +313,22 @@ def test_what_a_check_may_answer(
     with pytest.raises(Refused) as refused:
         serve(make(socketio)).connect(**way)
     assert (refused.value.status, refused.value.code) == (status, code)
+
+
+@pytest.mark.parametrize("answer", ["ada", {"user": 1}, object(), 1])
+def test_a_check_that_returns_something_true_is_named(
+    serve: Callable[..., Served], answer: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    socketio = SocketIO(namespaces={"": BaseNamespace})
+
+    @socketio.before_connect
+    def who_is_it() -> Any:
+        return answer
+
+    with pytest.raises(Refused):
+        serve(make(socketio)).connect()
+    assert f"who_is_it() of before_connect returned {type(answer).__name__}" in caplog.text
+    assert "return True or nothing" in caplog.text
 
 
 def test_a_check_of_which_nothing_would_run_is_refused_where_it_is_given() -> None:

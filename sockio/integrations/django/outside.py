@@ -71,7 +71,7 @@ def of(namespace: str = "", *, missing_ok: bool = True) -> Emitter:
         if not missing_ok:
             raise NoSocket(_NO_CLIENTS)
         registry = _nobody()
-    return Emitter(registry, namespace)
+    return Emitter(registry, "" if namespace == "/" else namespace)
 
 
 @functools.cache

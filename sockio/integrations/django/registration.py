@@ -34,14 +34,14 @@ def namespace(name: str = "") -> Callable[[C], C]:
         raise UsageError('@namespace is called with the name: @namespace("/chat").')
 
     def register(given: C) -> C:
-        (cls,) = check_namespaces({name: given}).values()
-        before = _registered.get(name)
+        ((known_as, cls),) = check_namespaces({name: given}).items()
+        before = _registered.get(known_as)
         if before is not None and _path(before) != _path(cls):
             raise UsageError(
                 f"two classes want to be the namespace {name!r}: {_path(before)} and {_path(cls)}. "
                 "Give one of them another name."
             )
-        _registered[name] = cls
+        _registered[known_as] = cls
         return given
 
     return register

@@ -127,6 +127,8 @@ REFUSED = [
     pytest.param("overflow", "ignore", "one of close, drop", id="a word that is none of the two"),
     pytest.param("origins", "a.example", "'https://a.example'", id="an origin without a scheme"),
     pytest.param("origins", 5, "", id="a number for an origin"),
+    pytest.param("origins", "wss://a.example", "'https://a.example'", id="a websocket's URL"),
+    pytest.param("authorize", "", "leave it out for everybody", id="nobody who would be asked"),
     pytest.param("origins", "https://*.example", "callable", id="a wildcard inside an origin"),
     pytest.param("hosts", "https://a.example", "'chat.example.com'", id="a host with a scheme"),
     pytest.param("hosts", "*", "'*.example.com'", id="any host"),
@@ -162,6 +164,9 @@ def test_a_value_that_cannot_work_is_refused_with_its_name_and_the_reason(
         pytest.param("hearbeat_interval", "Did you mean 'heartbeat_interval'?", id="a typo"),
         pytest.param("origin", "Did you mean 'origins'?", id="a singular"),
         pytest.param("xyz", "Known: resource, transports, ", id="something else altogether"),
+        pytest.param("namespace", "{'/chat': ChatNamespace}", id="no setting"),
+        pytest.param("cors_allowed_origins", "called 'origins'", id="Flask-SocketIO's name"),
+        pytest.param("maxHttpBufferSize", "called 'max_payload'", id="Node's name"),
     ],
 )
 def test_an_unknown_name_is_refused_with_a_hint(name: str, hint: str) -> None:

@@ -173,6 +173,22 @@ def test_an_emit_to_one_that_fits_none_of_patterns_alone(
     assert r"known: re.compile('/room-\\d+') [emit-to-unknown]" in caplog.text
 
 
+@pytest.mark.parametrize("wrong", ["chat", "/a:b", "/a,b", "/a?b", "/" + "a" * 1000])
+def test_what_no_client_could_ask_for(wrong: str) -> None:
+    with pytest.raises(UsageError, match="namespace name"):
+        check_namespaces({wrong: Room})
+
+
+def test_a_slash_alone_is_the_global_namespace(house: MakeHouse) -> None:
+    home = house({"/": BaseNamespace})
+    client = home.client("")
+    client.hears()
+    home.middleware.of("/").emit("news")
+    assert client.hears() == ['5:::{"name":"news"}']
+    with pytest.raises(UsageError, match="both the global namespace"):
+        check_namespaces({"/": Room, "": Room})
+
+
 @pytest.mark.parametrize("wrong", [re.compile(rb"/bytes"), 5, None, ("/a",)])
 def test_what_is_neither_a_name_nor_a_pattern(wrong: Any) -> None:
     with pytest.raises(UsageError, match="compiled pattern"):
