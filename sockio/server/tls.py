@@ -11,9 +11,11 @@ import gevent.ssl
 
 from ..exceptions import SettingsError
 from ..runtime.turnstile import Turnstile
-from .tls_records import watch_records
 
 __all__ = ["context_in", "server_context", "shake_hands"]
+
+#: Options of gevent's server in the place of a context.
+_FILES = ("keyfile", "certfile", "cert_reqs", "ssl_version", "ca_certs", "ciphers")
 
 
 def server_context(
@@ -69,9 +71,6 @@ def context_in(options: dict[str, Any]) -> Any:
     return context
 
 
-_FILES = ("keyfile", "certfile", "cert_reqs", "ssl_version", "ca_certs", "ciphers")
-
-
 def shake_hands(sock: Any, line: Turnstile) -> None:
     """The handshake of a new connection, which has said something; blocks, where the client is
     waited for in the ``line``. Raises ``OSError`` or ``ValueError`` where it fails."""
@@ -82,18 +81,7 @@ def shake_hands(sock: Any, line: Turnstile) -> None:
             sock.do_handshake()
             break
         except ssl.SSLWantReadError:
-            _watch_another(sock)
             line.wait()
         except ssl.SSLWantWriteError:
-            _watch_another(sock)
             gevent.socket.wait_write(sock.fileno())
-    _watch_another(sock)
     sock.settimeout(timeout)
-
-
-def _watch_another(sock: Any) -> None:
-    """It may have got another context, by the name that the client asked for (``sni_callback``)."""
-    context = sock.context
-    watch_records(context)
-    # From now on: without this it is from the next connection on.
-    sock.context = context

@@ -119,13 +119,17 @@ _seen.user_function = None  # type: ignore[attr-defined]
 
 def watch_records(context: Any) -> None:
     """Have the records of each connection that is made with ``context`` from now on looked at;
-    again and again is once. A callback of the application's (``_msg_callback``) is called, too.
+    again and again is once. A callback of the application's (``_msg_callback``) is called, too, and
+    a context that its ``sni_callback`` chooses is looked at as well.
 
     Does nothing to what is none of Python's own contexts.
     """
     callback = _callback_of(context)
     if callback is None:
         return
+    by_name = context.sni_callback
+    if by_name is not None and not hasattr(by_name, "watches_records"):
+        context.sni_callback = _following(by_name)
     before = callback.__get__(context)
     if before is None:
         callback.__set__(context, _seen)
@@ -141,6 +145,24 @@ def _both(before: Callable[..., Any]) -> Callable[..., Any]:
     seen.user_function = getattr(before, "user_function", before)  # type: ignore[attr-defined]
     seen.watches_records = True  # type: ignore[attr-defined]
     return seen
+
+
+def _following(choose: Callable[..., Any]) -> Callable[..., Any]:
+    """Have what the application chooses by the name that a client asks for watched at once: within
+    the same call of OpenSSL the client may have sent more."""
+
+    @functools.wraps(choose)
+    def chosen(sock: Any, name: str | None, asked: Any) -> Any:
+        result = choose(sock, name, asked)
+        context = sock.context
+        if context is not asked:
+            watch_records(context)
+            # It counts when it is set.
+            sock.context = context
+        return result
+
+    chosen.watches_records = True  # type: ignore[attr-defined]
+    return chosen
 
 
 def _callback_of(context: Any) -> Any:

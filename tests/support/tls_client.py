@@ -12,10 +12,19 @@ import pytest
 
 from .raw_http import Connection
 
-__all__ = ["ALERT", "HANDSHAKE", "TLS_1_2", "TLS_1_3", "TlsClient", "greeting", "in_pieces"]
+__all__ = [
+    "ALERT",
+    "HANDSHAKE",
+    "TLS_1_2",
+    "TLS_1_3",
+    "TlsClient",
+    "greeting",
+    "in_pieces",
+]
 
 #: Kinds of records, and versions of TLS.
-ALERT, HANDSHAKE, TLS_1_2, TLS_1_3 = 21, 22, 0x0303, 0x0304
+ALERT, HANDSHAKE = 21, 22
+TLS_1_2, TLS_1_3 = 0x0303, 0x0304
 _SET_MIN, _SET_MAX = 123, 124
 
 
@@ -117,8 +126,9 @@ def in_pieces(message: bytes) -> bytes:
     return b"".join(b"\x16\x03\x01\x00\x01" + bytes([each]) for each in message)
 
 
-def greeting(group: int) -> bytes:
-    """A record with a ClientHello, of a client of TLS 1.3 and 1.2, that has a key of that group."""
+def greeting(group: int, *, key: bool = True) -> bytes:
+    """A record with a ClientHello, of a client of TLS 1.3 and 1.2, that knows that group, and has a
+    key of it or waits to be asked for one."""
 
     def part(kind: int, value: bytes) -> bytes:
         return kind.to_bytes(2, "big") + sized(value)
@@ -126,19 +136,12 @@ def greeting(group: int) -> bytes:
     def sized(value: bytes, digits: int = 2) -> bytes:
         return len(value).to_bytes(digits, "big") + value
 
-    key = bytes(1023) + b"\2"
+    size = {0x0103: 768, 0x0104: 1024}[group]
     parts = (
         part(43, sized(b"\x03\x04\x03\x03", 1))  # versions
         + part(10, sized(group.to_bytes(2, "big")))  # groups
         + part(13, sized(b"\x04\x03\x08\x04"))  # signatures
-        + part(51, sized(part(group, key)))  # keys
+        + part(51, sized(part(group, bytes(size - 1) + b"\2") if key else b""))  # keys
     )
-    body = (
-        b"\x03\x03"
-        + bytes(32)
-        + b"\0"
-        + sized(b"\x13\x01\xc0\x2b\xc0\x2f")
-        + b"\1\0"
-        + sized(parts)
-    )
-    return b"\x16\x03\x01" + sized(b"\x01" + sized(body, 3))
+    body = b"\x03\x03" + bytes(32) + b"\0" + sized(b"\x13\x01\xc0\x2b\xc0\x2f") + b"\1\0"
+    return b"\x16\x03\x01" + sized(b"\x01" + sized(body + sized(parts), 3))
