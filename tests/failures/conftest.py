@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 
+from ..mesh.conftest import workers
 from ..redis.conftest import (
     cluster,
     hosts,
@@ -18,7 +19,16 @@ from ..redis.conftest import (
     start_redis,
 )
 
-__all__ = ["cluster", "hosts", "listen", "packages", "redis_folder", "server", "start_redis"]
+__all__ = [
+    "cluster",
+    "hosts",
+    "listen",
+    "packages",
+    "redis_folder",
+    "server",
+    "start_redis",
+    "workers",
+]
 
 if "SOCKIO_FAILURES" not in os.environ:
     collect_ignore_glob = ["test_*.py"]

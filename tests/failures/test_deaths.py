@@ -9,7 +9,6 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -30,19 +29,8 @@ SWITCHING = b"101 Switching Protocols\nUpgrade: websocket\nConnection: Upgrade\n
 RESTARTS = int(os.environ.get("SOCKIO_RESTARTS", "1000"))
 
 
-@pytest.fixture
-def workers() -> Iterator[Workers]:
-    some = Workers()
-    yield some
-    some.close()
-
-
-def descriptors(worker: Worker) -> int:
-    return len(os.listdir(f"/proc/{worker.pid}/fd"))
-
-
 def back_to(worker: Worker, number: int) -> None:
-    eventually(lambda: descriptors(worker) <= number, f"there are {number} descriptors")
+    eventually(lambda: worker.descriptors <= number, f"there are {number} descriptors")
 
 
 def test_mid_poll(workers: Workers) -> None:
@@ -70,7 +58,7 @@ def test_mid_poll(workers: Workers) -> None:
 def test_who_forwards_dies_mid_forward(workers: Workers) -> None:
     """A poll, a POST half-way, a stream: to the owner it is as if their clients had hung up."""
     owner, other = workers.start()
-    before = descriptors(owner)
+    before = owner.descriptors
     talker = Wire(owner)
     later, (old, streaming) = EngineSession(owner.port, 4), [handshake(owner.port) for _ in "ab"]
     path = f"/socket.io/1/xhr-polling/{old}"
@@ -117,7 +105,7 @@ def test_with_descriptors_queued(workers: Workers, count: int) -> None:
     without having looked: with one in the kernel's queue, and with more than that takes."""
     (worker,) = workers.start(1)
     wire = Wire(worker)
-    before = descriptors(worker)
+    before = worker.descriptors
     liar = Liar(workers.mesh, wire.name[:4]).greet()
     path = f"/socket.io/?EIO=4&transport=websocket&sid={sid_of(liar)}"
     with ExitStack() as stack:
@@ -154,7 +142,7 @@ def test_as_relay(workers: Workers, tmp_path: Path, who: str) -> None:
         3, certfile=str(certificate.certfile), keyfile=str(certificate.keyfile)
     )
     tls = certificate.client_context()
-    before = descriptors(owner), descriptors(other)
+    before = owner.descriptors, other.descriptors
     session = EngineSession(owner.port, 4, tls=tls)
     wire = EngineWire(other.port, sid=session.sid, tls=tls)
     wire.say("2probe")
@@ -243,7 +231,7 @@ def test_a_thousand_restarts_leave_no_file_and_no_descriptor(workers: Workers) -
             assert post(stays.port, session.path, '42["who"]').code == 200
             session.close()
             if number == 0:
-                before = descriptors(stays)
+                before = stays.descriptors
             os.kill(int(get(port, "/page").body), signal.SIGKILL)
         nursery.said.wait(born, "the last one")
         back_to(stays, before)

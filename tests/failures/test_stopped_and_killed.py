@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from ..support.engine_client import EngineSession
 from ..support.raw_http import Connection, get
@@ -14,17 +11,6 @@ from ..support.raw_websocket import upgrade_request
 from ..support.workers import Wire, Worker, Workers
 
 BIG = "x" * 500_000
-
-
-@pytest.fixture
-def workers() -> Iterator[Workers]:
-    some = Workers()
-    yield some
-    some.close()
-
-
-def descriptors(worker: Worker) -> int:
-    return len(list(Path(f"/proc/{worker.pid}/fd").iterdir()))
 
 
 def resident(worker: Worker) -> int:
@@ -83,10 +69,10 @@ def test_workers_that_come_and_are_killed_leave_nothing(workers: Workers) -> Non
         wire.hear_rest()
 
     round_(10)
-    before = descriptors(stays), descriptors(other), resident(stays)
+    before = stays.descriptors, other.descriptors, resident(stays)
     for _ in range(5):
         round_(10)
-    assert (descriptors(stays), descriptors(other)) == before[:2]
+    assert (stays.descriptors, other.descriptors) == before[:2]
     # Kilobytes for fifty workers that are gone.
     assert resident(stays) < before[2] + 2000
     wire.wire.close()

@@ -5,16 +5,12 @@ from __future__ import annotations
 
 import json
 import pickle
-import subprocess
-from collections.abc import Callable, Iterator
-from typing import Any
-
-import pytest
+from collections.abc import Callable
 
 from sockio import Emitter
 
 from ..support.engine_client import EngineWire
-from ..support.node import JS, NODE_MODULES, find_client
+from ..support.node import Program
 from ..support.redis import RedisServer
 from ..support.transcript import eventually
 from ..support.workers import Wire, Worker, Workers
@@ -26,13 +22,6 @@ OWN, PYTHON, NODE, REQUESTS = (
     "socket.io#/#",
     "socket.io-request#/#",
 )
-
-
-@pytest.fixture
-def workers() -> Iterator[Workers]:
-    some = Workers()
-    yield some
-    some.close()
 
 
 def heard_by(wire: Wire, tell: Callable[[], object]) -> None:
@@ -182,39 +171,12 @@ def test_an_emission_of_34_mb_is_refused_where_it_is_emitted(
         other.close()
 
 
-class NodeServer:
+class NodeServer(Program):
     """tests/js/server.js, and a client of it."""
 
     def __init__(self, redis: RedisServer) -> None:
-        program = find_client("@socket.io/redis-adapter")
-        self._process = subprocess.Popen(
-            [program, str(JS / "server.js"), str(NODE_MODULES), str(redis.port)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        self.port = int(self._read().removeprefix("port "))
-
-    def _read(self) -> str:
-        assert self._process.stdout is not None
-        return self._process.stdout.readline()
-
-    def ask(self) -> Any:
-        assert self._process.stdin is not None
-        self._process.stdin.write("ask\n")
-        self._process.stdin.flush()
-        return json.loads(self._read())
-
-    @property
-    def lives(self) -> bool:
-        return self._process.poll() is None
-
-    def close(self) -> None:
-        self._process.kill()
-        self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout):
-            assert pipe is not None
-            pipe.close()
+        super().__init__("server.js", str(redis.port), needs="@socket.io/redis-adapter")
+        self.port = int(self.read().removeprefix("port "))
 
 
 def test_what_workers_send_never_ends_a_server_of_nodes(
@@ -230,7 +192,7 @@ def test_what_workers_send_never_ends_a_server_of_nodes(
             Wire(each) for each in workers.start(2, backplane=server.url, backplane_inputs=INPUTS)
         )
         heard_by(here, lambda: server.command("PUBLISH", PYTHON, emit()))
-        assert node.ask() == {"sockets": 1, "others": []}
+        assert node.ask("ask") == {"sockets": 1, "others": []}
         for wire in (here, beside):
             wire.ask("say", {"a": [None, 1.5, "Gr\u00fc\u00dfe \U0001f388"]}, "x" * 100_000)
             wire.ask("tell", "lobby", "hello")
@@ -248,7 +210,7 @@ def test_what_workers_send_never_ends_a_server_of_nodes(
             to.to("lobby").leave("cellar")
             to.to("nobody").disconnect()
         emitter.close()
-        assert node.ask() == {"sockets": 1, "others": []}
+        assert node.ask("ask") == {"sockets": 1, "others": []}
         assert node.lives
         # It has heard what its own server said, and only that.
         for _ in range(2):

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
-import subprocess
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import gevent
-import pytest
 
-from ..support.node import JS, NODE_MODULES, find_client
+from ..support.node import Program
 from ..support.workers import Wire, Workers
 
 #: Clients, and seconds of coming and going: an hour's worth of it.
@@ -21,24 +17,14 @@ CLIENTS = int(os.environ.get("SOCKIO_CLIENTS", "400"))
 SECONDS = float(os.environ.get("SOCKIO_SECONDS", "120"))
 
 
-class Crowd:
+class Crowd(Program):
     """Clients of all generations in one node process; see tests/js/churn.js."""
 
     def __init__(self, port: int, count: int) -> None:
-        url = f"http://127.0.0.1:{port}"
-        self._process = subprocess.Popen(
-            [find_client(), str(JS / "churn.js"), str(NODE_MODULES), url, str(count)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        super().__init__("churn.js", f"http://127.0.0.1:{port}", str(count))
 
     def account(self, word: str = "now") -> dict[str, Any]:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(word + "\n")
-        self._process.stdin.flush()
-        found: dict[str, Any] = json.loads(self._process.stdout.readline())
+        found: dict[str, Any] = self.ask(word)
         return found
 
     def wait_for(self, count: int) -> dict[str, Any]:
@@ -47,20 +33,6 @@ class Crowd:
             while (account := self.account("rest"))["connected"] < count:
                 gevent.sleep(0.1)
         return account
-
-    def close(self) -> None:
-        self._process.kill()
-        self._process.wait()
-        for each in (self._process.stdin, self._process.stdout):
-            assert each is not None
-            each.close()
-
-
-@pytest.fixture
-def workers() -> Iterator[Workers]:
-    some = Workers()
-    yield some
-    some.close()
 
 
 def publish(wire: Wire, first: int, seconds: float) -> int:

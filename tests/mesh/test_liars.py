@@ -9,7 +9,6 @@ import socket
 import struct
 import threading
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
@@ -116,10 +115,6 @@ def liar(workers: Workers, wires: list[Wire]) -> Iterator[Connect]:
     assert "Traceback" not in worker.output
 
 
-def descriptors(worker: Worker) -> int:
-    return len(list(Path(f"/proc/{worker.pid}/fd").iterdir()))
-
-
 def lines(worker: Worker, code: str) -> int:
     return worker.output.count(code)
 
@@ -188,7 +183,7 @@ def test_nobody_has_the_name_of_another(workers: Workers, wires: list[Wire], lia
 
 
 def test_strangers_make_room_for_others(workers: Workers, liar: Connect) -> None:
-    before = descriptors(workers.all[0])
+    before = workers.all[0].descriptors
     silent = [liar() for _ in range(100)]
     one = liar().greet()
     settled(one)
@@ -198,7 +193,7 @@ def test_strangers_make_room_for_others(workers: Workers, liar: Connect) -> None
     for each in silent:
         each.close()
     settled(one)
-    assert descriptors(workers.all[0]) <= before + 65
+    assert workers.all[0].descriptors <= before + 65
 
 
 def upgrade_of(sid: str) -> bytes:
@@ -231,7 +226,7 @@ THINGS: dict[str, Callable[[], int]] = {
 
 @pytest.mark.parametrize("thing", THINGS)
 def test_what_is_no_connection_is_closed(workers: Workers, liar: Connect, thing: str) -> None:
-    one, before = liar().greet(), descriptors(workers.all[0])
+    one, before = liar().greet(), workers.all[0].descriptors
     settled(one)
     one.send(ASK, upgrade_of(""))
     kind, answer = one.hear()
@@ -244,7 +239,7 @@ def test_what_is_no_connection_is_closed(workers: Workers, liar: Connect, thing:
         os.close(descriptor)
     settled(one)
     workers.all[0].find("what is no connection")
-    assert descriptors(workers.all[0]) <= before + 1
+    assert workers.all[0].descriptors <= before + 1
 
 
 def test_descriptors_without_frames_are_closed(workers: Workers, liar: Connect) -> None:

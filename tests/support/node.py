@@ -27,7 +27,7 @@ import pytest
 
 from .transcript import Transcript
 
-__all__ = ["LATER", "Client", "Node", "SharedNode", "find_client"]
+__all__ = ["LATER", "Client", "Node", "Program", "SharedNode", "find_client"]
 
 #: The releases of later clients: the last of each line.
 LATER = ("1.7.4", "2.5.0", "3.1.3", "4.8.4")
@@ -61,6 +61,41 @@ def pack(value: Any) -> Any:
 
 def unpack(found: dict[str, Any]) -> Any:
     return base64.b64decode(found["$bytes"]) if "$bytes" in found else found
+
+
+class Program:
+    """A program of ``tests/js`` that is told a word by a line, and answers by one. It needs the
+    package ``needs``; ``args`` follow the folder of all packages."""
+
+    def __init__(self, script: str, *args: str, needs: str = "socket.io-client") -> None:
+        self._process = subprocess.Popen(
+            [find_client(needs), str(JS / script), str(NODE_MODULES), *args],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    @property
+    def lives(self) -> bool:
+        return self._process.poll() is None
+
+    def read(self) -> str:
+        """The next line. Blocks."""
+        assert self._process.stdout is not None
+        return self._process.stdout.readline()
+
+    def ask(self, word: str) -> Any:
+        assert self._process.stdin is not None
+        self._process.stdin.write(word + "\n")
+        self._process.stdin.flush()
+        return json.loads(self.read())
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            assert pipe is not None
+            pipe.close()
 
 
 class Node:

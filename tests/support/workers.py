@@ -36,6 +36,11 @@ class Worker(Process):
         self.port = int(self.find(r"port (\d+)", STARTS)[1])
         return self
 
+    @property
+    def descriptors(self) -> int:
+        """How many files and sockets it has open."""
+        return len(list(Path(f"/proc/{self.pid}/fd").iterdir()))
+
     def pause(self) -> None:
         self.stopped = True
         self.send(signal.SIGSTOP)
