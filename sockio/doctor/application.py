@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
@@ -12,6 +13,7 @@ from typing import Any
 from ..backplane.idle import idle_settings
 from ..config.loading import NoSuchApplication, check_application
 from ..config.settings import Settings
+from ..http.admission import MUST_ACCEPT_GET
 from ..http.beside import is_wrapped_elsewhere, wrapped_as
 from ..http.client_script import version_of
 from ..http.middleware import SocketIOMiddleware
@@ -305,6 +307,9 @@ def try_it(server: LiveServer) -> Iterator[Finding]:
     generation = "0.9" if "0.9" in generations else generations[0]
     if generation != "0.9" and transport != "websocket":
         transport = "polling"
+    said = _Said()
+    log = logging.getLogger("sockio.handshake")
+    log.addHandler(said)
     try:
         client = server.connect(transport=transport, generation=generation, timeout=SOON)
     except Refused as refused:
@@ -312,7 +317,7 @@ def try_it(server: LiveServer) -> Iterator[Finding]:
             # It asked for the global one, which need not be.
             yield Finding("handshake", "ok", "a visitor without a login gets a session")
         else:
-            yield _refusal(refused, middleware)
+            yield _refusal(refused, middleware, said.text)
         return
     except (ClientError, OSError) as error:
         yield Finding(
@@ -322,9 +327,20 @@ def try_it(server: LiveServer) -> Iterator[Finding]:
             "see the log: sockio doctor --verbose",
         )
         return
+    finally:
+        log.removeHandler(said)
     yield _handshaken(client)
     if transport == "websocket":
         yield Finding("websocket", "ok", "a websocket opens, under gevent.pywsgi")
+
+
+class _Said(logging.Handler):
+    """What the log says of a handshake, which the client is not told."""
+
+    text = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.text += record.getMessage()
 
 
 def _reach_the_middleware(server: LiveServer) -> None:
@@ -370,7 +386,7 @@ _ELSEWHERE = "which is not where its middleware is"
 _MOUNTED = "nothing, if pages connect to that path: io({path: '/mounted/socket.io'})"
 
 
-def _refusal(refused: Refused, middleware: SocketIOMiddleware) -> Finding:
+def _refusal(refused: Refused, middleware: SocketIOMiddleware, logged: str) -> Finding:
     inside, resource = middleware.inside, middleware.settings.resource
     nobody = refused.code in ("not-managed", "view-not-found")
     if nobody and inside.stands_in and inside.may_hide_one():
@@ -383,6 +399,8 @@ def _refusal(refused: Refused, middleware: SocketIOMiddleware) -> Finding:
     level, fix = _REFUSALS.get(
         refused.code, ("problem", "see docs/refusals.md, and the log: sockio doctor --verbose")
     )
+    if MUST_ACCEPT_GET in logged:
+        level, fix = "problem", f"{MUST_ACCEPT_GET}: methods=['GET', 'POST'] in Flask"
     said = f"{refused.status} {refused.text!r}" if refused.status else "by recv_connect"
     return Finding(
         "handshake-refused",

@@ -26,6 +26,7 @@ from .claims import Claim, is_answer_of_one, is_handshake
 from .view_calls import overhear
 
 __all__ = [
+    "MUST_ACCEPT_GET",
     "ViewAnswer",
     "ask_authorize",
     "ask_view",
@@ -44,6 +45,8 @@ BAD_HOST = "handshake bad host"
 
 _FORBIDDEN = "403 Forbidden"
 _FAILED = "500 Internal Server Error"
+
+MUST_ACCEPT_GET = "the view must accept GET"
 
 #: Characters of what a view says to whom it refuses.
 TEXT_OF_A_REFUSAL = 500
@@ -267,7 +270,7 @@ def decide(answer: ViewAnswer, environ: dict[str, Any], socket: Socket) -> list[
             code = "view-redirected"
             said += ": a redirect (to a login, perhaps) refuses a client"
         elif status.startswith("405"):
-            said += ": the view must accept GET"
+            said += f": {MUST_ACCEPT_GET}"
         raise RequestRefused(_FORBIDDEN, UNAUTHORIZED, code=code, detail=said, headers=cookies)
     if socket.environ and answer.view_failed:
         # By a page for failures, most likely, that does not say that it is one.

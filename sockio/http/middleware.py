@@ -29,7 +29,7 @@ from ..transports.request import Request
 from .claims import CLAIM, Claim, Inside, claim_of
 from .endpoint import Endpoint
 from .engine_requests import make_engines, make_packing
-from .frameworks import json_default_of
+from .frameworks import json_default_of, layers
 from .manage import check_namespaces
 from .rawsocket import WEBSOCKET, Terms, withdraw
 from .route import in_origin_form, route_at
@@ -43,6 +43,11 @@ MESH = "SOCKIO_MESH"
 
 log = logging.getLogger("sockio")
 
+_ANEW = (
+    "the application at /%s/ is wrapped in another SocketIOMiddleware by each request: a session "
+    "is known to the one that answered its handshake alone, so clients connect again and again. "
+    "Wrap it once, where it is loaded. [wrapped-anew]"
+)
 _ALONE = (
     "the SocketIOMiddleware at /%s/ was made while a request was answered, and takes no part in "
     "mesh and backplane: in another process others may have been made before it, and clients of "
@@ -75,6 +80,11 @@ class SocketIOMiddleware:
     _named: ClassVar[weakref.WeakValueDictionary[str, SocketIOMiddleware]] = (
         weakref.WeakValueDictionary()
     )
+
+    #: The applications that were wrapped while a request was answered, and whether it was said
+    #: that one is wrapped again and again.
+    _wrapped: ClassVar[weakref.WeakSet[Any]] = weakref.WeakSet()
+    _told: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -140,7 +150,10 @@ class SocketIOMiddleware:
         # What it is called in each worker. Those without a name are told apart by the order in
         # which they are made, and a request makes one worker's first what is another's second.
         self._group = self.settings.group
-        self._alone = not self._group and is_within_request()
+        within = is_within_request()
+        if within:
+            self._look_at_repetition()
+        self._alone = not self._group and within
         if not self._group and not self._alone:
             resource = self.settings.resource
             number = self._made[resource] = self._made.get(resource, 0) + 1
@@ -260,6 +273,20 @@ class SocketIOMiddleware:
             join(path, self._group, self.endpoint, self._local, self._server_side)
         for function in self._on_start:
             self.runtime.run(function)
+
+    def _look_at_repetition(self) -> None:
+        """Say it, once, where an application is wrapped anew by another request: what the one
+        before knows, this one does not."""
+        *_, innermost = layers(self.app)
+        try:
+            before = innermost in self._wrapped
+            self._wrapped.add(innermost)
+        except TypeError:
+            # It cannot be referred to so.
+            return
+        if before and not self._told:
+            SocketIOMiddleware._told = True
+            log.warning(_ANEW, self.settings.resource)
 
     def _check_name(self, group: str) -> None:
         other = self._named.setdefault(group, self)

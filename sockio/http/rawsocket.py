@@ -40,7 +40,7 @@ from ..transports.connection import (
 from ..transports.framing import SWITCHING, negotiate, refuse_body
 from ..transports.http import refusal
 from ..transports.rawsocket import ForeignWebSocket, Message, Say, WebSocket
-from ..transports.upgrades import NO_SERVER, NO_UPGRADE
+from ..transports.upgrades import NO_UPGRADE, why_not
 from .admission import check_host, check_origin
 from .farewell import Farewell
 
@@ -290,7 +290,7 @@ class Door:
                 "501 Not Implemented",
                 "This server cannot open websockets.",
                 code="server-cannot-upgrade",
-                detail=NO_SERVER,
+                detail=why_not(environ),
             )
         headers = negotiate(environ)
         offered = environ.get("HTTP_SEC_WEBSOCKET_PROTOCOL", "").replace(" ", "").split(",")

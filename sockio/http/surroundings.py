@@ -10,6 +10,8 @@ import sys
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+from ..transports.upgrades import is_of_pywsgi, why_not
+
 __all__ = ["concerns", "is_within_request", "say_concerns", "several_processes"]
 
 log = logging.getLogger("sockio.server")
@@ -94,6 +96,9 @@ def concerns(
             fix = _UWSGI
         else:
             fix = _GUNICORN if "gunicorn" in software else _OTHERS
+        if is_of_pywsgi(environ):
+            yield logging.WARNING, f"every client polls. {why_not(environ)}"
+            return
         yield logging.WARNING, _NO_WEBSOCKETS % (software, fix)
 
 

@@ -15,7 +15,7 @@ Any other object under that name is used message by message: :mod:`sockio.transp
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from ..exceptions import RequestRefused, UsageError
@@ -34,7 +34,15 @@ from .connection import (
 from .framing import SWITCHING, negotiate, refuse_body
 from .streams import BlockingStream, Stream, WatchedStream
 
-__all__ = ["NO_SERVER", "NO_UPGRADE", "Upgraded", "is_foreign", "upgrade"]
+__all__ = [
+    "NO_SERVER",
+    "NO_UPGRADE",
+    "Upgraded",
+    "is_foreign",
+    "is_of_pywsgi",
+    "upgrade",
+    "why_not",
+]
 
 Connected = Callable[[Stream, bytes], None]
 
@@ -46,6 +54,23 @@ NO_SERVER = (
     "This server cannot open websockets. Run the application under gevent.pywsgi "
     "(sockio.server.SocketIOServer) or gunicorn -k gevent_pywsgi."
 )
+
+
+_NO_INPUT = (
+    "This server can open websockets, but not by the environ that came here: a layer in front has "
+    "made another of it, with a wsgi.input of its own (as webob's Request.copy() does). Put "
+    "SocketIOMiddleware in front of that layer."
+)
+
+
+def why_not(environ: Mapping[str, Any]) -> str:
+    """Why no websocket can be opened by this environ, and what to do."""
+    return _NO_INPUT if is_of_pywsgi(environ) else NO_SERVER
+
+
+def is_of_pywsgi(environ: Mapping[str, Any]) -> bool:
+    """Whether gevent.pywsgi has made this environ, be it by what is left of it."""
+    return str(environ.get("SERVER_SOFTWARE") or "").startswith("gevent/")
 
 
 class Upgraded:
@@ -110,7 +135,7 @@ def upgrade(
     native = upgradable(environ)
     if native is None and take is None:
         raise RequestRefused(
-            "501 Not Implemented", NO_SERVER, code="server-cannot-upgrade", detail=NO_SERVER
+            "501 Not Implemented", NO_SERVER, code="server-cannot-upgrade", detail=why_not(environ)
         )
     headers = [*negotiate(environ), *more]
     if take is not None:

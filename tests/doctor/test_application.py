@@ -203,6 +203,23 @@ def test_one_that_was_replaced_behind_the_middleware_is_a_problem(tmp_path: Path
     assert levels(found, "wrapped-elsewhere", "not-wrapped") == ["problem", None]
 
 
+def test_a_view_that_takes_no_get_is_a_problem(tmp_path: Path) -> None:
+    found = look_at(
+        tmp_path,
+        """
+        def view(environ, start_response):
+            if environ["REQUEST_METHOD"] != "POST":
+                start_response("405 Method Not Allowed", [("Content-Type", "text/plain")])
+                return [b"POST it"]
+            return socketio_manage(environ, {"/chat": BaseNamespace})
+
+        app = SocketIOMiddleware(view)
+        """,
+    )
+    assert found["handshake-refused"].level == "problem"
+    assert "must accept GET" in found["handshake-refused"].fix
+
+
 def test_a_file_that_hides_the_package_is_a_problem(tmp_path: Path) -> None:
     (tmp_path / "sockio.py").write_text("app = None")
     found = look_at(tmp_path, "app = SocketIOMiddleware(pages)")

@@ -52,6 +52,11 @@ def said(missing: tuple[str, ...] = (), in_greenlet: bool = True, **environ: Any
             id="another server",
         ),
         pytest.param(
+            {"missing": ("websocket",), "SERVER_SOFTWARE": "gevent/25.9 Python/3.11"},
+            "a layer in front has made another of it",
+            id="the right server behind a layer",
+        ),
+        pytest.param(
             {"missing": ("flashsocket",), "SERVER_SOFTWARE": GUNICORN}, "", id="only flash missing"
         ),
     ],
