@@ -19,6 +19,7 @@ import shutil
 import socket
 import ssl
 import statistics
+import struct
 import subprocess
 import sys
 import tempfile
@@ -350,6 +351,85 @@ def many_handshakes(number: int) -> Prepare:
     return prepare
 
 
+def pinging(number: int) -> Prepare:
+    """So many websockets, all of whose pings want to be answered."""
+
+    def prepare(port: int, tls: bool) -> Step:
+        visitors = [Visitor(port, tls).opened() for _ in range(number)]
+        for visitor in visitors:
+            visitor.read_on()
+        data = (bytes([0x89, 0x80]) + bytes(4)) * (20_000 // number)
+
+        def step() -> None:
+            for visitor in visitors:
+                visitor.sock.sendall(data)
+
+        return step
+
+    return prepare
+
+
+def posting(number: int, body: str) -> Prepare:
+    """So many clients over polling, each of whom posts again and again."""
+
+    def prepare(port: int, tls: bool) -> Step:
+        visitors = []
+        for _ in range(number):
+            visitor = Visitor(port, tls)
+            path = engine_path(4, sid=engine_sid(visitor, 4))
+            post = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n{body}"
+            visitor.read_on()
+            visitors.append((visitor.sock, post.encode() * 5))
+
+        def step() -> None:
+            for sock, posts in visitors:
+                sock.sendall(posts)
+
+        return step
+
+    return prepare
+
+
+def coming_and_going(number: int) -> Prepare:
+    """So many websockets of sessions that are opened, and cut all at once, again and again."""
+
+    def prepare(port: int, tls: bool) -> Step:
+        def step() -> None:
+            for visitor in [engine_wire(port, tls, 4) for _ in range(number)]:
+                # With a reset.
+                visitor.sock.setsockopt(
+                    socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+                )
+                visitor.sock.close()
+
+        return step
+
+    return prepare
+
+
+def secrets(number: int) -> Prepare:
+    """So many handshakes of TLS at once, again and again."""
+
+    def prepare(port: int, tls: bool) -> Step:
+        context = _trusting()
+
+        def step() -> None:
+            comers = []
+            for _ in range(number):
+                sock = socket.create_connection(("127.0.0.1", port), 20)
+                comers.append(context.wrap_socket(sock, do_handshake_on_connect=False))
+                sock = comers[-1]
+                sock.setblocking(False)
+                with contextlib.suppress(ssl.SSLWantReadError):
+                    sock.do_handshake()
+            for sock in comers:
+                sock.close()
+
+        return step
+
+    return prepare
+
+
 def engine_endings(packet: str, revision: int = 4) -> Prepare:
     """What ends a session, said in one after the other."""
 
@@ -515,6 +595,17 @@ FLOODS: dict[str, Flood] = {
     "eio-crowd-handshakes": Flood(
         "Engine.IO: 300 connections: handshakes, pipelined", many_handshakes(300)
     ),
+    "crowd-pings": Flood("300 websockets: pings", pinging(300)),
+    "eio-crowd-nowhere": Flood(
+        "Engine.IO: 300 websockets: connects to no namespace", crowd(300, "40/nowhere,")
+    ),
+    "eio-crowd-posts": Flood(
+        "Engine.IO: 300 clients over polling: posts of noops", posting(300, "6")
+    ),
+    "eio-crowd-cut": Flood(
+        "Engine.IO: 300 websockets opened, and cut at once", coming_and_going(300)
+    ),
+    "crowd-tls": Flood("100 handshakes of TLS at once, given up", secrets(100), "tls"),
     "view": Flood("a `@websocket` view of Django: messages", view, "django"),
     "page": Flood("a page without end, for one that reads it", long_page),
     "back": Flood(

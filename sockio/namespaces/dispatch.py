@@ -204,7 +204,8 @@ class Dispatcher:
                 started = now()
                 # What takes long to read goes behind whoever asks for little.
                 if started > turn_ends or (inbox.size >= LARGE and not rested and inbox.large_next):
-                    runtime.breathe()
+                    crowd = self.socket.crowd
+                    runtime.breathe("" if crowd is None else crowd.name)
                     turn_ends = now() + runtime.share
                     rested = True
                     continue

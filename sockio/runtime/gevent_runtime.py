@@ -23,7 +23,7 @@ from .letterbox import Letterbox
 from .patching import warn_about_patching
 from .rota import Rota, Watch, rota_of
 from .turn import Turn
-from .workers import SHARE, Workers
+from .workers import SHARE, WHOSE, Workers
 
 __all__ = ["ENDS_A_TASK", "GeventRuntime", "frames_of_beginners", "in_greenlet"]
 
@@ -131,13 +131,17 @@ class GeventRuntime:
         workers = self._workers
         return SHARE if workers is None else workers.share
 
-    def breathe(self) -> None:
+    def work_for(self, address: str) -> None:
+        if address:
+            setattr(gevent.getcurrent(), WHOSE, address)
+
+    def breathe(self, whose: str = "") -> None:
         # Not gevent.sleep(0), which lets others run that are ready, and looks for none: the loop
         # polls after fifty of those, or five milliseconds.
         if self._hub is None or not self.here():
             gevent.sleep(0.000001)
         else:
-            (self._workers or self._hire()).rest()
+            (self._workers or self._hire()).rest(whose)
 
     def limit(self, seconds: float, fn: Callable[..., Any], *args: Any) -> Any:
         with gevent.Timeout(seconds, TimeoutError("no end within the time allowed")):

@@ -80,8 +80,15 @@ class Runtime(Protocol):
     @property
     def share(self) -> float: ...
 
-    def breathe(self) -> None:
-        """Block the calling task until input was looked for, and what it set off has begun.
+    def work_for(self, address: str) -> None:
+        """The calling task works for a client of that address from now on, until it ends: see
+        :meth:`breathe`. "" is nobody else's."""
+        ...
+
+    def breathe(self, whose: str = "") -> None:
+        """Block the calling task until input was looked for, and what it set off has begun. All
+        that work for one address, here ``whose`` if that is given, have one place among those who
+        do so.
 
         For whatever can go on as long as a client sends. With several tasks in such loops, each
         looks at :attr:`share` when it goes on.

@@ -7,7 +7,6 @@ for long gives way now and then, and goes on when the loop has looked for input.
 
 from __future__ import annotations
 
-import contextlib
 import sys
 import time
 from collections import deque
@@ -18,10 +17,11 @@ from typing import Any
 import gevent
 from greenlet import greenlet
 
+from .resting import Resting
 from .rota import rota_of
 from .turn import Turn
 
-__all__ = ["SHARE", "SLICE", "Workers"]
+__all__ = ["SHARE", "SLICE", "WHOSE", "Workers"]
 
 #: Tasks that are kept while there is nothing to do; those above end with their job.
 KEPT = 64
@@ -42,6 +42,9 @@ LONG, PART, PAUSE = 0.01, 0.1, 0.005
 ENOUGH = 8
 #: The shortest share of a slice, in seconds: below it, switching would cost as much as the work.
 LEAST = 0.0005
+
+#: The attribute of a task that says whom it works for.
+WHOSE = "sockio_whose"
 
 Job = tuple[Callable[..., object], tuple[Any, ...]]
 
@@ -82,7 +85,7 @@ class Workers:
         self._rota.enlist(self, self._waiting)
         self._idle: list[greenlet] = []
         self._called = False
-        self._resting: deque[greenlet] = deque()
+        self._resting: Resting[greenlet] = Resting()
         # What comes before input does: the loop's timers are looked at with each look for input.
         self._look = hub.loop.timer(0.0)
         self._looking = False
@@ -120,18 +123,19 @@ class Workers:
             self._called = True
             self._run_callback(self._hand_over)
 
-    def rest(self) -> None:
+    def rest(self, whose: str) -> None:
         """Block the calling task until the loop has looked for input, what came has been begun,
-        and those have had their share who gave way before."""
+        and those have had their share who gave way before: of each client as many as of the one
+        that the task works for."""
         me = gevent.getcurrent()
-        self._resting.append(me)
+        whose = whose or getattr(me, WHOSE, "")
+        self._resting.append(me, whose)
         self._look_for_input()
         try:
             self._hub.switch()
         except BaseException:
             # Killed, or out of time, while it waited.
-            with contextlib.suppress(ValueError):
-                self._resting.remove(me)
+            self._resting.remove(me, whose)
             raise
 
     def _look_for_input(self) -> None:

@@ -451,6 +451,7 @@ class SocketIOServer(WSGIServer):
         self.door.tell(logging.WARNING, code, host, "ended TLS with %s: %s [%s]", host, what, code)
 
     def handle(self, sock: Any, address: Any, early: bytes = b"") -> None:
+        self.door.runtime.work_for(self.door.account_of(address))
         no_delay(sock)
         if early:
             reader = Reader(sock, self.door, early)

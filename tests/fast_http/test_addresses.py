@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import gevent
 
 from sockio import BaseNamespace
 from sockio.runtime.rota import Account, rota_of
+from sockio.runtime.workers import WHOSE
 
 from ..support.raw_http import get
 from ..support.raw_websocket import RawWebSocket
@@ -55,3 +57,12 @@ def test_a_websocket_behind_a_proxy_is_on_its_clients(serve: Callable[..., Serve
     with RawWebSocket(server.port, sid, headers=told) as websocket:
         assert websocket.hear() == "1::"
         assert "192.0.2.8" in accounts
+
+
+def test_the_task_of_a_page_works_for_its_client(serve: Callable[..., Served]) -> None:
+    def page(environ: Any, start_response: Any) -> list[bytes]:
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return [getattr(gevent.getcurrent(), WHOSE, "nobody").encode()]
+
+    assert get(serve(page, {}).port, "/").body == "127.0.0.1"
+    assert get(serve(page, {}, trusted_proxies=[PROXY]).port, "/").body == "nobody"

@@ -66,13 +66,13 @@ def test_rooms_come_and_go_while_they_are_subscribed_anew(
     ear.link.subscribe("1199", then=lambda: told.append("before"))
     breathe = ear.runtime.breathe
 
-    def meanwhile() -> None:
+    def meanwhile(whose: str = "") -> None:
         """Between two commands."""
         if not told[1:]:
             told.append("meanwhile")
             ear.link.unsubscribe("3", "1100")
             ear.link.subscribe("new", then=lambda: told.append("new"))
-        breathe()
+        breathe(whose)
 
     ear.runtime.breathe = meanwhile  # type: ignore[method-assign]
     server.command("CLIENT", "KILL", "TYPE", "pubsub")

@@ -74,9 +74,9 @@ def test_much_is_written_in_parts_and_others_have_their_turn_between_them() -> N
         turns = 0
         share = 0.0
 
-        def breathe(self) -> None:
+        def breathe(self, whose: str = "") -> None:
             self.turns += 1
-            super().breathe()
+            super().breathe(whose)
 
     runtime = Breathing()
     runtime.bind()

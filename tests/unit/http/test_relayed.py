@@ -23,9 +23,9 @@ class Breathing(GeventRuntime):
         super().__init__()
         self.turns = 0
 
-    def breathe(self) -> None:
+    def breathe(self, whose: str = "") -> None:
         self.turns += 1
-        super().breathe()
+        super().breathe(whose)
 
 
 @pytest.fixture

@@ -316,3 +316,15 @@ def test_errors_can_be_handled_by_the_application(house: MakeHouse) -> None:
     client["/n"].spawn(lambda: 1 / 0)
     client.hears()
     assert handled == ["RuntimeError", "ZeroDivisionError"]
+
+
+def test_who_gives_way_stands_among_those_of_its_address(
+    house: MakeHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = house({"": BaseNamespace})
+    client = home.client()
+    for_whom: list[str] = []
+    monkeypatch.setattr(home.runtime, "breathe", for_whom.append)
+    client.socket.receive('5:::{"name":"x","args":["' + "x" * LARGE + '"]}')
+    home.runtime.settle()
+    assert for_whom == [client.socket.address]
