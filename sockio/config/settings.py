@@ -34,6 +34,8 @@ INBOX_BYTES = 4_000_000
 RECOVERY_BYTES = 20_000_000
 #: Bytes from which a message is compressed, where a setting says only that.
 COMPRESSED = 1024
+#: Bytes of memory of one client's rooms, where a setting says nothing of them.
+ROOMS_BYTES = 8_000_000
 #: Sessions of all addresses together, where a setting says nothing of them.
 SESSIONS = 100_000
 
@@ -245,6 +247,17 @@ def _inbox(value: Any) -> tuple[int, int]:
     if len(items) == 1:
         return _count(items[0]), INBOX_BYTES
     return _pair(items)
+
+
+def _rooms(value: Any) -> tuple[int, int]:
+    """Rooms and bytes; a single number is the rooms."""
+    items = _words(value) if isinstance(value, str) else value
+    items = [items] if isinstance(items, (int, float)) else [*items]
+    if len(items) == 1:
+        items.append(ROOMS_BYTES)
+    if len(items) != 2:
+        raise ValueError("must be one or two numbers: rooms, bytes")
+    return _count(items[0]), _count(items[1])
 
 
 def _sessions(value: Any) -> tuple[int, int]:
@@ -480,6 +493,9 @@ class Settings:
     max_acks: int = _option(1_000, _count, "callbacks of one client waiting for their ack")
     max_concurrent: int = _option(
         10, _count, "handlers of one client, marked with @concurrent, that run at once"
+    )
+    max_rooms: tuple[int, int] = _option(
+        (10_000, ROOMS_BYTES), _rooms, "rooms that one client is in, and bytes of memory of these"
     )
     rate_limit: Rate | None = _option(
         None, _rate, "events of one client, such as '100/1s' or '100/1s close'; None is no limit"

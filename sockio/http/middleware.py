@@ -115,7 +115,7 @@ class SocketIOMiddleware:
             base64=self.settings.bytes_to_09 == "base64",
         )
         engines = make_engines(self.settings, json_dumps)
-        rooms: Rooms[Socket] = Rooms()
+        rooms: Rooms[Socket] = Rooms(self.settings.max_rooms)
         self._local = LocalBackplane(
             lambda *whom: self.registry.members(*whom),
             lambda: self.registry.recovery,

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import functools
 import io
-import re
 from collections.abc import Collection
 from typing import Any
 
@@ -49,8 +48,8 @@ READ_KEYS = frozenset(
 #: Between cookies some see an end where there is a space or a comma.
 _ENDS_OF_COOKIES = b";, \t"
 #: What becomes a character beyond U+FFFF, and one beyond U+00FF, which all of a text pays for.
-_WIDE = re.compile(r"[\xf0-\uffff]|%[fF][0-7]|\\36[0-7]")
-_BROAD = re.compile(r"[\x80-\xef]|%[c-eC-E]|\\3")
+_WIDE = ("%f", "%F", "\\36")
+_BROAD = ("%c", "%d", "%e", "%C", "%D", "%E", "\\3")
 
 
 def is_light_when_read(texts: Collection[str | bytes], most: int) -> bool:
@@ -80,9 +79,12 @@ def weight_when_read(name: str, text: str) -> int:
 
 def _width(text: str) -> int:
     """Bytes of each character, for one needs as many."""
-    if _WIDE.search(text):
+    if any(each in text for each in _WIDE):
         return 4
-    return 2 if _BROAD.search(text) else 1
+    if not text.isascii():
+        # As the bytes came.
+        return 4 if max(text) >= "\xf0" else 2
+    return 2 if any(each in text for each in _BROAD) else 1
 
 
 def forget_what_was_read(request: Any, dropped: list[str]) -> None:

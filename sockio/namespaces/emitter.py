@@ -313,7 +313,8 @@ class Emitter:
 
     def join(self, *rooms: Hashable) -> None:
         """Put every member that is connected now into these rooms, and those who are away and may
-        come back (setting ``recovery``). Never blocks."""
+        come back (setting ``recovery``). Whoever is in as many as ``max_rooms`` says is left out,
+        with a line in the log. Never blocks."""
         for room in rooms:
             check_room(room)
         self._do(self._everywhere, "join", rooms)
@@ -348,7 +349,7 @@ class Emitter:
     def _join(self, rooms: tuple[Hashable, ...]) -> None:
         for socket in self._asked():
             for room in rooms:
-                self._registry.join(socket, self._namespace, room)
+                self._registry.put_into(socket, self._namespace, room)
         for recovery, stay in self._absent():
             for room in rooms:
                 recovery.join(stay, room)

@@ -52,7 +52,9 @@ class Member:
     def join(self, room: Hashable) -> None:
         """Put this client into ``room``, any hashable value. Joining twice is joining once.
 
-        Raises ``UsageError`` for what is none, and for another client's name (``namespace.id``)."""
+        Raises ``UsageError`` for what is none, and for another client's name (``namespace.id``);
+        :class:`~sockio.EventRefused` where this client is in as many rooms as ``max_rooms`` says.
+        """
         check_room(room)
         if not self.socket.runtime.here():
             self.socket.runtime.from_thread(self.join, room)

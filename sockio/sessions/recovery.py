@@ -369,8 +369,8 @@ class Recovery:
         return self._away.is_name(namespace, name)
 
     def join(self, stay: Stay, room: Hashable) -> None:
-        """Put a client that is away into a room."""
-        if room not in stay.marks:
+        """Put a client that is away into a room, unless it is in as many as it may be."""
+        if room not in stay.marks and len(stay.marks) < self._rooms.most[0]:
             stay.marks[room] = self._log.number
             if stay.size:
                 self._away.grow(stay, ROOM + weight_of(room))

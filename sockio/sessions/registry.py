@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Hashable, Mapping
 
 from ..config.settings import Settings
-from ..exceptions import RequestRefused, UsageError
+from ..exceptions import EventRefused, RequestRefused, UsageError
 from ..protocol.dialect import BaseCodec, Codec
 from ..protocol.engine_codec import EngineCodec
 from ..protocol.generations import Generation
@@ -25,7 +25,7 @@ from .reasons import Reason
 from .recovery import Recovery
 from .returning_socket import ReturningSocket
 from .rooms import Rooms
-from .sayings import at_length
+from .sayings import at_length, said
 from .socket import Socket
 from .states import State
 from .wheel import Wheel
@@ -183,7 +183,8 @@ class SessionRegistry:
 
     def join(self, socket: Socket, namespace: str, room: Hashable) -> None:
         """Put a client into a room. Raises ``UsageError`` where that is the name of another, who
-        may be in another process, or gone: what is sent to that one is for it alone."""
+        may be in another process, or gone: what is sent to that one is for it alone; and
+        ``EventRefused`` where it is in as many rooms as it may be (``max_rooms``)."""
         if isinstance(room, str) and room != socket.name_in(namespace):
             here = self.find(namespace, room) is not None
             away = self.recovery is not None and self.recovery.is_name(namespace, room)
@@ -193,6 +194,22 @@ class SessionRegistry:
                     f"join: the room {room[:6]}… is another client's name, which it alone is in."
                 )
         self.rooms.join(socket, namespace, room)
+
+    def put_into(self, socket: Socket, namespace: str, room: Hashable) -> None:
+        """The same by order of others, whom it does not stop that this client is in as many rooms
+        as it may be: the log says so."""
+        try:
+            self.join(socket, namespace, room)
+        except EventRefused as refused:
+            socket.complain(
+                log,
+                logging.WARNING,
+                "too-many-rooms",
+                "%s: it is not put into the room %s: %s",
+                socket,
+                said(room, repr),
+                said(refused),
+            )
 
     def find(self, namespace: str, name: str) -> Socket | None:
         """The client with that name (``namespace.id``) in a namespace, or None."""

@@ -11,7 +11,7 @@ import pytest
 
 from sockio import SettingsError
 from sockio.config.rates import Rate
-from sockio.config.settings import INBOX_BYTES, OPTIONS, SESSIONS, Settings
+from sockio.config.settings import INBOX_BYTES, OPTIONS, ROOMS_BYTES, SESSIONS, Settings
 
 
 def decide(origin: str | None, environ: dict[str, Any]) -> bool:
@@ -42,6 +42,8 @@ VALUES = [
     pytest.param("max_payload", 1e6, 1_000_000, id="bytes as a round float"),
     pytest.param("max_outbox", "100, 4096", (100, 4096), id="packets and bytes in an ini file"),
     pytest.param("max_outbox", [100, "4096"], (100, 4096), id="packets and bytes as a list"),
+    pytest.param("max_rooms", "100, 4096", (100, 4096), id="rooms in an ini file"),
+    pytest.param("max_rooms", 100, (100, ROOMS_BYTES), id="rooms alone"),
     pytest.param("max_inbox", "100, 4096", (100, 4096), id="an inbox in an ini file"),
     pytest.param("max_inbox", (100, 4096), (100, 4096), id="an inbox as a pair"),
     pytest.param("max_inbox", 100, (100, INBOX_BYTES), id="an inbox, as it was: packets alone"),
@@ -116,6 +118,8 @@ REFUSED = [
     pytest.param("max_outbox", "100", "two numbers", id="one number in an ini file"),
     pytest.param("max_outbox", (1, 2, 3), "two numbers", id="three numbers"),
     pytest.param("max_outbox", (1, 0), "positive whole number", id="an outbox without bytes"),
+    pytest.param("max_rooms", 0, "positive whole number", id="no rooms"),
+    pytest.param("max_rooms", "1, 2, 3", "one or two numbers", id="three numbers for rooms"),
     pytest.param("max_inbox", 0, "positive whole number", id="an inbox without packets"),
     pytest.param("max_inbox", "1, 0", "positive whole number", id="an inbox without bytes"),
     pytest.param("max_inbox", (1, 2, 3), "two numbers", id="three numbers for an inbox"),
