@@ -34,6 +34,8 @@ log = logging.getLogger("sockio.websocket")
 #: Seconds between the 101 and the open packet without Socket.IO. Who speaks Engine.IO by hand waits
 #: for the websocket to be open, and then listens: what comes in one read with the 101 is missed.
 BREATH = 0.002
+#: Bytes of a message above which it is not compressed: that takes 30 ms a megabyte, in one go.
+LARGEST = 1_500_000
 
 _PROBE, _PROBED, _UPGRADE = "2probe", b"3probe", "5"
 
@@ -132,6 +134,8 @@ class EngineWebSocket:
 class DeflatingCarrier(WebSocketCarrier):
     """A websocket whose client takes compressed messages, and may send some."""
 
+    _costly = True
+
     __slots__ = ()
 
     def start(self, early: bytes) -> None:
@@ -140,7 +144,7 @@ class DeflatingCarrier(WebSocketCarrier):
         super().start(early)
 
     def write(self, packet: Outgoing) -> bool:
-        return super().write(self._deflated(packet))
+        return self.writes and super().write(self._deflated(packet))
 
     def _frame_of(self, packet: Outgoing) -> bytes:
         frame = super()._frame_of(self._deflated(packet))
@@ -153,7 +157,7 @@ class DeflatingCarrier(WebSocketCarrier):
         transport = self._transport
         assert isinstance(transport, EngineWebSocket)
         threshold = transport.settings.compression
-        if threshold is None or packet.size < threshold:
+        if threshold is None or not threshold <= packet.size <= LARGEST:
             return packet
         if packet.deflated is None:
             shared = Outgoing("", packet.endpoint, volatile=packet.volatile)

@@ -84,6 +84,10 @@ class WebSocket(Transport):
         return upgrade(request.environ, self.runtime, connected, detach=detach, address=address)
 
 
+#: The tail where all of it has been written, and more is to come.
+_NOTHING = memoryview(b"")
+
+
 class Frames(Protocol):
     """The transport of a websocket, of any generation: it says what packets are in frames."""
 
@@ -105,6 +109,8 @@ class WebSocketCarrier:
     streaming = True
     #: What it does not take at once waits for a client that reads.
     waits = False
+    #: Whether it takes long to make what is written of a packet.
+    _costly = False
 
     __slots__ = (
         "_answers",
@@ -265,6 +271,11 @@ class WebSocketCarrier:
             self._collected = [collected, frame]
         return True
 
+    @property
+    def writes(self) -> bool:
+        """Whether it takes a packet now."""
+        return self._tail is None and self._close_code is None
+
     def flush(self) -> None:
         """Write what was collected in this turn."""
         collected = self._collected
@@ -293,26 +304,41 @@ class WebSocketCarrier:
             self._broken()
             return
         self._tail = memoryview(data)[sent:]
-        self._stream.call_when_writable(self._drain)
+        self._stream.call_when_writable(self._writable)
 
-    def _drain(self) -> None:
+    def _writable(self) -> None:
+        # As many others may be as the loop finds, and what it takes is only known for what is sent
+        # as it is.
+        self._drain(patient=self._costly)
+
+    def _drain(self, *, patient: bool = False) -> None:
         """Write what was collected and the tail, then what waits in the outbox, as far as the
-        kernel takes it."""
+        kernel takes it, and as long as others need not wait: at least something of it, unless
+        ``patient``."""
         if self._collected is not None:
             self.flush()
         tail = self._tail
         try:
-            while tail is not None or (tail := self._next()) is not None:
-                try:
-                    sent = self._send(tail)
-                except WOULD_WAIT:
-                    sent = 0
-                if sent < len(tail):
-                    if self._tail is None:
-                        self._stream.call_when_writable(self._drain)
-                    self._tail = tail[sent:]
+            while True:
+                if tail:
+                    try:
+                        sent = self._send(tail)
+                    except WOULD_WAIT:
+                        sent = 0
+                    if sent < len(tail):
+                        if self._tail is None:
+                            self._stream.call_when_writable(self._writable)
+                        self._tail = tail[sent:]
+                        return
+                if patient and self._runtime.busy_for_long():
+                    # Behind the next look for input: nothing is written in between.
+                    self._tail = _NOTHING
+                    self._stream.call_when_writable(self._writable)
                     return
-                tail = None
+                patient = True
+                tail = self._next()
+                if tail is None:
+                    break
         except OSError:
             self._broken()
             return

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import socket
+import time
 import zlib
 from collections.abc import Callable
 from typing import Any
 
+import gevent
 import pytest
 from gevent.event import Event
 
 from sockio import BaseNamespace, BroadcastMixin
 from sockio.config.settings import Settings
 from sockio.namespaces.dispatch import Dispatcher
+from sockio.runtime.rota import SLICE
 from sockio.testing.server import eventually
+from sockio.transports.deflate import deflated_frame
+from sockio.transports.engine_websocket import LARGEST
 from sockio.transports.streams import LEAST
 
 from ..support.engine_client import EngineSession, EngineWire
@@ -81,6 +87,48 @@ def test_messages_from_the_threshold_on_are_compressed(server: Served) -> None:
             assert wire.hear_deflated() == f'431["{long}"]'
             wire.say_deflated('421["echo"]')
             assert wire.hear() == "431[]"
+
+
+def test_what_has_piled_up_is_compressed_in_turns(
+    serve: Callable[..., Served], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And a message that would take too long is not compressed at all."""
+    count, passes = 20, []
+    loop: Any = gevent.get_hub().loop
+
+    class Pours(BaseNamespace):
+        def on_pour(self) -> None:
+            self.emit("first", "x" * (6 * LARGEST))
+
+        def on_more(self) -> None:
+            for number in range(count):
+                self.emit("more", number, "x" * 100_000)
+
+    def as_if_slow(data: bytes, *, binary: bool) -> bytes:
+        passes.append(loop.iteration)
+        ends = time.monotonic() + 1.2 * SLICE
+        while time.monotonic() < ends:
+            pass
+        return deflated_frame(data, binary=binary)
+
+    server = serve(namespaces={"": Pours}, compression=150)
+    with Wire(server.port) as wire:
+        # Otherwise the kernel might have room for the first one.
+        wire.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
+        wire.join()
+        monkeypatch.setattr("sockio.transports.engine_websocket.deflated_frame", as_if_slow)
+        wire.say('42["pour"]')
+        client: Any
+        (client,) = server.middleware.registry.sockets.values()
+        eventually(lambda: not client._carrier.writes, "the kernel has no more room")
+        wire.say('42["more"]')
+        eventually(lambda: client.outbox_size[0] == count, "all wait")
+        assert not passes
+        wire.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1_048_576)
+        assert len(wire.hear()) > 6 * LARGEST
+        for number in range(count):
+            assert wire.hear_deflated().startswith(f'42["more",{number},"x')
+    assert len(passes) == count == len(set(passes))
 
 
 def test_in_fragments_and_with_bytes(server: Served) -> None:
