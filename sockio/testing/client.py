@@ -18,6 +18,7 @@ from typing import Any, Literal, Protocol
 import gevent
 import gevent.event
 
+from ..config.plain import check_plain
 from ..exceptions import PacketError
 from ..protocol.handshake import Handshake, decode_handshake
 from ..protocol.packet import Packet, decode, encode
@@ -248,7 +249,8 @@ class Client:
     def on(self, event: str, handler: Callable[..., Any]) -> None:
         """Answer an event whenever it comes: ``handler(*args)`` runs in a task of its own, and what
         it returns is the ack, for a server that asked for one. :meth:`expect` sees it all the
-        same."""
+        same. Raises ``UsageError`` for a coroutine function or a generator function."""
+        check_plain(handler, f"the handler of {event!r}")
         self._handlers[event] = handler
 
     # ---- hearing

@@ -180,6 +180,7 @@ def test_what_would_run_nothing_is_refused_where_it_is_given(socketio: fs.Socket
             socketio.on_error(),
             socketio.on_error_default,
             socketio.start_background_task,
+            lambda fn: socketio.emit("x", to="nobody", callback=fn),
         ):
             with pytest.raises(UsageError, match=r"is a \w+ function"):
                 give(function)

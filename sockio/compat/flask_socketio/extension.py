@@ -244,6 +244,7 @@ class SocketIO:
         whom: Any,
         callback: Callable[..., Any],
     ) -> None:
+        check_plain(callback, "the callback")
         bridge = self.server.bridge(whom, namespace)
         if bridge is None:
             raise ValueError("a callback takes one client: emit(..., to=request.sid)")

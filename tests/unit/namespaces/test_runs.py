@@ -145,6 +145,12 @@ def test_decorators_without_their_parentheses() -> None:
         SocketIOMiddleware(pages, {"/x": Bare})
 
 
+def test_so_are_those_of_test_clients(serve: Callable[..., Any]) -> None:
+    client = serve(SocketIOMiddleware(pages, {"": BaseNamespace})).connect()
+    with pytest.raises(UsageError, match="the handler of 'x' is a generator function"):
+        client.on("x", generator)
+
+
 # ---- what shows only in the value
 
 
