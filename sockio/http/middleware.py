@@ -34,6 +34,7 @@ from .manage import check_namespaces
 from .rawsocket import WEBSOCKET, Terms, withdraw
 from .route import in_origin_form, route_at
 from .surroundings import is_within_request
+from .told import tell
 from .workers import join
 
 __all__ = ["MESH", "SocketIOMiddleware"]
@@ -272,7 +273,7 @@ class SocketIOMiddleware:
                 self._check_name(settings.group)
             join(path, self._group, self.endpoint, self._local, self._server_side)
         for function in self._on_start:
-            self.runtime.run(function)
+            tell(self.runtime, "the function of on_start", function)
 
     def _look_at_repetition(self) -> None:
         """Say it, once, where an application is wrapped anew by another request: what the one

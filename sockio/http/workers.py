@@ -39,6 +39,7 @@ from .endpoint import Endpoint
 from .forwarding.asker import Asker
 from .forwarding.owner import Owner
 from .route import Route, route_at
+from .told import tell
 
 if TYPE_CHECKING:
     from ..backplane.redis.sharing import Relay
@@ -393,7 +394,9 @@ def _obeyer(
             handler = handlers.get(name)
             if handler is None:
                 raise CommandError(f"no on_server_side() is there for the event {name!r:.60}")
-            registry.runtime.run(handler, *args)
+            tell(
+                registry.runtime, f"the function of on_server_side for {name!r:.60}", handler, *args
+            )
         else:
             backplane.execute(order_of(command))
 

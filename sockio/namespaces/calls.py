@@ -17,7 +17,7 @@ from ..sessions.outbox import Outgoing
 from ..sessions.sayings import said
 from ..sessions.socket import Socket
 from .later import LATER
-from .refusals import ENDS_THE_PROCESS, GLOBAL, Refusals
+from .refusals import ENDS_THE_PROCESS, FAILED, GLOBAL, Refusals
 
 __all__ = ["Calls", "LastWords"]
 
@@ -135,7 +135,7 @@ class Calls(Refusals):
                 else _handler_of(namespace, packet),
                 exc_info=True,
             )
-            self._tell(namespace, "internal_error", "The server failed to handle this.", answer_to)
+            self._tell(namespace, "internal_error", FAILED, answer_to)
         finally:
             self._answering = None
             if self._owed is not None:

@@ -31,7 +31,7 @@ from ..sessions.socket import Socket
 from ..sessions.states import State
 from .calls import Calls
 from .doorstep import Early
-from .entering import accept, connect
+from .entering import accept, connect, deny
 from .inbox import EARLY, ITEM, OPENING, OVERDUE, Farewell, Inbox, Item, Receipted, Waited
 from .leaving import PATIENCE, Leaving
 from .unconnected import Unconnected
@@ -311,7 +311,10 @@ class Dispatcher:
         try:
             codec.read(opened)
         except PacketError as error:
-            calls.bad(error, counted)
+            if kind != "connect" or namespace is not None or not calls.unread(error):
+                calls.bad(error, counted)
+            elif counted or calls.count(packet):
+                deny(self, endpoint, "Not allowed")
             return
         if calls.rates is None:
             socket.received += not counted

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from ..config.plain import NoAnswer
-from ..exceptions import ConnectionRefused, PacketError
+from ..exceptions import ConnectionRefused, PacketError, UsageError
 from ..protocol.packet import Packet
 from ..sessions.reasons import Reason
 from ..sessions.sayings import said
@@ -20,7 +20,7 @@ from .leaving import Leaving
 from .refusals import ENDS_THE_PROCESS, GLOBAL
 from .table import MAX_DYNAMIC, Namespaces, described
 
-__all__ = ["KEPT", "Reception", "accept", "connect"]
+__all__ = ["KEPT", "Reception", "accept", "connect", "deny"]
 
 #: Bytes of memory of what a client gives with its connects that its namespaces keep, all of them
 #: together.
@@ -70,7 +70,7 @@ def connect(desk: Reception, endpoint: str, packet: Packet) -> None:
                 MAX_DYNAMIC,
                 endpoint,
             )
-            _deny(desk, endpoint, "Too many namespaces")
+            deny(desk, endpoint, "Too many namespaces")
             return
     if cls is None:
         if endpoint != socket.GLOBAL_NS or not socket.opens_global:
@@ -83,7 +83,7 @@ def connect(desk: Reception, endpoint: str, packet: Packet) -> None:
                 described(socket.namespaces) or "none",
                 _instead(socket.namespaces),
             )
-            _deny(desk, endpoint, "Invalid namespace")
+            deny(desk, endpoint, "Invalid namespace")
         return
     socket.seek(endpoint, packet)
     if socket.state is not State.CONNECTED:
@@ -167,7 +167,7 @@ def connect(desk: Reception, endpoint: str, packet: Packet) -> None:
     if namespace is not None:
         namespace._discard()
     socket.forget_name(endpoint)
-    _deny(desk, endpoint, told, more)
+    deny(desk, endpoint, told, more)
     if socket.state is State.CONNECTED:
         desk.unconnected.not_let_in(endpoint, early)
 
@@ -218,9 +218,21 @@ def _instead(namespaces: Mapping[str, Any]) -> str:
     return "Add it where the application is wrapped, or where the view calls socketio_manage"
 
 
-def _deny(desk: Reception, endpoint: str, message: str, data: Any = None) -> None:
+def deny(desk: Reception, endpoint: str, message: str, data: Any = None) -> None:
+    """Tell the client that it is not let in, with the application's ``data``."""
     socket = desk.socket
-    answer = socket.refusal(endpoint, message, data)
+    try:
+        answer = socket.refusal(endpoint, message, data)
+    except UsageError:
+        desk.calls.complain(
+            logging.ERROR,
+            "refusal-unwritten",
+            "%s %s: the data of ConnectionRefused cannot be written, and is left out",
+            socket,
+            endpoint or GLOBAL,
+            exc_info=True,
+        )
+        answer = socket.refusal(endpoint, message)
     forgotten = socket.release(endpoint, answer, deliver=False)
     if forgotten:
         desk.calls.complain(

@@ -8,13 +8,14 @@ import logging
 from typing import Any
 
 from ..exceptions import PacketError, RateLimited
+from ..protocol.causes import ReaderFailed
 from ..protocol.packet import Packet
 from ..sessions.complaints import Kind
 from ..sessions.reasons import Reason
 from ..sessions.sayings import said
 from ..sessions.socket import Socket
 
-__all__ = ["ENDS_THE_PROCESS", "GLOBAL", "Refusals"]
+__all__ = ["ENDS_THE_PROCESS", "FAILED", "GLOBAL", "Refusals"]
 
 log = logging.getLogger("sockio.dispatch")
 
@@ -23,6 +24,9 @@ GLOBAL = "(global)"
 
 #: Whatever else a handler raises is its own failure, also what is no Exception: gevent's Timeout.
 ENDS_THE_PROCESS = (SystemExit, KeyboardInterrupt)
+
+#: What a client hears of whatever the application's code raises.
+FAILED = "The server failed to handle this."
 
 _NOTHING: contextlib.AbstractContextManager[Any] = contextlib.nullcontext()
 
@@ -51,6 +55,11 @@ class Refusals:
 
     def bad(self, error: PacketError, counted: bool = False) -> None:
         """Answer what is no packet. It may have been ``counted`` toward ``rate_limit``."""
+        if self.unread(error):
+            endpoint, ack_id = error.endpoint, error.ack_id
+            if counted or self.rates is None or self._within_rate({"endpoint": endpoint}, ack_id):
+                self.refuse("internal_error", FAILED, endpoint, ack_id)
+            return
         if not self._socket.forgiving:
             self._socket.violate(error)
             return
@@ -58,6 +67,20 @@ class Refusals:
         endpoint, ack_id = error.endpoint, error.ack_id
         if counted or self.rates is None or self._within_rate({"endpoint": endpoint}, ack_id):
             self.refuse("invalid_packet", str(error), endpoint, ack_id)
+
+    def unread(self, error: PacketError) -> bool:
+        """Whether it was not the client's fault that its packet could not be read, but that of the
+        application's ``json_loads``: said with its traceback."""
+        if not isinstance(error, ReaderFailed):
+            return False
+        self.complain(
+            logging.ERROR,
+            "json-loads-failed",
+            "%s: json_loads failed at what is JSON; for what is none it is to raise ValueError",
+            self._socket,
+            exc_info=True,
+        )
+        return True
 
     def _within_rate(self, packet: Packet, answer_to: int | None) -> bool:
         """Count a packet toward ``rate_limit``; one that comes too soon is dealt with."""

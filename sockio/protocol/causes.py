@@ -1,8 +1,11 @@
-"""Which causes of an error are worth a traceback of their own."""
+"""Whose fault it is that JSON was not read or written, and what is worth a traceback of its own."""
 
 from __future__ import annotations
 
-__all__ = ["telling"]
+from ..exceptions import PacketError
+from .strict_json import default_json_loads
+
+__all__ = ["ReaderFailed", "is_readers_own", "telling"]
 
 #: Whose frames tell a user nothing: the standard library's JSON, and this package.
 _OURS = {"json", __name__.partition(".")[0]}
@@ -21,3 +24,24 @@ def telling(error: Exception) -> Exception | None:
         last = last.tb_next
     module = str(last.tb_frame.f_globals.get("__name__", "")) if last is not None else ""
     return None if module.partition(".")[0] in _OURS else error
+
+
+class ReaderFailed(PacketError):
+    """The application's ``json_loads`` has failed, at what is JSON. Whoever reads packets has one
+    kind of error to look after; who answers for them does not blame the peer for this one."""
+
+
+def is_readers_own(error: Exception, text: str) -> bool:
+    """Whether what a ``json_loads`` raised is its own failure, and no word about ``text``.
+
+    By ``ValueError`` it says that something is wrong with the text, and so it does where it gives
+    up at lists in lists. Libraries have other errors for it, too: what they are raised for is no
+    JSON then.
+    """
+    if isinstance(error, (ValueError, RecursionError)):
+        return False
+    try:
+        default_json_loads(text)
+    except ValueError:
+        return False
+    return True

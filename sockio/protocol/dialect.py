@@ -101,6 +101,7 @@ class BaseCodec(ABC):
     """
 
     __slots__ = (
+        "_own",
         "decode",
         "encode",
         "heartbeat",
@@ -115,6 +116,7 @@ class BaseCodec(ABC):
     whole_in_bytes = False
     json_loads: JsonLoads
     json_dumps: JsonDumps
+    _own: BaseCodec
     #: Who the packet in what has arrived is for, and what of it is to be read: no JSON is yet.
     #: Raises ``PacketError`` where that is none.
     opened: Callable[[Any], Opened]
@@ -134,6 +136,18 @@ class BaseCodec(ABC):
         """Whether its clients take an offset off each event, and say the last when they come
         back."""
         return False
+
+    @property
+    def own(self) -> BaseCodec:
+        """The same, with the JSON functions that sockio has: for what it says itself, which no
+        failure of the application's is to keep from the client."""
+        if self.json_dumps is default_json_dumps:
+            return self
+        try:
+            return self._own
+        except AttributeError:
+            self._own = self.with_json(None, default_json_dumps)
+            return self._own
 
     @abstractmethod
     def with_json(self, json_loads: JsonLoads | None, json_dumps: JsonDumps | None) -> BaseCodec:

@@ -32,7 +32,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple, NoReturn, TypedDict
 
 from ..exceptions import PacketError, UsageError
-from .causes import telling
+from .causes import ReaderFailed, is_readers_own, telling
 from .strict_json import default_json_dumps, default_json_loads
 
 __all__ = [
@@ -436,6 +436,8 @@ def _loads(packet: Packet, text: str, json_loads: JsonLoads) -> Any:
 
 
 def _refuse_json(packet: Packet, text: str, error: Exception) -> NoReturn:
+    if is_readers_own(error, text):
+        _refuse(packet, "json_loads failed, and not at bad JSON", text, error, ReaderFailed)
     _refuse(packet, "bad JSON", text, error)
 
 
@@ -462,8 +464,14 @@ def _label(packet: Mapping[str, Any]) -> str:
     return f"packet of type {packet['type']!r}"
 
 
-def _refuse(packet: Packet, why: str, text: str, cause: Exception | None = None) -> NoReturn:
-    raise PacketError(
+def _refuse(
+    packet: Packet,
+    why: str,
+    text: str,
+    cause: Exception | None = None,
+    kind: type[PacketError] = PacketError,
+) -> NoReturn:
+    raise kind(
         f"{packet['type']} packet: {why}: {_echo(text)}",
         endpoint=packet["endpoint"],
         ack_id=packet["id"] if packet.get("ack") == "data" else None,

@@ -9,6 +9,7 @@ from math import isfinite
 from typing import Any, NoReturn
 
 from ..exceptions import PacketError
+from .causes import ReaderFailed, is_readers_own
 from .echo import echo
 from .json_depth import check_depth
 from .packet import MAX_NAME, MAX_QUERY, JsonLoads, Opened, Packet, PacketType
@@ -121,7 +122,7 @@ def make_reader(
                 check_depth(text, max_depth)
                 data = json_loads(text)
             except Exception as error:  # a codec of the user's may raise anything
-                _refuse(kind, endpoint, "bad JSON", text, None, error)
+                _refuse_json(kind, endpoint, text, None, error)
         if kind == "error":
             _read_error(packet, data, text, revision)
             return packet
@@ -153,7 +154,7 @@ def _make_rest(
                 check_depth(data, max_depth)
             args = json_loads(data)
         except Exception as error:  # a codec of the user's may raise anything
-            _refuse(kind, endpoint, "bad JSON", data, number, error)
+            _refuse_json(kind, endpoint, data, number, error)
         if not isinstance(args, list):
             _refuse(kind, endpoint, "it needs a JSON array", data, number)
         return args
@@ -289,6 +290,22 @@ def _read_error(packet: ModernPacket, value: Any, text: str, revision: Revision)
         _refuse("error", packet["endpoint"], "it needs a message", text)
 
 
+def _refuse_json(
+    kind: PacketType, endpoint: str, text: str, number: int | None, error: Exception
+) -> NoReturn:
+    if is_readers_own(error, text):
+        _refuse(
+            kind,
+            endpoint,
+            "json_loads failed, and not at bad JSON",
+            text,
+            number,
+            error,
+            ReaderFailed,
+        )
+    _refuse(kind, endpoint, "bad JSON", text, number, error)
+
+
 def _refuse(
     kind: PacketType,
     endpoint: str,
@@ -296,8 +313,9 @@ def _refuse(
     text: str,
     number: int | None = None,
     cause: Exception | None = None,
+    error: type[PacketError] = PacketError,
 ) -> NoReturn:
-    raise PacketError(
+    raise error(
         f"{kind} packet: {why}: {echo(text)}",
         endpoint=endpoint,
         ack_id=number if kind == "event" else None,  # the number of an ack is no callback's here

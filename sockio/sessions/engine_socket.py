@@ -199,14 +199,15 @@ class EngineSocket(Recoverable):
         if self._recovery is not None and (stay := self._stays.get(endpoint)) is not None:
             told["pid"] = stay.pid
         packet = {"type": "connect", "endpoint": endpoint, "data": told}
-        return Outgoing(self.codec.encode(packet), endpoint)
+        return Outgoing(self.codec.own.encode(packet), endpoint)
 
     def refusal(self, endpoint: str, message: str, data: Any = None) -> Outgoing | None:
         if self.generation.global_namespace is None:
             return None
         packet = {"type": "error", "endpoint": endpoint, "message": message}
-        if data is not None:
-            packet["data"] = data
+        if data is None:
+            return Outgoing(self.codec.own.encode(packet), endpoint)
+        packet["data"] = data
         return Outgoing(self.codec.encode(packet), endpoint)
 
     def release(

@@ -6,10 +6,10 @@ parameters.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-__all__ = ["REFUSALS", "default_error_handler"]
+__all__ = ["REFUSALS", "OwnWords", "default_error_handler"]
 
 
 class _Sender(Protocol):
@@ -17,6 +17,14 @@ class _Sender(Protocol):
     has_error_packets: bool
 
     def send_packet(self, packet: Mapping[str, Any]) -> bool: ...
+
+
+class OwnWords:
+    """A socket that sends without the application's ``json_dumps``, which has failed at this."""
+
+    def __init__(self, socket: Any) -> None:
+        self.has_error_packets: bool = socket.has_error_packets
+        self.send_packet: Callable[[Mapping[str, Any]], bool] = socket.say
 
 
 #: Framework errors go out as an error packet, which has no room for text; only what the

@@ -78,6 +78,11 @@ class Outlet:
         text = self.codec.encode(packet)
         return self.deliver(Outgoing(text, packet.get("endpoint", ""), volatile=volatile))
 
+    def say(self, packet: Mapping[str, Any]) -> bool:
+        """:meth:`send_packet`, without the application's ``json_dumps``."""
+        text = self.codec.own.encode(packet)
+        return self.deliver(Outgoing(text, packet.get("endpoint", "")))
+
     def deliver(self, packet: Outgoing) -> bool:
         """Send one packet that is encoded already, maybe for many. See :meth:`send_packet`."""
         direct = self._direct

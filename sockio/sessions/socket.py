@@ -18,13 +18,13 @@ from typing import Any
 from ..config.plain import check_plain
 from ..config.rates import Buckets, Rate
 from ..config.settings import Settings
-from ..exceptions import PacketError
+from ..exceptions import PacketError, UsageError
 from ..protocol.dialect import BaseCodec
 from ..protocol.packet import Opened, Packet
 from ..runtime.interfaces import Job, Runtime
 from .acks import PendingAcks, Waiting
 from .complaints import Complaints, Kind
-from .error_handling import default_error_handler
+from .error_handling import OwnWords, default_error_handler
 from .jobs import Jobs
 from .lifetime import Lifetime
 from .old_names import OldNames
@@ -280,7 +280,14 @@ class Socket(OldNames, Lifetime):
         quiet: bool = False,
     ) -> None:
         """:meth:`error` of what the log knows already."""
-        self.error_handler(self, error_name, error_message, endpoint, msg_id, quiet)
+        try:
+            self.error_handler(self, error_name, error_message, endpoint, msg_id, quiet)
+        except UsageError:
+            if self.error_handler is not default_error_handler:
+                raise
+            # As the handler's own words have, maybe, of which this is to tell.
+            words = OwnWords(self)
+            default_error_handler(words, error_name, error_message, endpoint, msg_id, quiet)
 
     # ---- receiving
 

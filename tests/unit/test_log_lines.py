@@ -21,6 +21,7 @@ REASONS = {
     "http.surroundings": "once for each middleware, at its first handshake: what its server "
     "cannot do",
     "http.middleware": "once for each middleware that the application makes to answer a request",
+    "http.told": "when the application starts, and about what its own workers say to each other",
     "integrations.uwsgi_websocket": "when the application is loaded",
     "runtime.blocked": "where somebody asks for it, twice for each time that the loop is blocked",
     "server.access_log": "where somebody asks for it; cut, printable, one line for each request",
