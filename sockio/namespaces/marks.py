@@ -1,18 +1,20 @@
 """What decorators such as :func:`~sockio.allow` note on handlers, and where it is found again.
 
-It is noted twice: on the function, and in the class whose body it is decorated in, under the
-function's name. So a decorator above them that does not hand on what it is around
-(``functools.wraps``) opens nothing that was closed.
+It is noted on the function, and which functions those are in the class whose body it is decorated
+in. So a decorator above them that does not hand on what it is around (``functools.wraps``) opens
+nothing that was closed: the function is looked for inside of what that has made, and by its name.
 """
 
 from __future__ import annotations
 
+import functools
+import inspect
 import sys
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
-__all__ = ["CONCURRENT", "CONDITIONS", "EVENTS", "LIMITS", "marks_of", "note"]
+__all__ = ["CONCURRENT", "CONDITIONS", "EVENTS", "LIMITS", "lost_marks", "marks_of", "note"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -21,27 +23,47 @@ CONDITIONS = "__sockio_conditions__"
 LIMITS = "__sockio_limits__"
 CONCURRENT = "__sockio_concurrent__"
 _KINDS = (EVENTS, CONDITIONS, LIMITS, CONCURRENT)
-#: In a class: what was noted while its body ran, by the function's name and the kind.
-_NOTED = "__sockio_noted__"
+#: Those that count wherever the function is inside: the others open something.
+_CLOSING = (CONDITIONS, LIMITS)
+#: In a class: the functions that were marked while its body ran.
+_MARKED = "__sockio_marked__"
+#: So many objects are looked through for one of those.
+_MOST = 100
 
 
 def note(fn: F, kind: str, mark: Any) -> F:
-    """``fn`` with a mark of a kind. To be called by what is called by the class's body.
+    """``fn`` with a mark of a kind.
 
-    A function that the body has not defined, that of a base for example, is marked as a copy: its
-    own class would be changed as well.
+    A function that is another class's, that of a base for example, is marked as a copy: its own
+    class would be changed as well.
     """
-    scope = sys._getframe(2).f_locals
-    body = scope.get("__qualname__") if "__module__" in scope else None
-    name = getattr(fn, "__name__", "")
-    if body is not None and isinstance(fn, types.FunctionType):
-        if fn.__qualname__.rpartition(".")[0] != body:
+    if isinstance(fn, types.FunctionType):
+        scope = _body()
+        owner = fn.__qualname__.rpartition(".")[0]
+        if scope is not None:
+            marked = scope.setdefault(_MARKED, [])
+            if not any(fn is each for each in marked):
+                if owner != scope["__qualname__"]:
+                    fn = _copy(fn)
+                marked.append(fn)
+        elif kind not in _CLOSING and owner and not owner.endswith("<locals>"):
+            # Of a class whose body is over. Who closes one may not look at what comes back.
             fn = _copy(fn)
-        else:
-            noted = scope.setdefault(_NOTED, {})
-            noted.setdefault((name, kind), []).append(mark)
     fn.__dict__.setdefault(kind, []).append(mark)
     return fn
+
+
+def _body() -> dict[str, Any] | None:
+    """The names in the body of the class that is being made, if one is; not outside of a module."""
+    frame = sys._getframe(2)
+    while frame is not None:
+        if not frame.f_code.co_flags & inspect.CO_OPTIMIZED:
+            # No function's: there the names are a dictionary that can be written to.
+            names = frame.f_locals
+            is_class = names is not frame.f_globals and "__qualname__" in names
+            return names if is_class else None
+        frame = frame.f_back  # type: ignore[assignment]
+    return None
 
 
 def _copy(fn: Any) -> Any:
@@ -50,6 +72,7 @@ def _copy(fn: Any) -> Any:
     )
     copied.__kwdefaults__ = fn.__kwdefaults__
     copied.__annotations__ = fn.__annotations__
+    copied.__module__ = fn.__module__
     copied.__qualname__ = fn.__qualname__
     copied.__doc__ = fn.__doc__
     copied.__dict__.update(vars(fn))
@@ -62,17 +85,83 @@ def _copy(fn: Any) -> Any:
 
 def marks_of(cls: type, name: str, kind: str) -> list[Any]:
     """The marks of a kind on what ``cls`` itself has under ``name``: those on the function, on one
-    that it is wrapped around, and those noted when the class was written.
+    that it is wrapped around, and on the one that was written under this name.
 
-    A static method, or a decorator that hands nothing on, must not quietly open what was closed.
+    A static method, or a decorator that hands nothing on, must not quietly open what was closed: a
+    condition and a limit are found wherever the function is inside.
     """
     found: list[Any] = []
     value = vars(cls).get(name)
-    while value is not None:
+    functions = [*_wrapped(value)]
+    if kind in _CLOSING:
+        marked = [each for base in cls.__mro__ for each in vars(base).get(_MARKED, ())]
+        if marked:
+            inside = {id(each) for each in _inside(value)}
+            functions += [each for each in marked if id(each) in inside]
+    functions += _hidden(cls, name, value)
+    for function in functions:
         # Only what stands in it: a class may keep objects that have every attribute one asks for.
-        own = getattr(value, "__dict__", {})
-        found += [mark for mark in own.get(kind, ()) if mark not in found]
-        bound = isinstance(value, (staticmethod, classmethod))
-        value = value.__func__ if bound else own.get("__wrapped__")
-    noted = vars(cls).get(_NOTED, {}).get((name, kind), ())
-    return found + [mark for mark in noted if mark not in found]
+        marks = getattr(function, "__dict__", {}).get(kind, ())
+        found += [mark for mark in marks if mark not in found]
+    return found
+
+
+def lost_marks(cls: type) -> Iterator[Any]:
+    """The functions that were marked in the body of ``cls``, and are in nothing that it has."""
+    names = vars(cls)
+    marked = names.get(_MARKED, ())
+    if marked:
+        there = {id(each) for value in names.values() for each in _inside(value)}
+        for function in marked:
+            if id(function) not in there and function.__name__ not in names:
+                yield function
+
+
+def _hidden(cls: type, name: str, value: Any) -> list[Any]:
+    """The function that was marked last under this name, if ``value`` is not another that was
+    written there since."""
+    if isinstance(value, types.FunctionType) and value.__code__.co_name == name:
+        return []
+    return [each for each in vars(cls).get(_MARKED, ()) if each.__name__ == name][-1:]
+
+
+def _wrapped(value: Any) -> Iterator[Any]:
+    """A value, and what it says that it is around."""
+    seen: list[Any] = []
+    while value is not None and not any(value is each for each in seen):
+        seen.append(value)
+        yield value
+        if isinstance(value, (staticmethod, classmethod)):
+            value = value.__func__
+        else:
+            value = getattr(value, "__dict__", {}).get("__wrapped__")
+
+
+def _inside(value: Any) -> Iterator[Any]:
+    """A value, and the functions and other objects that are inside of it."""
+    waiting: list[Any] = [value]
+    seen: set[int] = set()
+    while waiting and len(seen) < _MOST:
+        value = waiting.pop(0)
+        if id(value) in seen or isinstance(value, (type, types.ModuleType, str, int, bytes)):
+            continue
+        seen.add(id(value))
+        yield value
+        waiting += _parts(value)
+
+
+def _parts(value: Any) -> Iterator[Any]:
+    if isinstance(value, (staticmethod, classmethod, types.MethodType)):
+        yield value.__func__
+    elif isinstance(value, (functools.partial, functools.partialmethod)):
+        yield value.func
+        yield from value.args
+    elif isinstance(value, types.FunctionType):
+        yield value.__dict__.get("__wrapped__")
+        for cell in value.__closure__ or ():
+            try:
+                yield cell.cell_contents
+            except ValueError:  # it is empty
+                continue
+    else:
+        yield from getattr(value, "__dict__", {}).values()

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from ..config.plain import kind_of
 from ..exceptions import UsageError
 from .handlers import HandlerTable, unfinished_mark
+from .marks import lost_marks
 
 __all__ = ["check_runs", "what_never_runs"]
 
@@ -57,7 +58,8 @@ def what_never_runs(cls: type, table: HandlerTable) -> Iterator[tuple[str, str]]
 
 def check_runs(cls: type, table: HandlerTable) -> None:
     """Raise ``UsageError`` for a class with a method of that kind, for a decorator that has been
-    written without its parentheses, and for an ACL that would not count."""
+    written without its parentheses, for an ACL that would not count, and for marks that would
+    not."""
     for base in cls.__mro__:
         allowed = vars(base).get("allowed_methods")
         if allowed is not None and not hasattr(type(allowed), "__set__"):
@@ -72,6 +74,13 @@ def check_runs(cls: type, table: HandlerTable) -> None:
                     f"{cls.__name__}.{name}: @{mark} was written without its parentheses, so there "
                     f"is no method: write @{mark}(...)."
                 )
+        for lost in lost_marks(base):
+            raise UsageError(
+                f"{base.__name__}: what @allow, @limit, @on or @concurrent says of "
+                f"{lost.__qualname__} (line {lost.__code__.co_firstlineno}) shows in none of its "
+                "methods, and would count for none. Write it above the decorators that hide it, or "
+                "let these say functools.wraps."
+            )
     for name, kind in what_never_runs(cls, table):
         raise UsageError(
             f"{cls.__name__}.{name} is {kind}, of which a call runs nothing. Write a plain "

@@ -122,6 +122,125 @@ def test_a_decorator_above_opens_nothing(house: MakeHouse) -> None:
     assert table.event("a:b") == ("said", False)
 
 
+class Held:
+    """A decorator that is an object."""
+
+    def __init__(self, fn: Callable[..., Any]) -> None:
+        self.fn = fn
+
+    def __get__(self, owner: Any, cls: type) -> Callable[..., Any]:
+        return lambda *args: self.fn(owner, *args)
+
+    def __call__(self, *args: Any) -> Any:
+        return self.fn(*args)
+
+
+class Hiding(Held):
+    """One of which nothing can be seen."""
+
+    __slots__ = ("hidden",)
+
+    def __init__(self, fn: Callable[..., Any]) -> None:
+        self.hidden = fn
+
+    def __get__(self, owner: Any, cls: type) -> Callable[..., Any]:
+        return lambda *args: self.hidden(owner, *args)
+
+
+def staff(fn: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorators of ours in one of the application's."""
+    return limit("9/s")(allow(lambda ns: False)(fn))
+
+
+def called(self: Base) -> None:
+    Base.on_x(self)
+
+
+class Composed(Base):
+    @bare
+    @staff
+    def on_x(self) -> None:
+        super().on_x()
+
+
+class ALambda(Base):
+    on_x: Any = bare(staff(lambda self: Base.on_x(self)))
+
+
+class AnObject(Base):
+    on_x: Any = Held(staff(lambda self: Base.on_x(self)))
+
+
+class Elsewhere(Base):
+    on_x: Any = bare(allow(lambda ns: False)(called))
+
+
+class OfABase(Base):
+    on_x: Any = bare(staff(Base.on_x))
+
+
+class Alias(Base):
+    @staff
+    def on_y(self) -> None:
+        super().on_x()
+
+    on_x: Any = bare(on_y)
+
+
+class AliasOfABase(Alias):
+    on_x: Any = bare(bare(Alias.on_y))
+
+
+class Named(Base):
+    @Hiding
+    @staff
+    def on_x(self) -> None:
+        super().on_x()
+
+
+SHUT = [Composed, ALambda, AnObject, Elsewhere, OfABase, Alias, AliasOfABase, Named]
+
+
+@pytest.mark.parametrize("cls", SHUT, ids=lambda cls: cls.__name__)
+def test_whatever_is_around_it_a_condition_holds(
+    house: MakeHouse, cls: type[BaseNamespace]
+) -> None:
+    assert calls(house, cls) == 0
+    # Nothing of it is left where the functions come from.
+    handler = handlers_of(Base, BaseNamespace).method("on_x")
+    assert handler is not None
+    assert handler.simple
+
+
+def test_a_mark_that_would_be_lost_is_an_error() -> None:
+    class Lost(Base):
+        on_x: Any = Hiding(allow(lambda ns: False)(lambda self: None))
+
+    with pytest.raises(UsageError, match=r"^Lost: .*Lost\.<lambda> \(line \d+\)"):
+        check_hooks(type("Sub", (Lost,), {}))
+
+
+def test_what_has_been_written_anew_has_its_own_marks(house: MakeHouse) -> None:
+    class Anew(Base):
+        @on("a:b")
+        @staff
+        def on_x(self) -> None: ...
+
+        def on_x(self) -> None:  # type: ignore[no-redef]  # noqa: F811
+            super().on_x()
+
+    assert calls(house, Anew) == 3
+    assert handlers_of(Anew, BaseNamespace).event("a:b") == (None, False)
+
+
+def test_an_event_is_opened_for_nobody_else(house: MakeHouse) -> None:
+    class Sub(Public): ...
+
+    setattr(Sub, "clear", on("a:b")(Sub.purge))  # noqa: B010
+    assert handlers_of(Sub, BaseNamespace).event("a:b") == ("clear", False)
+    assert handlers_of(Public, BaseNamespace).event("a:b") == (None, False)
+
+
 def test_whoever_overrides_a_method_says_so_for_itself(house: MakeHouse) -> None:
     class Shut(Base):
         @allow(lambda ns: False)
