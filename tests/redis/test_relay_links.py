@@ -56,13 +56,14 @@ class Host:
         self._listen = listen
         self.meshes: dict[Ear, Mesh] = {}
 
-    def worker(self, *channels: str, wait: bool = True) -> Ear:
-        """One more, younger than all others."""
+    def worker(self, *channels: str, wait: bool = True, url: str = "") -> Ear:
+        """One more, younger than all others; ``url`` is the server's for a user of its own."""
         runtime = GeventRuntime()
         runtime.bind()
         mesh = Mesh(Directory(self.folder), runtime)
         relay = functools.partial(Hearing, Relays(mesh), KEY, runtime)
-        ear = self._listen(self.server.url, *channels, runtime=runtime, relay=(MARKS, relay))
+        url = url or self.server.url
+        ear = self._listen(url, *channels, runtime=runtime, relay=(MARKS, relay))
         self.meshes[ear] = mesh
         if wait:
             ear.stands()
@@ -314,6 +315,33 @@ def test_redis_is_gone_and_back(host: Host, server: RedisServer, listen: Listen)
     ada.link.publish("x", b"heard")
     for ear in ears:
         ear.heard.next("message", "x", b"heard")
+
+
+def test_what_one_may_not_hear_is_not_refused_to_others(
+    host: Host, server: RedisServer, listen: Listen
+) -> None:
+    """It tries again and again, and its relays stay as they are."""
+    server.command("ACL", "SETUSER", "bob", "on", ">pw", "resetchannels", "&[a-z]", "+@all")
+    server.command("ACL", "SETUSER", "bob", f"&{MARKS}")
+    url = f"unix://bob:pw@{server.path}"
+    first, second = [host.worker("x", url=url) for _ in range(2)]
+    third = host.worker("x", "y", "theirs", "z", url=url, wait=False)
+    _, text = third.heard.next("said", "redis_deaf")
+    assert "permissions" in text.lower()
+    third.link.subscribe("w")
+    eventually(lambda: len(third.said("redis_relay")) > 2, "it has tried several times")
+    ada = listen(server.url).stands()
+    ada.link.publish("x", b"1")
+    for ear in (first, second):
+        ear.heard.next("message", "x", b"1")
+        assert ear.heard.all("state") == [(True,)]
+        assert ear.said("redis_deaf") == []
+    server.command("ACL", "SETUSER", "bob", "&theirs")
+    third.stands()
+    for channel in ("w", "y", "theirs", "z"):
+        ada.link.publish(channel, b"2")
+        third.heard.next("message", channel, b"2")
+    assert len(third.said("redis_deaf")) == 1
 
 
 def test_an_end_in_good_order(host: Host, shared: RedisServer) -> None:

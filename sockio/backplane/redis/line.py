@@ -96,6 +96,8 @@ class Line:
         self._scheduled = False
         self._alive = True
         self._failures = 0
+        # How often what came made no sense, since it last made sense for a while.
+        self._nonsense = 0
         self._begun = False
         self._closed = False
         #: Bytes that wait to be written.
@@ -154,7 +156,7 @@ class Line:
             return
         self._sock = sock
         self._reader = reader(NOTHING)
-        self._failures = 0
+        self._failures = self._nonsense
         self._alive = True
         self._watch = self._runtime.watch(sock, self._readable)
         self._next_beat()
@@ -163,6 +165,8 @@ class Line:
     def lose(self, why: str) -> None:
         """Give the connection up, and make another."""
         if self._sock is not None:
+            # A server that refuses something is not asked ten times a second.
+            self._nonsense += 1
             self._lost(why)
 
     def _lost(self, why: str) -> None:
@@ -201,6 +205,7 @@ class Line:
             self._lost(f"it gave no answer to a PING within {PATIENCE:g} seconds")
             return
         self._alive = False
+        self._nonsense = 0
         self.send(PING)
         self._next_beat()
 

@@ -7,6 +7,7 @@ lately is kept, so that who heard it elsewhere until now can go on here.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -95,6 +96,9 @@ class Feed:
         # The same by the names of the channels alone.
         self._channels: dict[bytes, _Wanted] = {}
         self._pending: dict[_Key, int] = {}
+        # What was asked and not answered to the end, in order: verb, names, and how many of them
+        # are confirmed.
+        self._asked: deque[tuple[bytes, list[bytes], int]] = deque()
         # How many connections there were; whether the present one is still being asked for all.
         self._opened = 0
         self._asking = False
@@ -178,6 +182,9 @@ class Feed:
                     if kind == b"subscribe":
                         self._channels[name] = wanted
                     new.append(name)
+                elif not (wanted.confirmed or key in self._pending):
+                    # It was refused, and may be allowed by now.
+                    new.append(name)
                 wanted.listeners.add(listener)
                 if wanted.confirmed:
                     self._confirm(listener, kind, name)
@@ -213,8 +220,11 @@ class Feed:
         for name in names:
             key = _VERBS[verb], name
             self._pending[key] = self._pending.get(key, 0) + 1
-        for command in in_batches(verb, names):
-            self._source.send(command)
+        for at in range(0, len(names), BATCH):
+            some = names[at : at + BATCH]
+            self._asked.append((verb, some, 0))
+            for command in in_batches(verb, some):
+                self._source.send(command)
 
     def go_live(self, listener: Listener, marks: list[bytes]) -> tuple[bytes | None, list[bytes]]:
         """Say it what comes from now on; the mark behind which that is complete, and what came
@@ -242,6 +252,7 @@ class Feed:
         self._opened += 1
         opened = self._opened
         self._pending = {}
+        self._asked.clear()
         self._asking = True
         self._changed("")
         keys = list(self._wanted)
@@ -275,12 +286,12 @@ class Feed:
             if reply is NOTHING:
                 break
             if not isinstance(reply, list):
-                if isinstance(reply, Exception):
+                if isinstance(reply, Exception) and not self._refused(reply):
                     self._recent.add(said)
                     self._flush()
                     self._source.lose(f"the server refuses what is asked: {reply}")
                     return
-                continue  # PONG
+                continue  # PONG, or those who want what is refused are told
             if reply[0] == b"message":
                 _, name, payload = reply
                 wanted = channels.get(name)
@@ -331,9 +342,11 @@ class Feed:
     def _other(self, reply: list[Any]) -> None:
         """A command that the server confirms."""
         key: _Key = (reply[0], reply[1])
-        left = self._pending.pop(key, 0) - 1
-        if left > 0:
-            self._pending[key] = left
+        if self._asked and key[0] == _VERBS[self._asked[0][0]]:
+            verb, names, count = self._asked.popleft()
+            if count + 1 < len(names):
+                self._asked.appendleft((verb, names, count + 1))
+        left = self._settle(key)
         wanted = self._wanted.get(key)
         if left != 0 or wanted is None:
             self._look_whether_all()
@@ -343,6 +356,41 @@ class Feed:
         for each in awaiting:
             self._confirm(each, *key)
         self._look_whether_all()
+
+    def _refused(self, why: Exception) -> bool:
+        """The server does not do what it was asked first; whether it is known what that is. Whoever
+        wants it is told, and all others go on: what one may not hear is not refused to them."""
+        if not self._asked:
+            return False
+        verb, names, _ = self._asked.popleft()
+        for name in names:
+            self._settle((_VERBS[verb], name))
+        if len(names) > 1:
+            # One is enough for all of a command to be refused.
+            left = [name for name in names if (_VERBS[verb], name) in self._wanted]
+            for some in (left[: len(left) // 2], left[len(left) // 2 :]):
+                self._ask(verb, some)
+            return True
+        wanted = self._wanted.get((_VERBS[verb], names[0]))
+        awaiting = [] if wanted is None else [*dict.fromkeys(wanted.awaiting)]
+        if wanted is not None:
+            wanted.awaiting = []
+        for each in awaiting:
+            if each is self.here:
+                self._mine.append(why)
+            elif each.live:
+                if not each.out:
+                    self._out.append(each)
+                each.out.append(b"-%b\r\n" % " ".join(str(why).split()).encode())
+        self._look_whether_all()
+        return True
+
+    def _settle(self, key: _Key) -> int:
+        """One answer has come; how many are to come."""
+        left = self._pending.pop(key, 0) - 1
+        if left > 0:
+            self._pending[key] = left
+        return left
 
     @property
     def _all(self) -> bool:

@@ -29,6 +29,8 @@ log = logging.getLogger("sockio.redis")
 
 #: Seconds until those are known who take part, and between two looks.
 SETTLED, LOOK = 0.25, 0.5
+#: Seconds until somebody is asked again for what the server has refused.
+REFUSED = 2.0
 #: Seconds after which a look comes so late that this process stood still.
 STOOD = 2.0
 #: Seconds until what comes counts as new, where no mark comes that says so.
@@ -100,8 +102,18 @@ class Hearing:
         if self.relay == self._boot:
             self._serving.lose(why)
         elif self.relay is not None:
-            self._forget(self.relay, why)
-            self._decide()
+            for boot in self._elsewhere:
+                self._elsewhere.leave(boot)
+            self._lost(self.relay, why)
+            self._going = None
+            # Whoever is asked again at once refuses it again.
+            self._pause(REFUSED)
+            self._tell_lost()
+
+    def _pause(self, seconds: float) -> None:
+        """Decide nothing for so long."""
+        self._settled = False
+        self._runtime.at(self._runtime.now() + seconds, self._decide_now)
 
     def close(self) -> None:
         if self._closed:
@@ -316,8 +328,7 @@ class Hearing:
         if heard and self._settled:
             # If it is the server, the others are about to notice: nobody is asked who still seems
             # to hear it.
-            self._settled = False
-            self._runtime.at(self._runtime.now() + SETTLED, self._decide_now)
+            self._pause(SETTLED)
         else:
             self._why = why
             self._decide()
