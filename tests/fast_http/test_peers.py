@@ -117,6 +117,25 @@ def test_a_reader_that_takes_its_time_gets_all(fast: Served) -> None:
     assert counted(fast)[1] == 0
 
 
+def test_a_reader_that_goes_on_has_its_time_anew(fast: Served) -> None:
+    path = session(fast)
+    (socket,) = fast.registry.sockets.values()
+    text = "x" * 24_000_000
+    with Connection(fast.port) as connection:
+        connection.request("GET", path)
+        eventually(lambda: socket.hits == 2, "it waits")
+        socket[""].send(text)
+        assert fast.server.fast is not None
+        (ours,) = fast.server.fast.connections
+        eventually(lambda: ours.state is State.WRITING, "the kernel is full")
+        first = ours.deadline()
+        while ours.deadline() == first:
+            connection._receive()
+        assert ours.state is State.WRITING
+        assert ours.deadline() > first
+        assert connection.answer().body == f"3:::{text}"
+
+
 def test_a_reader_that_takes_no_more_is_cut_and_loses_nothing(
     serve: Callable[..., Served],
 ) -> None:

@@ -628,6 +628,8 @@ class FastConnection:
             return
         if sent < len(tail):
             self._tail = tail[sent:]
+            # Who goes on reading is not cut, however long it takes.
+            self._due = time.monotonic() + self._service.door.patience
             return
         self._end_writing()
         batch, self._batch = self._batch, None
