@@ -880,7 +880,13 @@ def main() -> None:
         made_on = ", ".join(each for name, each in machine().items() if name != "open files")
         version = f"Python {sys.version.split()[0]}, commit {commit(ROOT) or 'unknown'}"
         how = f"load average {load:.1f} when it began; {options.seconds:g} seconds each"
-        text = f"Measured on {made_on}, {how}; {version}."
+        where = "the same address as" if options.same_address else "another address than"
+        text = (
+            f"Measured on {made_on}, {how}; {version}. The bystander had {where} those who flood. "
+            "What is in milliseconds of CPU is the server's time on the processor, whatever else "
+            "the machine did meanwhile; a turn is from one look of its event loop for input to the "
+            "next."
+        )
         PAGE.write_text("\n".join([*rows, "", text, ""]), encoding="utf-8")
         PAGE.with_suffix(".json").write_text(
             json.dumps({"machine": machine(), "commit": commit(ROOT), "floods": found}) + "\n",
