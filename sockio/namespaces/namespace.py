@@ -176,6 +176,8 @@ class BaseNamespace(Member):
         #: too), and gets what it had missed.
         self.recovered = False
         self._table = handlers_of(type(self), BaseNamespace).of_now()
+        # How many attributes there were when they were looked through for steps.
+        self._looked_at = 0
         self._leaving = False
         self._deaf = False
         self._told = False
@@ -570,6 +572,9 @@ class BaseNamespace(Member):
         connects and disconnects go to ``recv_connect`` and ``recv_disconnect``, acks to the
         callbacks that wait for them, and heartbeats to nobody.
         """
+        if len(self.__dict__) != self._looked_at:
+            # Some may have come with an event before.
+            self._look_for_steps()
         kind = packet["type"]
         if kind == "event":
             return self.process_event(packet)
@@ -716,7 +721,7 @@ class BaseNamespace(Member):
         for initialize in self._table.initializers:
             check_has_run(initialize(self), "initialize()")
         # They may have replaced methods of this object, and recv_connect may.
-        self._table = self._table.for_object(self.__dict__)
+        self._look_for_steps()
         let_in = False
 
         def recv_connect() -> Any:
@@ -728,8 +733,13 @@ class BaseNamespace(Member):
         # The hook's own answer counts, whatever the application's decorator makes of it: one that
         # swallows an exception, or forgets to return, must not open what was to stay closed.
         answer = self._decorated(recv_connect)()
-        self._table = self._table.for_object(self.__dict__)
+        self._look_for_steps()
         return not refuses(answer, "recv_connect") and let_in
+
+    def _look_for_steps(self) -> None:
+        """Go by the steps that this object has for itself, if it has some."""
+        self._table = self._table.for_object(self.__dict__)
+        self._looked_at = len(self.__dict__)
 
     def _close(self, reason: str) -> None:
         packet = {"type": "disconnect", "endpoint": self.ns_name}

@@ -46,6 +46,15 @@ def test_one_of_an_object(house: MakeHouse, step: str, hook: str) -> None:
     assert calls(house, cls) == 0
 
 
+@pytest.mark.parametrize("step", STEPS)
+def test_one_that_an_object_gets_in_a_handler(house: MakeHouse, step: str) -> None:
+    cls = type("Own", (Base,), {"on_shut": lambda self: setattr(self, step, self.no)})
+    client = house({"/n": cls}).client("/n")
+    for name in ("x", "x", "shut", "x", "x"):
+        client.sends(f'5::/n:{{"name":"{name}"}}')
+    assert client.socket.session["called"] == 2
+
+
 def test_an_object_s_own_is_not_its_sisters(house: MakeHouse) -> None:
     class Some(Base):
         def recv_connect(self) -> None:
