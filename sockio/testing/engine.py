@@ -261,14 +261,15 @@ class EngineSession(Session):
             raise ClientError(
                 "a session of this generation ends with its connection; reconnect() makes a new one"
             )
+        # Not the global namespace, if the page never asked for it.
+        asked_for_root = self.clients[""]._confirmed
         came_back = self._come_back()
         self._shake_hands()
         self._start()
         if self.opens_global:
             self._wait_until_open()
         for client in came_back:
-            # Not the global namespace, if the page never asked for it.
-            if client._confirmed and (client.namespace or not self.opens_global):
+            if client._confirmed if client.namespace else asked_for_root and not self.opens_global:
                 client._connect()
 
 

@@ -158,11 +158,14 @@ def test_being_thrown_out(join: Join, journal: Transcript) -> None:
     assert bob.expect_end() == "server disconnect"
 
 
-def test_dropping_and_coming_back(join: Join, journal: Transcript, way: Way) -> None:
-    ada = join("/chat")
+@pytest.mark.parametrize("namespace", ["", "/chat"])
+def test_dropping_and_coming_back(
+    join: Join, journal: Transcript, way: Way, namespace: str
+) -> None:
+    ada = join(namespace)
     ada.drop()
     if way["transport"] != "xhr-polling":
-        assert journal.next("disconnect", "/chat") == ("/chat", "transport close")
+        assert journal.next("disconnect", namespace) == (namespace, "transport close")
     ada.reconnect()
     assert ada.call("echo", "again") == "again"
 
