@@ -38,23 +38,34 @@ class Attached:
         return []
 
 
-def answer_for_caller() -> Attached:
+def answer_for_caller(request: object = None) -> Attached:
     """An empty answer that the view can return which called us, in whatever framework it runs.
 
-    Django's and Pyramid's are of their own classes; to all others an application will do.
+    Django's and Pyramid's are of their own classes; to all others an application will do. Where
+    nobody of a framework is among the callers, as in a coroutine, ``request`` says which it is.
     """
     frame = sys._getframe(1).f_back
     while frame is not None:
         framework = str(frame.f_globals.get("__name__", "")).partition(".")[0]
-        if framework in _ANSWERS:
-            made = _class_of(*_ANSWERS[framework])
-            if made is not None:
-                answer: Attached = made(content_type="text/plain")
-                return answer
+        made = _answer_of(framework)
+        if made is not None:
+            return made
         if framework in _ENOUGH:
-            break
+            return Attached()
         frame = frame.f_back
+    for each in type(request).__mro__:
+        made = _answer_of(each.__module__.partition(".")[0])
+        if made is not None:
+            return made
     return Attached()
+
+
+def _answer_of(framework: str) -> Attached | None:
+    """An empty answer of a framework that takes its own alone."""
+    if framework not in _ANSWERS:
+        return None
+    kind = _class_of(*_ANSWERS[framework])
+    return None if kind is None else kind(content_type="text/plain")
 
 
 #: The class of an answer, by framework.

@@ -60,7 +60,7 @@ def socketio_manage(
         if claim.only_asking:
             # Nobody is let in by this request: it looks for a middleware, and found a view.
             claim.met_view = True
-            return answer_for_caller()
+            return answer_for_caller(request)
         # A layer between has made an environ of its own.
         socket = environ["socketio"] = environ["sockio"] = claim.socket
     if not isinstance(socket, Socket):
@@ -90,7 +90,7 @@ def socketio_manage(
         if claim.socket is socket:
             claim.view = ViewCall.of_caller()
         claim = claim.outer
-    return answer_for_caller()
+    return answer_for_caller(request)
 
 
 #: What ends a namespace's name on the wire.

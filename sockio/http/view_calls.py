@@ -36,6 +36,8 @@ _RETURNS = frozenset(
     dis.opmap[name] for name in ("RETURN_VALUE", "RETURN_CONST") if name in dis.opmap
 )
 _GENERATORS = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
+#: Where a generator stands that has given something.
+_YIELDS = frozenset(dis.opmap[name] for name in ("YIELD_VALUE", "RESUME") if name in dis.opmap)
 #: Packages that run a view in a task of its own, which may be at work when the answer is there.
 _PLUMBING = frozenset(("asgiref", "asyncio", "concurrent", "gevent", "threading"))
 #: And we, who wait for that.
@@ -124,9 +126,10 @@ _MADE_BY_FLASK = [("flask.app", "finalize_request"), ("flask.app", "make_respons
 
 def _has_returned(frame: FrameType) -> bool:
     """Whether the frame was left by ``return``: not by what was raised, and not yet. A generator
-    may be closed before it returns."""
+    may stand where it has given something, for good."""
     code = frame.f_code
-    return code.co_code[frame.f_lasti] in _RETURNS or bool(code.co_flags & _GENERATORS)
+    last = code.co_code[frame.f_lasti]
+    return last in _RETURNS or (last in _YIELDS and bool(code.co_flags & _GENERATORS))
 
 
 def _refuses(value: object) -> bool:

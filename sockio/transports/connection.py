@@ -417,9 +417,14 @@ def read_early(reader: io.BufferedReader, sock: Any) -> bytes:
     """What has arrived behind the request, without waiting for more."""
     before = sock.gettimeout()
     sock.settimeout(0.0)
+    early = b""
     try:
-        return reader.read1(65536) or b""
+        early = reader.read1(65536) or b""
+        # A server of ours may have more of it than fitted into the reader.
+        while getattr(reader.raw, "begun", False):
+            early += reader.read1(65536) or b""
+        return early
     except (BlockingIOError, OSError):
-        return b""
+        return early
     finally:
         sock.settimeout(before)

@@ -6,6 +6,7 @@ behind that is not.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import logging
 import weakref
@@ -557,6 +558,41 @@ def a_task(view: View) -> Any:
     return app
 
 
+def a_generator(view: View) -> Any:
+    """Bare WSGI, where the view is a generator, and a layer takes all of it."""
+
+    def generated(environ: dict[str, Any], start_response: Any) -> Any:
+        view(_Bare(environ))
+        yield b""
+
+    def layer(environ: dict[str, Any], start_response: Any) -> Any:
+        try:
+            return list(generated(environ, start_response))
+        except KeyError:
+            start_response("200 OK", [("Content-Type", "text/plain")])
+            return [b"something is wrong"]
+
+    return layer
+
+
+def a_context(view: View) -> Any:
+    """Flask, where a context manager lets in."""
+
+    @contextlib.contextmanager
+    def gate(request: Any) -> Any:
+        view(request)
+        yield
+
+    def entered(request: Any) -> str:
+        try:
+            with gate(request):
+                return "in"
+        except KeyError:
+            return "something is wrong"
+
+    return in_flask(entered)
+
+
 def a_helper(view: View) -> Any:
     """Bare WSGI, where the layer's view calls a function that attaches."""
 
@@ -568,7 +604,7 @@ def a_helper(view: View) -> Any:
 
 
 @pytest.mark.greenlets_may_die
-@pytest.mark.parametrize("site", [a_layer, a_plugin, a_coroutine, a_task])
+@pytest.mark.parametrize("site", [a_layer, a_plugin, a_coroutine, a_task, a_generator, a_context])
 def test_a_page_for_failures_lets_nobody_in_wherever_it_is_made(
     site: Callable[[View], Any],
 ) -> None:
@@ -583,6 +619,15 @@ def test_a_function_that_attaches_for_a_view_that_fails() -> None:
     answer, middleware = handshake(a_helper(attaches))
     assert answer.headers["X-Sockio-Refusal"] == "view-refused"
     assert not middleware.registry.sockets
+
+
+@EACH_GENERATION
+def test_a_coroutine_may_return_what_socketio_manage_gave(generation: str) -> None:
+    async def view(request: Any) -> Any:
+        return socketio_manage(request.environ, NAMESPACES, request)
+
+    answer, _ = handshake(in_django(view), generation)
+    assert (answer.status_code, answer.headers.get("X-Sockio-Refusal")) == (200, None)
 
 
 @pytest.mark.parametrize("name", SITES)

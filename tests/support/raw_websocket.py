@@ -26,6 +26,7 @@ __all__ = [
     "accept_for",
     "frame",
     "open_own",
+    "open_own_before",
     "open_session",
     "upgrade_request",
 ]
@@ -169,11 +170,21 @@ def open_session(port: int, *namespaces: str, tls: ssl.SSLContext | None = None)
 def open_own(connection: Connection, path: str = "/own", **headers: str | None) -> RawWebSocket:
     """Make a websocket of a connection that is none of Socket.IO's. ``headers`` replace the usual
     ones; what the answer was is in ``upgrade``."""
+    return open_own_before(b"", connection, path, headers)
+
+
+def open_own_before(
+    behind: bytes,
+    connection: Connection,
+    path: str = "/own",
+    headers: Mapping[str, str | None] = {},
+) -> RawWebSocket:
+    """The same, with what is sent together with the request ``behind`` it."""
     client = RawWebSocket.__new__(RawWebSocket)
     client.__dict__.update(connection.__dict__)
     port = connection.sock.getpeername()[1]
     usual = {"Origin": f"{connection.scheme}://127.0.0.1:{port}"}
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    client.send(upgrade_request(path, port, {**usual, **named}))
+    client.send(upgrade_request(path, port, {**usual, **named}) + behind)
     client.upgrade = client.answer()
     return client

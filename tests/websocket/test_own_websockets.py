@@ -31,6 +31,7 @@ from ..support.raw_websocket import (
     RawWebSocket,
     frame,
     open_own,
+    open_own_before,
     open_session,
     upgrade_request,
 )
@@ -465,6 +466,15 @@ def test_what_comes_with_the_request_is_not_lost(
             assert connection.read(2)[0] & 0x0F == opcode
     eventually(lambda: "[message-not-utf-8]" in caplog.text, "it is logged")
     assert "a websocket of 127.0.0.1 is closed (1007)" in caplog.text
+
+
+@pytest.mark.parametrize("size", [100, 5000, 15_000])
+def test_nor_is_more_of_that_than_a_reader_holds(serve: Callable[..., Served], size: int) -> None:
+    server = serve(Site(), {})
+    words = [letter * size for letter in "abc"]
+    with Connection(server.port) as connection:
+        client = open_own_before(b"".join([frame(TEXT, word) for word in words]), connection)
+        assert [client.hear() for _ in words] == words
 
 
 def test_a_flood_does_not_keep_the_others_waiting(
