@@ -346,10 +346,14 @@ class HandlerTable:
         reread(self._owner)
         return handlers_of(self._owner, self._base)
 
+    def is_of(self, owner: type) -> bool:
+        """Whether it is that class's: an object may have become one of another."""
+        return self._owner is owner
+
     def for_object(self, attributes: Mapping[str, Any]) -> HandlerTable:
         """The table for an object of the class with such attributes of its own: some may be
         steps."""
-        own = _STEPS & attributes.keys()
+        own = _STEPS.intersection(attributes)
         if not own:
             return self
         table = self._own.get(own)

@@ -737,8 +737,12 @@ class BaseNamespace(Member):
         return not refuses(answer, "recv_connect") and let_in
 
     def _look_for_steps(self) -> None:
-        """Go by the steps that this object has for itself, if it has some."""
-        self._table = self._table.for_object(self.__dict__)
+        """Go by the steps that this object has for itself, if it has some, and by those of the
+        class that it is of by now."""
+        table = self._table
+        if not table.is_of(type(self)):
+            table = handlers_of(type(self), BaseNamespace).of_now()
+        self._table = table.for_object(self.__dict__)
         self._looked_at = len(self.__dict__)
 
     def _close(self, reason: str) -> None:

@@ -55,6 +55,42 @@ def test_one_that_an_object_gets_in_a_handler(house: MakeHouse, step: str) -> No
     assert client.socket.session["called"] == 2
 
 
+#: Steps of an object that go on, by name.
+GOES_ON: dict[str, Callable[[BaseNamespace], Callable[..., Any]]] = {
+    "is_method_allowed": lambda self: lambda name: True,
+    "call_method_with_acl": lambda self: lambda *args: self.call_method(*args),
+    "call_method": lambda self: lambda *args: BaseNamespace.call_method(self, *args),
+    "around_event": lambda self: lambda name, args, call: call(*args),
+    "error": lambda self: lambda *args, **more: None,
+    "exception_handler_decorator": lambda self: lambda fn: fn,
+}
+
+
+@pytest.mark.parametrize("hook", ["initialize", "recv_connect", "on_x"])
+@pytest.mark.parametrize("step", GOES_ON)
+def test_one_of_an_object_that_goes_on(
+    house: MakeHouse, caplog: pytest.LogCaptureFixture, step: str, hook: str
+) -> None:
+    def replaced(self: Any) -> None:
+        if hook == "on_x":
+            Base.on_x(self)
+        setattr(self, step, GOES_ON[step](self))
+
+    assert calls(house, type("Own", (Base,), {hook: replaced})) == 3
+    assert caplog.text.count("Error") == 0
+
+
+@pytest.mark.parametrize("hook", ["initialize", "recv_connect"])
+def test_an_object_that_becomes_one_of_another_class(house: MakeHouse, hook: str) -> None:
+    restricted = type("Restricted", (Base,), {"is_method_allowed": Base.no})
+    cls = type("Some", (Base,), {hook: lambda self: setattr(self, "__class__", restricted)})
+    home = house({"/n": cls})
+    for _ in range(2):
+        client = home.client("/n")
+        client.sends(*['5::/n:{"name":"x"}'] * 3)
+        assert "called" not in client.socket.session
+
+
 def test_an_object_s_own_is_not_its_sisters(house: MakeHouse) -> None:
     class Some(Base):
         def recv_connect(self) -> None:
