@@ -77,8 +77,8 @@ class SocketIOMiddleware:
 
     #: How many there are, by the resource.
     _made: ClassVar[dict[str, int]] = {}
-    #: Those that have taken part by their setting ``group``.
-    _named: ClassVar[weakref.WeakValueDictionary[str, SocketIOMiddleware]] = (
+    #: Those that take part in a mesh or a backplane, by that and what they are called there.
+    _named: ClassVar[weakref.WeakValueDictionary[tuple[str, str], SocketIOMiddleware]] = (
         weakref.WeakValueDictionary()
     )
 
@@ -269,8 +269,8 @@ class SocketIOMiddleware:
             if path or settings.backplane:
                 log.warning(_ALONE, settings.resource)
         else:
-            if settings.group and not self.inside.stands_in and (path or settings.backplane):
-                self._check_name(settings.group)
+            if not self.inside.stands_in:
+                self._check_name(path, settings.backplane)
             join(path, self._group, self.endpoint, self._local, self._server_side)
         for function in self._on_start:
             tell(self.runtime, "the function of on_start", function)
@@ -289,14 +289,17 @@ class SocketIOMiddleware:
             SocketIOMiddleware._told = True
             log.warning(_ANEW, self.settings.resource)
 
-    def _check_name(self, group: str) -> None:
-        other = self._named.setdefault(group, self)
-        if other is not self and not other.registry.closing:
-            raise UsageError(
-                f"two middlewares of this process have the setting group={group!r}, and would get "
-                "each other's clients: give each a name of its own."
-            )
-        self._named[group] = self
+    def _check_name(self, *places: str) -> None:
+        """Raise ``UsageError`` where another one that takes part there is called alike."""
+        for place in filter(None, places):
+            other = self._named.setdefault((place, self._group), self)
+            if other is not self and not other.registry.closing:
+                raise UsageError(
+                    f"two middlewares of this process are called {self._group!r} in mesh or "
+                    "backplane, and would get each other's clients: give one of them another "
+                    "name, by the setting group."
+                )
+            self._named[place, self._group] = self
 
     def of(self, namespace: str) -> Emitter:
         """Emit to a namespace from anywhere in the process, other native threads included:
