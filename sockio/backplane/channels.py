@@ -8,7 +8,16 @@ from typing import Any
 
 from ..sessions.ids import BOOT, NAME, Ids
 
-__all__ = ["HOST", "Lately", "among", "channel_of", "node_channel", "nodes_channel", "room_channel"]
+__all__ = [
+    "HOST",
+    "Lately",
+    "among",
+    "called",
+    "channel_of",
+    "node_channel",
+    "nodes_channel",
+    "room_channel",
+]
 
 #: Characters in front of whatever is published, which say of which host it is.
 HOST = 8
@@ -19,6 +28,12 @@ LONG = 20
 SUBSCRIBED, ORDERS = 3.0, 10_000
 
 _is_name = Ids().is_name
+
+
+def called(group: str) -> str:
+    """What a middleware with that setting ``group`` is called; "" without. Nothing that another one
+    is called by its resource."""
+    return f"={group}" if group else ""
 
 
 def among(group: str, database: int) -> str:

@@ -22,7 +22,7 @@ from ..protocol.strict_json import dumps_with
 from ..sessions.event_log import Origin
 from ..sessions.outbox import Outgoing
 from . import Order
-from .channels import HOST, Lately, among, channel_of, room_channel
+from .channels import HOST, Lately, among, called, channel_of, room_channel
 from .joined import EMISSION, ORDER, pack_order
 from .wire import check_rooms, pack
 
@@ -32,13 +32,13 @@ __all__ = ["Emitter"]
 class Emitter:
     """Emits to the clients of all processes whose setting ``backplane`` is this server.
 
-    ``resource`` is that of the middleware, or its ``group``; ``json_default(value)`` gives what
-    JSON has for a value that it does not have. Every method that says something connects when
-    that is needed, and blocks until Redis has answered: for seconds, where it does not. It
-    raises ``OSError`` or redis-py's ``RedisError`` where that failed, and then does not know
-    whether it was published: nothing is said twice. May be used by several threads; :meth:`of`,
-    :meth:`to` and :meth:`skip` give new ones that share the connection. Needs the extra
-    ``redis``; no gevent, and no loop.
+    ``resource`` is that of the middleware, and ``group`` its setting, where it has one;
+    ``json_default(value)`` gives what JSON has for a value that it does not have. Every method
+    that says something connects when that is needed, and blocks until Redis has answered: for
+    seconds, where it does not. It raises ``OSError`` or redis-py's ``RedisError`` where that
+    failed, and then does not know whether it was published: nothing is said twice. May be used
+    by several threads; :meth:`of`, :meth:`to` and :meth:`skip` give new ones that share the
+    connection. Needs the extra ``redis``; no gevent, and no loop.
     """
 
     def __init__(
@@ -46,6 +46,7 @@ class Emitter:
         url: str,
         resource: str = "socket.io",
         *,
+        group: str = "",
         json_default: Callable[[Any], Any] | None = None,
         backplane_rooms: bool = False,
     ) -> None:
@@ -57,7 +58,7 @@ class Emitter:
         from .redis.blocking import BlockingPublisher
 
         self._connection = BlockingPublisher(url)
-        self._group = resource.strip("/")
+        self._group = called(group) or resource.strip("/")
         self._named = among(self._group, self._connection.address.database)
         self._by_room = backplane_rooms
         self._lately, self._lock = Lately(), threading.Lock()

@@ -8,6 +8,7 @@ import weakref
 from collections.abc import Callable, Iterable
 from typing import Any, ClassVar, TypeVar
 
+from ..backplane.channels import called
 from ..backplane.local import LocalBackplane
 from ..backplane.questions import ANSWERED, Answers, Question
 from ..config.plain import check_plain, check_wsgi
@@ -150,7 +151,7 @@ class SocketIOMiddleware:
         self._joins = True
         # What it is called in each worker. Those without a name are told apart by the order in
         # which they are made, and a request makes one worker's first what is another's second.
-        self._group = self.settings.group
+        self._group = called(self.settings.group)
         within = is_within_request()
         if within:
             self._look_at_repetition()
@@ -247,7 +248,7 @@ class SocketIOMiddleware:
         self.inside.stands_in = self.inside.watchful = True
         self.inside.given = given
         # It serves for the first of the application's, or that one does.
-        self._group = self.settings.group or self.settings.resource
+        self._group = called(self.settings.group) or self.settings.resource
         self._alone = False
 
     def join(self) -> None:
@@ -295,9 +296,9 @@ class SocketIOMiddleware:
             other = self._named.setdefault((place, self._group), self)
             if other is not self and not other.registry.closing:
                 raise UsageError(
-                    f"two middlewares of this process are called {self._group!r} in mesh or "
-                    "backplane, and would get each other's clients: give one of them another "
-                    "name, by the setting group."
+                    f"two middlewares of this process have the setting "
+                    f"group={self.settings.group!r}, and would get each other's clients in mesh or "
+                    "backplane: give one of them another name."
                 )
             self._named[place, self._group] = self
 

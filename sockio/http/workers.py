@@ -340,14 +340,14 @@ def join(
             registry.rooms.expect = way.rooms.expect
         way.start(registry.known)
     for setting in idle:
-        _say_idle(registry, group, setting)
+        _say_idle(registry, setting)
     if backplane.ways:
         registry.backplane = backplane
         if registry.recovery is not None:
             registry.recovery.on_take_over = _teller(backplane, host)
 
 
-def _say_idle(registry: SessionRegistry, group: str, setting: Idle) -> None:
+def _say_idle(registry: SessionRegistry, setting: Idle) -> None:
     registry.complaints.say(
         log,
         logging.INFO if setting.harmless else logging.WARNING,
@@ -355,7 +355,7 @@ def _say_idle(registry: SessionRegistry, group: str, setting: Idle) -> None:
         "",
         "the setting %s of /%s/ has no effect: %s. What to do: %s [%s]",
         setting.name,
-        group,
+        registry.settings.resource,
         setting.why,
         setting.mend,
         IDLE,

@@ -132,25 +132,13 @@ def test_middlewares_that_requests_make_are_not_taken_for_each_other(tenants: st
         some.close()
 
 
-@pytest.mark.parametrize("names", [("a", "a"), ("", "of-itself"), ("of-itself", "")])
-def test_two_middlewares_of_one_process_may_not_have_one_name(
-    tmp_path: Path, names: tuple[str, str]
-) -> None:
-    """Given, or by what one is called without any."""
+def test_two_middlewares_of_one_process_may_not_have_one_name(tmp_path: Path) -> None:
+    def named(group: str, resource: str = "socket.io") -> SocketIOMiddleware:
+        mesh = str(tmp_path / "m")
+        return SocketIOMiddleware(lambda *args: [], {}, mesh=mesh, group=group, resource=resource)
 
-    def named(name: str) -> SocketIOMiddleware:
-        return SocketIOMiddleware(
-            lambda environ, start_response: [],
-            {},
-            mesh=str(tmp_path / "m"),
-            resource="other" if name else "of-itself",
-            group=name,
-        )
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(SocketIOMiddleware, "_made", {})
-        both = [named(name) for name in names]
-    both[0].join()
-    with pytest.raises(UsageError, match="another name"):
-        both[1].join()
-    both[0].registry.close_all()
+    first, second = named("a"), named("a", "other")
+    first.join()
+    with pytest.raises(UsageError, match="give one of them another name"):
+        second.join()
+    first.registry.close_all()

@@ -133,15 +133,22 @@ def test_an_emitter_outside_reaches_all(four: list[Wire], shared: RedisServer) -
     emitter.close()
 
 
-def test_databases_of_one_server_are_for_applications_that_do_not_meet(
-    four: list[Wire], shared: RedisServer
+@pytest.mark.parametrize(
+    ("at", "group"),
+    [
+        pytest.param("?db=1", "", id="another database: publications have none in Redis"),
+        pytest.param("", "other", id="another name"),
+        pytest.param("", "socket.io", id="a name that is the resource of others"),
+    ],
+)
+def test_applications_that_share_a_server_do_not_meet(
+    four: list[Wire], shared: RedisServer, at: str, group: str
 ) -> None:
-    """Redis has no databases for publications."""
     other = Workers()
     try:
-        (worker,) = other.start(1, backplane=f"{shared.url}?db=1")
+        (worker,) = other.start(1, backplane=shared.url + at, group=group)
         wire = Wire(worker)
-        first, second = Emitter(shared.url), Emitter(f"{shared.url}?db=1")
+        first, second = Emitter(shared.url), Emitter(shared.url + at, group=group)
         # Until it is subscribed.
         while not wire.heard:
             second.emit("told", "ready?")

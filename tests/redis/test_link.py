@@ -253,6 +253,7 @@ def test_any_node_of_a_cluster_will_do(nodes: list[RedisServer], listen: Listen)
         pytest.param("redis://localhost?wrong=1", "unknown .*wrong", id="an unknown option"),
         pytest.param("redis://localhost?db=cret@", "percent-encoded", id="a wrong value"),
         pytest.param("redis", "begins with one of redis://", id="a scheme alone"),
+        pytest.param("redis://:secret@localhost/staging", "number of a database", id="a name"),
         pytest.param("sentinel://localhost", "a host and a service", id="no service"),
         pytest.param("sentinel:///service", "a host and a service", id="nobody to ask"),
         pytest.param("cluster://localhost/1", "hosts alone", id="a cluster has no databases"),

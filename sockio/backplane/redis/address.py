@@ -15,6 +15,7 @@ from __future__ import annotations
 import _socket
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 from ...exceptions import UsageError
 from .finding import SCHEMES, Found, finder
@@ -101,6 +102,14 @@ class Address:
         }
         #: For the log: without user and password.
         self.label = self._label(url) if found is None else found.label
+        path = urlsplit(url).path.strip("/")
+        if found is None and scheme != "unix" and path and not path.isdecimal():
+            # redis-py takes it for nothing.
+            raise UsageError(
+                "what stands behind the host in the URL of a Redis server is the number of a "
+                "database, as in redis://localhost/1. By a name two applications are told apart by "
+                "the setting group"
+            )
         #: The number of the database, by which the URL tells applications apart.
         self.database = int(options.get("db") or 0)
         #: Whether each channel is to have a node of its own.
