@@ -191,7 +191,7 @@ def _status_of(value: Any, cls: type) -> int:
     return 0
 
 
-_A_PAIR = "a pair of False and something else, which is true"
+_A_PAIR = "a pair of False or None and something else, which is true"
 _NOBODY = "That is no answer, and without one nobody is let in: return True or False"
 
 
@@ -205,9 +205,9 @@ def says_yes(value: Any, who: str) -> bool:
     Raises :class:`NoAnswer` for what Python takes for true and is no answer, such as a coroutine,
     and whatever the value raises when it is asked.
     """
+    if isinstance(value, tuple) and len(value) == 2 and (value[0] is False or value[0] is None):
+        raise NoAnswer(f"{who} returned {_A_PAIR}. {_NOBODY}")
     if type(value) in PLAIN:
-        if type(value) is tuple and len(value) == 2 and value[0] is False:
-            raise NoAnswer(f"{who} returned {_A_PAIR}. {_NOBODY}")
         return bool(value)
     # NotImplemented has a truth value that Python warns of, or has none.
     if value is not NotImplemented and not value:

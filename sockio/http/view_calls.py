@@ -54,35 +54,41 @@ class ViewCall:
     To be forgotten as soon as it is not of interest any more: it keeps all that is going on there.
     """
 
-    __slots__ = ("_caller", "_frames", "_name")
+    __slots__ = ("_around", "_caller", "_frames", "_name")
 
-    def __init__(self, frames: list[FrameType], caller: FrameType | None, name: str) -> None:
+    def __init__(self, frames: list[FrameType], around: list[FrameType], name: str) -> None:
+        #: From who let the client in to the view; and from the framework that called it, where that
+        #: is known, to us: it may have been asked by another view.
         self._frames = frames
-        self._caller = caller
+        self._around = around
+        self._caller = around[0] if around else None
         self._name = name
 
     @classmethod
     def of_caller(cls) -> ViewCall | None:
-        """The call in which whoever called our caller is: up to the framework, where one is known
-        that looks at what views return, or else as far as it goes in this task."""
+        """The call in which whoever called our caller is: up to us, who wait for the answer, or as
+        far as it goes in this task."""
         frame = sys._getframe(1).f_back
         frames: list[FrameType] = []
+        within, known = 0, ""
         while frame is not None and len(frames) < _MOST:
             module = frame.f_globals.get("__name__", "")
-            name = _CALLERS.get((module, frame.f_code.co_name))
-            if name is not None:
-                return cls(frames, frame, name) if frames else None
             if module.partition(".")[0] in _PLUMBING or module.startswith(_HERE):
                 break
+            if not known:
+                known = _CALLERS.get((module, frame.f_code.co_name), "")
+                within = len(frames)
             frames.append(frame)
             frame = frame.f_back
-        return cls(frames, None, "") if frames else None
+        if not known:
+            within = len(frames)
+        return cls(frames[:within], frames[within:], known) if within else None
 
     @property
     def failed(self) -> bool:
         """Whether something was raised, by who let the client in or by who called that, and
         somebody else has answered."""
-        return not all(map(_has_returned, self._frames))
+        return not all(map(_has_returned, (*self._frames, *self._around)))
 
     def is_blamed_by(self, error: BaseException) -> bool:
         """Whether a framework raised ``error`` because what the view returned is no answer of its
@@ -91,7 +97,7 @@ class ViewCall:
         False for whatever a view or another part of the application raised, and where the two
         cannot be told apart.
         """
-        if self._caller is None or self.failed:
+        if self._caller is None or not all(map(_has_returned, self._frames)):
             return False
         if error.__cause__ is not None:
             return False

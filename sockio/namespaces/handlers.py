@@ -338,8 +338,9 @@ class HandlerTable:
         self.plain = not overridden or overridden == {"error"}
 
     def of_now(self) -> HandlerTable:
-        """This table, or a newer one where the class's steps have been replaced since: clients that
-        are there already go by the new ones, too."""
+        """This table, or a newer one where the class's steps have been replaced since. That is
+        looked at whenever a client comes; then those that are there already go by the new ones,
+        too."""
         if self._steps_of(self._owner) == self._steps:
             return self
         self._see(STEPS)

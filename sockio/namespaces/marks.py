@@ -94,10 +94,8 @@ def marks_of(cls: type, name: str, kind: str) -> list[Any]:
     value = vars(cls).get(name)
     functions = [*_wrapped(value)]
     if kind in _CLOSING:
-        marked = [each for base in cls.__mro__ for each in vars(base).get(_MARKED, ())]
-        if marked:
-            inside = {id(each) for each in _inside(value)}
-            functions += [each for each in marked if id(each) in inside]
+        # Wherever they were marked: in a class, or in none.
+        functions += [each for each in _inside(value) if isinstance(each, types.FunctionType)]
     functions += _hidden(cls, name, value)
     for function in functions:
         # Only what stands in it: a class may keep objects that have every attribute one asks for.

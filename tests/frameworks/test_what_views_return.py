@@ -495,6 +495,32 @@ def test_a_view_that_attaches_in_a_function_behind_a_decorator(name: str, value:
     assert handshake(SITES[name](fails))[0].status_code == code
 
 
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_view_in_pyramid_that_asks_another(fails: bool) -> None:
+    from pyramid.config import Configurator
+    from pyramid.request import Request as Subrequest
+    from pyramid.response import Response as Page
+
+    def asks(request: Any) -> Any:
+        subrequest = Subrequest({**request.environ, "PATH_INFO": "/inner"})
+        request.invoke_subrequest(subrequest)
+        if fails:
+            raise KeyError("user")
+        return Page()
+
+    with Configurator() as config:
+        config.add_route("socketio", "/socket.io/*rest")
+        config.add_route("inner", "/inner")
+        config.add_view(asks, route_name="socketio")
+        config.add_view(attaches, route_name="inner")
+        config.add_exception_view(lambda error, request: Page("something is wrong"))
+        app = config.make_wsgi_app()
+    answer, middleware = handshake(app)
+    code = "view-refused" if fails else None
+    assert answer.headers.get("X-Sockio-Refusal") == code
+    assert len(middleware.registry.sockets) == (not fails)
+
+
 def test_a_view_for_failures_in_pyramid_that_says_200() -> None:
     from pyramid.config import Configurator
     from pyramid.response import Response as Page

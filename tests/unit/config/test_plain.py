@@ -10,7 +10,7 @@ import functools
 import http
 import warnings
 from collections.abc import AsyncIterator, Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 from unittest.mock import MagicMock, Mock
 
 import gevent
@@ -131,6 +131,11 @@ def test_a_class_whose_objects_are_all_true_is_no_gate() -> None:
     Settings.make(authorize=type("Check", (), {"__init__": plain, "__bool__": plain}))
 
 
+class Answer(NamedTuple):
+    allowed: bool
+    why: str
+
+
 class Status(enum.Enum):
     DENIED = 0
     GUEST = 1
@@ -192,6 +197,8 @@ def test_what_is_false_says_no(answer: Any) -> None:
         ),
         pytest.param(lambda: Status.DENIED, r"Status\.DENIED", id="an enumeration's zero"),
         pytest.param(lambda: (False, "no"), "a pair of False", id="a pair"),
+        pytest.param(lambda: (None, "no"), "a pair of False or None", id="a pair with nothing"),
+        pytest.param(lambda: Answer(False, "no"), "a pair of False", id="a pair with names"),
     ],
 )
 def test_what_is_no_answer_says_neither(make: Callable[[], Any], words: str) -> None:

@@ -202,3 +202,35 @@ def test_they_stand_wherever_a_class_does(chat: Handlers) -> None:
     middleware = SocketIOMiddleware(not_ours, {"/chat": chat})
     assert middleware.namespaces is not None
     assert middleware.namespaces.get("/chat") is chat.namespace
+
+
+def bare(fn: Callable[..., Any]) -> Callable[..., Any]:
+    """It does not say what it is around."""
+    return lambda *args: fn(*args)
+
+
+def test_a_decorator_between_opens_nothing(house: MakeHouse) -> None:
+    chat, called = Handlers("Chat"), []
+
+    @chat.on("kick")
+    @bare
+    @allow(lambda client: False)
+    def kick(client: BaseNamespace) -> None:
+        called.append("kick")
+
+    @chat.on("lim")
+    @bare
+    @bare
+    @limit("1/h")
+    def lim(client: BaseNamespace) -> None:
+        called.append("lim")
+
+    @chat.on("open")
+    @bare
+    def opened(client: BaseNamespace) -> None:
+        called.append("open")
+
+    client = house({"/chat": chat}).client("/chat")
+    for name in ("kick", "lim", "lim", "open"):
+        client.sends(f'5::/chat:{{"name":"{name}"}}')
+    assert called == ["lim", "open"]

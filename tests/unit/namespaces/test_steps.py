@@ -236,6 +236,15 @@ class AliasOfABase(Alias):
     on_x: Any = bare(bare(Alias.on_y))
 
 
+@allow(lambda ns: False)
+def outside(ns: BaseNamespace) -> None:
+    Base.on_x(ns)  # type: ignore[arg-type]
+
+
+class FromOutside(Base):
+    on_x: Any = bare(outside)
+
+
 class Named(Base):
     @Hiding
     @staff
@@ -243,7 +252,7 @@ class Named(Base):
         super().on_x()
 
 
-SHUT = [Composed, ALambda, AnObject, Elsewhere, OfABase, Alias, AliasOfABase, Named]
+SHUT = [Composed, ALambda, AnObject, Elsewhere, OfABase, Alias, AliasOfABase, FromOutside, Named]
 
 
 @pytest.mark.parametrize("cls", SHUT, ids=lambda cls: cls.__name__)
