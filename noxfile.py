@@ -60,11 +60,11 @@ PROGRAMS = (
     "mesh/*",
     "redis/*",
     "unit/memory/*",
+    "websocket/*",
+    "wsgi/*",
 )
 # These run in CI with one Python, the newest: what they start is the same for all.
 ONCE = ("redis/test_cluster.py", "redis/test_relay.py", "redis/test_relay_links.py")
-# These do not for the Pythons between the oldest and the newest, nor at the newest's lower bounds.
-OVER_THE_WIRE = ("websocket/*", "wsgi/*")
 
 # The rows of the matrix.
 RELEASES = releases(
@@ -294,16 +294,13 @@ def bench(session: nox.Session) -> None:
 
 def spared(session: nox.Session, everything_on: str) -> list[str]:
     """Options for pytest that leave out, in CI, what the session "servers" runs, and but for one
-    Python the other tests that start programs: they take as long as all the rest together. The
-    Pythons between the oldest and the newest are spared what goes over the wire as well, and so is
-    the newest at the lower bounds."""
+    Python the other tests that start programs and what goes over the wire: they take as long as
+    all the rest together. That one is the newest, and the oldest at the lower bounds."""
     if not CI:
         return []
     paths: tuple[str, ...] = SERVERS
     if session.python != everything_on:
         paths += PROGRAMS
-        if session.python != PYTHONS[0]:
-            paths += OVER_THE_WIRE
     elif session.python != PYTHONS[-1]:
         paths += ONCE
     return [f"--ignore-glob=tests/{path}" for path in paths]
