@@ -92,6 +92,16 @@ def shared_node() -> Iterator[SharedNode]:
 
 
 @pytest.fixture(autouse=True)
+def pythons_own_collections() -> Iterator[None]:
+    """A test that serves in this process has the garbage collected at other times from then on."""
+    before, callbacks = gc.get_threshold(), gc.callbacks[:]
+    yield
+    if gc.get_threshold() != before:
+        gc.set_threshold(*before)
+        gc.callbacks[:] = [each for each in gc.callbacks if each in callbacks]
+
+
+@pytest.fixture(autouse=True)
 def no_greenlet_died(request: pytest.FixtureRequest) -> Iterator[None]:
     """Fail a test in whose time a greenlet or a callback of the loop raised: nobody else would."""
     failures: list[str] = []

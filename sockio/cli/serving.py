@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 __all__ = ["demo", "demo_folder", "serve"]
 
 
+log = logging.getLogger("sockio")
+
+
 def serve(arguments: argparse.Namespace, settings: dict[str, str], blocked: float) -> int:
     """Serve the application with ``settings``, and say when the loop is ``blocked`` for so many
     seconds; returns the exit status."""
@@ -184,8 +187,10 @@ def _load(name: str) -> Any:
 
         beside = wrapped_as(module, app, served=True)
         if beside:
-            raise Problem(
-                f"{module_name}:{beside} wraps {name} in SocketIOMiddleware, with its namespaces, "
-                f"and is not what is to be served. Name that one: {module_name}:{beside}"
+            # It may be meant, for a worker that serves pages alone.
+            log.warning(
+                "%s:%s wraps %s in SocketIOMiddleware, with its namespaces, and is not what is "
+                "served, so clients find none of them. Name that one: sockio serve %s:%s",
+                *(module_name, beside, name, module_name, beside),
             )
     return app

@@ -158,4 +158,5 @@ class Recoverable(Socket):
                     self.address,
                     undelivered.get(endpoint, ()),
                     weight=weight,
+                    shared=len(self._stays) > 1,
                 )

@@ -311,10 +311,11 @@ class Recovery:
         queued: Sequence[Outgoing] = (),
         *,
         weight: int | None = None,
+        shared: bool = False,
     ) -> None:
         """A client is away, and expected to come back: keep its rooms, its session's data and what
-        waited for it. The data weighs what :meth:`weigh` said of it; it counts once, however many
-        stays have it."""
+        waited for it. The data weighs what :meth:`weigh` said of it; it counts once where it is
+        ``shared`` by several stays."""
         if self._closed:
             return
         if weight is None:
@@ -330,7 +331,10 @@ class Recovery:
             stay.number = self._log.number
         stay.lost_at = self._runtime.now()
         stay.until = stay.lost_at + self._seconds
-        self._put(stay, namespace, size, address, weight)
+        if shared:
+            self._put(stay, namespace, size, address, weight)
+        else:
+            self._put(stay, namespace, size + weight, address)
         self._fit()
         self._look_again()
 

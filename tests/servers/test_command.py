@@ -151,7 +151,6 @@ def test_what_is_wrong_is_said_in_a_line(folder: Path, options: list[str], messa
         ("site_of_mine.inner:application", "there is no module 'site_of_mine.inner'"),
         ("site_of_mine:create_app(1, 2)", "too many positional arguments"),
         ("site_of_mine:Chat", "is the class Chat"),
-        ("site_of_mine:application", "Name that one: site_of_mine:wrapped"),
     ],
 )
 def test_a_slip_in_the_name_is_said_in_a_line(folder: Path, name: str, message: str) -> None:
@@ -165,6 +164,18 @@ def test_a_slip_in_the_name_is_said_in_a_line(folder: Path, name: str, message: 
     assert status == 2
     assert message in output
     assert "Traceback" not in output
+
+
+def test_who_names_the_plain_application_beside_its_wrapped_one_is_told(folder: Path) -> None:
+    with (folder / "site_of_mine.py").open("a") as site:
+        site.write(
+            "from sockio import BaseNamespace, SocketIOMiddleware\n"
+            "class Chat(BaseNamespace): ...\n"
+            "wrapped = SocketIOMiddleware(application, {'/chat': Chat})\n"
+        )
+    with serving(folder, "application") as (process, port):
+        process.find("Name that one: sockio serve site_of_mine:wrapped")
+        assert get(port, "/page").code == 200
 
 
 def test_what_a_factory_raises_is_shown_whole(folder: Path) -> None:

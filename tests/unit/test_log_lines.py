@@ -42,6 +42,7 @@ REASONS = {
     "cli.supervisor": "one line for each event in a worker's life, which end less often the more "
     "they do",
     "cli.several": "once, when the command starts",
+    "cli.serving": "of that kind",
     "cli.worker": "once in a process, when its supervisor has gone",
     "integrations.django.outside": "in a process without a server, which has no clients",
 }

@@ -89,6 +89,7 @@ def test_messages_from_the_threshold_on_are_compressed(server: Served) -> None:
             assert wire.hear() == "431[]"
 
 
+@pytest.mark.fast_path("detach")
 def test_what_has_piled_up_is_compressed_in_turns(
     serve: Callable[..., Served], monkeypatch: pytest.MonkeyPatch
 ) -> None:
