@@ -10,10 +10,11 @@ from sockio import BaseNamespace, RoomsMixin, SocketIOMiddleware
 
 class Chat(BaseNamespace, RoomsMixin):
     def recv_connect(self) -> None:
-        print("connect:", self.ns_name, flush=True)  # noqa: T201
+        print(f"connect: {self.ns_name}\n", end="", flush=True)  # noqa: T201
 
     def recv_disconnect(self, reason: str) -> None:
-        print("disconnect:", self.ns_name, reason, flush=True)  # noqa: T201
+        # In one piece: others write to the same pipe.
+        print(f"disconnect: {self.ns_name} {reason}\n", end="", flush=True)  # noqa: T201
 
     def recv_message(self, data: str) -> None:
         self.send(data)

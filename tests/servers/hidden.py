@@ -20,7 +20,8 @@ class Chat(BaseNamespace):
         self.send(data)
 
     def recv_disconnect(self, reason: str) -> None:
-        print("disconnect:", self.ns_name, reason, flush=True)  # noqa: T201
+        # In one piece: others write to the same pipe.
+        print(f"disconnect: {self.ns_name} {reason}\n", end="", flush=True)  # noqa: T201
 
 
 def pages(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
