@@ -59,6 +59,7 @@ PROGRAMS = (
     "frameworks/*",
     "mesh/*",
     "redis/*",
+    "testing/*",
     "unit/memory/*",
     "websocket/*",
     "wsgi/*",
