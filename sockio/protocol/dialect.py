@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 #: Opening brackets in a packet from outside. A megabyte could have half a million.
-MAX_NESTS = 100_000
+MAX_NESTS = 50_000
 #: What a number counts as whose exponent has three digits: ``2e-308`` takes a microsecond to read.
 WIDE = 4
 

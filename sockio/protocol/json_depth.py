@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from itertools import accumulate
 
-__all__ = ["MAX_DEPTH", "check_depth"]
+__all__ = ["MAX_DEPTH", "check_depth", "outside_strings"]
 
 MAX_DEPTH = 100
 """Arrays and objects inside each other. A function that calls itself for each level, by way of a
@@ -33,7 +33,7 @@ def check_depth(text: str, max_depth: int = MAX_DEPTH) -> None:
     if len(text) <= 2 * max_depth or text.count("[") + text.count("{") <= max_depth:
         return
     allowed = max_depth
-    brackets = _outside_strings(text).encode("utf-8", "replace").translate(_BRACKETS, _NO_BRACKETS)
+    brackets = outside_strings(text).encode("utf-8", "replace").translate(_BRACKETS, _NO_BRACKETS)
     for _ in range(min(_AT_ONCE, max_depth)):
         # Whatever has nothing inside.
         brackets = brackets.replace(b"()", b"")
@@ -46,7 +46,8 @@ def check_depth(text: str, max_depth: int = MAX_DEPTH) -> None:
         raise ValueError(f"the JSON text is nested more than {allowed} deep")
 
 
-def _outside_strings(text: str) -> str:
+def outside_strings(text: str) -> str:
+    """What of a JSON text is in no string: brackets, numbers, and what is between them."""
     if "\\" in text:
         # Escapes of what would end a string, or seem to escape its end.
         text = text.replace("\\\\", "").replace('\\"', "")

@@ -15,6 +15,8 @@ from json import encoder as json_encoder
 from math import isinf
 from typing import Any, NoReturn
 
+from .overflow import overflows
+
 __all__ = [
     "LARGE",
     "default_json_dumps",
@@ -31,10 +33,13 @@ LARGE = 65_536
 _SPACE = " \t\n\r"
 
 
+_TOO_LARGE = "a number in the JSON text is too large for a float"
+
+
 def _finite(literal: str) -> float:
     value = float(literal)
     if isinf(value):
-        raise ValueError("a number in the JSON text is too large for a float")
+        raise ValueError(_TOO_LARGE)
     return value
 
 
@@ -72,7 +77,11 @@ _encoder = _encoder_with(_of_numpy)
 # What is inside them: it halves the time of a small packet. A value that the encoder's refuses is
 # given to the whole one, which says why or does it after all.
 _inner_decoder: Any = _decoder
-_scan: Callable[[str, int], tuple[Any, int]] = _inner_decoder.scan_once
+_Scan = Callable[[str, int], tuple[Any, int]]
+_scan: _Scan = _inner_decoder.scan_once
+# The one for what is large does not ask about each float: a megabyte may have 250 000.
+_inner_decoder_of_large: Any = json.JSONDecoder(parse_constant=_no_constant)
+_scan_large: _Scan = _inner_decoder_of_large.scan_once
 _Encode = Callable[[Any, int], Iterable[str]]
 
 
@@ -97,11 +106,11 @@ def loads(text: str) -> Any:
     Whatever is wrong with the text is a :exc:`ValueError`: its syntax, ``NaN`` or ``Infinity``, a
     number too large for a float, an integer of more digits than the interpreter converts (4300,
     unless it was told otherwise), nesting beyond the recursion limit. When an object gives a name
-    twice, the last value counts. No part of the text is read twice.
+    twice, the last value counts.
     """
     size = len(text)
     try:
-        value, end = _scan(text, 0) if size < LARGE else undisturbed(_scan, text, 0)
+        value, end = _scan(text, 0) if size < LARGE else undisturbed(_read_large, text)
     except StopIteration as nothing:
         # There may be space in front.
         inside = text.strip(_SPACE)
@@ -113,6 +122,12 @@ def loads(text: str) -> Any:
     if end != size and text[end:].strip(_SPACE):
         raise json.JSONDecodeError("Extra data", text, end)
     return value
+
+
+def _read_large(text: str) -> tuple[Any, int]:
+    if overflows(text):
+        raise ValueError(_TOO_LARGE)
+    return _scan_large(text, 0)
 
 
 def undisturbed(read: Callable[..., Any], *args: Any) -> Any:

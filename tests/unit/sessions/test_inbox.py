@@ -90,8 +90,8 @@ def test_an_inbox_is_full_by_its_packets(house: MakeHouse) -> None:
 
 def test_one_packet_passes_into_an_empty_inbox_however_large_it_is(house: MakeHouse) -> None:
     client = house({"/s": Slow}, max_inbox=(10, 1)).client("/s")
-    client.sends(json_of(270 * KB), json_of(300))
-    assert client.socket.session["got"] == [90_001, 101]
+    client.sends(json_of(140 * KB), json_of(300))
+    assert client.socket.session["got"] == [46_667, 101]
 
 
 @pytest.mark.alone
