@@ -21,19 +21,17 @@ anybody knows that it floods.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence, Sized
+from collections.abc import Callable, Sequence
 from heapq import heappop, heappush
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary, WeakValueDictionary, finalize
 
+from .jobs import SLICE, Jobs
+
 __all__ = ["SLICE", "Account", "Rota", "Watch", "rota_of"]
 
-#: Seconds of work in one pass of the loop on what came with it, and as many again on what waits.
-SLICE = 0.005
 #: Seconds after which one of several who wait should make room for the next.
 GRAIN = 0.001
-#: The least number of tasks that may wait to be begun while further input is handled.
-ROOM = 16
 #: The part of the work that counts of whoever leaves nothing unread.
 CALM = 1 / 16
 
@@ -157,7 +155,7 @@ class Watch:
             self.again()
             return
         for jobs in rota.queues:
-            if len(jobs) > rota.room:
+            if len(jobs) > jobs.room:
                 self.again()
                 return
         if rota.waiting:
@@ -250,7 +248,6 @@ class Rota:
         "loop",
         "number",
         "queues",
-        "room",
         "time",
         "until",
         "waiting",
@@ -259,10 +256,8 @@ class Rota:
     def __init__(self, loop: Any, clock: Callable[[], float] = time.monotonic) -> None:
         self.loop = loop
         self.clock = clock
-        #: Tasks that input has set off and that have not begun, and how many of them make others
-        #: wait: they are begun in the order in which they came, whoever has set them off.
-        self.queues: list[Sized] = []
-        self.room = ROOM
+        #: Tasks that input has set off and that have not begun.
+        self.queues: list[Jobs] = []
         #: How far the work has got, in seconds of it: it stands still while nobody works.
         self.time = 0.0
         #: Those of whom some wait for their turn, the next one first; and maybe old places of some,
@@ -318,7 +313,7 @@ class Rota:
             return True
         return first > self._place(self.time, account, account.due, account.calm)
 
-    def enlist(self, owner: object, jobs: Sized) -> None:
+    def enlist(self, owner: object, jobs: Jobs) -> None:
         """``jobs`` are tasks that wait to be begun, for as long as ``owner`` is there."""
         self.queues.append(jobs)
 
@@ -329,13 +324,8 @@ class Rota:
 
     @property
     def crowded(self) -> bool:
-        """Whether as many tasks wait as there is room for."""
-        room = self.room
-        return any(len(jobs) > room for jobs in self.queues)
-
-    def measure(self, jobs: int, seconds: float) -> None:
-        """So many tasks were begun and took so long: as many more as fit a slice may wait."""
-        self.room = max(ROOM, int(jobs * SLICE / seconds)) if seconds > 0.0 else self.room
+        """Whether more tasks wait than there is room for."""
+        return any(jobs.crowded for jobs in self.queues)
 
     def file(self, watch: Watch) -> None:
         """Let ``watch`` wait for its turn."""

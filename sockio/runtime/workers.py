@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import sys
 import time
-from collections import deque
 from collections.abc import Callable
 from contextvars import Context
 from typing import Any
@@ -17,6 +16,7 @@ from typing import Any
 import gevent
 from greenlet import greenlet
 
+from .jobs import SLICE, Jobs
 from .resting import Resting
 from .rota import rota_of
 from .turn import Turn
@@ -25,10 +25,7 @@ __all__ = ["SHARE", "SLICE", "WHOSE", "Workers"]
 
 #: Tasks that are kept while there is nothing to do; those above end with their job.
 KEPT = 64
-#: Seconds of work between two looks of the loop for input. All tasks that have something to do
-#: share them.
-SLICE = 0.005
-#: The longest share of it that one task has. Who comes anew needs several looks until it is
+#: The longest share of a slice that one task has. Who comes anew needs several looks until it is
 #: answered (a handshake of TLS five), and waits for as many shares of whoever floods.
 SHARE = 0.002
 #: Seconds of work, in one round or many, behind which the loop looks for input before more is
@@ -45,8 +42,6 @@ LEAST = 0.0005
 
 #: The attribute of a task that says whom it works for.
 WHOSE = "sockio_whose"
-
-Job = tuple[Callable[..., object], tuple[Any, ...]]
 
 
 class Workers:
@@ -67,7 +62,6 @@ class Workers:
         "_looking",
         "_resting",
         "_reuse",
-        "_rota",
         "_run_callback",
         "_turn",
         "_waiting",
@@ -80,9 +74,8 @@ class Workers:
         self._run_callback = hub.loop.run_callback
         self._turn = turn
         self._reuse = reuse
-        self._waiting: deque[Job] = deque()
-        self._rota = rota_of(hub)
-        self._rota.enlist(self, self._waiting)
+        self._waiting = Jobs()
+        rota_of(hub).enlist(self, self._waiting)
         self._idle: list[greenlet] = []
         self._called = False
         self._resting: Resting[greenlet] = Resting()
@@ -181,7 +174,7 @@ class Workers:
             if now > ends:
                 break
         if begun >= ENOUGH:
-            self._rota.measure(begun, now - began)
+            waiting.measure(begun, now - began)
         # What was answered leaves before those go on who may take long.
         turn.end()
         if rested and now >= self._later:

@@ -8,9 +8,13 @@ from collections.abc import Callable
 from email.utils import formatdate
 from typing import Any
 
+import gevent
+
 from ...http.endpoint import Endpoint
 from ...http.route import Route, route_of
 from ...runtime.interfaces import Runtime
+from ...runtime.jobs import Jobs
+from ...runtime.rota import rota_of
 from ...transports import WebSocket
 from ...transports.answers import Answer
 from ...transports.engine_websocket import EngineWebSocket
@@ -66,6 +70,9 @@ class Service:
         self.upgraded = 0
         #: Tasks that answer for connections of these.
         self.tasks = 0
+        # Those that have not begun.
+        self._jobs = Jobs()
+        rota_of(gevent.get_hub()).enlist(self, self._jobs)
         self.stopping = False
         self._detach = "detach" not in settings.without
         self._max_payload = settings.max_payload
@@ -86,13 +93,20 @@ class Service:
     def run(self, fn: Callable[..., object], *args: Any) -> object:
         """Start a task that the server waits for when it stops."""
         self.tasks += 1
+        self._jobs.append(fn)
         return self._run(self._do, fn, *args)
 
     def _do(self, fn: Callable[..., object], *args: Any) -> None:
+        loop, jobs = self.loop, self._jobs
+        jobs.popleft()
+        began, number = time.monotonic(), loop.iteration
         try:
             fn(*args)
         finally:
             self.tasks -= 1
+            if loop.iteration == number:
+                # Else it waited for something, and what it took itself is not known.
+                jobs.took(time.monotonic() - began)
 
     def hand_over(self, sock: Any, address: Any, early: bytes, until: float) -> object:
         """Let the WSGI server go on with a connection of which ``early`` has been read; a head that

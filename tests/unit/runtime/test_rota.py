@@ -11,6 +11,7 @@ import pytest
 
 from sockio.runtime import rota as rotas
 from sockio.runtime.gevent_runtime import GeventRuntime
+from sockio.runtime.jobs import ROOM, Jobs
 from sockio.runtime.rota import GRAIN, SLICE, Rota, rota_of
 from sockio.runtime.workers import ENOUGH
 
@@ -207,7 +208,8 @@ def test_who_has_stopped_has_no_turn_and_who_failed_has_another(
 
 def test_input_waits_while_many_tasks_have_not_begun(home: House) -> None:
     client = Client(home, "client", 5, 0.0)
-    jobs = [None] * (home.rota.room + 1)
+    jobs = Jobs()
+    jobs.extend([None] * (jobs.room + 1))
     home.rota.enlist(home, jobs)
     home.until(lambda: len(home.served) == 5)
     # One with each look: who was served goes behind another look.
@@ -222,11 +224,12 @@ def test_a_runtime_counts_its_tasks_that_have_not_begun() -> None:
     begun: list[int] = []
     for number in range(ENOUGH):
         runtime.run(begun.append, number)
-    assert len(rota.queues[-1]) == ENOUGH
+    jobs = rota.queues[-1]
+    assert len(jobs) == ENOUGH
     while len(begun) < ENOUGH:
         gevent.sleep(0)
-    assert not rota.queues[-1]
-    assert rota.room >= rotas.ROOM
+    assert not jobs
+    assert jobs.room >= ROOM
 
 
 def test_servers_of_one_loop_share_a_rota() -> None:
