@@ -28,6 +28,7 @@ __all__ = [
     "check_event",
     "concurrent",
     "handlers_of",
+    "keep_steps",
     "limit",
     "method_for_message",
     "method_name_for",
@@ -119,7 +120,7 @@ def allow(condition: Callable[[Any], Any]) -> Callable[[F], F]:
     check_gate(condition, f"the condition of @allow, {name_of(condition)},")
 
     def mark(fn: F) -> F:
-        return note(fn, CONDITIONS, condition)
+        return note(fn, CONDITIONS, condition, _forget_handlers)
 
     mark.__dict__[_MARK] = "allow"
     return mark
@@ -165,7 +166,7 @@ def limit(rate: str, policy: str | None = None) -> Callable[[F], F]:
         raise UsageError(f"limit(): {error}") from None
 
     def mark(fn: F) -> F:
-        return note(fn, LIMITS, parsed)
+        return note(fn, LIMITS, parsed, _forget_handlers)
 
     return mark
 
@@ -216,6 +217,7 @@ class Handler:
     __slots__ = (
         "conditions",
         "exactly",
+        "found",
         "least",
         "limits",
         "most",
@@ -227,6 +229,8 @@ class Handler:
 
     def __init__(self, name: str, function: Any, owner: type) -> None:
         self.name = name
+        #: What the class has by that name, as long as nobody replaces it there.
+        self.found = getattr(owner, name, None)
         defined = next((cls for cls in owner.__mro__ if name in vars(cls)), owner)
         self.conditions: tuple[Callable[[Any], Any], ...] = tuple(
             marks_of(defined, name, CONDITIONS)
@@ -268,67 +272,55 @@ class HandlerTable:
         "_events",
         "_methods",
         "_own",
+        "_own_steps",
         "_owner",
         "_plain",
         "_resolved",
+        "_root",
         "_steps",
         "checked",
         "concurrent",
         "errs",
-        "hears_messages",
-        "initializers",
         "plain",
         "surrounded",
         "wraps",
     )
 
-    def __init__(self, owner: type, base: type) -> None:
+    def __init__(
+        self, owner: type, base: type, own_steps: Collection[str] = (), root: Any = None
+    ) -> None:
         self._owner = owner
+        self._base = base
+        self._own_steps = own_steps
+        self._root: HandlerTable = root or self
+        # For objects with steps of their own, by the names of these: in the root alone.
+        self._own: dict[frozenset[str], HandlerTable] = {}
+        self._read()
+
+    def _read(self) -> None:
+        """Look at the class, as it is by now."""
+        owner = self._owner
         #: Whether it has been looked at, as far as that is done when the class is given.
         self.checked = False
-        self._methods: dict[str, Handler | None] = {}
+        self._methods: dict[str, Handler] = {}
         self._events: dict[str, str] = {}
         self._resolved: dict[str, tuple[str | None, bool]] = {}
         # Of those, the handlers of which nothing is to be looked at but the arguments' number.
         self._plain: dict[str, Handler] = {}
         concurrent: set[str] = set()
         for cls in reversed(owner.__mro__):
-            for name in vars(cls):
+            for name in list(vars(cls)):
                 # An override says so for itself, as with limits.
                 (concurrent.add if marks_of(cls, name, CONCURRENT) else concurrent.discard)(name)
                 for event in marks_of(cls, name, EVENTS):
                     self._events[event] = name
         #: The names of the methods that may run beside others.
         self.concurrent = frozenset(concurrent)
-        #: Every ``initialize`` of the class and its bases, base first, each exactly once.
-        self.initializers: tuple[Callable[[Any], object], ...] = tuple(
-            vars(cls)["initialize"]
-            for cls in reversed(owner.__mro__)
-            if "initialize" in vars(cls) and cls is not base
-        )
-        #: Whether the class defines ``recv_message`` or ``recv_json``.
-        self.hears_messages = any(
-            getattr(owner, name, None) is not getattr(base, name, None)
-            for name in ("recv_message", "recv_json")
-        )
-        self._base = base
         # As they were looked at.
-        self._steps = self._steps_of(owner)
-        self._see(self._overridden())
-        # For objects with steps of their own, by the names of these.
-        self._own: dict[frozenset[str], HandlerTable] = {}
-
-    def _overridden(self) -> set[str]:
-        steps = zip(STEPS, self._steps, strict=True)
-        return {name for name, step in steps if step is not getattr(self._base, name, None)}
-
-    @staticmethod
-    def _steps_of(owner: type) -> list[Any]:
-        return [getattr(owner, name, None) for name in STEPS]
-
-    def _see(self, overridden: Collection[str]) -> None:
-        """What of the way from an event to its handler is the application's own."""
-        #: Whether ``exception_handler_decorator`` is.
+        self._steps = _steps_of(owner)
+        now = zip(STEPS, self._steps, _OURS.get(self._base) or _steps_of(self._base), strict=True)
+        overridden = {name for name, step, ours in now if step is not ours}.union(self._own_steps)
+        #: Whether ``exception_handler_decorator`` is the application's own.
         self.wraps = "exception_handler_decorator" in overridden
         #: Whether ``error`` is.
         self.errs = "error" in overridden
@@ -337,15 +329,24 @@ class HandlerTable:
         #: Whether the steps between an event and its handler are left as they are.
         self.plain = not overridden or overridden == {"error"}
 
+    def read_again(self) -> None:
+        """The class has changed: whoever is there goes by what it has now."""
+        root = self._root
+        for table in (root, *root._own.values()):
+            table._read()
+
+    def forget_handlers(self) -> None:
+        """A function has been marked that may be one of them: look at each again."""
+        for table in (self, *self._own.values()):
+            for known in (table._methods, table._resolved, table._plain):
+                known.clear()
+
     def of_now(self) -> HandlerTable:
-        """This table, or a newer one where the class's steps have been replaced since. That is
-        looked at whenever a client comes; then those that are there already go by the new ones,
-        too."""
-        if self._steps_of(self._owner) == self._steps:
-            return self
-        self._see(STEPS)
-        reread(self._owner)
-        return handlers_of(self._owner, self._base)
+        """This table, read again where the class's steps have been replaced since. That is looked
+        at whenever a client comes: with each event it would cost as much as the rest of this."""
+        if _steps_of(self._owner) != self._steps:
+            self.read_again()
+        return self
 
     def is_of(self, owner: type) -> bool:
         """Whether it is that class's: an object may have become one of another."""
@@ -355,14 +356,22 @@ class HandlerTable:
         """The table for an object of the class with such attributes of its own: some may be
         steps."""
         own = _STEPS.intersection(attributes)
+        root = self._root
         if not own:
-            return self
-        table = self._own.get(own)
+            return root
+        table = root._own.get(own)
         if table is None:
-            table = self._own[own] = HandlerTable(self._owner, self._base)
-            table._own = self._own
-            table._see(table._overridden() | own)
+            table = root._own[own] = HandlerTable(self._owner, self._base, own, root)
         return table
+
+    @property
+    def initializers(self) -> tuple[Callable[[Any], object], ...]:
+        """Every ``initialize`` of the class and its bases, base first, each exactly once."""
+        return tuple(
+            vars(cls)["initialize"]
+            for cls in reversed(self._owner.__mro__)
+            if "initialize" in vars(cls) and cls is not self._base
+        )
 
     @property
     def marked(self) -> Collection[str]:
@@ -378,14 +387,32 @@ class HandlerTable:
         """The handler of an event, if it takes ``count`` arguments and nothing else is to be
         looked at; None leaves it to :meth:`event` and :meth:`method`."""
         handler = self._plain.get(name)
-        if handler is None or handler.exactly == count or handler.accepts(count):
+        if handler is None:
+            return None
+        if getattr(self._owner, handler.name, None) is not handler.found and self._lost(handler):
+            return None
+        if handler.exactly == count or handler.accepts(count):
             return handler
         return None
+
+    def _lost(self, handler: Handler) -> bool:
+        """Whether the class has another method by that name now: then it has been read again."""
+        # Those of classes and the like are other objects at each look, and the same nevertheless.
+        if getattr(self._owner, handler.name, None) == handler.found:
+            return False
+        self.read_again()
+        return True
 
     def hears_it_as_message(self, catch_all: bool) -> bool:
         """Whether an event ``message`` goes to ``recv_message`` or ``recv_json``, given whether the
         catch-all handler is all that would take it."""
-        return self.hears_messages if catch_all else self.method("on_message") is None
+        if not catch_all:
+            return self.method("on_message") is None
+        owner, base = self._owner, self._base
+        return any(
+            getattr(owner, name, None) is not getattr(base, name, None)
+            for name in ("recv_message", "recv_json")
+        )
 
     def method(self, name: str) -> Handler | None:
         """The handler with that method name; None when the class has no such *method*.
@@ -393,10 +420,9 @@ class HandlerTable:
         Attributes that merely look like one (a flag ``on_air``, a property, a nested class) are
         not reachable for clients.
         """
-        try:
-            return self._methods[name]
-        except KeyError:
-            pass
+        known = self._methods.get(name)
+        if known is not None and not self._lost(known):
+            return known
         if not any(name in vars(cls) for cls in self._owner.__mro__):
             # Made up by a client. It is not remembered.
             return None
@@ -410,8 +436,9 @@ class HandlerTable:
                 and hasattr(type(value), "__get__")
                 and not isinstance(value, (type, functools.partial))
             )
-        handler = Handler(name, value, self._owner) if is_method else None
-        self._methods[name] = handler
+        if not is_method:
+            return None
+        handler = self._methods[name] = Handler(name, value, self._owner)
         return handler
 
     def event(self, name: str) -> tuple[str | None, bool]:
@@ -444,12 +471,32 @@ class HandlerTable:
         return method, False
 
 
+def _steps_of(owner: type) -> list[Any]:
+    return [getattr(owner, name, None) for name in STEPS]
+
+
+#: The steps as sockio has them: who replaces one in BaseNamespace itself overrides it, too.
+_OURS: dict[type, list[Any]] = {}
+
+
+def keep_steps(base: type) -> None:
+    """``base`` is as it was written: what its steps are from now on, others have made of them."""
+    _OURS[base] = _steps_of(base)
+
+
 _tables: dict[type, HandlerTable] = {}
 
 
+def _forget_handlers() -> None:
+    for table in list(_tables.values()):
+        table.forget_handlers()
+
+
 def reread(cls: type) -> None:
-    """The class has got another method: its table is made anew for whoever comes from now on."""
-    _tables.pop(cls, None)
+    """The class has got another method: whoever is there goes by it, and whoever comes."""
+    table = _tables.get(cls)
+    if table is not None:
+        table.read_again()
 
 
 def handlers_of(cls: type, base: type) -> HandlerTable:

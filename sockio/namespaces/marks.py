@@ -31,12 +31,14 @@ _MARKED = "__sockio_marked__"
 _MOST = 100
 
 
-def note(fn: F, kind: str, mark: Any) -> F:
+def note(fn: F, kind: str, mark: Any, read: Callable[[], object] = lambda: None) -> F:
     """``fn`` with a mark of a kind.
 
     A function that is another class's, that of a base for example, is marked as a copy: its own
-    class would be changed as well.
+    class would be changed as well. ``read()`` is called where a class may have been read that has
+    the function by now.
     """
+    scope = None
     if isinstance(fn, types.FunctionType):
         scope = _body()
         owner = fn.__qualname__.rpartition(".")[0]
@@ -50,6 +52,8 @@ def note(fn: F, kind: str, mark: Any) -> F:
             # Of a class whose body is over. Who closes one may not look at what comes back.
             fn = _copy(fn)
     fn.__dict__.setdefault(kind, []).append(mark)
+    if scope is None:
+        read()
     return fn
 
 

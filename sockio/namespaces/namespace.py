@@ -40,6 +40,7 @@ from .handlers import (
     allow,
     check_event,
     handlers_of,
+    keep_steps,
     limit,
     method_for_message,
     on,
@@ -768,6 +769,9 @@ class BaseNamespace(Member):
         """The client was not let in: what the instance started ends."""
         self._leaving = self._told = True
         self._end_jobs()
+
+
+keep_steps(BaseNamespace)
 
 
 def _inside(

@@ -125,6 +125,81 @@ def test_a_client_goes_by_one_that_comes_with_another_client(house: MakeHouse, s
     assert client.socket.session["called"] == 2
 
 
+@pytest.mark.parametrize("step", STEPS)
+def test_one_that_the_class_of_all_classes_gets(
+    house: MakeHouse, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    cls = type("Late", (Base,), {})
+    check_hooks(cls)
+    monkeypatch.setattr(BaseNamespace, step, Base.no)
+    assert calls(house, cls) == 0
+
+
+#: Handlers of ``x`` that let nobody through any more, given the one that was there.
+SHUTS: dict[str, Callable[[Any], Any]] = {
+    "@allow": lambda was: allow(lambda namespace: False)(was),
+    "@allow, on a copy": lambda was: allow(lambda namespace: False)(lambda self: was(self)),
+    "@limit": lambda was: limit("1/h")(was),
+    "other parameters": lambda was: lambda self, one, more: was(self),
+    "none": lambda was: None,
+    "static": lambda was: staticmethod(allow(lambda namespace: False)(lambda: was(None))),
+}
+
+
+@pytest.mark.parametrize("own", [False, True], ids=["", "with a step of its own"])
+@pytest.mark.parametrize("shut", SHUTS.values(), ids=SHUTS)
+def test_a_handler_that_is_replaced_while_clients_are_there(
+    house: MakeHouse, shut: Callable[[Any], Any], own: bool
+) -> None:
+    def on_x(self: Any) -> None:
+        Base.on_x(self)
+
+    def initialize(self: Any) -> None:
+        if own:
+            self.error = lambda *args, **more: None
+
+    cls = type("Late", (Base,), {"on_x": on_x, "initialize": initialize})
+    client = house({"/n": cls}).client("/n")
+    client.sends(*['5::/n:{"name":"x"}'] * 2)
+    cls.on_x = shut(on_x)  # type: ignore[attr-defined]
+    client.sends(*['5::/n:{"name":"x"}'] * 3)
+    # The limit lets one pass, as it is new.
+    assert client.socket.session["called"] == 2 + (shut is SHUTS["@limit"])
+
+
+def test_a_handler_that_a_base_gets_while_clients_are_there(house: MakeHouse) -> None:
+    class Middle(Base): ...
+
+    client = house({"/n": type("Late", (Middle,), {})}).client("/n")
+    client.sends(*['5::/n:{"name":"x"}'] * 2)
+    setattr(Middle, "on_x", allow(lambda namespace: False)(lambda self: None))  # noqa: B010
+    client.sends('5::/n:{"name":"x"}')
+    assert client.socket.session["called"] == 2
+    delattr(Middle, "on_x")
+    client.sends('5::/n:{"name":"x"}')
+    assert client.socket.session["called"] == 3
+
+
+def test_a_handler_of_the_class_is_the_same_at_each_look(house: MakeHouse) -> None:
+    cls = type("Late", (Base,), {"on_x": classmethod(lambda cls: True)})
+    client = house({"/n": cls}).client("/n")
+    client.sends('5::/n:{"name":"x"}')
+    handler = handlers_of(cls, BaseNamespace).method("on_x")
+    client.sends('5::/n:{"name":"x"}')
+    assert handlers_of(cls, BaseNamespace).method("on_x") is handler
+
+
+def test_a_gate_that_is_replaced_counts_for_the_next_connect(house: MakeHouse) -> None:
+    cls = type("Late", (Base,), {"recv_connect": lambda self: True})
+    home = house({"/n": cls})
+    home.client("/n")
+    cls.recv_connect = lambda self, auth: False  # type: ignore[attr-defined]
+    for _ in range(2):
+        client = home.client()
+        client.sends("1::/n")
+        assert "/n" not in client.socket.active_ns
+
+
 @pytest.mark.parametrize("allowed", [frozenset(), [], ["on_x"], {"on_x"}])
 def test_an_acl_in_the_class_is_refused(allowed: Any) -> None:
     with pytest.raises(UsageError, match=r"Shut\.allowed_methods .* get_initial_acl"):
