@@ -92,12 +92,17 @@ def _words(value: Any) -> tuple[str, ...]:
     return tuple(str(item) for item in value)
 
 
+# What narrows who may come is not left open by an empty value: that is a variable that was not set,
+# perhaps, or a list that something else was to fill. Where an empty one lets in the fewest, as with
+# origins and trusted_proxies, it is as good as None.
+
+
 def _transports(value: Any) -> tuple[str, ...] | None:
-    if value is None or value == "":
+    if value is None:
         return None
     names = _words(value)
     if not names:
-        raise ValueError("must name at least one transport, or be None for all of them")
+        raise ValueError("must name at least one transport; leave it out, or None, for all of them")
     return names
 
 
@@ -213,7 +218,15 @@ def _as_sent(origin: str) -> str:
 
 
 def _hosts(value: Any) -> Hosts | None:
-    return value if isinstance(value, Hosts) else Hosts.named(_words(value or ()))
+    if value is None or isinstance(value, Hosts):
+        return value
+    hosts = Hosts.named(_words(value or ()))
+    if hosts is None:
+        raise ValueError(
+            "must name at least one host, such as 'chat.example.com'; leave it out, or None, for "
+            "any"
+        )
+    return hosts
 
 
 def _trusted_proxies(value: Any) -> TrustedProxies | None:
@@ -297,9 +310,11 @@ def _compression(value: Any) -> int | None:
 
 
 def _rate(value: Any) -> Rate | None:
-    if value is None or value == "":
-        return None
-    return value if isinstance(value, Rate) else Rate.parse(value)
+    if value is None or isinstance(value, Rate):
+        return value
+    if value == "":
+        raise ValueError("must be a rate, such as '100/1s'; leave it out, or None, for no limit")
+    return Rate.parse(value)
 
 
 def flag(value: Any) -> bool:

@@ -99,10 +99,11 @@ class SocketIO:
         return middleware
 
     def namespace(self, name: str) -> Callable[[N], N]:
-        """Serve a class under a name: ``@socketio.namespace("/chat")``."""
+        """Serve a class under a name: ``@socketio.namespace("/chat")``. Raises
+        :class:`~sockio.UsageError` for a name that another class has already."""
 
         def add(cls: N) -> N:
-            self.namespaces.add(check_namespaces({name: cls}))
+            self.namespaces.register(check_namespaces({name: cls}))
             return cls
 
         return add

@@ -23,6 +23,7 @@ from ..config.plain import check_plain
 from ..exceptions import UsageError
 from .handlers import handlers_of, on, reread
 from .namespace import BaseNamespace, check_hooks
+from .table import MADE_IN_LINE
 
 __all__ = ["Handlers", "NamespaceClass", "NamespaceMap"]
 
@@ -45,7 +46,10 @@ class Handlers:
             # Of the module that makes it, as a class would be.
             name,
             (BaseNamespace,),
-            {"__module__": sys._getframe(1).f_globals.get("__name__", __name__)},
+            {
+                "__module__": sys._getframe(1).f_globals.get("__name__", __name__),
+                MADE_IN_LINE: sys._getframe(1).f_lineno,
+            },
         )
 
     def on(self, name: str) -> Callable[[F], F]:

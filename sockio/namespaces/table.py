@@ -6,7 +6,12 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["MAX_DYNAMIC", "Namespaces", "described"]
+from ..exceptions import UsageError
+
+__all__ = ["MADE_IN_LINE", "MAX_DYNAMIC", "Namespaces", "described"]
+
+#: Of a class that functions are put into: the line in which it was made. Many have one name.
+MADE_IN_LINE = "__sockio_line__"
 
 #: Namespaces found by patterns that one client may be in at a time.
 MAX_DYNAMIC = 100
@@ -35,6 +40,24 @@ class Namespaces(dict[str, Any]):
                 self.patterns[name] = cls
             else:
                 self[name] = cls
+
+    def register(self, given: Namespaces) -> None:
+        """Add classes whose names are free. Raises ``UsageError`` for a name that another class
+        has: whoever was first would be gone without a word. A module that is loaded again may give
+        what it gave before."""
+        kinds: tuple[tuple[dict[Any, Any], dict[Any, Any]], ...] = (
+            (self, given),
+            (self.patterns, given.patterns),
+        )
+        for taken, new in kinds:
+            for name in taken.keys() & new.keys():
+                before, cls = (_written(each[name]) for each in (taken, new))
+                if before != cls:
+                    raise UsageError(
+                        f"two classes want to be the namespace {_named(name)}: {before} "
+                        f"and {cls}. Give one of them another name."
+                    )
+        self.add(given)
 
     def __bool__(self) -> bool:
         return len(self) > 0 or bool(self.patterns)
@@ -65,5 +88,16 @@ def described(namespaces: Mapping[str, Any]) -> str:
     """All names and patterns, for people; "" for none."""
     shown = [repr(name) for name in namespaces]
     if isinstance(namespaces, Namespaces):
-        shown += [f"re.compile({pattern.pattern!r})" for pattern in namespaces.patterns]
+        shown += map(_named, namespaces.patterns)
     return ", ".join(shown)
+
+
+def _named(name: str | re.Pattern[str]) -> str:
+    """A name or a pattern, for people."""
+    return f"re.compile({name.pattern!r})" if isinstance(name, re.Pattern) else repr(name or "/")
+
+
+def _written(cls: Any) -> str:
+    """Where a class is written, by which it is told from others."""
+    line = getattr(cls, MADE_IN_LINE, 0)
+    return f"{cls.__module__}.{cls.__qualname__}" + (f" (line {line})" if line else "")

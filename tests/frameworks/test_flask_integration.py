@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import secrets
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -376,6 +377,19 @@ def test_one_extension_serves_several_applications(
 def test_an_extension_of_nothing_says_what_to_do() -> None:
     with pytest.raises(UsageError, match="init_app"):
         SocketIO().of("/chat")
+
+
+@pytest.mark.parametrize("name", ["/", "/chat", re.compile("/room-.*")], ids=str)
+def test_two_classes_of_one_name(name: Any) -> None:
+    class One(BaseNamespace): ...
+
+    class Two(BaseNamespace): ...
+
+    for socketio in (SocketIO(), SocketIO(namespaces={name: One})):
+        for _ in range(2):
+            socketio.namespace(name)(One)
+        with pytest.raises(UsageError, match=r"two classes .*\.One and .*\.Two\. Give one of them"):
+            socketio.namespace("" if name == "/" else name)(Two)
 
 
 def test_a_namespace_that_is_none_is_refused_at_once() -> None:

@@ -653,3 +653,21 @@ def test_any_namespace_is_the_global_one_too(app: Flask, namespaces: Any) -> Non
     for name in ("/", "/any"):
         client = socketio.test_client(app, name)
         assert client.emit("where", namespace=name, callback=True) == name
+
+
+def test_what_has_two_handlers_is_said(
+    socketio: fs.SocketIO, caplog: pytest.LogCaptureFixture
+) -> None:
+    def one() -> None: ...
+
+    def two() -> None: ...
+
+    for handler in (one, one, two):
+        socketio.on_event("ping", handler)
+        socketio.on_event("ping", handler, namespace="/other")
+    for _ in range(2):
+        socketio.on_namespace(fs.Namespace("/chat"))
+    said = [record.getMessage() for record in caplog.records]
+    assert len(said) == 3
+    assert said[0].startswith("the event 'ping' has another handler by now: <function")
+    assert said[2].startswith("the namespace '/chat' has another handler by now: ")

@@ -26,6 +26,7 @@ REASONS = {
     "runtime.blocked": "where somebody asks for it, twice for each time that the loop is blocked",
     "server.access_log": "where somebody asks for it; cut, printable, one line for each request",
     "compat.flask_socketio.options": "once for each extension, when it is made",
+    "compat.flask_socketio.extension": "when the application gives its handlers",
     "http.client_script": "once for each of the client's files, when it is read",
     "http.claims": "once for each middleware that is found to be one too many",
     "integrations.gunicorn_requests": "once, when a worker has had its max_requests; and what a "

@@ -104,7 +104,9 @@ class SocketIO:
 
         def register(handler: F) -> F:
             check_plain(handler, f"the handler of {message!r}")
-            self._handlers.setdefault(namespace or "/", {})[message] = handler
+            of_namespace = self._handlers.setdefault(namespace or "/", {})
+            self._tell_replaced(of_namespace.get(message), handler, f"the event {message!r}")
+            of_namespace[message] = handler
             if namespace != "*":
                 self._serve(namespace or "/")
             return handler
@@ -133,8 +135,20 @@ class SocketIO:
             raise ValueError("on_namespace() takes an object of a subclass of Namespace")
         namespace_handler._check()
         namespace_handler._set_socketio(self)
-        self._objects[namespace_handler.namespace] = namespace_handler
-        self._serve(namespace_handler.namespace)
+        name = namespace_handler.namespace
+        self._tell_replaced(self._objects.get(name), namespace_handler, f"the namespace {name!r}")
+        self._objects[name] = namespace_handler
+        self._serve(name)
+
+    def _tell_replaced(self, before: Any, now: Any, what: str) -> None:
+        """Flask-SocketIO lets the last one have it; the first is not heard of any more."""
+        if before is not None and before is not now:
+            log.warning(
+                "%s has another handler by now: %r, and %r is called no more. Remove one of them",
+                what,
+                now,
+                before,
+            )
 
     def on_error(self, namespace: str | None = None) -> Callable[[F], F]:
         """What handlers of a namespace raise goes to the decorated function, whose value becomes

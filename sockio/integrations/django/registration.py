@@ -9,6 +9,7 @@ from ...exceptions import UsageError
 from ...http.manage import check_namespaces
 from ...namespaces.functions import NamespaceClass
 from ...namespaces.namespace import BaseNamespace
+from ...namespaces.table import Namespaces
 from . import events
 from .channels import ChannelNamespace
 
@@ -16,7 +17,7 @@ __all__ = ["namespace", "namespaces"]
 
 C = TypeVar("C", bound=NamespaceClass)
 
-_registered: dict[str, type[BaseNamespace]] = {}
+_registered = Namespaces()
 
 
 def namespace(name: str = "") -> Callable[[C], C]:
@@ -34,14 +35,7 @@ def namespace(name: str = "") -> Callable[[C], C]:
         raise UsageError('@namespace is called with the name: @namespace("/chat").')
 
     def register(given: C) -> C:
-        ((known_as, cls),) = check_namespaces({name: given}).items()
-        before = _registered.get(known_as)
-        if before is not None and _path(before) != _path(cls):
-            raise UsageError(
-                f"two classes want to be the namespace {name!r}: {_path(before)} and {_path(cls)}. "
-                "Give one of them another name."
-            )
-        _registered[known_as] = cls
+        _registered.register(check_namespaces({name: given}))
         return given
 
     return register
@@ -56,14 +50,11 @@ def namespaces() -> dict[str, type[BaseNamespace]]:
     found = dict(_registered)
     if events.anybody_listens():
         if "" in found:
+            cls = found[""]
             raise UsageError(
-                f"{_path(found[''])} is the global namespace, and there are handlers of the "
-                "channel API (@on_message and its kin), which need it. Give the class a name: "
-                '@namespace("/site").'
+                f"{cls.__module__}.{cls.__qualname__} is the global namespace, and there are "
+                "handlers of the channel API (@on_message and its kin), which need it. Give the "
+                'class a name: @namespace("/site").'
             )
         found[""] = ChannelNamespace
     return found
-
-
-def _path(cls: type) -> str:
-    return f"{cls.__module__}.{cls.__qualname__}"

@@ -22,13 +22,14 @@ from sockio.integrations.django import (
 from sockio.integrations.django import registration as registered
 from sockio.integrations.django.channels import ChannelNamespace
 from sockio.integrations.django.events import Event
+from sockio.namespaces.table import Namespaces
 
 from ...support.threads import in_a_native_thread
 
 
 @pytest.fixture(autouse=True)
 def nothing_registered(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(registered, "_registered", {})
+    monkeypatch.setattr(registered, "_registered", Namespaces())
     yield
     for event in events._EVENTS:
         event.handlers.clear()
@@ -77,6 +78,12 @@ def twice() -> None:
     namespace("/chat")(Other)
 
 
+def two_of_functions() -> None:
+    for _ in "", "/":
+        namespace("/chat")(Handlers())
+    namespace("/chat")(Handlers())
+
+
 def without_a_slash() -> None:
     namespace("chat")(Chat)
 
@@ -115,6 +122,7 @@ def ds06_a_channel_and_all() -> None:
     [
         (without_parentheses, r'@namespace\("/chat"\)'),
         (twice, r"two classes want to be the namespace '/chat': .*\.Chat and .*\.Other"),
+        (two_of_functions, r"the namespace '/chat': .*\.Handlers \(line \d+\) and .*\.Handlers"),
         (without_a_slash, "starts with a slash"),
         (no_class, "is not a subclass of sockio.BaseNamespace"),
         (a_hook_that_cannot_be_called, "it may take packet and auth, by these names"),
