@@ -52,6 +52,13 @@ MUST_ACCEPT_GET = "the view must accept GET"
 TEXT_OF_A_REFUSAL = 500
 
 
+#: What may be behind a view that looks as if it had failed.
+_CLOSED = (
+    ". Or the view is a generator that was closed before its end, which looks the same: let a "
+    "function call socketio_manage(), and return the generator"
+)
+
+
 def check_host(settings: Settings, environ: Mapping[str, Any]) -> None:
     """Raise ``RequestRefused`` when the request asks for a host that is not one of ours."""
     hosts = settings.hosts
@@ -200,6 +207,7 @@ def ask_view(
     view = claim.view
     if view is not None:
         answer.view_failed = view.failed
+        answer.view_closed = view.may_be_closed
         if failures and all(map(view.is_blamed_by, failures)):
             answer.complaint = repr(failures[0])
     # Their tracebacks keep all that was going on, and so does the view's.
@@ -280,7 +288,7 @@ def decide(answer: ViewAnswer, environ: dict[str, Any], socket: Socket) -> list[
             code="view-refused",
             detail="the view raised something behind socketio_manage(), and whoever handled that "
             f"answered {status or 'nothing'}, which does not let the client in: give that answer a "
-            "status that refuses",
+            f"status that refuses{_CLOSED * answer.view_closed}",
             headers=cookies,
         )
     if not socket.environ:
@@ -309,6 +317,8 @@ class ViewAnswer:
         self.complaint = ""
         #: Whether somebody else has answered, for a view that attached and then raised something.
         self.view_failed = False
+        #: Whether that may be a generator that was closed, and failed in nothing.
+        self.view_closed = False
         self._claim = claim
         self._failures = failures
         self._all = whole

@@ -54,4 +54,7 @@ def _middleware_of(app: Any) -> SocketIOMiddleware | None:
 
 
 def _wraps(middleware: SocketIOMiddleware, app: Any) -> bool:
-    return any(each is app for each in layers(middleware.app))
+    if getattr(app, "__name__", "") == "wsgi_app":
+        # Flask's, Bottle's: by another name it is the application all the same.
+        app = getattr(app, "__self__", app)
+    return middleware.app == app or any(each is app for each in layers(middleware.app))

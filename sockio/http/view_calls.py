@@ -15,6 +15,7 @@ from __future__ import annotations
 import dis
 import functools
 import inspect
+import itertools
 import sys
 from collections.abc import Iterator
 from types import FrameType, TracebackType
@@ -90,6 +91,14 @@ class ViewCall:
         somebody else has answered."""
         return not all(map(_has_returned, (*self._frames, *self._around)))
 
+    @property
+    def may_be_closed(self) -> bool:
+        """Whether what looks like a failure may be a generator that somebody has closed before its
+        end: inside of ``finally`` or ``with`` it is left as by any other exception, and nothing
+        tells by which."""
+        left = [each for each in (*self._frames, *self._around) if not _has_returned(each)]
+        return bool(left) and all(each.f_code.co_flags & _GENERATORS for each in left)
+
     def is_blamed_by(self, error: BaseException) -> bool:
         """Whether a framework raised ``error`` because what the view returned is no answer of its
         kind, and the view meant no refusal by it.
@@ -97,9 +106,7 @@ class ViewCall:
         False for whatever a view or another part of the application raised, and where the two
         cannot be told apart.
         """
-        if self._caller is None or not all(map(_has_returned, self._frames)):
-            return False
-        if error.__cause__ is not None:
+        if self._caller is None or error.__cause__ is not None:
             return False
         if error.__context__ is not None and not _is_pyramids_own(error.__context__):
             # Raised over another failure, perhaps by the view for failures.
@@ -107,6 +114,8 @@ class ViewCall:
         frames = list(_frames(error.__traceback__))
         if not frames or any(each.f_code.co_name == _FOR_FAILURES for each in frames):
             return False
+        if not all(map(_has_returned, self._frames)):
+            return self._is_of_a_decorator(error, frames)
         value = self._caller.f_locals.get(self._name)
         if _refuses(value):
             return False
@@ -122,9 +131,35 @@ class ViewCall:
         if isinstance(error, AttributeError):
             # Django looks at what it takes for the response; so do its middlewares.
             return error.obj is value is not None and all(
-                module.partition(".")[0] in ("django", "asgiref") for module, _ in where[-2:]
+                _is_djangos(module) for module, _ in where[-2:]
             )
         return False
+
+    def _is_of_a_decorator(self, error: BaseException, frames: list[FrameType]) -> bool:
+        """Whether one of Django's around the view, such as ``never_cache``, raised ``error``
+        because what the view returned is no response."""
+        decorator = next(each for each in self._frames if not _has_returned(each))
+        if decorator is self._frames[0] or not isinstance(error, AttributeError):
+            return False
+        # From the framework to where it was raised. One of the site's that is around it might have
+        # refused, had it come to that.
+        within = list(itertools.dropwhile(lambda each: each is not self._caller, frames))
+        if decorator not in within or not all(
+            _is_djangos(each.f_globals.get("__name__", "")) for each in within
+        ):
+            return False
+        value = next((decorator.f_locals[n] for n in _RESPONSES if n in decorator.f_locals), error)
+        # What is nothing has other reasons to have no attribute: only what was called with it.
+        asked = any(within[-1].f_locals.get(name, error) is value for name in _RESPONSES)
+        return asked and error.obj is value and not _refuses(value)
+
+
+#: By what names Django's own decorators have what a view returned.
+_RESPONSES = ("response", "resp")
+
+
+def _is_djangos(module: str) -> bool:
+    return module.partition(".")[0] in ("django", "asgiref")
 
 
 _MADE_BY_FLASK = [("flask.app", "finalize_request"), ("flask.app", "make_response")]

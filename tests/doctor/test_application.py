@@ -203,6 +203,32 @@ def test_one_that_was_replaced_behind_the_middleware_is_a_problem(tmp_path: Path
     assert levels(found, "wrapped-elsewhere", "not-wrapped") == ["problem", None]
 
 
+@pytest.mark.parametrize("named", ["app", "app.wsgi_app", "wrapped.app", "method"])
+def test_an_application_of_flask_s_kind_is_the_same_by_all_its_names(
+    tmp_path: Path, named: str
+) -> None:
+    found = look_at(
+        tmp_path,
+        f"""
+        class Site:
+            def wsgi_app(self, environ, start_response):
+                return pages(environ, start_response)
+
+            def other(self, environ, start_response):
+                return pages(environ, start_response)
+
+            def __call__(self, environ, start_response):
+                return self.wsgi_app(environ, start_response)
+
+        app = Site()
+        {"method = app.other" if named == "method" else ""}
+        wrapped = SocketIOMiddleware({"method" if named == "method" else "app"}, {{}})
+        """,
+        app=named,
+    )
+    assert found["wrapped-elsewhere"].fix == "name that one: site_of_mine:wrapped"
+
+
 def test_a_view_that_takes_no_get_is_a_problem(tmp_path: Path) -> None:
     found = look_at(
         tmp_path,

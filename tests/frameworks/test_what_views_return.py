@@ -495,6 +495,64 @@ def test_a_view_that_attaches_in_a_function_behind_a_decorator(name: str, value:
     assert handshake(SITES[name](fails))[0].status_code == code
 
 
+def django_decorators() -> dict[str, Callable[[View], View]]:
+    from django.db.transaction import non_atomic_requests
+    from django.views.decorators import cache, clickjacking, csrf, gzip, http, vary
+
+    return {
+        "never_cache": cache.never_cache,
+        "cache_control": cache.cache_control(private=True),
+        "cache_page": cache.cache_page(1),
+        "gzip_page": gzip.gzip_page,
+        "vary_on_cookie": vary.vary_on_cookie,
+        "xframe_options_deny": clickjacking.xframe_options_deny,
+        "require_GET": http.require_GET,
+        "conditional_page": http.conditional_page,
+        "csrf_exempt": csrf.csrf_exempt,
+        "non_atomic_requests": non_atomic_requests,
+        "two": lambda view: gzip.gzip_page(cache.never_cache(view)),
+        "one of the site's inside of it": lambda view: cache.never_cache(passes(view)),
+    }
+
+
+def passes(view: View) -> View:
+    return lambda request: view(request)
+
+
+def asks_for_its_status(view: View) -> View:
+    def asking(request: Any) -> Any:
+        response = view(request)
+        return response.status_code and response
+
+    return asking
+
+
+@pytest.mark.parametrize("value", [None, "out", {}, 5], ids=repr)
+@pytest.mark.parametrize("name", django_decorators())
+def test_a_decorator_of_django_around_a_view_that_returns_no_response(
+    name: str, value: Any
+) -> None:
+    decorated = django_decorators()[name]
+    from django.views.decorators import cache
+
+    answer, middleware = handshake(
+        in_django(decorated(lambda request: (attaches(request), value)[1]))
+    )
+    assert (answer.status_code, answer.headers.get("X-Sockio-Refusal")) == (200, None)
+    assert len(middleware.registry.sockets) == 1
+    for refuses in (
+        decorated(raises_a(KeyError)),
+        decorated(asks_nothing),
+        decorated(lambda request: (attaches(request), 403)[1]),
+        decorated(asks_for_its_status(lambda request: (attaches(request), value)[1])),
+        asks_for_its_status(cache.never_cache(lambda request: (attaches(request), value)[1])),
+        decorated(lambda request: value),
+    ):
+        answer, middleware = handshake(in_django(refuses))
+        assert answer.status_code in (403, 500)
+        assert not middleware.registry.sockets
+
+
 @pytest.mark.parametrize("fails", [False, True])
 def test_a_view_in_pyramid_that_asks_another(fails: bool) -> None:
     from pyramid.config import Configurator
@@ -639,6 +697,51 @@ def test_a_page_for_failures_lets_nobody_in_wherever_it_is_made(
     answer, middleware = handshake(site(raises_a(KeyError)))
     assert answer.headers["X-Sockio-Refusal"] == "view-refused"
     assert not middleware.registry.sockets
+
+
+def closes_early(app: Any) -> Any:
+    def layer(environ: dict[str, Any], start_response: Any) -> Any:
+        pages = app(environ, start_response)
+        first = next(pages)
+        pages.close()
+        return [first]
+
+    return layer
+
+
+@closes_early
+def attaches_in_a_generator(environ: dict[str, Any], start_response: Any) -> Any:
+    socketio_manage(environ, NAMESPACES)
+    yield b""
+
+
+@closes_early
+def attaches_in_a_try(environ: dict[str, Any], start_response: Any) -> Any:
+    try:
+        socketio_manage(environ, NAMESPACES)
+        yield b""
+    finally:
+        environ["closed"] = True
+
+
+@closes_early
+def attaches_before_it_makes_one(environ: dict[str, Any], start_response: Any) -> Any:
+    def pages() -> Any:
+        try:
+            yield b""
+        finally:
+            environ["closed"] = True
+
+    socketio_manage(environ, NAMESPACES)
+    return pages()
+
+
+def test_a_generator_that_a_layer_closes(caplog: pytest.LogCaptureFixture) -> None:
+    for app in (attaches_in_a_generator, attaches_before_it_makes_one):
+        assert handshake(app)[0].status_code == 200
+    # Nothing tells it from one that has raised.
+    assert handshake(attaches_in_a_try)[0].headers["X-Sockio-Refusal"] == "view-refused"
+    assert "let a function call socketio_manage(), and return the generator" in caplog.text
 
 
 def test_a_function_that_attaches_for_a_view_that_fails() -> None:
