@@ -27,6 +27,7 @@ from sockio.testing import ManualRuntime  # noqa: E402
 from .support.alone import in_its_own_process, is_alone  # noqa: E402
 from .support.node import SharedNode  # noqa: E402
 from .support.servers import Served  # noqa: E402
+from .support.tls import Certificate, make_certificate  # noqa: E402
 
 # Deadlines per example would be assertions on wall time.
 settings.register_profile("default", deadline=None)
@@ -75,6 +76,12 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
         return None
     in_its_own_process(pyfuncitem)
     return True
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    """One for servers on this machine, and what trusts it."""
+    return make_certificate(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.fixture

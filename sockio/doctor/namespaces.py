@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..namespaces.handlers import HandlerTable, handlers_of, method_name_for
+from ..namespaces.hooks import CALLED, FROM_CLIENTS
 from ..namespaces.marks import EVENTS, marks_of
 from ..namespaces.namespace import BaseNamespace
 from ..namespaces.runs import what_never_runs
@@ -16,20 +17,10 @@ from .findings import Finding
 
 __all__ = ["examine_namespace", "loaded_namespaces"]
 
-HOOKS = ("recv_connect", "recv_disconnect", "recv_message", "recv_json", "recv_error")
-OVERRIDABLE = (
-    *HOOKS,
-    "initialize",
-    "get_initial_acl",
-    "around_event",
-    "exception_handler_decorator",
-    "process_packet",
-    "process_event",
-    "call_method_with_acl",
-    "call_method",
-)
+#: What a name may be a misspelling of. Names of many methods are close to ``error``.
+_SPELLED = [name for name in CALLED if name != "error"]
 #: Hooks of other libraries, and of the client's own events.
-_TAKEN_FOR_HOOKS = {f"on_{name.removeprefix('recv_')}": name for name in HOOKS} | {
+_TAKEN_FOR_HOOKS = {f"on_{name.removeprefix('recv_')}": name for name in FROM_CLIENTS} | {
     "on_close": "recv_disconnect",
 }
 
@@ -107,13 +98,11 @@ def _spelling(name: str, attribute: str, value: Any) -> Iterator[Finding]:
             f"called where {hook} is",
             f"rename it to {hook}, unless your clients do emit({attribute[3:]!r})",
         )
-    elif attribute not in OVERRIDABLE:
+    elif attribute not in CALLED:
         looks = attribute.startswith("recv")
-        close = difflib.get_close_matches(
-            attribute, OVERRIDABLE, n=1, cutoff=0.6 if looks else 0.85
-        )
+        close = difflib.get_close_matches(attribute, _SPELLED, n=1, cutoff=0.6 if looks else 0.85)
         if looks or close:
-            meant = close[0] if close else ", ".join(HOOKS)
+            meant = close[0] if close else ", ".join(FROM_CLIENTS)
             yield Finding(
                 "hook-misspelt",
                 "problem" if looks else "warning",
@@ -199,7 +188,7 @@ def _acl(
     for each in allowed:
         if isinstance(each, str) and table.method(each) is not None:
             continue
-        meant = _meant(str(each), [*handlers, *HOOKS])
+        meant = _meant(str(each), [*handlers, *FROM_CLIENTS])
         yield Finding(
             "acl-unknown-name",
             "problem",

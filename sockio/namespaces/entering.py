@@ -118,27 +118,20 @@ def connect(desk: Reception, endpoint: str, packet: Packet) -> None:
     except ENDS_THE_PROCESS as end:
         desk.calls.say_end(end, endpoint or GLOBAL, "recv_connect")
         raise
-    except NoAnswer as error:
-        # There is nothing to trace: whoever asked was us.
-        desk.calls.complain(
-            logging.ERROR,
-            ("connect-failed", cls.__qualname__),
-            "%s: connecting %s failed: %s",
-            socket,
-            endpoint or GLOBAL,
-            error,
-        )
-        accepted, why = False, "its gate gave no answer"
     except BaseException as error:
+        # Of a gate that gave no answer there is nothing to trace: whoever asked was us.
+        silent = isinstance(error, NoAnswer)
         desk.calls.complain(
             logging.ERROR,
             ("connect-failed", cls.__qualname__),
-            "%s: connecting %s failed",
+            "%s: connecting %s failed%s",
             socket,
             endpoint or GLOBAL,
-            exc_info=True,
+            f": {error}" if silent else "",
+            exc_info=not silent,
         )
-        accepted, why = False, f"{type(error).__name__} in recv_connect"
+        accepted = False
+        why = "its gate gave no answer" if silent else f"{type(error).__name__} in recv_connect"
     if accepted:
         if namespace is not None and (namespace.auth or namespace.qs):
             _lighten(desk, namespace)

@@ -18,6 +18,7 @@ from ..config.plain import check_gate
 from ..config.rates import Rate
 from ..exceptions import UsageError
 from ..sessions.jobs import name_of
+from .hooks import STEPS
 from .marks import CONCURRENT, CONDITIONS, EVENTS, LIMITS, marks_of, note
 
 __all__ = [
@@ -65,15 +66,6 @@ RESERVED = frozenset(
     }
 )
 
-#: The methods of a namespace that an event may pass through on its way to its handler and back.
-STEPS = (
-    "call_method_with_acl",
-    "is_method_allowed",
-    "call_method",
-    "around_event",
-    "exception_handler_decorator",
-    "error",
-)
 _STEPS = frozenset(STEPS)
 
 #: Names come from clients. Remembered are only those that find a method, which are few, though one

@@ -12,28 +12,12 @@ from collections.abc import Iterator
 from ..config.plain import kind_of
 from ..exceptions import UsageError
 from .handlers import HandlerTable, unfinished_mark
+from .hooks import CALLED
 from .marks import lost_marks
 
 __all__ = ["check_runs", "what_never_runs"]
 
-#: What sockio calls, beside the handlers; of the last the values are iterated over, by ``yield``
-#: as well as in a list.
-_CALLED = (
-    "recv_connect",
-    "recv_disconnect",
-    "recv_message",
-    "recv_json",
-    "recv_error",
-    "around_event",
-    "exception_handler_decorator",
-    "process_packet",
-    "process_event",
-    "call_method_with_acl",
-    "call_method",
-    "is_method_allowed",
-    "error",
-    "get_initial_acl",
-)
+#: Of what is returned by this one the values are iterated over, by ``yield`` as well as in a list.
 _ITERATED = "get_initial_acl"
 
 
@@ -43,7 +27,8 @@ def what_never_runs(cls: type, table: HandlerTable) -> Iterator[tuple[str, str]]
         kind = kind_of(function)
         if kind:
             yield "initialize", kind
-    names = dict.fromkeys((*_CALLED, *table.marked_methods))
+    names = dict.fromkeys((*CALLED, *table.marked_methods))
+    del names["initialize"]
     names |= dict.fromkeys(
         name for base in reversed(cls.__mro__) for name in vars(base) if name.startswith("on_")
     )

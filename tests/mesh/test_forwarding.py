@@ -14,7 +14,7 @@ import pytest
 from ..support.engine_client import EngineSession, EngineWire, body_of, packets_of
 from ..support.raw_http import Connection, get, handshake, post
 from ..support.raw_websocket import RawWebSocket, frame, upgrade_request
-from ..support.tls import Certificate, make_certificate
+from ..support.tls import Certificate
 from ..support.workers import Worker, Workers
 
 REVISIONS = (3, 4)
@@ -42,11 +42,6 @@ class Session(EngineSession):
         self.close()
         self.port = worker.port
         self.gets, self.posts = Connection(self.port, self.tls), Connection(self.port, self.tls)
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
-    return make_certificate(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.fixture(autouse=True)

@@ -11,6 +11,7 @@ from geventwebsocket.handler import WebSocketHandler
 
 from sockio.sessions.reasons import Reason
 
+from ..support.endings import EACH_END
 from ..support.leaks import NOISE, greenlets
 from ..support.raw_http import Connection, get, handshake
 from ..support.raw_websocket import (
@@ -120,28 +121,8 @@ def test_other_paths_keep_their_websockets(server: Served) -> None:
     assert get(server.port, "/elsewhere").body == "app:/elsewhere"
 
 
-def client_closes(websocket: RawWebSocket) -> None:
-    websocket.send_close()
-
-
-def client_resets(websocket: RawWebSocket) -> None:
-    websocket.reset()
-
-
-def client_is_kicked(websocket: RawWebSocket) -> None:
-    websocket.say('5:::{"name":"kick_me"}')
-    websocket.hear()
-
-
 @pytest.mark.usefixtures("patient")
-@pytest.mark.parametrize(
-    ("end", "reason"),
-    [
-        (client_closes, Reason.TRANSPORT_CLOSE),
-        (client_resets, Reason.TRANSPORT_CLOSE),
-        (client_is_kicked, Reason.SERVER),
-    ],
-)
+@EACH_END
 def test_the_request_ends_with_the_connection(
     server: Served, journal: Transcript, end: Callable[[RawWebSocket], None], reason: str
 ) -> None:

@@ -19,6 +19,7 @@ from sockio.runtime.turnstile import Turnstile
 from sockio.server.tls import shake_hands
 from sockio.sessions.reasons import Reason
 
+from ..support.endings import EACH_END
 from ..support.engine_client import EngineSession, EngineWire
 from ..support.leaks import descriptors
 from ..support.raw_http import Connection, get, handshake, post
@@ -32,16 +33,11 @@ from ..support.raw_websocket import (
     open_session,
 )
 from ..support.servers import Served
-from ..support.tls import Certificate, make_certificate
+from ..support.tls import Certificate
 from ..support.transcript import PATIENCE, Transcript, eventually
 from .conftest import requests
 
 SNOW = "\u2603" * 100_000
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
-    return make_certificate(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.fixture
@@ -194,43 +190,8 @@ def test_an_origin_must_have_the_scheme_too(server: Served, tls: ssl.SSLContext)
     assert get(server.port, path, {"Origin": plain}, tls=tls).code == 403
 
 
-def client_closes(websocket: RawWebSocket) -> None:
-    websocket.send_close(1001)
-    assert websocket.read_frame().code == 1001
-
-
-def client_says_goodbye(websocket: RawWebSocket) -> None:
-    websocket.say("0::")
-    assert websocket.hear() == "0::"
-    assert websocket.closing() == 1000
-
-
-def client_hangs_up(websocket: RawWebSocket) -> None:
-    websocket.close()
-
-
-def client_resets(websocket: RawWebSocket) -> None:
-    websocket.reset()
-
-
-def server_kicks(websocket: RawWebSocket) -> None:
-    websocket.say('5:::{"name":"kick_me","args":["last words"]}')
-    assert websocket.hear() == "3:::last words"
-    assert websocket.hear() == "0::"
-    assert websocket.closing() == 1000
-
-
 @pytest.mark.usefixtures("patient")
-@pytest.mark.parametrize(
-    ("end", "reason"),
-    [
-        (client_closes, Reason.TRANSPORT_CLOSE),
-        (client_says_goodbye, Reason.CLIENT),
-        (client_hangs_up, Reason.TRANSPORT_CLOSE),
-        (client_resets, Reason.TRANSPORT_CLOSE),
-        (server_kicks, Reason.SERVER),
-    ],
-)
+@EACH_END
 def test_however_it_ends_nothing_is_left(
     server: Served,
     tls: ssl.SSLContext,

@@ -19,7 +19,7 @@ from ..support.leaks import descriptors
 from ..support.raw_http import Connection, get
 from ..support.raw_websocket import TEXT, frame
 from ..support.servers import Served, not_ours
-from ..support.tls import Certificate, make_certificate
+from ..support.tls import Certificate
 from ..support.tls_client import (
     ALERT,
     HANDSHAKE,
@@ -38,11 +38,6 @@ UPGRADE = (
 PAGE = b"GET /page HTTP/1.1\r\nHost: x\r\n\r\n"
 #: Half of a POST, of which the rest is awaited.
 BODY = b"POST /page HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nx"
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
-    return make_certificate(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.fixture
