@@ -19,14 +19,14 @@ the end, and any marker. Here a length is decimal, without leading zeros, and wh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from ..exceptions import PacketError
+from .code_units import Pieces, to_utf16, utf16_length
 from .double_utf8 import encode_twice, is_encoded_twice, undo_double
 from .echo import echo
 from .engine_limits import DEFAULT_LIMITS, Decoded, PayloadLimits, body_text, check_count, stopped
 from .engine_packet import EnginePacket, decode_packet_v3, in_base64_v3, in_binary_v3
-from .payload import from_utf16, to_utf16, utf16_length
 
 __all__ = [
     "decode_binary_payload_v3",
@@ -104,29 +104,20 @@ def _undone(packet: str) -> str:
 
 
 def _split_text(text: str, limits: PayloadLimits) -> Iterator[str]:
-    units = to_utf16(text) if not text.isascii() else b""
-    if len(units) in (0, 2 * len(text)):
-        # No character counts two, so an index into the text is a count of units.
-        return _frames(lambda start, stop: text[start:stop], len(text), limits)
-    size = len(units) // 2
-    return _frames(lambda start, stop: from_utf16(units[2 * start : 2 * stop]), size, limits)
-
-
-def _frames(read: Callable[[int, int], str], size: int, limits: PayloadLimits) -> Iterator[str]:
-    """Walk the frames; `read` gives the text between two positions, both counted in code units."""
-    position = count = 0
-    while position < size:
+    pieces = Pieces(text)
+    count = 0
+    while pieces.position < pieces.size:
         check_count(count, limits)
         count += 1
-        header = read(position, position + limits.max_digits + 1)
+        header = pieces.ahead(limits.max_digits + 1)
         digits, colon, _ = header.partition(":")
         if not colon:
             raise PacketError(f"packet {count} of the payload has no length: {echo(header)}")
-        start = position + len(digits) + 1
-        position = start + _length(digits, size - start, count)
-        if position < size and len(read(position - 1, position + 1)) == 1:
+        pieces.skip(len(digits) + 1)
+        packet = pieces.take(_length(digits, pieces.size - pieces.position, count))
+        if packet is None:
             raise PacketError(f"packet {count} of the payload ends inside a character")
-        yield read(start, position)
+        yield packet
 
 
 def decode_binary_payload_v3(body: bytes, limits: PayloadLimits = DEFAULT_LIMITS) -> Decoded:

@@ -35,7 +35,7 @@ log = logging.getLogger("sockio.websocket")
 #: for the websocket to be open, and then listens: what comes in one read with the 101 is missed.
 BREATH = 0.002
 #: Bytes of a message above which it is not compressed: that takes 30 ms a megabyte, in one go.
-LARGEST = 1_500_000
+LARGEST = 600_000
 
 _PROBE, _PROBED, _UPGRADE = "2probe", b"3probe", "5"
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from sockio.exceptions import PacketError
-from sockio.protocol.payload import MARK, decode_payload, encode_payload, utf16_length
+from sockio.protocol.code_units import utf16_length
+from sockio.protocol.payload import MARK, decode_payload, encode_payload
 
 SMILE = "\U0001f600"  # beyond U+FFFF: two code units
 

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sockio.exceptions import PacketError
+from sockio.protocol.code_units import utf16_length
 from sockio.protocol.handshake import Handshake, decode_handshake, encode_handshake
 from sockio.protocol.packet import (
     ERROR_ADVICES,
@@ -17,7 +18,7 @@ from sockio.protocol.packet import (
     decode,
     encode,
 )
-from sockio.protocol.payload import MARK, decode_payload, encode_payload, utf16_length
+from sockio.protocol.payload import MARK, decode_payload, encode_payload
 from sockio.protocol.strict_json import dumps, loads
 
 unhurried = settings(deadline=None)  # a busy machine is no failure
