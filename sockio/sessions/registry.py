@@ -16,6 +16,7 @@ from ..protocol.dialect import BaseCodec, Codec
 from ..protocol.engine_codec import EngineCodec
 from ..protocol.generations import Generation
 from ..runtime.interfaces import Cancellable, Runtime, Signal
+from ..runtime.remains import remains
 from .complaints import Complaints
 from .crowd import Crowd, Place, network_of
 from .engine_socket import EngineSocket
@@ -470,6 +471,7 @@ class SessionRegistry:
                 each.ending += 1
 
     def _end(self, socket: Socket) -> None:
+        remains.add(socket)
         crowd = self._ending.pop(socket, None)
         if crowd is not None:
             crowd.ending -= 1

@@ -99,7 +99,7 @@ def test_what_has_piled_up_is_compressed_in_turns(
 
     class Pours(BaseNamespace):
         def on_pour(self) -> None:
-            self.emit("first", "x" * (6 * LARGEST))
+            self.emit("first", "x" * (15 * LARGEST))
 
         def on_more(self) -> None:
             for number in range(count):
@@ -126,7 +126,7 @@ def test_what_has_piled_up_is_compressed_in_turns(
         eventually(lambda: client.outbox_size[0] == count, "all wait")
         assert not passes
         wire.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1_048_576)
-        assert len(wire.hear()) > 6 * LARGEST
+        assert len(wire.hear()) > 15 * LARGEST
         for number in range(count):
             assert wire.hear_deflated().startswith(f'42["more",{number},"x')
     assert len(passes) == count == len(set(passes))
