@@ -16,10 +16,12 @@ from typing import Any
 from ..exceptions import PacketError, UsageError
 from . import packet, payload
 from .bytes_v09 import in_base64
+from .json_depth import outside_strings
 from .packet import JsonDumps, JsonLoads, Opened, Packet
 from .strict_json import LARGE, default_json_dumps, default_json_loads
 
 __all__ = [
+    "KEYS",
     "MAX_NESTS",
     "V09",
     "WIDE",
@@ -32,6 +34,8 @@ __all__ = [
 
 #: Opening brackets in a packet from outside. A megabyte could have half a million.
 MAX_NESTS = 50_000
+#: How many keys of objects a packet may have for two of those.
+KEYS = 3
 #: What a number counts as whose exponent has three digits: ``2e-308`` takes a microsecond to read.
 WIDE = 4
 
@@ -235,16 +239,23 @@ def _slow_numbers(data: str) -> int:
 
 def check_nests(packet: Packet, data: str, most: int = MAX_NESTS) -> None:
     """Raise ``PacketError`` for what would make so many objects that nobody else gets a turn while
-    they are made, looked through for garbage, and forgotten; and for so many numbers that take long
-    to read."""
+    they are made, looked through for garbage, and forgotten; and for so many keys, or numbers, that
+    take long to read."""
     count = data.count("[") + data.count("{")
     what = "lists and objects"
     if count <= most and (data.count("e") + data.count("E")) * WIDE > most - count:
         count += _slow_numbers(data)
         what += ", and numbers with an exponent (of three digits each counts as four)"
-    if count > most:
-        raise PacketError(
-            f"a packet may have {most} {what}, and this has {count}",
-            endpoint=packet["endpoint"],
-            ack_id=packet["id"] if packet.get("ack") == "data" else None,
-        )
+    if count <= most:
+        most = most * KEYS // 2
+        if data.count(":") <= most:
+            return
+        # Texts have colons, too.
+        count, what = outside_strings(data).count(":"), "keys of objects"
+        if count <= most:
+            return
+    raise PacketError(
+        f"a packet may have {most} {what}, and this has {count}",
+        endpoint=packet["endpoint"],
+        ack_id=packet["id"] if packet.get("ack") == "data" else None,
+    )

@@ -30,7 +30,15 @@ from .packet import MAX_NAME, JsonDumps, JsonLoads, Opened, Packet
 from .socketio_packet import RESERVED_EVENTS
 from .strict_json import LARGE, default_json_loads, undisturbed
 
-__all__ = ["MsgpackCodec", "available", "check_depth_of", "iso_date"]
+__all__ = [
+    "KEYS",
+    "TOO_MANY",
+    "VALUES",
+    "MsgpackCodec",
+    "available",
+    "check_depth_of",
+    "iso_date",
+]
 
 _msgpack: Any
 try:
@@ -49,8 +57,12 @@ MAX_FIELDS = 16
 _MAX_ID = 2**53
 #: As how many lists an extension counts: a date takes as long.
 _EXTENSION = 10
-#: How many keys count as a list.
-_KEYS = 2
+#: How many keys of a map, and how many values of a list, count as a list.
+KEYS, VALUES = 2, 8
+TOO_MANY = (
+    f"it may have {MAX_NESTS_BESIDE_BYTES} lists and maps, of which {KEYS} keys or {VALUES} values "
+    "count as one more"
+)
 #: Milliseconds around 1970 that a JavaScript Date can be.
 _MAX_DATE = 8_640_000_000_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -285,7 +297,7 @@ def _fill(packet: Packet, item: bytes, json_loads: JsonLoads) -> None:
 def _data(item: bytes) -> Any:
     counted = _Counted()
     hooks: dict[str, Any] = {"object_hook": counted.map, "ext_hook": counted.extension}
-    if len(item) > MAX_NESTS_BESIDE_BYTES:
+    if len(item) > MAX_NESTS_BESIDE_BYTES // 2:
         hooks["list_hook"] = counted.list
     if len(item) > 6 * _MANY_TIMESTAMPS:
         _refuse_many_timestamps(item)
@@ -375,27 +387,31 @@ class _Counted:
     def __init__(self) -> None:
         self._left = MAX_NESTS_BESIDE_BYTES
 
-    def list(self, value: Any) -> Any:
-        self._left -= 1
-        if self._left < 0:
-            raise PacketError(f"it may have {MAX_NESTS_BESIDE_BYTES} lists and maps")
+    def list(self, value: list[Any]) -> Any:
+        self._count(1 + len(value) // VALUES)
         return value
+
+    def _count(self, number: int) -> None:
+        self._left -= number
+        if self._left < 0:
+            raise PacketError(TOO_MANY)
 
     def map(self, value: dict[Any, Any]) -> Any:
         if bytes in map(type, value):
             raise PacketError("the keys of its maps have to be texts")
-        self._left -= len(value) // _KEYS
-        return self.list(value)
+        self._count(1 + len(value) // KEYS)
+        return value
 
     def marked(self, code: int, data: bytes) -> Any:
         """An extension, where timestamps were given another type."""
         if code == 0x7F:
             raise _Timestamp
-        return self.list(data)
+        self._count(1)
+        return data
 
     def extension(self, code: int, data: bytes) -> Any:
-        self._left -= _EXTENSION - 1
-        return self.list(_extension(code, data))
+        self._count(_EXTENSION)
+        return _extension(code, data)
 
 
 def _extension(code: int, data: bytes) -> Any:

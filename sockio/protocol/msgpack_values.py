@@ -13,7 +13,7 @@ from typing import Any
 
 from ..exceptions import PacketError
 from .engine_codec import MAX_NESTS_BESIDE_BYTES
-from .msgpack_codec import check_depth_of, iso_date
+from .msgpack_codec import KEYS, TOO_MANY, VALUES, check_depth_of, iso_date
 from .strict_json import undisturbed
 
 __all__ = ["unpack"]
@@ -29,8 +29,6 @@ except ImportError:
 #: Types of values that are what they are in JSON.
 _PLAIN = frozenset((str, int, bool, type(None), list, dict, bytes))
 _WORDS = {True: "true", False: "false", None: "null"}
-#: How many keys count as a list.
-_KEYS = 2
 
 
 def unpack(data: bytes) -> Any:
@@ -42,17 +40,17 @@ def unpack(data: bytes) -> Any:
         nonlocal left
         left -= number
         if left < 0:
-            raise PacketError(f"it may have {MAX_NESTS_BESIDE_BYTES} lists and maps")
+            raise PacketError(TOO_MANY)
 
     def a_list(values: list[Any]) -> list[Any]:
-        count(1)
+        count(1 + len(values) // VALUES)
         if not _PLAIN.issuperset(map(type, values)):
             values = [_plain(value) for value in values]
         return values
 
     def a_map(pairs: Sequence[tuple[Any, Any]]) -> dict[str, Any]:
         # Not a dict of any keys first: whoever chooses numbers can choose such that collide.
-        count(1 + len(pairs) // _KEYS)
+        count(1 + len(pairs) // KEYS)
         return {_key(key): _plain(value) for key, value in pairs}
 
     try:

@@ -29,6 +29,7 @@ REFUSED: list[tuple[Headers, int, str]] = [
     ({"Sec-WebSocket-Key": None}, 400, "bad-upgrade"),
     ({"Sec-WebSocket-Key": "short"}, 400, "bad-upgrade"),
     ({"Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==, x"}, 400, "bad-upgrade"),
+    ({"Connection": "Upgrade" + ",a" * 500}, 400, "bad-upgrade"),
     ({"Content-Length": "5"}, 400, "bad-upgrade"),
     ({"Transfer-Encoding": "chunked"}, 400, "bad-upgrade"),
     ({"Upgrade": None}, 400, "no-upgrade"),

@@ -9,7 +9,7 @@ import gevent
 import pytest
 
 from sockio import BaseNamespace, EventRefused, allow, on
-from sockio.protocol.dialect import MAX_NESTS, WIDE
+from sockio.protocol.dialect import KEYS, MAX_NESTS, WIDE
 from sockio.testing import ManualRuntime
 
 from ...support.carriers import Client, House
@@ -370,6 +370,26 @@ def test_a_packet_of_too_many_exponents_is_refused_unread(
     ]
     # Words are none.
     client.sends(f'5:9+:/chat:{{"name":"say","args":["{"bee, the 1st. " * 60_000}"]}}')
+    assert client.socket.bad_packets == 1
+
+
+@pytest.mark.parametrize("space", ["", " "])
+def test_a_packet_of_too_many_keys_is_refused_unread(house: MakeHouse, space: str) -> None:
+    client = house({"/chat": Chat}).client("/chat")
+    # Of the event itself there are two more.
+    most = MAX_NESTS * KEYS // 2 - 2
+    few, many = (
+        f"{{{','.join(f'{chr(34)}{key}{chr(34)}{space}:1' for key in range(most + more))}}}"
+        for more in (0, 1)
+    )
+    (refused,) = client.sends(f'5:7+:/chat:{{"name":"none","args":[{many}]}}')
+    assert refused.startswith('6::/chat:7+[{"error":"invalid_packet"')
+    assert client.socket.bad_packets == 1
+    # Words have none, whatever stands in them.
+    words = ":" * 2 * most
+    assert client.sends(f'5:8+:/chat:{{"name":"fail","args":[{few},"{words}"]}}') == [
+        f"6::/chat:8+{INTERNAL}"
+    ]
     assert client.socket.bad_packets == 1
 
 

@@ -18,7 +18,7 @@ from sockio.exceptions import PacketError, UsageError
 from sockio.protocol import msgpack_codec
 from sockio.protocol.engine_codec import MAX_NESTS_BESIDE_BYTES, Attached, EngineCodec
 from sockio.protocol.generations import EIO4
-from sockio.protocol.msgpack_codec import MsgpackCodec
+from sockio.protocol.msgpack_codec import VALUES, MsgpackCodec
 
 msgpack = pytest.importorskip("msgpack")
 
@@ -303,19 +303,26 @@ def test_who_waits_for_an_ack_is_told_what_is_wrong() -> None:
 
 
 @pytest.mark.parametrize(
-    ("most", "item"),
+    ("count", "item"),
     [
-        (MAX_NESTS_BESIDE_BYTES, b"\x90"),
-        (MAX_NESTS_BESIDE_BYTES, b"\x80"),
-        (MAX_NESTS_BESIDE_BYTES // 10, b"\xd7\0" + struct.pack(">q", 0)),
+        (1, b"\x90"),
+        (1, b"\x80"),
+        (10, b"\xd7\0" + struct.pack(">q", 0)),
+        (0, b"\xa2\xc3\xa9"),
+        (2, b"\x98" + b"\xc0" * VALUES),
     ],
-    ids=["lists", "maps", "dates"],
+    ids=["lists", "maps", "dates", "values", "lists of values"],
 )
-def test_how_much_one_packet_may_hold(most: int, item: bytes) -> None:
-    # Three are the packet's own.
-    assert len(read(raw_event(most - 3, item * (most - 3)))["args"]) == most - 3
+def test_how_much_one_packet_may_hold(count: int, item: bytes) -> None:
+    # Of the packet's own there are a map with three keys and a list, which holds them and a name.
+    most = next(
+        number
+        for number in range(VALUES * MAX_NESTS_BESIDE_BYTES, 0, -1)
+        if 3 + number * count + (number + 1) // VALUES <= MAX_NESTS_BESIDE_BYTES
+    )
+    assert len(read(raw_event(most, item * most))["args"]) == most
     with pytest.raises(PacketError, match="lists and maps"):
-        read(raw_event(most + 1, item * (most + 1)))
+        read(raw_event(most + VALUES, item * (most + VALUES)))
 
 
 def test_keys_count_too() -> None:
