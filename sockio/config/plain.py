@@ -14,7 +14,9 @@ import enum
 import functools
 import http
 import inspect
+import operator
 import types
+import weakref
 from collections.abc import AsyncGenerator, Awaitable, Coroutine, Generator
 from typing import Any
 
@@ -28,6 +30,7 @@ __all__ = [
     "check_plain",
     "check_wsgi",
     "kind_of",
+    "no_answer",
     "says_yes",
 ]
 
@@ -36,13 +39,16 @@ PLAIN = frozenset((bool, type(None), int, float, str, bytes, list, tuple, dict))
 #: Where responses have their status as a number: Werkzeug's, Django's, WebOb's and httpx's by the
 #: first, urllib's and aiohttp's by the last.
 _STATUSES = ("status_code", "status")
-#: What is a function of Python's own kinds. Not whatever can be called: a proxy for a user can.
+#: What is a function of Python's own kinds, or is called to see what it is about. Not whatever can
+#: be called: a proxy for a user can.
 _FUNCTIONS = (
-    types.FunctionType,
-    types.MethodType,
     types.BuiltinFunctionType,
     types.MethodWrapperType,
     functools.partial,
+    operator.attrgetter,
+    operator.itemgetter,
+    operator.methodcaller,
+    weakref.ref,
 )
 _KINDS = (
     ("a coroutine function", inspect.iscoroutinefunction),
@@ -157,14 +163,25 @@ def _no_answer(value: Any) -> str:
         return f"a {cls.__name__}, which has no answer yet"
     if hasattr(cls, "__next__") and iter(value) is value:
         return f"an iterator ({cls.__name__}), which is true whatever is in it"
-    if issubclass(cls, _FUNCTIONS):
-        return f"the function {getattr(value, '__name__', cls.__name__)}, which nobody has called"
-    raised = value if issubclass(cls, type) else cls
-    if issubclass(raised, BaseException):
-        return f"{raised.__name__}, which has to be raised"
+    # What becomes a method or a value where an object is asked for it: functions, also those that
+    # keep what they returned, and a property that a class was asked for.
+    if issubclass(cls, _FUNCTIONS) or hasattr(cls, "__get__"):
+        name = getattr(value, "__name__", "") if callable(value) else ""
+        what = f"the function {name}" if name else f"a {cls.__name__}"
+        return f"{what}, which nobody has called"
+    found = _unraised(value)
+    if found:
+        return found
     if issubclass(cls, type):
         return f"the class {value.__name__}, of which nobody has made an object"
     return _refusal(value)
+
+
+def _unraised(value: Any) -> str:
+    """What exception a value is, or which class of them; "" for others."""
+    cls = type(value)
+    raised = value if issubclass(cls, type) else cls
+    return f"{raised.__name__}, which has to be raised" if issubclass(raised, BaseException) else ""
 
 
 def _refusal(value: Any) -> str:
@@ -191,8 +208,24 @@ def _status_of(value: Any, cls: type) -> int:
     return 0
 
 
-_A_PAIR = "a pair of False or None and something else, which is true"
 _NOBODY = "That is no answer, and without one nobody is let in: return True or False"
+
+
+def _first_is_no(value: tuple[Any, ...] | list[Any]) -> str:
+    """What a tuple or a list is that begins with a no, behind which reasons may stand."""
+    first = next(iter(value), True)
+    found = f"{first}" if first is False or first is None else ""
+    if not found and type(first) not in PLAIN:
+        found = _unfinished(first) or _unraised(first)
+    return f"a {type(value).__name__} that begins with {found}: it is true" if found else ""
+
+
+def no_answer(value: Any) -> str:
+    """What a value is that is neither yes nor no, or that means no and is true all the same, in
+    words; "" for an answer."""
+    if isinstance(value, (tuple, list)):
+        return _first_is_no(value)
+    return "" if type(value) in PLAIN else _no_answer(value)
 
 
 class NoAnswer(UsageError):
@@ -205,14 +238,12 @@ def says_yes(value: Any, who: str) -> bool:
     Raises :class:`NoAnswer` for what Python takes for true and is no answer, such as a coroutine,
     and whatever the value raises when it is asked.
     """
-    if isinstance(value, tuple) and len(value) == 2 and (value[0] is False or value[0] is None):
-        raise NoAnswer(f"{who} returned {_A_PAIR}. {_NOBODY}")
-    if type(value) in PLAIN:
+    if type(value) in PLAIN and type(value) not in (tuple, list):
         return bool(value)
     # NotImplemented has a truth value that Python warns of, or has none.
     if value is not NotImplemented and not value:
         return False
-    found = _no_answer(value)
+    found = no_answer(value)
     if found:
         raise NoAnswer(f"{who} returned {found}. {_NOBODY}")
     return True
@@ -226,7 +257,7 @@ def check_has_run(value: Any, who: str, *, generators: bool = True) -> None:
         return
     raised = value if issubclass(cls, type) else cls
     if issubclass(raised, (ConnectionRefused, EventRefused)):
-        raise UsageError(f"{who} returned {raised.__name__}, which has to be raised.")
+        raise UsageError(f"{who} returned {_unraised(value)}.")
     found = _unfinished(value)
     if found:
         raise UsageError(f"{who} returned {found}: nothing was done. Instead, {_WRITE}.")

@@ -15,7 +15,7 @@ from webob import Request
 
 from ..config.forwarded import address_of, forwarded_headers
 from ..config.origins import host_of, is_allowed, own_origins, source_of
-from ..config.plain import NoAnswer, says_yes
+from ..config.plain import PLAIN, NoAnswer, says_yes
 from ..config.settings import Settings
 from ..exceptions import ConnectionRefused, RequestRefused
 from ..runtime.gevent_runtime import ENDS_A_TASK
@@ -23,7 +23,7 @@ from ..sessions.sayings import printable, said
 from ..sessions.socket import Socket
 from ..transports.answers import Answer, Head
 from .claims import Claim, is_answer_of_one, is_handshake
-from .view_calls import overhear
+from .view_calls import meant_no, overhear
 
 __all__ = [
     "MUST_ACCEPT_GET",
@@ -47,6 +47,11 @@ _FORBIDDEN = "403 Forbidden"
 _FAILED = "500 Internal Server Error"
 
 MUST_ACCEPT_GET = "the view must accept GET"
+
+_SAID_NO = (
+    "the view returned {}. By that nobody is let in: return what socketio_manage() returned, or an "
+    "answer of the framework whose status refuses"
+)
 
 #: Characters of what a view says to whom it refuses.
 TEXT_OF_A_REFUSAL = 500
@@ -204,11 +209,16 @@ def ask_view(
     if refused is not None:
         # In some frameworks it comes this far, others make a page of it.
         answer.refuse(refused)
+    if type(body) in PLAIN or not answer.status:
+        # A view without a framework. What others give has said its status.
+        answer.said_no = meant_no(body, taken=True)
     view = claim.view
     if view is not None:
         answer.view_failed = view.failed
         answer.view_closed = view.may_be_closed
-        if failures and all(map(view.is_blamed_by, failures)):
+        taken = not failures and answer.status[:1] == "2"
+        answer.said_no = answer.said_no or view.meant_no(taken=taken)
+        if failures and not answer.said_no and all(map(view.is_blamed_by, failures)):
             answer.complaint = repr(failures[0])
     # Their tracebacks keep all that was going on, and so does the view's.
     failures.clear()
@@ -245,16 +255,20 @@ def decide(answer: ViewAnswer, environ: dict[str, Any], socket: Socket) -> list[
     """
     cookies = answer.named("set-cookie")
     status = answer.status
+    said_no = _SAID_NO.format(answer.said_no) if socket.environ and answer.said_no else ""
     if answer.complaint and socket.environ and (answer.error is not None or status[:1] == "5"):
         # The view has let the client in, and then its framework missed a page.
         return cookies
     if answer.error is not None:
         # Its traceback knows who knows the answer: they would wait for the garbage collector.
         error, answer.error = answer.error, None
-        raise RequestRefused(
-            _FAILED, ERROR, code="view-failed", detail=repr(error), headers=cookies
-        ) from error
-    said = f"the view answered {status}"
+        if not said_no:
+            raise RequestRefused(
+                _FAILED, ERROR, code="view-failed", detail=repr(error), headers=cookies
+            ) from error
+    said = said_no or f"the view answered {status}"
+    if said_no and status[:1] in ("", "2", "5"):
+        raise RequestRefused(_FAILED, ERROR, code="view-failed", detail=said, headers=cookies)
     if status.startswith("5"):
         raise RequestRefused(_FAILED, ERROR, code="view-failed", detail=said, headers=cookies)
     if status[:3] in ("401", "403"):
@@ -319,6 +333,8 @@ class ViewAnswer:
         self.view_failed = False
         #: Whether that may be a generator that was closed, and failed in nothing.
         self.view_closed = False
+        #: What the view returned that says no, though its framework may have made a page of it.
+        self.said_no = ""
         self._claim = claim
         self._failures = failures
         self._all = whole

@@ -18,16 +18,19 @@ import inspect
 import itertools
 import sys
 from collections.abc import Iterator
-from types import FrameType, TracebackType
+from types import FrameType, FunctionType, MethodType, TracebackType
 from typing import Any
 
-__all__ = ["OVERHEARD", "ViewCall", "overhear"]
+from ..config.plain import no_answer
+
+__all__ = ["OVERHEARD", "ViewCall", "meant_no", "overhear"]
 
 #: Where the environ has the failures that a framework has made pages of.
 OVERHEARD = "sockio.overheard"
 
 #: Who calls views, by module and function, and under what name it has what they return.
 _CALLERS = {
+    ("bottle", "_handle"): "out",
     ("flask.app", "full_dispatch_request"): "rv",
     ("django.core.handlers.base", "_get_response"): "response",
     ("pyramid.viewderivers", "viewresult_to_response"): "result",
@@ -45,7 +48,7 @@ _PLUMBING = frozenset(("asgiref", "asyncio", "concurrent", "gevent", "threading"
 _HERE = __name__.rpartition(".")[0] + "."
 #: So many frames are looked through, and kept where a framework is among them.
 _MOST = 100
-#: What a number that a view returns is not: a status that refuses.
+#: What takes numbers of these for a status.
 _REFUSING = range(300, 600)
 
 
@@ -99,9 +102,16 @@ class ViewCall:
         left = [each for each in (*self._frames, *self._around) if not _has_returned(each)]
         return bool(left) and all(each.f_code.co_flags & _GENERATORS for each in left)
 
+    def meant_no(self, *, taken: bool) -> str:
+        """What the view returned, in words, if that says no: :func:`meant_no`; "" otherwise, and
+        where its framework does not show it."""
+        if self._caller is None or not all(map(_has_returned, self._frames)):
+            return ""
+        return meant_no(self._caller.f_locals.get(self._name), taken=taken)
+
     def is_blamed_by(self, error: BaseException) -> bool:
         """Whether a framework raised ``error`` because what the view returned is no answer of its
-        kind, and the view meant no refusal by it.
+        kind.
 
         False for whatever a view or another part of the application raised, and where the two
         cannot be told apart.
@@ -117,8 +127,6 @@ class ViewCall:
         if not all(map(_has_returned, self._frames)):
             return self._is_of_a_decorator(error, frames)
         value = self._caller.f_locals.get(self._name)
-        if _refuses(value):
-            return False
         where = [(each.f_globals.get("__name__", ""), each.f_code.co_name) for each in frames]
         if isinstance(error, TypeError):
             # Functions before the view have the same caller, and the view may have raised then.
@@ -151,7 +159,7 @@ class ViewCall:
         value = next((decorator.f_locals[n] for n in _RESPONSES if n in decorator.f_locals), error)
         # What is nothing has other reasons to have no attribute: only what was called with it.
         asked = any(within[-1].f_locals.get(name, error) is value for name in _RESPONSES)
-        return asked and error.obj is value and not _refuses(value)
+        return asked and error.obj is value and not meant_no(value, taken=False)
 
 
 #: By what names Django's own decorators have what a view returned.
@@ -173,11 +181,28 @@ def _has_returned(frame: FrameType) -> bool:
     return last in _RETURNS or (last in _YIELDS and bool(code.co_flags & _GENERATORS))
 
 
-def _refuses(value: object) -> bool:
-    """Whether a value that is no answer says no: a status, in whatever is around it, or False."""
-    if isinstance(value, tuple) or value is False:
-        return True
-    return isinstance(value, int) and value in _REFUSING
+def meant_no(value: Any, *, taken: bool) -> str:
+    """What a value of a view is that says no, or neither yes nor no, in words; "" for others.
+
+    It is judged as that of any other gate, but that it is a page: nothing and whatever is empty
+    are, and numbers stand for a status. ``taken`` says that the framework made an answer of it.
+    """
+    cls = type(value)
+    if value is None:
+        return ""
+    if isinstance(value, (int, float)):
+        return repr(value) if not value or value in _REFUSING else ""
+    if taken and (hasattr(cls, "__next__") or issubclass(cls, (FunctionType, MethodType))):
+        # A page that comes piece by piece; an application.
+        return ""
+    if not taken and issubclass(cls, tuple):
+        return "a tuple, which is no answer here"
+    try:
+        if value is not NotImplemented and not hasattr(cls, "__len__") and not value:
+            return f"a {cls.__name__} that is false"
+        return no_answer(value)
+    except Exception as error:
+        return f"a {cls.__name__} that fails when it is asked whether it is true: {error!r}"
 
 
 def _frames(trace: TracebackType | None) -> Iterator[FrameType]:

@@ -7,7 +7,9 @@ behind that is not.
 from __future__ import annotations
 
 import contextlib
+import functools
 import gc
+import http
 import logging
 import weakref
 from collections.abc import Callable
@@ -449,6 +451,88 @@ def test_a_value_that_says_no_and_is_no_answer(name: str, value: Any) -> None:
     answer, middleware = handshake(SITES[name](lambda request: (attaches(request), value)[1]))
     assert answer.headers["X-Sockio-Refusal"] in ("view-failed", "view-refused")
     assert not middleware.registry.sockets
+
+
+async def nobody_awaits() -> str:
+    return "out"
+
+
+class Undecided:
+    def __bool__(self) -> bool:
+        raise ValueError("neither")
+
+
+def a_response_of(name: str) -> Any:
+    """A refusal as the framework ``name`` has it."""
+    if name == "django":
+        from django.http import HttpResponseForbidden
+
+        return HttpResponseForbidden("no")
+    if name == "flask":
+        return flask.Response("no", 403)
+    return Response("no", 403)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        *(
+            pytest.param(lambda value=value: value, id=repr(value)[:30])
+            for value in (
+                *(False, 0, 403.0, http.HTTPStatus.FORBIDDEN, NotImplemented),
+                *([False, "why"], (False, "why"), [ConnectionRefused("no")]),
+                *(ConnectionRefused("no"), ConnectionRefused, PermissionError("no")),
+                *(PermissionError, functools.cache(nobody_awaits), Undecided()),
+            )
+        ),
+        pytest.param(nobody_awaits, id="a coroutine"),
+        *(
+            pytest.param(functools.partial(a_response_of, name), id=f"a response of {name}")
+            for name in ("django", "flask", "pyramid")
+        ),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:bool of NotImplemented")
+def test_a_refusal_that_is_returned_where_it_was_to_be_raised(
+    site: Callable[[View], Any], make: Callable[[], Any]
+) -> None:
+    answer, middleware = handshake(site(lambda request: (attaches(request), make())[1]))
+    assert answer.headers.get("X-Sockio-Refusal") in ("view-failed", "view-refused")
+    assert not middleware.registry.sockets
+
+
+def test_a_renderer_in_pyramid_makes_a_page_of_whatever_says_no() -> None:
+    from pyramid.config import Configurator
+
+    said: list[Any] = []
+    with Configurator() as config:
+        config.add_route("socketio", "/socket.io/*rest")
+        config.add_view(
+            lambda request: (attaches(request), said[-1])[1],
+            route_name="socketio",
+            renderer="string",
+        )
+        app = config.make_wsgi_app()
+    for value, code in (("out", None), (ConnectionRefused("no"), "view-failed"), ([], None)):
+        said.append(value)
+        assert handshake(app)[0].headers.get("X-Sockio-Refusal") == code
+
+
+def test_what_a_view_returned_that_lets_nobody_in_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    handshake(in_flask(lambda request: (attaches(request), ConnectionRefused("no"))[1]))
+    (line,) = [r.getMessage() for r in caplog.records if r.name == "sockio.handshake"]
+    assert "the view returned ConnectionRefused, which has to be raised. By that nobody" in line
+
+
+@pytest.mark.parametrize("value", ["page by page", "an application"])
+def test_a_page_in_flask_that_is_made_later(value: str) -> None:
+    def app(environ: dict[str, Any], start_response: Any) -> Any:
+        start_response("200 OK", [])
+        return [b"in"]
+
+    made = app if value == "an application" else iter([value])
+    answer, _ = handshake(in_flask(lambda request: (attaches(request), made)[1]))
+    assert answer.status_code == 200
 
 
 def test_a_function_before_the_view_that_attaches_in_flask() -> None:

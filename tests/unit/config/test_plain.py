@@ -8,7 +8,9 @@ import contextlib
 import enum
 import functools
 import http
+import operator
 import warnings
+import weakref
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, NamedTuple
 from unittest.mock import MagicMock, Mock
@@ -159,7 +161,7 @@ class User:
     "answer",
     [
         *(True, 1, "no", [0], {"a": 1}, object(), MagicMock(), Mock(), Yes()),
-        *((False,), ("bob", 403), Status.GUEST, User(), http.HTTPStatus.OK),
+        *(("bob", 403), [0, 1], (0, "bob"), 403, Status.GUEST, User(), http.HTTPStatus.OK),
         *(Response(200), webob.Response()),
     ],
 )
@@ -196,9 +198,26 @@ def test_what_is_false_says_no(answer: Any) -> None:
             lambda: http.HTTPStatus.UNAUTHORIZED, "an answer of the status 401", id="a status"
         ),
         pytest.param(lambda: Status.DENIED, r"Status\.DENIED", id="an enumeration's zero"),
-        pytest.param(lambda: (False, "no"), "a pair of False", id="a pair"),
-        pytest.param(lambda: (None, "no"), "a pair of False or None", id="a pair with nothing"),
-        pytest.param(lambda: Answer(False, "no"), "a pair of False", id="a pair with names"),
+        *(
+            pytest.param(lambda value=value: value, f"a {kind} that begins with {first}", id=name)
+            for name, value, kind, first in (
+                ("a pair", (False, "no"), "tuple", "False"),
+                ("a pair with nothing", (None, "no"), "tuple", "None"),
+                ("a pair with names", Answer(False, "no"), "Answer", "False"),
+                ("one alone", (False,), "tuple", "False"),
+                ("three", (False, "no", 403), "tuple", "False"),
+                ("a list", [False, "no"], "list", "False"),
+                ("a refusal in a list", [ConnectionRefused("no")], "list", "ConnectionRefused"),
+            )
+        ),
+        pytest.param(lambda: (coroutine(), "no"), "a tuple that begins with a cor", id="unawaited"),
+        pytest.param(lambda: functools.cache(plain), "the function plain", id="one with a cache"),
+        pytest.param(lambda: property(plain), "a property", id="a property of a class"),
+        pytest.param(lambda: functools.cached_property(plain), "a cached_property", id="cached"),
+        pytest.param(lambda: functools.partialmethod(plain), "a partialmethod", id="partialmethod"),
+        pytest.param(lambda: str.isdigit, "the function isdigit", id="a method of a class"),
+        pytest.param(lambda: operator.attrgetter("is_admin"), "a .*attrgetter", id="a getter"),
+        pytest.param(lambda: weakref.ref(Status), "a ReferenceType", id="a weak reference"),
     ],
 )
 def test_what_is_no_answer_says_neither(make: Callable[[], Any], words: str) -> None:
