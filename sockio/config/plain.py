@@ -171,7 +171,8 @@ def _no_answer(value: Any) -> str:
         return f"{what}, which nobody has called"
     found = _unraised(value)
     if found:
-        return found
+        # Unless it is a response as well: Pyramid's and Bottle's are.
+        return "" if 200 <= _status_of(value, cls) < 300 else found
     if issubclass(cls, type):
         return f"the class {value.__name__}, of which nobody has made an object"
     return _refusal(value)

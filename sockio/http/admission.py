@@ -214,11 +214,13 @@ def ask_view(
         answer.said_no = meant_no(body, taken=True)
     view = claim.view
     if view is not None:
-        answer.view_failed = view.failed
+        blamed = all(map(view.is_blamed_by, failures))
+        # In another task its frames do not show it.
+        answer.view_failed = view.failed or not blamed
         answer.view_closed = view.may_be_closed
         taken = not failures and answer.status[:1] == "2"
         answer.said_no = answer.said_no or view.meant_no(taken=taken)
-        if failures and not answer.said_no and all(map(view.is_blamed_by, failures)):
+        if failures and blamed and not answer.said_no:
             answer.complaint = repr(failures[0])
     # Their tracebacks keep all that was going on, and so does the view's.
     failures.clear()
@@ -256,8 +258,9 @@ def decide(answer: ViewAnswer, environ: dict[str, Any], socket: Socket) -> list[
     cookies = answer.named("set-cookie")
     status = answer.status
     said_no = _SAID_NO.format(answer.said_no) if socket.environ and answer.said_no else ""
-    if answer.complaint and socket.environ and (answer.error is not None or status[:1] == "5"):
-        # The view has let the client in, and then its framework missed a page.
+    if answer.complaint and socket.environ and (answer.error is not None or status[:3] == "500"):
+        # The view has let the client in, and then its framework missed a page. Another status is
+        # somebody else's answer.
         return cookies
     if answer.error is not None:
         # Its traceback knows who knows the answer: they would wait for the garbage collector.

@@ -79,7 +79,8 @@ _ENOUGH = {"bottle", "flask", "sockio"}
 
 @functools.cache
 def _made_from(response: type) -> Any:
-    return type("Attached", (Attached, response), {})
+    # The framework's own comes first: what is done to the answer behind the view counts.
+    return type("Attached", (response, Attached), {})
 
 
 def _class_of(module: str, name: str) -> Any:

@@ -518,6 +518,106 @@ def test_a_renderer_in_pyramid_makes_a_page_of_whatever_says_no() -> None:
         assert handshake(app)[0].headers.get("X-Sockio-Refusal") == code
 
 
+@pytest.mark.parametrize("returned", ["what socketio_manage gave", "a page of its own"])
+@pytest.mark.parametrize("by", ["a tween", "a subscriber", "a callback"])
+def test_what_is_done_in_pyramid_to_the_answer_behind_the_view_counts(
+    by: str, returned: str
+) -> None:
+    from pyramid.config import Configurator
+    from pyramid.response import Response as Page
+
+    def shut(response: Any) -> Any:
+        response.status_int = 403
+        response.text = "closed for today"
+        response.set_cookie("seen", "1")
+        return response
+
+    def view(request: Any) -> Any:
+        if by == "a callback":
+            request.add_response_callback(lambda request, response: shut(response))
+        attached = attaches(request)
+        return (
+            attached if returned == "what socketio_manage gave" else Page(content_type="text/plain")
+        )
+
+    with Configurator() as config:
+        config.add_route("socketio", "/socket.io/*rest")
+        config.add_view(view, route_name="socketio")
+        if by == "a tween":
+            name = "shuts"
+            globals()[name] = lambda handler, registry: lambda request: shut(handler(request))
+            config.add_tween(f"{__name__}.{name}")
+        elif by == "a subscriber":
+            config.add_subscriber(lambda event: shut(event.response), "pyramid.events.NewResponse")
+        app = config.make_wsgi_app()
+    answer, middleware = handshake(app)
+    assert (answer.status_code, answer.text) == (403, "closed for today")
+    assert answer.headers["Set-Cookie"].startswith("seen=1")
+    assert not middleware.registry.sockets
+
+
+@pytest.mark.parametrize("name", ["django", "flask"])
+def test_what_is_done_elsewhere_to_the_answer_behind_the_view_counts(name: str) -> None:
+    def shut(response: Any) -> Any:
+        response.status_code = 403
+        for each in ("content", "data"):
+            if hasattr(response, each):
+                setattr(response, each, b"closed for today")
+        return response
+
+    if name == "django":
+        app = through(lambda get_response: lambda request: shut(get_response(request)))(attaches)
+    else:
+        app = in_flask(attaches)
+        app.after_request(shut)
+    answer, middleware = handshake(app)
+    assert (answer.status_code, answer.text) == (403, "closed for today")
+    assert not middleware.registry.sockets
+
+
+def test_a_layer_that_says_something_else_for_a_view_that_returned_nothing() -> None:
+    app = in_flask(lambda request: (attaches(request), None)[1])
+
+    def layer(environ: dict[str, Any], start_response: Any) -> Any:
+        list(app(environ, lambda *said: None))
+        start_response("503 Service Unavailable", [("Content-Type", "text/plain")])
+        return [b"down"]
+
+    answer, middleware = handshake(layer)
+    assert answer.headers["X-Sockio-Refusal"] == "view-failed"
+    assert not middleware.registry.sockets
+
+
+def test_answers_that_could_be_raised_as_well_let_in_when_they_are_of_success() -> None:
+    from pyramid.httpexceptions import HTTPOk
+
+    for name, value in (("bottle", bottle.HTTPResponse("in", 200)), ("pyramid", HTTPOk())):
+
+        def view(request: Any, value: Any = value) -> Any:
+            attaches(request)
+            return value
+
+        assert handshake(SITES[name](lambda request: view(request)))[0].status_code == 200, name
+
+
+def test_a_failure_in_another_task_of_djangos_whatever_is_said_in_its_place() -> None:
+    from django.http import HttpResponse
+    from django.utils.decorators import async_only_middleware
+
+    @async_only_middleware
+    def fails(get_response: Any) -> Any:
+        async def middleware(request: Any) -> Any:
+            await get_response(request)
+            raise PermissionError("the transaction could not be committed")
+
+        return middleware
+
+    fine = puts_in_place(HttpResponse("fine"))
+    answer, middleware = handshake(through(fine, fails)(attaches))
+    assert answer.headers["X-Sockio-Refusal"] == "view-refused"
+    assert not middleware.registry.sockets
+
+
 def test_what_a_view_returned_that_lets_nobody_in_is_told(caplog: pytest.LogCaptureFixture) -> None:
     handshake(in_flask(lambda request: (attaches(request), ConnectionRefused("no"))[1]))
     (line,) = [r.getMessage() for r in caplog.records if r.name == "sockio.handshake"]
