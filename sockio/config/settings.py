@@ -36,6 +36,8 @@ RECOVERY_BYTES = 20_000_000
 COMPRESSED = 1024
 #: Bytes of memory of one client's rooms, where a setting says nothing of them.
 ROOMS_BYTES = 8_000_000
+#: Bytes of memory of one client's callbacks, where a setting says nothing of them.
+ACKS_BYTES = 4_000_000
 #: Sessions of all addresses together, where a setting says nothing of them.
 SESSIONS = 100_000
 
@@ -263,13 +265,21 @@ def _inbox(value: Any) -> tuple[int, int]:
 
 
 def _rooms(value: Any) -> tuple[int, int]:
-    """Rooms and bytes; a single number is the rooms."""
+    return _number_and_bytes(value, "rooms", ROOMS_BYTES)
+
+
+def _acks(value: Any) -> tuple[int, int]:
+    return _number_and_bytes(value, "callbacks", ACKS_BYTES)
+
+
+def _number_and_bytes(value: Any, of_what: str, size: int) -> tuple[int, int]:
+    """So many and their bytes; a single number is how many."""
     items = _words(value) if isinstance(value, str) else value
     items = [items] if isinstance(items, (int, float)) else [*items]
     if len(items) == 1:
-        items.append(ROOMS_BYTES)
+        items.append(size)
     if len(items) != 2:
-        raise ValueError("must be one or two numbers: rooms, bytes")
+        raise ValueError(f"must be one or two numbers: {of_what}, bytes")
     return _count(items[0]), _count(items[1])
 
 
@@ -505,7 +515,11 @@ class Settings:
     max_inbox: tuple[int, int] = _option(
         (1_000, INBOX_BYTES), _inbox, "received packets and bytes of one client not handled yet"
     )
-    max_acks: int = _option(1_000, _count, "callbacks of one client waiting for their ack")
+    max_acks: tuple[int, int] = _option(
+        (1_000, ACKS_BYTES),
+        _acks,
+        "callbacks of one client waiting for their ack, and bytes of memory of these",
+    )
     max_concurrent: int = _option(
         10, _count, "handlers of one client, marked with @concurrent, that run at once"
     )

@@ -56,6 +56,7 @@ class Dispatcher:
         "_working",
         "calls",
         "handling",
+        "heard",
         "inbox",
         "rooms",
         "runtime",
@@ -69,6 +70,7 @@ class Dispatcher:
         self.inbox = Inbox(socket.config.max_inbox)
         self.calls = Calls(socket)
         self.handling: float | None = None
+        self.heard = 0
         self._working = False
         self._unconnected: Unconnected | None = None
         self._leaving: Leaving | None = None
@@ -156,6 +158,7 @@ class Dispatcher:
 
     def answer(self, opened: Opened) -> None:
         size = len(opened[2])
+        self.heard += size
         self.inbox.begin_answer(size)
         self.runtime.run(self._answer, opened, size)
 
@@ -320,10 +323,12 @@ class Dispatcher:
             socket.received += not counted
         elif not counted and not calls.count(packet):
             return
+        size = len(text)
+        self.heard += size
         if kind == "connect":
             connect(self, endpoint, packet)
         else:
-            calls.size = len(text)
+            calls.size = size
             try:
                 calls.handle(namespace, packet, receipted)
             finally:

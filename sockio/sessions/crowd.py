@@ -53,10 +53,14 @@ S = TypeVar("S", bound=Member)
 class Crowd(Generic[S]):
     """So many sessions, and in the order in which they came those that may have to go."""
 
-    __slots__ = ("_away", "_fleeting", "_members", "ending", "name")
+    __slots__ = ("_away", "_fleeting", "_members", "around", "ending", "held", "name")
 
-    def __init__(self, name: str = "") -> None:
+    def __init__(self, name: str = "", around: Crowd[S] | None = None) -> None:
         self.name = name
+        #: The one that its members are in as well: itself for that of all.
+        self.around: Crowd[S] = self if around is None else around
+        #: Bytes of memory of the callbacks that wait for them.
+        self.held = 0
         self._members = 0
         #: Sessions that are over for their clients, and whose handlers still run. They are no
         #: members any more.

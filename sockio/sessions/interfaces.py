@@ -72,6 +72,12 @@ class PacketSink(Protocol):
         it does, the socket's ``resume()`` is called when half of that is done."""
         ...
 
+    @property
+    def heard(self) -> int:
+        """Bytes of what the client has sent and the application was given so far, but for short
+        packets."""
+        ...
+
     def takes_early(self, size: int) -> bool:
         """Whether ``size`` bytes more may wait for the session to open. If not, the socket's
         ``resume()`` is called when it does."""

@@ -18,6 +18,7 @@ class _Nobody:
     __slots__ = ()
 
     full = False
+    heard = 0
 
     def takes_early(self, size: int) -> bool:
         return True

@@ -382,7 +382,7 @@ class SessionRegistry:
         name = network_of(socket.address)
         crowd = self._crowds.get(name)
         if crowd is None:
-            crowd = Crowd(name)
+            crowd = Crowd(name, self._everybody)
         self._make_room(crowd)
         # Whoever made room may have been the last of its address.
         crowd = self._crowds.setdefault(name, crowd)

@@ -12,7 +12,7 @@ goes by its :class:`~sockio.sessions.outlet.Outlet`.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
 from ..config.plain import check_plain
@@ -224,17 +224,18 @@ class Socket(OldNames, Lifetime):
     def expect_ack(self, endpoint: str, waiting: Waiting) -> int:
         """Register a callback and return the ack id to send with the packet."""
         if self._acks is None:
-            self._acks = PendingAcks(self.config.max_acks)
-        ack_id, dropped = self._acks.add(endpoint, waiting)
-        if dropped is not None:
-            self._fail([dropped], "too many callbacks wait for an ack (max_acks)")
+            self._acks = PendingAcks(self.config.max_acks, self.crowd)
+        ack_id, dropped = self._acks.add(endpoint, waiting, self.dispatcher.heard)
+        if dropped.waiting:
+            self._fail(dropped.waiting, "too many callbacks wait for an ack (max_acks)")
+            number = len(dropped.waiting)
             self._report(
                 logging.WARNING,
                 "acks-full",
-                "%s: a callback was forgotten, for more than %d wait for an ack: raise max_acks, "
-                "or ask for fewer [acks-full]",
+                "%s: %s forgotten, for %s: raise max_acks, or ask for less [acks-full]",
                 self,
-                self.config.max_acks,
+                "a callback was" if number == 1 else f"{number} callbacks were",
+                dropped.why,
             )
         self._on_change(self)
         return ack_id
@@ -406,7 +407,7 @@ class Socket(OldNames, Lifetime):
             )
         super().handle_deadline(now)
 
-    def _fail(self, given_up: list[Waiting], reason: str) -> None:
+    def _fail(self, given_up: Sequence[Waiting], reason: str) -> None:
         for waiting in given_up:
             if waiting.failed is not None:
                 waiting.failed(reason)

@@ -333,6 +333,24 @@ def test_a_callback_that_is_forgotten_leaves_a_line(
     assert "more than 2 wait for an ack: raise max_acks" in lines[0]
 
 
+class Keeping(BaseNamespace):
+    def on_upload(self, data: str) -> None:
+        self.emit("arrived", callback=lambda: data)
+
+
+def test_what_callbacks_hold_of_what_a_client_sends_is_bounded(
+    house: MakeHouse, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = house({"/n": Keeping}, max_acks=(1000, 100_000)).client("/n")
+    for number in range(50):
+        client.sends(f'5::/n:{{"name":"upload","args":["{number:05}{"x" * 9995}"]}}')
+        acks = client.socket._acks
+        assert acks is not None
+        assert len(acks) <= 11
+    lines = [each.getMessage() for each in caplog.records if "acks-full" in each.getMessage()]
+    assert "hold more than 100000 bytes of memory: raise max_acks" in lines[0]
+
+
 def test_one_that_got_no_answer_in_time_is_seen_at_debug(
     house: MakeHouse, runtime: ManualRuntime, caplog: pytest.LogCaptureFixture
 ) -> None:
