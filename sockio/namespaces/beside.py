@@ -15,6 +15,7 @@ from ..sessions.jobs import ENDS_A_TASK
 from ..sessions.socket import Socket
 from .calls import Calls, LastWords
 from .handlers import HandlerTable, method_for_message
+from .refusals import ENDS_THE_PROCESS
 
 __all__ = ["Beside"]
 
@@ -22,9 +23,16 @@ __all__ = ["Beside"]
 class _One(Calls):
     """What is called in a task that may be ended while it runs."""
 
-    __slots__ = ()
+    __slots__ = ("ended",)
 
-    ends = ENDS_A_TASK
+    def __init__(self, socket: Socket) -> None:
+        super().__init__(socket)
+        #: Whether its namespace has ended it.
+        self.ended = False
+
+    @property
+    def ends(self) -> tuple[type[BaseException], ...]:
+        return ENDS_A_TASK if self.ended else ENDS_THE_PROCESS
 
 
 class Beside(Calls):
@@ -104,6 +112,7 @@ class Beside(Calls):
     def end(self, namespace: Any) -> None:
         for one, (owner, job, _) in list(self._running.items()):
             if owner is namespace:
+                one.ended = True
                 one.say_last(None)
                 # Here and not in its task alone: one that has not begun never ends.
                 self._forget(one)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any
 
 from ..config.plain import PLAIN, check_has_run
 from ..exceptions import AckFailed, EventRefused, PacketError, RateLimited
@@ -16,6 +16,7 @@ from ..sessions.jobs import name_of
 from ..sessions.outbox import Outgoing
 from ..sessions.sayings import said
 from ..sessions.socket import Socket
+from ..sessions.states import State
 from .later import LATER
 from .refusals import ENDS_THE_PROCESS, FAILED, GLOBAL, Refusals
 
@@ -30,9 +31,6 @@ class Calls(Refusals):
 
     __slots__ = ("_answering", "_owed", "size", "task")
 
-    #: What a handler may raise that is none of its failures.
-    ends: ClassVar[tuple[type[BaseException], ...]] = ENDS_THE_PROCESS
-
     def __init__(self, socket: Socket) -> None:
         super().__init__(socket)
         #: The task that handles this client's packets at the moment.
@@ -43,6 +41,11 @@ class Calls(Refusals):
         # the handler disconnects that client, what says goodbye behind the ack.
         self._answering: Any = None
         self._owed: Callable[[LastWords | None], object] | None = None
+
+    @property
+    def ends(self) -> tuple[type[BaseException], ...]:
+        """What a handler may raise that is none of its failures."""
+        return ENDS_THE_PROCESS
 
     # ---- what the client calls
 
@@ -106,17 +109,18 @@ class Calls(Refusals):
             )
             self._tell(namespace, refused.code, refused.message, answer_to)
         except AckFailed as failed:
+            handler = _handler_of(namespace, packet)
+            # Its own client may have left meanwhile: whoever asks a client has to count with that.
+            left = namespace._told or socket.state is not State.CONNECTED
             self.complain(
-                logging.INFO,
-                (
-                    "event-not-completed",
-                    type(namespace).__qualname__,
-                    _handler_of(namespace, packet),
-                ),
-                "%s %s: %s ended: %s",
+                logging.INFO if left else logging.WARNING,
+                ("event-not-completed", type(namespace).__qualname__, handler),
+                "%s %s: %s was not completed, by %s: %s. Catch it there, if the client is to hear "
+                "something else [event-not-completed]",
                 socket,
                 endpoint or GLOBAL,
-                kind,
+                handler,
+                type(failed).__name__,
                 said(failed),
             )
             self._tell(namespace, "internal_error", "The event was not completed.", answer_to)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from gevent.event import Event
+from greenlet import GreenletExit
 
 from sockio import BaseNamespace, EventRefused, UsageError, concurrent, limit, on
 from sockio.namespaces.beside import Beside
@@ -51,6 +52,10 @@ class Slow(BaseNamespace):
     def on_fail(self, name: str) -> None:
         self.passes(name)
         raise ValueError(name)
+
+    @concurrent
+    def on_exit(self, name: str) -> None:
+        raise GreenletExit
 
     @concurrent
     @limit("1/h")
@@ -275,6 +280,18 @@ def test_around_event_and_the_acl_are_theirs_too(house: MakeHouse) -> None:
     assert home.asks("fast", "x") == ['6::/s:2+[["x"]]']
     assert "method_access_denied" in home.asks("slow:too", "b")[0]
     assert home.lets("a") == ['6::/s:1+[["A"]]']
+
+
+def test_one_that_ends_by_itself_as_if_somebody_had_ended_it_has_failed(
+    house: MakeHouse, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = house({"/n": Slow}).client("/n")
+    assert client.sends('5:1+:/n:{"name":"exit","args":["a"]}') == [
+        '6::/n:1+[{"error":"internal_error","message":"The server failed to handle this."}]'
+    ]
+    (line,) = [each for each in caplog.records if each.levelno >= logging.WARNING]
+    assert line.exc_info
+    assert line.exc_info[0] is GreenletExit
 
 
 def test_an_override_says_for_itself_whether_it_may(house: MakeHouse) -> None:

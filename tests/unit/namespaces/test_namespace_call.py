@@ -230,7 +230,7 @@ def test_a_limit_in_the_way_is_not_taken_for_a_disconnect(house: MakeHouse) -> N
     assert type(failed.value) is AckFailed
 
 
-def test_a_handler_whose_call_fails_answers_with_an_error_and_is_no_failure_to_the_log(
+def test_a_handler_whose_call_fails_answers_with_an_error_and_the_log_names_it(
     client: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
     client.sends('5:9+:/n:{"name":"ask"}')
@@ -238,8 +238,19 @@ def test_a_handler_whose_call_fails_answers_with_an_error_and_is_no_failure_to_t
     assert client.hears() == [
         '6::/n:9+[{"error":"internal_error","message":"The event was not completed."}]'
     ]
-    assert "Traceback" not in caplog.text
+    (line,) = [each for each in caplog.records if each.levelno >= logging.WARNING]
+    assert "/n: on_ask was not completed, by AckTimeout: call('question')" in line.getMessage()
+    assert "[event-not-completed]" in line.getMessage()
+    assert line.exc_info is None
     assert client.sends('5:2+:/n:{"name":"after"}') == ['6::/n:2+["handled"]']
+
+
+def test_a_handler_whose_own_client_has_left_meanwhile_is_nothing_to_warn_of(
+    client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    client.sends('5:9+:/n:{"name":"ask"}')
+    client.sends("0::")
+    assert not [each for each in caplog.records if each.levelno >= logging.WARNING]
 
 
 # ---- call() where it cannot work
