@@ -14,7 +14,6 @@ anything else                           not ours
 
 from __future__ import annotations
 
-import io
 import logging
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
@@ -33,13 +32,13 @@ from ..sessions.ids import cut
 from ..sessions.reasons import Reason
 from ..sessions.registry import SessionRegistry
 from ..sessions.returning_socket import TOKEN
-from ..sessions.sayings import at_length, printable
+from ..sessions.sayings import at_length
 from ..sessions.socket import Socket
 from ..transports import JSONPPolling, Transport
 from ..transports.answers import Answer, Head, Header
 from ..transports.base import WSGIApplication
 from ..transports.body import announced, leave_unread
-from ..transports.connection import FAST, LEND, closes_silently, hang_up_soon
+from ..transports.connection import FAST, closes_silently, hang_up_soon
 from ..transports.engine_polling import EnginePolling
 from ..transports.http import HTTPTransport, preflight, refusal
 from ..transports.request import Request, WouldBlock
@@ -48,15 +47,14 @@ from .admission import (
     BAD_HOST,
     BAD_ORIGIN,
     ERROR,
-    UNAUTHORIZED,
     ViewAnswer,
     ask_authorize,
     ask_view,
-    ask_who,
     check_host,
     check_origin,
     decide,
 )
+from .asking import OLD_PATH, Asking
 from .claims import CLAIM, Claim, Inside, PassedOn
 from .client_script import ClientFiles
 from .engine_requests import EngineRequests, EngineTransport, engine_answer
@@ -68,53 +66,8 @@ __all__ = ["Endpoint"]
 
 log = logging.getLogger("sockio.handshake")
 
-#: Seconds that an application has to say who is inside of it, when it is asked only that.
-PATIENCE = 5.0
-
-#: Behind the resource, in the handshake of clients until 0.9.
-_OLD_PATH = "/1/"
 #: What asks for a websocket, or is one that a server has opened (gevent-websocket).
 _UPGRADE = frozenset({"HTTP_UPGRADE", "HTTP_CONNECTION", "wsgi.websocket"})
-#: The handshakes that there are, by what they have behind the resource: an application may lead
-#: only some of them to the middleware that it has inside.
-_HANDSHAKES: tuple[tuple[str, dict[str, str]], ...] = (
-    (_OLD_PATH, {"QUERY_STRING": ""}),
-    ("/", {"QUERY_STRING": "EIO=4&transport=polling"}),
-    (
-        "/",
-        {
-            "QUERY_STRING": "EIO=4&transport=websocket",
-            "HTTP_CONNECTION": "Upgrade",
-            "HTTP_UPGRADE": "websocket",
-            "HTTP_SEC_WEBSOCKET_KEY": "c29ja2lvIGFza3Mgd2hvPw==",
-            "HTTP_SEC_WEBSOCKET_VERSION": "13",
-        },
-    ),
-)
-
-#: What belongs to one request, and not to the question.
-_NO_QUESTION = frozenset(
-    (
-        "CONTENT_LENGTH",
-        "CONTENT_TYPE",
-        "HTTP_TRANSFER_ENCODING",
-        FAST,
-        LEND,
-        "sockio.take_connection",
-    )
-)
-
-#: The beginning of a status by which the application says that nobody is there: an ordinary page,
-#: no page, or none that answers GET.
-_NOBODY = ("2", "404", "405", "410")
-_FORBIDDEN = "403 Forbidden"
-_NOT_SEEN = (
-    "the application answered {said} when it was asked whether it has a SocketIOMiddleware inside, "
-    "and this process has one, whose gate may be behind that answer. If it is this application's, "
-    "leave out what the server was given; if it is none of this application's, wrap this one "
-    "yourself: SocketIOMiddleware(app, namespaces, ...)"
-)
-
 _TEXT = Head("200 OK", "text/plain; charset=UTF-8")
 _SCRIPT = Head("200 OK", "application/javascript")
 
@@ -153,6 +106,8 @@ class Endpoint:
         self._scripting = JSONPPolling.name if JSONPPolling.name in transports else None
         #: Those of clients since 1.0.
         self.engine = EngineRequests(settings, registry.runtime, transports, self.count)
+        #: What it asks the application, which may have a middleware of its own.
+        self.asking = Asking(settings, registry.runtime, app, inside)
         self._files = ClientFiles(settings.client_script)
         self._looked_around = False
         self._speaks_09 = "0.9" in settings.generations
@@ -178,7 +133,7 @@ class Endpoint:
                 return self._pass_on(route, request)
             if route.sid and self.others is not None and not here:
                 hidden = not alone and self.may_be_hidden(route, request.environ)
-                if hidden and self._another_serves(request):
+                if hidden and self.asking.another_serves(request):
                     return self._pass_on(route, request)
                 relay = self.others.relay(self, route, request)
                 if relay is not None:
@@ -187,7 +142,8 @@ class Endpoint:
                 # Where the application may have a middleware of its own, that is asked first.
                 check_host(self.settings, request.environ)
             answer: WSGIApplication
-            if not (route.sid or self._opens(route) or alone) and self._another_serves(request):
+            asks = not (route.sid or self._opens(route) or alone)
+            if asks and self.asking.another_serves(request):
                 return self._pass_on(route, request)
             if not route.version:
                 answer = Answer(_TEXT, b"Welcome to socket.io.")
@@ -327,7 +283,7 @@ class Endpoint:
         except RequestRefused:
             inside = self.inside
             asks = inside.gives_way or inside.stands_in
-            if alone or not (asks and self._another_serves(request)):
+            if alone or not (asks and self.asking.another_serves(request)):
                 raise
             # It may be a handshake to that one, and what is around it has to see what is none.
             return self._pass_on(route, request)
@@ -342,7 +298,7 @@ class Endpoint:
             return self._handshake_by_view(route, request)
         if not request.may_block and self.settings.authorize is not None:
             raise WouldBlock
-        if self._another_serves(request, admitting=True):
+        if self.asking.another_serves(request, admitting=True):
             return self._pass_on(route, request)
         refused = self._gates(request)
         if refused is not None:
@@ -509,115 +465,15 @@ class Endpoint:
             return self.registry.get_socket(route.sid) is not None
         return self.namespaces is None and self._opens(route)
 
-    def serves_alone(self, environ: Mapping[str, Any]) -> bool:
-        """Whether it is known, as far as one can, that no middleware inside of the application
-        answers such a request."""
-        inside = self.inside
-        return not inside.stands_in or (inside.knows(environ) and not inside.gives_way)
-
     def may_be_hidden(self, route: Route, environ: Mapping[str, Any]) -> bool:
         """Whether a session of another worker may be that of a middleware inside of the
         application, of which nothing was seen in this process yet: then what is around that one has
         to see the request."""
         return (
             self.others is not None
-            and not self.serves_alone(environ)
+            and not self.asking.serves_alone(environ)
             and self.others.owner_of(self, route.sid) is not None
         )
-
-    def _another_serves(self, request: Request, *, admitting: bool = False) -> bool:
-        """Whether a middleware inside of the application answers what comes here.
-
-        The application is asked until that is known of the request's host; and for each handshake
-        that the namespaces of a server would admit, for which there may be a gate inside. Raises
-        ``RequestRefused`` where such an application fails.
-        """
-        inside, environ = self.inside, request.environ
-        if inside.gives_way:
-            return True
-        ask_again = inside.stands_in and admitting
-        if inside.knows(environ) and not ask_again:
-            return False
-        if not request.may_block:
-            raise WouldBlock
-        try:
-            if not admitting:
-                # Where no view is that would look for a handshake.
-                elsewhere = {"PATH_INFO": f"/{self.settings.resource}", "QUERY_STRING": "EIO="}
-                self.look_inside({**environ, **elsewhere})
-                said = ""
-            else:
-                said = self.look_inside(environ)
-                if ask_again and not said:
-                    said = self._look_elsewhere(environ)
-                if not said:
-                    inside.learn(environ)
-        except ENDS_A_TASK:
-            raise
-        except BaseException as error:
-            # It has nothing there, and says so in its way; or its gate has failed.
-            if ask_again and not inside.gives_way:
-                raise RequestRefused(
-                    "500 Internal Server Error",
-                    ERROR,
-                    code="view-failed",
-                    detail=f"{error!r}; the application was asked whether it has a middleware "
-                    "inside. If it has none, and no page there, wrap it yourself: "
-                    "SocketIOMiddleware(app, namespaces)",
-                ) from error
-        else:
-            if said and ask_again and inside.may_hide_one():
-                raise RequestRefused(
-                    _FORBIDDEN,
-                    UNAUTHORIZED,
-                    code="gate-not-seen",
-                    detail=_NOT_SEEN.format(said=printable(said, 60)),
-                )
-        return inside.gives_way
-
-    def look_inside(self, environ: dict[str, Any]) -> str:
-        """Ask the application whether a middleware is inside, with a request of this environ that
-        such a one answers at once. "" where that is known now; else the status of an answer that
-        proves nothing: of a login page, perhaps. Blocks.
-
-        Raises what the application raises, ``TimeoutError`` where it takes too long, and
-        ``RuntimeError`` where it answers 5xx.
-        """
-        copy = {key: value for key, value in environ.items() if key not in _NO_QUESTION}
-        copy |= {"REQUEST_METHOD": "GET", "wsgi.input": io.BytesIO()}
-        claim = Claim(self.inside, copy, outer=environ.get(CLAIM), here=True, only_asking=True)
-        said: ViewAnswer = self.registry.runtime.limit(PATIENCE, ask_who, self.app, copy, claim)
-        if claim.taken or claim.met_view:
-            return ""
-        if self.inside.stands_in and said.is_of_one:
-            # Whoever wraps an application that asks a server elsewhere means to serve here.
-            self.inside.answered_by_one()
-            return ""
-        status = said.status
-        if status.startswith("5"):
-            raise RuntimeError(f"the application answered {status}")
-        if said.lets_in:
-            return f"{status} with a session"
-        # A page, or that there is none: whoever asks gets as far as that. Whatever else may come
-        # from somebody in front who refuses strangers.
-        return "" if status.startswith(_NOBODY) else status or "nothing"
-
-    def _look_elsewhere(self, environ: dict[str, Any]) -> str:
-        """The same question, as clients of other generations and transports would ask it. Blocks.
-        Does not raise for what goes wrong in the application: where a gate fails is one."""
-        if self.inside.gives_way or not self.inside.may_hide_one():
-            return ""
-        for behind, more in _HANDSHAKES:
-            path = f"/{self.settings.resource}{behind}"
-            try:
-                said = self.look_inside({**environ, **more, "PATH_INFO": path})
-            except ENDS_A_TASK:
-                raise
-            except BaseException as error:
-                said = f"by {type(error).__name__}"
-            if said or self.inside.gives_way:
-                return said
-        return ""
 
     def _pass_on(self, route: Route, request: Request) -> WSGIApplication:
         """Let the application answer, where another middleware is."""
@@ -797,7 +653,7 @@ def _asked_plainly(
         return None
     plain = {name: value for name, value in environ.items() if name not in _UPGRADE}
     if said.status.startswith("404"):
-        plain["PATH_INFO"] = environ["PATH_INFO"].rstrip("/") + _OLD_PATH
+        plain["PATH_INFO"] = environ["PATH_INFO"].rstrip("/") + OLD_PATH
     elif len(plain) == len(environ):
         return None
     return plain

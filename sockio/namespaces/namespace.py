@@ -22,18 +22,18 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, overload
-from urllib.parse import parse_qsl
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
-from ..config.plain import check_has_run, check_plain, says_yes
-from ..exceptions import AckFailed, AckTimeout, Disconnected, EventRefused, RateLimited, UsageError
-from ..runtime.interfaces import Job, Runtime
+from ..config.plain import check_has_run, check_plain
+from ..exceptions import AckFailed, AckTimeout, Disconnected, UsageError
+from ..runtime.interfaces import Job
 from ..sessions.acks import Waiting
 from ..sessions.jobs import Jobs
 from ..sessions.reasons import Reason
 from ..sessions.socket import Socket
 from .gate import refuses
+from .given import Query, auth_of
 from .handlers import (
     RESERVED,
     Handler,
@@ -42,55 +42,16 @@ from .handlers import (
     handlers_of,
     keep_steps,
     limit,
-    method_for_message,
     on,
 )
-from .membership import Member
 from .runs import check_runs
+from .steps import Steps
 
 __all__ = ["BaseNamespace", "allow", "check_hooks", "limit", "on"]
 
 
 #: The life-cycle hooks, and what each can be given, by parameter name.
 _HOOKS = {"recv_connect": ("packet", "auth"), "recv_disconnect": ("packet", "reason")}
-
-#: What stands in the query of a handshake that no page has put there.
-_OF_THE_CLIENT = frozenset(("EIO", "transport", "sid", "t", "j", "b64"))
-
-
-#: Fields of a query, and characters of it, up to which it is read once.
-_FEW_FIELDS, _SHORT = 20, 1000
-
-
-class _Query:
-    """The fields of the query that the page connected with, the first value of each.
-
-    Those of the handshake, ``io("/chat", {query: {room: 7}})``, without what the client adds by
-    itself; in 0.9 that is where the query of ``io.connect("/chat?room=7")`` goes. And those of the
-    connect packet, which clients 1.x and 2.x have, ``io("/chat?room=7")``. Whoever takes a field
-    several times reads ``qs``, or the environ's ``QUERY_STRING``. A long one is read with each
-    look: each of a client's namespaces would have one.
-    """
-
-    # No property: an application may keep something of its own by this name.
-
-    def __repr__(self) -> str:
-        return "the fields of the query that a page connected with, as a dict"
-
-    @overload
-    def __get__(self, namespace: None, owner: Any = None) -> _Query: ...
-    @overload
-    def __get__(self, namespace: BaseNamespace, owner: Any = None) -> dict[str, str]: ...
-    def __get__(self, namespace: BaseNamespace | None, owner: Any = None) -> Any:
-        if namespace is None:
-            return self
-        text: str = namespace.environ.get("QUERY_STRING", "")
-        handshake = _fields(text)
-        given = {name: value for name, value in handshake.items() if name not in _OF_THE_CLIENT}
-        fields = {**given, **_fields(namespace.qs[1:])}
-        if len(fields) <= _FEW_FIELDS and len(text) + len(namespace.qs) <= _SHORT:
-            namespace.__dict__["query"] = fields
-        return fields
 
 
 def _hook_parameters(cls: type, name: str) -> tuple[Handler, list[str]]:
@@ -135,7 +96,7 @@ def check_hooks(cls: type) -> None:
     table.checked = True
 
 
-class BaseNamespace(Member):
+class BaseNamespace(Steps):
     """One client in one namespace.
 
     Attributes: ``socket`` (the client's :class:`~sockio.virtsocket.Socket`), ``session`` (a dict of
@@ -200,7 +161,7 @@ class BaseNamespace(Member):
             jobs.end()
         return jobs
 
-    query = _Query()
+    query = Query()
 
     def _end_jobs(self) -> None:
         self._over = True
@@ -271,37 +232,6 @@ class BaseNamespace(Member):
 
     def recv_error(self, packet: Mapping[str, Any]) -> Any:
         """An error packet from the client, whole."""
-
-    def get_initial_acl(self) -> Iterable[str] | None:
-        """Names of the methods that the client may reach at first; None (the default) for all.
-
-        For example ``["on_login", "recv_message"]``. The life-cycle hooks ``recv_connect`` and
-        ``recv_disconnect`` are never restricted.
-        """
-        return None
-
-    def around_event(self, name: str, args: list[Any], go_on: Callable[..., Any]) -> Any:
-        """Override to do something around each event, whatever handles it, or nothing does.
-
-        ::
-
-            def around_event(self, name, args, go_on):
-                if name != "login" and "user" not in self.session:
-                    raise EventRefused("login_first", "Log in first.")
-                return go_on(*args)
-
-        ``go_on(*args)`` checks the ACL and the limits and calls the handler, with these arguments,
-        which may be others than those that came; what it returns is the ack. Messages come as the
-        event ``"message"`` with one argument, in every generation. Runs where the handler does:
-        in order, inside of the setting ``context``, and it may block. Not called for connects, for
-        acks, and for what ``rate_limit`` refuses. Bases are asked by
-        ``super().around_event(name, args, go_on)``.
-        """
-        return go_on(*args)
-
-    def exception_handler_decorator(self, fn: Callable[..., Any]) -> Callable[..., Any]:
-        """Override to wrap every handler and every spawned function in your own error handling."""
-        return fn
 
     # ---- sending
 
@@ -463,10 +393,6 @@ class BaseNamespace(Member):
         packet["id"] = self.socket.expect_ack(self.ns_name, waiting)
         return self.socket.send_packet(packet, volatile=volatile)
 
-    @property
-    def _runtime(self) -> Runtime:
-        return self.socket.runtime
-
     # ---- life
 
     @property
@@ -518,200 +444,12 @@ class BaseNamespace(Member):
         """End every task started by :meth:`spawn`. Done by itself when the namespace ends."""
         self.jobs.kill()
 
-    # ---- access control
-
-    def is_method_allowed(self, method_name: str) -> bool:
-        """Whether the client may reach that method."""
-        return self.allowed_methods is None or method_name in self.allowed_methods
-
-    def add_acl_method(self, method_name: str) -> None:
-        """Let the client reach one more method, for example ``"on_kick"``.
-
-        Raises ``UsageError`` while there are no restrictions: adding a name would lock all others.
-        """
-        if self.allowed_methods is None:
-            raise UsageError(
-                f"add_acl_method({method_name!r}): this namespace has no restrictions, every "
-                "method is allowed already. To restrict it, return a list from get_initial_acl()."
-            )
-        self.allowed_methods.add(method_name)
-
-    def del_acl_method(self, method_name: str) -> None:
-        """Keep the client from one method; nothing happens if it was not allowed.
-
-        Raises ``UsageError`` while there are no restrictions.
-        """
-        if self.allowed_methods is None:
-            raise UsageError(
-                f"del_acl_method({method_name!r}): this namespace has no restrictions. Return the "
-                "list of allowed methods from get_initial_acl() first."
-            )
-        self.allowed_methods.discard(method_name)
-
-    def lift_acl_restrictions(self) -> None:
-        """Let the client reach every ``on_*`` and ``recv_*`` method."""
-        self.allowed_methods = None
-
-    def reset_acl(self) -> None:
-        """Set the ACL back to what :meth:`get_initial_acl` returns."""
-        allowed = self.get_initial_acl()
-        check_has_run(allowed, "get_initial_acl()", generators=False)
-        if isinstance(allowed, str):
-            raise UsageError(
-                f"get_initial_acl() returned the string {allowed!r}; return a list of names: "
-                f"[{allowed!r}]."
-            )
-        self.allowed_methods = None if allowed is None else set(allowed)
-
-    # ---- dispatch, overridable
-
-    def process_packet(self, packet: Mapping[str, Any]) -> Any:
-        """Handle one packet of this client; the return value becomes the ack's arguments.
-
-        Gets events, messages, JSON messages and errors, as mappings (``type name args data
-        endpoint id ack ...``). Override it to see them all. Not what concerns the connection:
-        connects and disconnects go to ``recv_connect`` and ``recv_disconnect``, acks to the
-        callbacks that wait for them, and heartbeats to nobody.
-        """
-        if len(self.__dict__) != self._looked_at:
-            # Some may have come with an event before.
-            self._look_for_steps()
-        kind = packet["type"]
-        if kind == "event":
-            return self.process_event(packet)
-        if kind == "message":
-            if self._table.surrounded:
-                return self._surrounded(packet, "message", [packet["data"]])
-            return self.call_method_with_acl("recv_message", packet, packet["data"])
-        if kind == "json":
-            if self._table.surrounded:
-                return self._surrounded(packet, "message", [packet["data"]])
-            return self.call_method_with_acl("recv_json", packet, packet["data"])
-        if kind == "error":
-            return self.call_method_with_acl("recv_error", packet, packet)
-        return None
-
-    def process_event(self, packet: Mapping[str, Any]) -> Any:
-        """Find the handler of an event and call it with the event's arguments.
-
-        ``"user message"`` is handled by ``on_user_message``; other names by methods marked with
-        ``@on(name)``, and what is left by ``@on("*")``. An event ``message``, which is how clients
-        since 1.0 send messages, goes to ``recv_message`` (text and bytes) or ``recv_json`` where
-        there is no ``on_message``.
-        """
-        name = packet["name"]
-        args = packet["args"]
-        table = self._table
-        if table.plain and (handler := table.plain_event(name, len(args))) is not None:
-            # Nobody overrides what the steps below do, and none of them would object.
-            allowed = self.allowed_methods
-            if allowed is None or handler.name in allowed:
-                return getattr(self, handler.name)(*args)
-        if table.surrounded:
-            return self._surrounded(packet, name, args)
-        return self._process_event(packet, name, args)
-
-    def _surrounded(self, packet: Mapping[str, Any], name: str, came: list[Any]) -> Any:
-        """Handle an event or a message inside of :meth:`around_event`."""
-
-        def go_on(*args: Any) -> Any:
-            given = list(args)
-            if packet["type"] == "event":
-                now = packet if given == came else {**packet, "args": given}
-                return self._process_event(now, name, given)
-            if len(given) != 1:
-                raise _not_one_message(self, given)
-            return self.call_method_with_acl(
-                f"recv_{packet['type']}", {**packet, "data": given[0]}, *given
-            )
-
-        return self.around_event(name, came, go_on)
-
-    def _process_event(self, packet: Mapping[str, Any], name: str, args: list[Any]) -> Any:
-        table = self._table
-        method_name, catch_all = table.event(name)
-        if name == "message" and table.hears_it_as_message(catch_all):
-            return self._process_message(packet, args)
-        if method_name is None:
-            raise EventRefused(
-                "unallowed_event_name",
-                "The event's name may have letters, digits, spaces and underscores only.",
-                detail=f"mark a handler with @on({name[:60]!r}) to allow it",
-            )
-        if catch_all:
-            return self.call_method_with_acl(method_name, packet, name, *args)
-        return self.call_method_with_acl(method_name, packet, *args)
-
-    def _process_message(self, packet: Mapping[str, Any], args: list[Any]) -> Any:
-        """What clients since 1.0 call a message is an event of that name."""
-        if len(args) != 1:
-            raise _not_one_message(self, args)
-        return self.call_method_with_acl(method_for_message(args), packet, args[0])
-
-    def call_method_with_acl(self, method_name: str, packet: Mapping[str, Any], *args: Any) -> Any:
-        """Call a handler if the client may reach it; raises ``EventRefused`` if not."""
-        allowed = self.is_method_allowed(method_name)
-        if allowed is not True and not says_yes(allowed, f"is_method_allowed({method_name!r})"):
-            raise EventRefused(
-                "method_access_denied",
-                "You may not do that.",
-                detail=f"{method_name} is not in allowed_methods",
-            )
-        return self.call_method(method_name, packet, *args)
-
-    def call_method(self, method_name: str, packet: Mapping[str, Any], *args: Any) -> Any:
-        """Call a handler, whatever the ACL says.
-
-        A handler whose lone parameter is named ``packet`` gets the whole packet. Raises
-        ``EventRefused`` when there is no such handler, and when the number of arguments is wrong.
-        """
-        handler = self._table.method(method_name)
-        if handler is None:
-            raise EventRefused(
-                "no_such_method",
-                "Nothing handles this.",
-                detail=f"define {type(self).__name__}.{method_name}",
-            )
-        if handler.limits:
-            self._keep_to(handler)
-        for condition in handler.conditions:
-            answer = condition(self)
-            if answer is not True and not says_yes(
-                answer, f"a condition of @allow on {method_name}"
-            ):
-                raise EventRefused(
-                    "method_access_denied",
-                    "You may not do that.",
-                    detail=f"a condition of @allow on {method_name} said no",
-                )
-        method = getattr(self, method_name)
-        if handler.wants_packet:
-            args = (packet,)
-        elif not handler.accepts(len(args)):
-            raise EventRefused(
-                "invalid_arguments",
-                f"This takes {handler.wanted()} arguments, not {len(args)}.",
-                detail=f"{type(self).__name__}.{method_name}: let it have a parameter for each "
-                "argument that the page sends, or *args",
-            )
-        return self._decorated(method)(*args)
-
-    def _keep_to(self, handler: Handler) -> None:
-        """Raise ``RateLimited`` when the client comes to ``handler`` sooner than it may."""
-        # Of a pattern once, as a client may make up any number of names that fit it.
-        by_name = self.match is None
-        where = self.ns_name if by_name else self.match.re.pattern
-        name = (where, handler.name)
-        exceeded = self.socket.over_rate(name, handler.limits, self._runtime.now())
-        if exceeded is not None:
-            raise RateLimited(str(exceeded), exceeded.policy, detail=f"@limit on {handler.name}")
-
     # ---- for the dispatcher
 
     def _open(self, packet: Mapping[str, Any]) -> bool:
         """Initialize the instance and ask its gate; whether the client is let in."""
         self.qs = packet.get("qs", "")
-        self.auth = _auth_of(packet)
+        self.auth = auth_of(packet)
         self._gatekeeper = self._runtime.task()
         try:
             return self._ask_gate(packet)
@@ -754,9 +492,6 @@ class BaseNamespace(Member):
 
         check_has_run(self._decorated(recv_disconnect)(), "recv_disconnect")
 
-    def _decorated(self, fn: Callable[..., Any]) -> Callable[..., Any]:
-        return self.exception_handler_decorator(fn) if self._table.wraps else fn
-
     def _call_hook(self, name: str, **offered: Any) -> Any:
         """Call a life-cycle hook with those of ``offered`` that its parameters ask for."""
         handler, wanted = _hook_parameters(type(self), name)
@@ -783,22 +518,3 @@ def _inside(
             return job(*args, **kwargs)
 
     return run
-
-
-def _not_one_message(namespace: BaseNamespace, args: Sequence[Any]) -> EventRefused:
-    return EventRefused(
-        "invalid_arguments",
-        f"A message is one value, not {len(args)}.",
-        detail=f"define {type(namespace).__name__}.on_message to take them",
-    )
-
-
-def _auth_of(packet: Mapping[str, Any]) -> dict[str, Any]:
-    data = packet.get("data")
-    if isinstance(data, dict):
-        return data
-    return _fields(packet.get("qs", "")[1:])
-
-
-def _fields(query: str) -> dict[str, str]:
-    return dict(reversed(parse_qsl(query, keep_blank_values=True))) if query else {}

@@ -83,7 +83,7 @@ class LiveServer:
             environ = {"PATH_INFO": f"/{outermost.settings.resource}", "QUERY_STRING": ""}
             setup_testing_defaults(environ)
             with suppress(Exception):
-                outermost.endpoint.look_inside(environ)
+                outermost.endpoint.asking.look_inside(environ)
         return outermost.serving
 
     @property

@@ -22,7 +22,7 @@ from gevent.event import Event
 from gevent.pywsgi import WSGIServer
 
 from sockio import BaseNamespace, SocketIOMiddleware, socketio_manage
-from sockio.http import endpoint
+from sockio.http import asking
 from sockio.server import SocketIOServer
 from sockio.testing import LiveServer, Refused
 
@@ -534,7 +534,7 @@ def test_a_view_that_is_met_by_the_question_is_no_failure(serve: Serve) -> None:
 def test_an_application_that_does_not_answer_lets_nobody_in(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(endpoint, "PATIENCE", 0.01)
+    monkeypatch.setattr(asking, "PATIENCE", 0.01)
 
     def slow(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         Event().wait()

@@ -162,7 +162,7 @@ class Service:
             and (
                 bool(route.sid)
                 # A middleware inside opens its own, which takes a request that can be passed on.
-                or (route.version == Route.ENGINE and self.endpoint.serves_alone(environ))
+                or (route.version == Route.ENGINE and self.endpoint.asking.serves_alone(environ))
             )
         )
 
