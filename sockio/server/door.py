@@ -143,9 +143,11 @@ class Door:
                 self.forget(waiter)
                 waiter.give_up()
 
-    def has_newcomers(self) -> bool:
-        """Whether somebody has connected who has not said yet what for."""
-        return any(each.new for each in self._wheel.entries())
+    def has_newcomers(self, seconds: float) -> bool:
+        """Whether somebody has connected, in the last ``seconds``, who has not said yet what for."""
+        # When it came: a first head has this time, on every way.
+        since = time.monotonic() - seconds + self.head_time
+        return any(each.new and each.deadline() > since for each in self._wheel.entries())
 
     def close(self) -> None:
         """The server has ended: no timer waits on."""

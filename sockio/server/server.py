@@ -58,7 +58,7 @@ DESCRIPTORS = 16
 LAST_MOMENT = 0.1
 #: Seconds in which those who were accepted last may say what they came for, before a server ends
 #: whose successor accepts all others; and between two looks whether they have.
-FIRST_WORDS, LOOK = 2.0, 0.02
+FIRST_WORDS, LOOK = 1.0, 0.02
 
 
 #: Options of gevent-socketio's server that have no counterpart, and what takes their place.
@@ -490,7 +490,8 @@ class SocketIOServer(WSGIServer):
 
     def leave_listener(self) -> None:
         """Accept nobody any more, and hear from those who were accepted last what they came for: to
-        close their connections would be to reset them. Blocks for :data:`FIRST_WORDS` at most."""
+        close their connections would be to reset them. Blocks for :data:`FIRST_WORDS` at most, from
+        when they came."""
         self._left = True
         self.stop_accepting()
         self.door.last = True
@@ -498,12 +499,11 @@ class SocketIOServer(WSGIServer):
         if taken is not None:
             # Above the limit: nobody else can serve it any more.
             self.do_handle(*self._begin(*taken))
-        until = time.monotonic() + FIRST_WORDS
         # Those who are to be served by a task are known to the door when it has begun; where the
         # loop stood still meanwhile, not by the end of the first wait.
         gevent.sleep(LOOK)
         gevent.sleep(LOOK)
-        while self.door.has_newcomers() and time.monotonic() < until:
+        while self.door.has_newcomers(FIRST_WORDS):
             gevent.sleep(LOOK)
 
     def _stop(self, seconds: float) -> None:

@@ -98,6 +98,20 @@ def test_a_newcomer_who_says_nothing_is_not_waited_for_long(
         assert quiet.at_end()
 
 
+def test_who_has_been_silent_for_long_is_no_newcomer(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, _, port = pair
+    with Connection(port) as quiet:
+        eventually(lambda: first.connections == 1, "it is accepted")
+        assert first.door.has_newcomers(60)
+        gevent.sleep(0.01)
+        monkeypatch.setattr(server, "FIRST_WORDS", 0.01)
+        assert not first.door.has_newcomers(0.01)
+        first.leave()
+        assert quiet.at_end()
+
+
 def has_idle(server: SocketIOServer) -> bool:
     return any(each.idle for each in server.door._wheel.entries())
 
