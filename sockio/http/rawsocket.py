@@ -177,15 +177,20 @@ class Door:
         if self.used and isinstance(error, WebSocketClosed):
             # The visitor left while the view was sending.
             return True
-        self.end(1001 if isinstance(error, ENDS_A_TASK) else 1011)
+        killed = isinstance(error, ENDS_A_TASK)
+        self.end(1001 if killed else 1011, wait=not killed)
         return False
 
-    def end(self, code: int = 1000) -> None:
-        """The request ends, and the connection with it if it is a websocket. Blocks a moment."""
+    def end(self, code: int = 1000, *, wait: bool = True) -> None:
+        """The request ends, and the connection with it if it is a websocket. Blocks a moment, to
+        ``wait`` for its peer: whose task was killed has no time for that."""
         self._withdraw()
         if self.websocket is not None:
             self.terms.farewell.remove(self.websocket)
-            self.websocket.close(code)
+            if wait:
+                self.websocket.close(code)
+            else:
+                self.websocket.say_closed(code)
             self._hang_up()
 
     def _withdraw(self) -> None:

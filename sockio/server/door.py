@@ -144,10 +144,12 @@ class Door:
                 waiter.give_up()
 
     def has_newcomers(self, seconds: float) -> bool:
-        """Whether somebody has connected, in the last ``seconds``, who has not said yet what for."""
+        """Whether somebody has connected in the last ``seconds`` and not said yet what for."""
         # When it came: a first head has this time, on every way.
         since = time.monotonic() - seconds + self.head_time
-        return any(each.new and each.deadline() > since for each in self._wheel.entries())
+        return any(
+            each.new and (each.deadline() or since) > since for each in self._wheel.entries()
+        )
 
     def close(self) -> None:
         """The server has ended: no timer waits on."""

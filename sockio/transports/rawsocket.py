@@ -317,13 +317,7 @@ class WebSocket:
         What still comes meanwhile is forgotten."""
         if self._ended:
             return
-        self._leaving = True
-        with self._writing:
-            if self._protocol.state is OPEN:
-                self._protocol.send_close(
-                    code, _payload(reason, True)[0].decode("utf-8", "replace")
-                )
-                self._flush()
+        self.say_closed(code, reason)
         with at_most(CLOSE_WAIT):
             while not self._ended:
                 self._pace.keep()
@@ -337,6 +331,18 @@ class WebSocket:
                     data = b""
                 self._hand_on(data)
         self._over(1006)
+
+    def say_closed(self, code: int, reason: Message = "") -> None:
+        """Tell the peer so, and wait for nothing."""
+        if self._ended:
+            return
+        self._leaving = True
+        with self._writing:
+            if self._protocol.state is OPEN:
+                self._protocol.send_close(
+                    code, _payload(reason, True)[0].decode("utf-8", "replace")
+                )
+                self._flush()
 
     def hang_up(self) -> None:
         """End the connection, under whoever waits for the peer."""
@@ -423,6 +429,9 @@ class ForeignWebSocket(WebSocket):
         raise NotImplementedError("this server's websockets have no ping of their own")
 
     def close(self, code: int = 1000, reason: Message = "") -> None:
+        self.say_closed(code, reason)
+
+    def say_closed(self, code: int, reason: Message = "") -> None:
         if not self._ended:
             self._leaving = True
             self._over(code)

@@ -579,6 +579,27 @@ def test_the_end_of_the_server_is_1001(serve: Callable[..., Served]) -> None:
         stopping.join()
 
 
+def test_a_view_that_is_killed_waits_for_nobody(
+    visit: Visit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As long as anybody may take to close its side.
+    monkeypatch.setattr(rawsocket, "CLOSE_WAIT", 10 * PATIENCE)
+    views: list[gevent.Greenlet[..., Any]] = []
+
+    def stays(websocket: OfferedWebSocket) -> None:
+        views.append(gevent.getcurrent())  # type: ignore[arg-type]
+        websocket.send("hello")
+        gevent.sleep(10 * PATIENCE)
+
+    client = visit(Site(stays))
+    assert client.hear() == "hello"
+    (view,) = views
+    view.kill(timeout=PATIENCE)
+    assert view.ready()
+    assert client.read_frame().code == 1001
+    assert client.at_end()
+
+
 def test_nothing_is_left(serve: Callable[..., Served]) -> None:
     """Nor for the garbage collector, which would stop everybody."""
     server = serve(Site(), {"": Echo})
