@@ -152,7 +152,7 @@ _BODY_KEYS = frozenset(
 _TAKEN_IN = "webob.is_body_seekable"
 
 
-@functools.cache
+@functools.lru_cache(100)
 def _read_again(cls: type) -> frozenset[str]:
     """What instances keep that a class of a framework has made, and makes again."""
     found = {name for name, value in vars(cls).items() if type(value).__name__ == "cached_property"}

@@ -11,6 +11,7 @@ import inspect
 import re
 import types
 import unicodedata
+import weakref
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -260,6 +261,7 @@ class HandlerTable:
     """The handlers of one namespace class: by method name, and by event name for :func:`on`."""
 
     __slots__ = (
+        "__weakref__",
         "_base",
         "_events",
         "_methods",
@@ -476,24 +478,34 @@ def keep_steps(base: type) -> None:
     _OURS[base] = _steps_of(base)
 
 
-_tables: dict[type, HandlerTable] = {}
+#: Where a class has its table: it goes with the class. Views may make one for each client.
+_TABLE = "__sockio_table__"
+_tables: weakref.WeakSet[HandlerTable] = weakref.WeakSet()
 
 
 def _forget_handlers() -> None:
-    for table in list(_tables.values()):
+    for table in list(_tables):
         table.forget_handlers()
+
+
+def _table_of(cls: type) -> HandlerTable | None:
+    table: HandlerTable | None = vars(cls).get(_TABLE)
+    # Who makes one class of another, as dataclasses do, takes all along that it has.
+    return table if table is not None and table.is_of(cls) else None
 
 
 def reread(cls: type) -> None:
     """The class has got another method: whoever is there goes by it, and whoever comes."""
-    table = _tables.get(cls)
+    table = _table_of(cls)
     if table is not None:
         table.read_again()
 
 
 def handlers_of(cls: type, base: type) -> HandlerTable:
     """The table of a namespace class, made on its first use. ``base`` is BaseNamespace."""
-    table = _tables.get(cls)
+    table = _table_of(cls)
     if table is None:
-        table = _tables[cls] = HandlerTable(cls, base)
+        table = HandlerTable(cls, base)
+        type.__setattr__(cls, _TABLE, table)
+        _tables.add(table)
     return table

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import functools
+import gc
 import inspect
+import weakref
 from collections.abc import Callable
 from typing import Any
 from xmlrpc.client import ServerProxy  # has every attribute one asks for
 
 import pytest
+from webob import Request
 
-from sockio import BaseNamespace, allow, on
+from sockio import BaseNamespace, SocketIOMiddleware, allow, on, socketio_manage
 from sockio.namespaces.handlers import HandlerTable, handlers_of, method_name_for
 
 # ---- names
@@ -397,3 +400,40 @@ def test_the_table_knows_whether_errors_are_handled_by_the_application() -> None
 
     assert HandlerTable(Ns, BaseNamespace).wraps
     assert not HandlerTable(Signatures, BaseNamespace).wraps
+
+
+def test_a_class_that_a_view_makes_goes_with_its_client() -> None:
+    kept = []
+
+    def view(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        class Chat(BaseNamespace):
+            @allow(lambda namespace: True)
+            def on_x(self) -> None: ...
+
+        kept.append(weakref.ref(Chat))
+        socketio_manage(environ, {"": Chat})
+        start_response("200 OK", [])
+        return []
+
+    middleware = SocketIOMiddleware(view)
+    Request.blank("/socket.io/1/").get_response(middleware)
+    (socket,) = middleware.registry.sockets.values()
+    handlers = handlers_of(socket.namespaces[""], BaseNamespace)
+    assert handlers_of(socket.namespaces[""], BaseNamespace) is handlers
+    socket.close("")
+    del socket, handlers
+    gc.collect()
+    assert [each() for each in kept] == [None]
+
+
+def test_a_class_that_is_made_of_another_has_a_table_of_its_own() -> None:
+    class One(BaseNamespace):
+        def on_x(self) -> None: ...
+
+    handlers_of(One, BaseNamespace)
+    names = {name: value for name, value in vars(One).items() if name != "__dict__"}
+    two = type("Two", (BaseNamespace,), names)
+    assert handlers_of(two, BaseNamespace).is_of(two)
+    assert handlers_of(type("Sub", (One,), {}), BaseNamespace) is not handlers_of(
+        One, BaseNamespace
+    )
