@@ -37,6 +37,7 @@ __all__ = [
     "on",
     "reread",
     "unfinished_mark",
+    "unheard",
 ]
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -186,6 +187,17 @@ def method_for_message(args: Sequence[Any]) -> str:
     return "recv_message" if args and isinstance(args[0], (str, bytes)) else "recv_json"
 
 
+#: Methods of sockio's own that are there to be overridden, and handle nothing.
+_UNHEARD: list[Any] = []
+
+
+def unheard(fn: F) -> F:
+    """Mark a method of sockio's own that handles nothing: whoever sends what it is for is told so,
+    where a class has left it as it is."""
+    _UNHEARD.append(fn)
+    return fn
+
+
 def method_name_for(event: str) -> str | None:
     """``"user message"`` -> ``"on_user_message"``; None for a name that maps to no method.
 
@@ -217,6 +229,7 @@ class Handler:
         "name",
         "names",
         "simple",
+        "unheard",
         "wants_packet",
     )
 
@@ -224,6 +237,8 @@ class Handler:
         self.name = name
         #: What the class has by that name, as long as nobody replaces it there.
         self.found = getattr(owner, name, None)
+        #: Whether it is sockio's own, which handles nothing.
+        self.unheard = any(self.found is each for each in _UNHEARD)
         defined = next((cls for cls in owner.__mro__ if name in vars(cls)), owner)
         self.conditions: tuple[Callable[[Any], Any], ...] = tuple(
             marks_of(defined, name, CONDITIONS)
@@ -402,11 +417,8 @@ class HandlerTable:
         catch-all handler is all that would take it."""
         if not catch_all:
             return self.method("on_message") is None
-        owner, base = self._owner, self._base
-        return any(
-            getattr(owner, name, None) is not getattr(base, name, None)
-            for name in ("recv_message", "recv_json")
-        )
+        found = (self.method(name) for name in ("recv_message", "recv_json"))
+        return any(handler is not None and not handler.unheard for handler in found)
 
     def method(self, name: str) -> Handler | None:
         """The handler with that method name; None when the class has no such *method*.

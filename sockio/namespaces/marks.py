@@ -14,7 +14,17 @@ import types
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
-__all__ = ["CONCURRENT", "CONDITIONS", "EVENTS", "LIMITS", "lost_marks", "marks_of", "note"]
+__all__ = [
+    "CONCURRENT",
+    "CONDITIONS",
+    "EVENTS",
+    "LIMITS",
+    "lost_marks",
+    "marks_of",
+    "marks_on",
+    "note",
+    "noted",
+]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -30,6 +40,8 @@ _MARKED = "__sockio_marked__"
 #: So many objects are looked through for one of those.
 _MOST = 100
 
+_noted = 0
+
 
 def note(fn: F, kind: str, mark: Any, read: Callable[[], object] = lambda: None) -> F:
     """``fn`` with a mark of a kind.
@@ -38,6 +50,8 @@ def note(fn: F, kind: str, mark: Any, read: Callable[[], object] = lambda: None)
     class would be changed as well. ``read()`` is called where a class may have been read that has
     the function by now.
     """
+    global _noted
+    _noted += 1
     scope = None
     if isinstance(fn, types.FunctionType):
         scope = _body()
@@ -55,6 +69,20 @@ def note(fn: F, kind: str, mark: Any, read: Callable[[], object] = lambda: None)
     if scope is None:
         read()
     return fn
+
+
+def marks_on(value: Any, kind: str) -> list[Any]:
+    """The marks of a kind on what is no method: as :func:`marks_of`."""
+    found: list[Any] = []
+    for each in _inside(value) if kind in _CLOSING else _wrapped(value):
+        marks = getattr(each, "__dict__", {}).get(kind, ())
+        found += [mark for mark in marks if mark not in found]
+    return found
+
+
+def noted() -> int:
+    """How many marks there have been: as long as it is the same, what was read of them counts."""
+    return _noted
 
 
 def _body() -> dict[str, Any] | None:

@@ -32,6 +32,7 @@ from ..sessions.acks import Waiting
 from ..sessions.jobs import Jobs
 from ..sessions.reasons import Reason
 from ..sessions.socket import Socket
+from .contexts import Outspoken
 from .gate import refuses
 from .given import Query, auth_of
 from .handlers import (
@@ -43,6 +44,7 @@ from .handlers import (
     keep_steps,
     limit,
     on,
+    unheard,
 )
 from .runs import check_runs
 from .steps import Steps
@@ -222,13 +224,17 @@ class BaseNamespace(Steps):
             """
             self.disconnect(silent=True)
 
+    @unheard
     def recv_message(self, data: Any) -> Any:
         """A plain message, from the page's ``send(text)``; of clients since 1.0 bytes as well,
-        where the class has no ``on_message``. Returns the ack's arguments."""
+        where the class has no ``on_message``. Returns the ack's arguments. A class that has neither
+        refuses it, ``no_such_method``."""
 
+    @unheard
     def recv_json(self, data: Any) -> Any:
         """Any other JSON, from the page's ``send(value)``, where the class has no ``on_message``;
-        in 0.9 from ``json.send(value)``. Returns the ack's arguments."""
+        in 0.9 from ``json.send(value)``. Returns the ack's arguments. A class that has neither
+        refuses it, ``no_such_method``."""
 
     def recv_error(self, packet: Mapping[str, Any]) -> Any:
         """An error packet from the client, whole."""
@@ -514,7 +520,7 @@ def _inside(
 ) -> Callable[..., Any]:
     @functools.wraps(job, updated=())
     def run(*args: Any, **kwargs: Any) -> Any:
-        with context(namespace):
+        with Outspoken(context(namespace)):
             return job(*args, **kwargs)
 
     return run

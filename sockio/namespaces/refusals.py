@@ -14,6 +14,7 @@ from ..sessions.complaints import Kind
 from ..sessions.reasons import Reason
 from ..sessions.sayings import said
 from ..sessions.socket import Socket
+from .contexts import Outspoken
 
 __all__ = ["ENDS_THE_PROCESS", "FAILED", "GLOBAL", "Refusals"]
 
@@ -176,5 +177,4 @@ class Refusals:
         """What the setting ``context`` opens around the application's code."""
         if self._context is None or namespace is None:
             return _NOTHING
-        manager: contextlib.AbstractContextManager[Any] = self._context(namespace)
-        return manager
+        return Outspoken(self._context(namespace))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..config.plain import check_has_run, says_yes
+from ..config.rates import Rate
 from ..exceptions import EventRefused, RateLimited, UsageError
 from ..runtime.interfaces import Runtime
-from .handlers import Handler, HandlerTable, method_for_message
+from .handlers import HandlerTable, method_for_message
 from .membership import Member
 
 __all__ = ["Steps"]
@@ -214,24 +215,14 @@ class Steps(Member):
         ``EventRefused`` when there is no such handler, and when the number of arguments is wrong.
         """
         handler = self._table.method(method_name)
-        if handler is None:
+        if handler is None or (handler.unheard and method_name not in self.__dict__):
             raise EventRefused(
                 "no_such_method",
                 "Nothing handles this.",
                 detail=f"define {type(self).__name__}.{method_name}",
             )
-        if handler.limits:
-            self._keep_to(handler)
-        for condition in handler.conditions:
-            answer = condition(self)
-            if answer is not True and not says_yes(
-                answer, f"a condition of @allow on {method_name}"
-            ):
-                raise EventRefused(
-                    "method_access_denied",
-                    "You may not do that.",
-                    detail=f"a condition of @allow on {method_name} said no",
-                )
+        if not handler.simple:
+            self._keep_to(handler.name, handler.limits, handler.conditions)
         method = getattr(self, method_name)
         if handler.wants_packet:
             args = (packet,)
@@ -244,15 +235,31 @@ class Steps(Member):
             )
         return self._decorated(method)(*args)
 
-    def _keep_to(self, handler: Handler) -> None:
-        """Raise ``RateLimited`` when the client comes to ``handler`` sooner than it may."""
-        # Of a pattern once, as a client may make up any number of names that fit it.
-        by_name = self.match is None
-        where = self.ns_name if by_name else self.match.re.pattern
-        name = (where, handler.name)
-        exceeded = self.socket.over_rate(name, handler.limits, self._runtime.now())
-        if exceeded is not None:
-            raise RateLimited(str(exceeded), exceeded.policy, detail=f"@limit on {handler.name}")
+    def _keep_to(
+        self,
+        name: str,
+        limits: tuple[Rate, ...],
+        conditions: Sequence[Callable[[Any], Any]],
+        key: Hashable = None,
+    ) -> None:
+        """Ask the marks of the handler ``name``, and raise ``EventRefused`` when the client comes
+        sooner than it may, or may not come at all. ``key`` tells it from others of that name."""
+        if limits:
+            # Of a pattern once, as a client may make up any number of names that fit it.
+            by_name = self.match is None
+            where = self.ns_name if by_name else self.match.re.pattern
+            counted = (where, name if key is None else key)
+            exceeded = self.socket.over_rate(counted, limits, self._runtime.now())
+            if exceeded is not None:
+                raise RateLimited(str(exceeded), exceeded.policy, detail=f"@limit on {name}")
+        for condition in conditions:
+            answer = condition(self)
+            if answer is not True and not says_yes(answer, f"a condition of @allow on {name}"):
+                raise EventRefused(
+                    "method_access_denied",
+                    "You may not do that.",
+                    detail=f"a condition of @allow on {name} said no",
+                )
 
     def _decorated(self, fn: Callable[..., Any]) -> Callable[..., Any]:
         return self.exception_handler_decorator(fn) if self._table.wraps else fn

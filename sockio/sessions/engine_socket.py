@@ -110,6 +110,11 @@ class EngineSocket(Recoverable):
         self._recovers_by(server.recovery if self.generation.recovers else None)
         self._without_carrier_since = runtime.now()
 
+    @property
+    def has_errors(self) -> bool:  # type: ignore[override]
+        # An engine alone has messages, and nothing to tell an error by.
+        return self.generation.global_namespace is not None
+
     # ---- opening
 
     def admit(self) -> None:

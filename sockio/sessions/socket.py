@@ -60,6 +60,8 @@ class Socket(OldNames, Lifetime):
     forgiving = True
     #: Whether an error is a packet of its own; else it is an event.
     has_error_packets = True
+    #: Whether an error can be told at all.
+    has_errors = True
     #: The transport that its handshake came by, where that says it.
     came_by = ""
 
@@ -281,6 +283,8 @@ class Socket(OldNames, Lifetime):
         quiet: bool = False,
     ) -> None:
         """:meth:`error` of what the log knows already."""
+        if not self.has_errors and self.error_handler is default_error_handler:
+            return
         try:
             self.error_handler(self, error_name, error_message, endpoint, msg_id, quiet)
         except UsageError:

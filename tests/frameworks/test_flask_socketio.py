@@ -12,7 +12,7 @@ import pytest
 from flask import Flask, request, session
 from gevent.event import Event
 
-from sockio import UsageError
+from sockio import EventRefused, RateLimited, UsageError, allow, concurrent, limit, on
 from sockio.compat import flask_socketio as fs
 from sockio.compat.flask_socketio.options import settings_of
 from sockio.testing import EventFailed
@@ -671,3 +671,164 @@ def test_what_has_two_handlers_is_said(
     assert len(said) == 3
     assert said[0].startswith("the event 'ping' has another handler by now: <function")
     assert said[2].startswith("the namespace '/chat' has another handler by now: ")
+
+
+# ---- what nothing handles, and sockio's marks
+
+
+class Bare(fs.Namespace):
+    def on_known(self) -> str:
+        return "known"
+
+
+@pytest.mark.parametrize("namespace", ["/f", "/c"])
+@pytest.mark.parametrize("event", ["user mesage", "message", "json"])
+@pytest.mark.parametrize("generation", ["eio4", "0.9"])
+def test_what_nothing_handles_is_refused_and_logged(
+    socketio: fs.SocketIO,
+    connect: Callable[..., Client],
+    caplog: pytest.LogCaptureFixture,
+    namespace: str,
+    event: str,
+    generation: str,
+) -> None:
+    told: list[Any] = []
+    socketio.on("user message", namespace="/f")(lambda: "f")
+    socketio.on_error_default(told.append)
+    socketio.on_namespace(Bare("/c"))
+    client = connect(namespace, generation=generation)
+    with pytest.raises(EventFailed, match="no_such_method"):
+        client.call(event, "x")
+    what = f"@socketio.on({event!r}, namespace='/f')" if namespace == "/f" else f"Bare.on_{event}"
+    assert f"no_such_method: Nothing handles this. (define {what})" in caplog.text
+    assert told == []
+
+
+def no(client: Any) -> bool:
+    return session.get("user") == "ada"
+
+
+class Marked(fs.Namespace):
+    @allow(no)
+    def on_kick(self) -> str:
+        return "kicked"
+
+    @limit("1/60s")
+    def on_once(self) -> str:
+        return "once"
+
+    def error(self, error: Exception) -> str:
+        return "its own"
+
+
+@pytest.fixture
+def marked(socketio: fs.SocketIO) -> fs.SocketIO:
+    """The same handlers as functions and as methods."""
+
+    class Bound:
+        @allow(no)
+        def kick(self) -> str:
+            return "kicked"
+
+    socketio.on_event("kick", Bound().kick, namespace="/bound")
+    socketio.on("kick", namespace="/f")(allow(no)(lambda: "kicked"))
+    socketio.on("once", namespace="/f")(limit("1/60s")(lambda: "once"))
+    above = socketio.on("kick", namespace="/above")(lambda: "kicked")
+    allow(no)(above)
+    socketio.on("*", namespace="/all")(allow(no)(lambda name: "kicked"))
+    socketio.on_error_default(lambda error: "the default")
+    socketio.on_namespace(Marked("/c"))
+    return socketio
+
+
+@pytest.mark.parametrize("namespace", ["/f", "/c", "/bound", "/above", "/all"])
+def test_allow_holds(app: Flask, marked: fs.SocketIO, namespace: str) -> None:
+    client = marked.test_client(app, namespace)
+    with pytest.raises(EventRefused, match="method_access_denied"):
+        client.emit("kick", namespace=namespace, callback=True)
+    visitor = app.test_client()
+    visitor.get("/login")
+    ada = marked.test_client(app, namespace, flask_test_client=visitor)
+    assert ada.emit("kick", namespace=namespace, callback=True) == "kicked"
+
+
+@pytest.mark.parametrize("namespace", ["/f", "/c"])
+def test_limit_holds(app: Flask, marked: fs.SocketIO, namespace: str) -> None:
+    client = marked.test_client(app, namespace)
+    assert client.emit("once", namespace=namespace, callback=True) == "once"
+    with pytest.raises(RateLimited):
+        client.emit("once", namespace=namespace, callback=True)
+    assert marked.test_client(app, namespace).emit("once", namespace=namespace, callback=True)
+
+
+def test_each_handler_has_a_limit_of_its_own(
+    socketio: fs.SocketIO, here: Callable[..., Any]
+) -> None:
+    for event in ("one", "two"):
+        socketio.on(event)(limit("1/60s")(lambda: True))
+    client = here()
+    assert client.emit("one", callback=True) is True
+    assert client.emit("two", callback=True) is True
+
+
+def test_allow_on_connect_is_asked(socketio: fs.SocketIO, here: Callable[..., Any]) -> None:
+    class Closed(fs.Namespace):
+        @allow(lambda client: False)
+        def on_connect(self) -> None: ...
+
+    socketio.on("connect", namespace="/f")(allow(lambda client: False)(lambda: None))
+    socketio.on("connect", namespace="/open")(allow(lambda client: True)(lambda: None))
+    socketio.on_namespace(Closed("/c"))
+    for namespace, let_in in (("/f", False), ("/c", False), ("/open", True)):
+        assert here(namespace).is_connected(namespace) is let_in
+
+
+def test_a_connect_that_fails_lets_nobody_in_whatever_becomes_of_its_error(
+    socketio: fs.SocketIO, here: Callable[..., Any]
+) -> None:
+    class Failing(fs.Namespace):
+        def on_connect(self) -> None:
+            raise fs.ConnectionRefusedError("no")
+
+        def error(self, error: Exception) -> None: ...
+
+    class Erring(Failing):
+        def on_connect(self) -> None:
+            raise LookupError
+
+    def fail() -> None:
+        raise LookupError
+
+    socketio.on_namespace(Failing("/refusing"))
+    socketio.on_namespace(Erring("/erring"))
+    socketio.on("connect", namespace="/f")(fail)
+    socketio.on_error_default(lambda error: None)
+    for namespace in ("/refusing", "/erring", "/f"):
+        assert not here(namespace).is_connected(namespace)
+
+
+@pytest.mark.parametrize(
+    ("mark", "event", "words"),
+    [
+        (on("x"), "kick", r'@socketio.on\("event"\)'),
+        (concurrent, "kick", "Leave it out"),
+        (limit("1/s"), "connect", "rate_limit"),
+        (limit("1/s"), "disconnect", "rate_limit"),
+        (allow(no), "disconnect", "what clients call"),
+    ],
+)
+def test_a_mark_that_would_mean_nothing_is_told(
+    socketio: fs.SocketIO, mark: Any, event: str, words: str
+) -> None:
+    kind = type("Kind", (fs.Namespace,), {f"on_{event}": mark(lambda self: None)})
+    with pytest.raises(UsageError, match=words):
+        socketio.on_namespace(kind("/c"))
+    with pytest.raises(UsageError, match=words):
+        socketio.on(event)(mark(lambda: None))
+    if event != "kick":
+        with pytest.raises(UsageError):
+            socketio.on_error_default(mark(lambda error: None))
+
+
+def test_one_transport_needs_no_list() -> None:
+    assert settings_of({"transports": "polling"})[0] == {"transports": ["xhr-polling"]}

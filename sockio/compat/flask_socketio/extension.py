@@ -11,11 +11,12 @@ import flask
 import gevent
 
 from ...config.plain import check_plain
-from ...exceptions import AckTimeout, UsageError
+from ...exceptions import AckTimeout, EventRefused, UsageError
 from ...http.manage import check_namespaces
 from ...http.middleware import SocketIOMiddleware
 from ...namespaces.emitter import Emitter
 from .handling import Bridge, ConcurrentBridge, ConnectionRefusedError, in_context, name_of, takes
+from .marked import Marks, check_marks, nobody
 from .namespace import Namespace
 from .options import settings_of
 from .running import run
@@ -50,6 +51,7 @@ class SocketIO:
         self._handlers: dict[str, dict[str, Callable[..., Any]]] = {}
         self._objects: dict[str, Namespace] = {}
         self._accepted: list[str] | str = ["/"]
+        self._marks = Marks()
         self._json: Any = None
         self._server: Any = None
         #: What handlers have raised, for clients of tests; None where there is none.
@@ -104,6 +106,7 @@ class SocketIO:
 
         def register(handler: F) -> F:
             check_plain(handler, f"the handler of {message!r}")
+            check_marks(handler, message, f"the handler of {message!r}")
             of_namespace = self._handlers.setdefault(namespace or "/", {})
             self._tell_replaced(of_namespace.get(message), handler, f"the event {message!r}")
             of_namespace[message] = handler
@@ -158,6 +161,7 @@ class SocketIO:
             if not callable(handler):
                 raise ValueError("on_error() decorates a function")
             check_plain(handler, "the function of on_error()")
+            check_marks(handler, None, "the function of on_error()")
             self.exception_handlers[namespace or "/"] = handler
             return handler
 
@@ -168,6 +172,7 @@ class SocketIO:
         if not callable(exception_handler):
             raise ValueError("on_error_default decorates a function")
         check_plain(exception_handler, "the function of on_error_default")
+        check_marks(exception_handler, None, "the function of on_error_default")
         self.default_exception_handler = exception_handler
         return exception_handler
 
@@ -187,7 +192,12 @@ class SocketIO:
             if found is None and not life and "*" in anywhere:
                 found, given = anywhere["*"], (event, *args)
         if found is None and this is None:
-            return None
+            try:
+                return nobody(event, f"@socketio.on({event[:60]!r}, namespace={name[:60]!r})")
+            except EventRefused as refused:
+                if self.raised is not None:
+                    self.raised.append(refused)
+                raise
         assert self.app is not None
         with in_context(self.app, bridge, event, args, managed=self.manage_session):
             try:
@@ -197,19 +207,32 @@ class SocketIO:
                 return self._call(found, event, given)
             except ConnectionRefusedError:
                 raise
+            except EventRefused as refused:
+                # It is for the client: no failure.
+                if self.raised is not None:
+                    self.raised.append(refused)
+                raise
             except Exception as error:
                 on_error = self.exception_handlers.get(name, self.default_exception_handler)
                 try:
                     if on_error is None:
                         raise
-                    return on_error(error)
+                    answer = on_error(error)
+                    # What failed has not said that the client may come in.
+                    return False if event == "connect" else answer
                 except Exception as unhandled:
                     if self.raised is not None:
                         self.raised.append(unhandled)
                     raise
 
-    def _call(self, handler: Callable[..., Any], event: str, args: tuple[Any, ...]) -> Any:
-        """Call a handler; those of connect and disconnect need not take what there is to say."""
+    def _call(
+        self, handler: Callable[..., Any], event: str, args: tuple[Any, ...], owner: Any = None
+    ) -> Any:
+        """Call a handler, a function or a method of ``owner``, if its marks allow it; those of
+        connect and disconnect need not take what there is to say."""
+        this: Any = flask.request
+        if not self._marks.admit(this.sockio_client, handler, event, owner):
+            return False
         if event in ("connect", "disconnect") and not takes(handler, *args):
             return handler()
         return handler(*args)

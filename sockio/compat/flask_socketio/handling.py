@@ -68,6 +68,7 @@ def in_context(
         request.sid = bridge.id
         request.namespace = bridge.ns_name or "/"
         request.event = {"message": message, "args": args}
+        request.sockio_client = bridge
         if managed:
             saved = bridge.environ.get(_SAVED)
             if saved is None:

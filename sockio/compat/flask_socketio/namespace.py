@@ -7,6 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 from ...config.plain import check_plain
+from ...exceptions import EventRefused
+from .handling import ConnectionRefusedError
+from .marked import check_marks, nobody
 
 __all__ = ["Namespace"]
 
@@ -26,19 +29,25 @@ class Namespace:
             if name.startswith("on_") or name in ("trigger_event", "error"):
                 handler = inspect.getattr_static(self, name)
                 check_plain(handler, f"{type(self).__name__}.{name}")
+                event = name.removeprefix("on_") if name.startswith("on_") else None
+                check_marks(handler, event, f"{type(self).__name__}.{name}")
 
     def trigger_event(self, event: str, *args: Any) -> Any:
         """Call the handler of an event. May be overridden, to see them all."""
         handler = getattr(self, f"on_{event or ''}", None)
         if handler is None:
-            return None
+            return nobody(event, f"{type(self).__name__}.on_{event}")
         try:
-            return self.socketio._call(handler, event, args)
+            return self.socketio._call(handler, event, args, self)
+        except (ConnectionRefusedError, EventRefused):
+            raise
         except Exception as error:
             on_error: Callable[[Exception], Any] | None = getattr(self, "error", None)
             if on_error is None:
                 raise
-            return on_error(error)
+            answer = on_error(error)
+            # What failed has not said that the client may come in.
+            return False if event == "connect" else answer
 
     def emit(
         self,

@@ -74,7 +74,8 @@ def settings_of(options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, A
             # The second of two was a grace period.
             settings[name] = value[0] if isinstance(value, (tuple, list)) else value
         elif name == "transports":
-            settings[name] = [_TRANSPORTS.get(each, each) for each in value]
+            several = [value] if isinstance(value, str) else value
+            settings[name] = [_TRANSPORTS.get(each, each) for each in several]
         elif name in _RENAMED:
             settings[_RENAMED[name]] = _renamed(name, value)
         elif name in OPTIONS:

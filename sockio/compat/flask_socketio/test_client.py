@@ -14,7 +14,7 @@ import flask
 import gevent
 from gevent.event import Event
 
-from ...exceptions import UsageError
+from ...exceptions import EventRefused, UsageError
 from ...protocol.engine_codec import Attached, Bundle, EngineCodec
 from ...protocol.generations import EIO4
 from ...sessions.outbox import Outgoing
@@ -128,7 +128,10 @@ class SocketIOTestClient:
         self._wait(lambda: number in self._acks or not self._connected.get(name))
         answer = self._acks.pop(number, [])
         if self.socketio.raised:
-            raise _as_theirs(self.socketio.raised.pop())
+            raised = self.socketio.raised.pop()
+            if isinstance(raised, EventRefused) and raised.code == "no_such_method":
+                return None
+            raise _as_theirs(raised)
         if not options.get("callback") or not answer:
             return None
         return answer[0] if len(answer) == 1 else answer

@@ -131,6 +131,15 @@ class ChannelNamespace(BaseNamespace):
 
     def _message(self, message: Any) -> None:
         log_message(self.request, "message", message)
+        channels = self.channel_socket.channels
+        if not events.on_message.handlers_for(channels):
+            among = "these of the channels" if channels else "none of the channels"
+            raise EventRefused(
+                "no_such_method",
+                "Nothing handles this.",
+                detail=f"no @on_message is for a client in {among}: add one for a channel, or "
+                "@on_message(always=True) for all",
+            )
         self._run(events.on_message, message)
 
     def on_subscribe(self, channel: Any) -> bool:

@@ -76,6 +76,8 @@ class Exit(BaseNamespace):
         self.session["door"].wait()
         return "bye"
 
+    def recv_message(self, data: str) -> None: ...
+
     def recv_disconnect(self, reason: str) -> None:
         self.session.setdefault("told", []).append((self.ns_name, reason))
 

@@ -31,6 +31,8 @@ class Chat(BaseNamespace):
     def recv_json(self, data: Any) -> None:
         self.session["got"].append((data,))
 
+    def recv_message(self, data: str) -> None: ...
+
     def on_wait(self) -> None:
         self.session["door"].wait()
 

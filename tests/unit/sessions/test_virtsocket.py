@@ -23,6 +23,8 @@ class Quiet(BaseNamespace):
     def recv_disconnect(self, reason: str) -> None:
         self.session["told"].append((self.ns_name, reason))
 
+    def recv_message(self, data: str) -> None: ...
+
 
 # ---- states, row by row
 

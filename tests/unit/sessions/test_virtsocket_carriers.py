@@ -15,6 +15,8 @@ class Told(BaseNamespace):
     def recv_disconnect(self, reason: str) -> None:
         self.session.setdefault("told", []).append(reason)
 
+    def recv_message(self, data: str) -> None: ...
+
 
 class Slow(BaseNamespace):
     """Handles its events when the door in the session is open."""
