@@ -20,7 +20,7 @@ from ..config.rates import Rate
 from ..exceptions import UsageError
 from ..sessions.jobs import name_of
 from .hooks import STEPS
-from .marks import CONCURRENT, CONDITIONS, EVENTS, LIMITS, marks_of, note
+from .marks import CONCURRENT, CONDITIONS, EVENTS, LIMITS, closing_marks, marks_of, note
 
 __all__ = [
     "RESERVED",
@@ -102,8 +102,11 @@ def allow(condition: Callable[[Any], Any]) -> Callable[[F], F]:
         @allow(lambda ns: ns.session.get("admin"))
         def on_kick(self, nickname): ...
 
-    Checked at each event, in addition to the namespace's ACL; a client that may not is answered
-    with ``method_access_denied``. Raises ``UsageError`` for a condition that cannot be called, and
+    Checked at each event, in addition to the namespace's ACL, and on ``recv_connect`` before that
+    is called, where it refuses as that does; a client that may not is answered
+    with ``method_access_denied``. Who overrides the method in another class, or gives its event to
+    another method, keeps the condition, unless it has one of its own: ``@allow(lambda ns: True)``
+    opens it. Raises ``UsageError`` for a condition that cannot be called, and
     for one that gives no answer when it is, such as a coroutine function.
     """
     if not callable(condition):
@@ -151,7 +154,8 @@ def limit(rate: str, policy: str | None = None) -> Callable[[F], F]:
     What comes sooner is answered with the error ``rate_limited`` (``policy="refuse"``, the
     default), dropped without a word to the client (``"drop"``), or ends the session (``"close"``).
     ``"5/10s drop"`` says both in one. Several on one handler count together: ``@limit("5/s")`` and
-    ``@limit("1000/h")``; so do the namespaces that one pattern has found. Raises
+    ``@limit("1000/h")``; so do the namespaces that one pattern has found. Who
+    overrides the method keeps the limits, unless it has some of its own. Raises
     ``UsageError`` for a rate or a policy that is none, and for two policies.
     """
     try:
@@ -233,17 +237,18 @@ class Handler:
         "wants_packet",
     )
 
-    def __init__(self, name: str, function: Any, owner: type) -> None:
+    def __init__(self, name: str, function: Any, owner: type, before: Collection[str] = ()) -> None:
+        """``before``: the methods that had its events in the bases of ``owner``."""
         self.name = name
         #: What the class has by that name, as long as nobody replaces it there.
         self.found = getattr(owner, name, None)
         #: Whether it is sockio's own, which handles nothing.
         self.unheard = any(self.found is each for each in _UNHEARD)
-        defined = next((cls for cls in owner.__mro__ if name in vars(cls)), owner)
+        names = (name, *before)
         self.conditions: tuple[Callable[[Any], Any], ...] = tuple(
-            marks_of(defined, name, CONDITIONS)
+            closing_marks(owner, names, CONDITIONS)
         )
-        self.limits: tuple[Rate, ...] = tuple(marks_of(defined, name, LIMITS))
+        self.limits: tuple[Rate, ...] = tuple(closing_marks(owner, names, LIMITS))
         bound = function.__get__(object.__new__(owner), owner)
         parameters = list(inspect.signature(bound).parameters.values())
         positional = [
@@ -278,6 +283,7 @@ class HandlerTable:
     __slots__ = (
         "__weakref__",
         "_base",
+        "_before",
         "_events",
         "_methods",
         "_own",
@@ -316,12 +322,20 @@ class HandlerTable:
         self._resolved: dict[str, tuple[str | None, bool]] = {}
         # Of those, the handlers of which nothing is to be looked at but the arguments' number.
         self._plain: dict[str, Handler] = {}
+        # By the names of methods: those that have lost their events to them.
+        self._before: dict[str, list[str]] = {}
         concurrent: set[str] = set()
+        there: set[str] = set()
         for cls in reversed(owner.__mro__):
+            there.update(vars(cls))
             for name in list(vars(cls)):
-                # An override says so for itself, as with limits.
+                # An override says so for itself: that opens nothing.
                 (concurrent.add if marks_of(cls, name, CONCURRENT) else concurrent.discard)(name)
                 for event in marks_of(cls, name, EVENTS):
+                    before = self._events.get(event) or method_name_for(event)
+                    if before != name and before in there:
+                        earlier = self._before.get(before, [])
+                        self._before[name] = [before, *earlier, *self._before.get(name, [])]
                     self._events[event] = name
         #: The names of the methods that may run beside others.
         self.concurrent = frozenset(concurrent)
@@ -444,7 +458,8 @@ class HandlerTable:
             )
         if not is_method:
             return None
-        handler = self._methods[name] = Handler(name, value, self._owner)
+        before = self._before.get(name, ())
+        handler = self._methods[name] = Handler(name, value, self._owner, before)
         return handler
 
     def event(self, name: str) -> tuple[str | None, bool]:

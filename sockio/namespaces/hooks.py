@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-__all__ = ["CALLED", "FROM_CLIENTS", "STEPS"]
+__all__ = ["CALLED", "FROM_CLIENTS", "GATED", "STEPS"]
 
 #: For what a client says or does; ``on_...`` beside these is an event.
 FROM_CLIENTS = ("recv_connect", "recv_disconnect", "recv_message", "recv_json", "recv_error")
+
+#: Those of these before which the conditions of ``@allow`` are asked.
+GATED = ("recv_connect", "recv_message", "recv_json", "recv_error")
 
 #: What an event may pass through on its way to its handler and back.
 STEPS = (

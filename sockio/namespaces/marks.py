@@ -11,14 +11,18 @@ import functools
 import inspect
 import sys
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
+from ..exceptions import UsageError
+
 __all__ = [
+    "CLOSING",
     "CONCURRENT",
     "CONDITIONS",
     "EVENTS",
     "LIMITS",
+    "closing_marks",
     "lost_marks",
     "marks_of",
     "marks_on",
@@ -34,7 +38,7 @@ LIMITS = "__sockio_limits__"
 CONCURRENT = "__sockio_concurrent__"
 _KINDS = (EVENTS, CONDITIONS, LIMITS, CONCURRENT)
 #: Those that count wherever the function is inside: the others open something.
-_CLOSING = (CONDITIONS, LIMITS)
+CLOSING = (CONDITIONS, LIMITS)
 #: In a class: the functions that were marked while its body ran.
 _MARKED = "__sockio_marked__"
 #: So many objects are looked through for one of those.
@@ -50,6 +54,12 @@ def note(fn: F, kind: str, mark: Any, read: Callable[[], object] = lambda: None)
     class would be changed as well. ``read()`` is called where a class may have been read that has
     the function by now.
     """
+    if isinstance(fn, type):
+        raise UsageError(
+            f"@on, @allow, @limit and @concurrent stand above a method, and {fn.__name__} is a "
+            "class. Whom it lets in a namespace says in recv_connect; for all that a client sends "
+            "there are get_initial_acl and the setting rate_limit."
+        )
     global _noted
     _noted += 1
     scope = None
@@ -62,7 +72,7 @@ def note(fn: F, kind: str, mark: Any, read: Callable[[], object] = lambda: None)
                 if owner != scope["__qualname__"]:
                     fn = _copy(fn)
                 marked.append(fn)
-        elif kind not in _CLOSING and owner and not owner.endswith("<locals>"):
+        elif kind not in CLOSING and owner and not owner.endswith("<locals>"):
             # Of a class whose body is over. Who closes one may not look at what comes back.
             fn = _copy(fn)
     fn.__dict__.setdefault(kind, []).append(mark)
@@ -74,7 +84,7 @@ def note(fn: F, kind: str, mark: Any, read: Callable[[], object] = lambda: None)
 def marks_on(value: Any, kind: str) -> list[Any]:
     """The marks of a kind on what is no method: as :func:`marks_of`."""
     found: list[Any] = []
-    for each in _inside(value) if kind in _CLOSING else _wrapped(value):
+    for each in _inside(value) if kind in CLOSING else _wrapped(value):
         marks = getattr(each, "__dict__", {}).get(kind, ())
         found += [mark for mark in marks if mark not in found]
     return found
@@ -125,7 +135,7 @@ def marks_of(cls: type, name: str, kind: str) -> list[Any]:
     found: list[Any] = []
     value = vars(cls).get(name)
     functions = [*_wrapped(value)]
-    if kind in _CLOSING:
+    if kind in CLOSING:
         # Wherever they were marked: in a class, or in none.
         functions += [each for each in _inside(value) if isinstance(each, types.FunctionType)]
     functions += _hidden(cls, name, value)
@@ -134,6 +144,20 @@ def marks_of(cls: type, name: str, kind: str) -> list[Any]:
         marks = getattr(function, "__dict__", {}).get(kind, ())
         found += [mark for mark in marks if mark not in found]
     return found
+
+
+def closing_marks(owner: type, names: Iterable[str], kind: str) -> list[Any]:
+    """The conditions or limits of a method: its own, or else those of the nearest that it
+    overrides. It may have had several ``names``, the first of them today's.
+
+    Whoever overrides a method says what it does, and not who may call it.
+    """
+    for name in names:
+        for cls in owner.__mro__:
+            marks = marks_of(cls, name, kind) if name in vars(cls) else []
+            if marks:
+                return marks
+    return []
 
 
 def lost_marks(cls: type) -> Iterator[Any]:

@@ -25,7 +25,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..config.plain import check_has_run, check_plain
+from ..config.plain import check_has_run, check_plain, says_yes
 from ..exceptions import AckFailed, AckTimeout, Disconnected, UsageError
 from ..runtime.interfaces import Job
 from ..sessions.acks import Waiting
@@ -46,6 +46,8 @@ from .handlers import (
     on,
     unheard,
 )
+from .hooks import CALLED, GATED
+from .marks import CLOSING, closing_marks
 from .runs import check_runs
 from .steps import Steps
 
@@ -94,6 +96,12 @@ def check_hooks(cls: type) -> None:
             raise UsageError(
                 f"{cls.__name__}.{name}: @concurrent is for what clients call; connects and "
                 "disconnects keep their place among the events."
+            )
+    for name in CALLED:
+        if name not in GATED and any(closing_marks(cls, (name,), kind) for kind in CLOSING):
+            raise UsageError(
+                f"{cls.__name__}.{name}: @allow and @limit are for what clients call, such as "
+                "on_message, and @allow for recv_connect; nobody asks them here."
             )
     table.checked = True
 
@@ -467,6 +475,10 @@ class BaseNamespace(Steps):
             check_has_run(initialize(self), "initialize()")
         # They may have replaced methods of this object, and recv_connect may.
         self._look_for_steps()
+        gate = self._table.method("recv_connect")
+        for condition in () if gate is None else gate.conditions:
+            if not says_yes(condition(self), "a condition of @allow on recv_connect"):
+                return False
         let_in = False
 
         def recv_connect() -> Any:

@@ -13,7 +13,16 @@ from xmlrpc.client import ServerProxy  # has every attribute one asks for
 import pytest
 from webob import Request
 
-from sockio import BaseNamespace, SocketIOMiddleware, allow, on, socketio_manage
+from sockio import (
+    BaseNamespace,
+    SocketIOMiddleware,
+    UsageError,
+    allow,
+    concurrent,
+    limit,
+    on,
+    socketio_manage,
+)
 from sockio.namespaces.handlers import HandlerTable, handlers_of, method_name_for
 
 # ---- names
@@ -286,6 +295,130 @@ def test_an_override_keeps_the_mark_of_the_method_it_overrides() -> None:
     handler = table.method("said")
     assert handler is not None
     assert handler.least == 2
+
+
+def nobody(namespace: Any) -> bool:
+    return False
+
+
+def everybody(namespace: Any) -> bool:
+    return True
+
+
+class Closed(BaseNamespace):
+    @allow(nobody)
+    @limit("1/60s")
+    def on_kick(self) -> None: ...
+
+    @allow(nobody)
+    @on("user:ban")
+    def ban(self) -> None: ...
+
+    @allow(nobody)
+    @on("*")
+    def anything(self, name: str) -> None: ...
+
+    @allow(nobody)
+    def recv_message(self, data: Any) -> None: ...
+
+
+class Again(Closed):
+    def on_kick(self) -> None: ...
+    def ban(self) -> None: ...
+    def recv_message(self, data: Any) -> None: ...
+
+
+class AgainAndAgain(Again):
+    @concurrent
+    def on_kick(self) -> None: ...
+
+
+class Kicks:
+    def on_kick(self) -> None: ...
+
+
+class Mixed(Kicks, Closed):
+    pass
+
+
+class Behind(Kicks, BaseNamespace):
+    pass
+
+
+class MixedBehind(Behind, Closed):
+    pass
+
+
+class Static(Closed):
+    @staticmethod
+    def on_kick() -> None: ...
+
+
+class Elsewhere(Closed):
+    @on("kick")
+    def kicks(self) -> None: ...
+
+    @on("user:ban")
+    def bans(self) -> None: ...
+
+    @on("*")
+    def all_else(self, name: str) -> None: ...
+
+
+class ElsewhereAgain(Elsewhere):
+    @on("kick")
+    def kicked(self) -> None: ...
+
+
+class Opened(Closed):
+    @allow(everybody)
+    def on_kick(self) -> None: ...
+
+
+class OpenedAgain(Opened):
+    def on_kick(self) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("cls", "event", "conditions", "limits"),
+    [
+        (Again, "kick", [nobody], 1),
+        (Again, "user:ban", [nobody], 0),
+        (AgainAndAgain, "kick", [nobody], 1),
+        (Mixed, "kick", [nobody], 1),
+        (MixedBehind, "kick", [nobody], 1),
+        (Static, "kick", [nobody], 1),
+        (Elsewhere, "kick", [nobody], 1),
+        (Elsewhere, "user:ban", [nobody], 0),
+        (Elsewhere, "whatever", [nobody], 0),
+        (ElsewhereAgain, "kick", [nobody], 1),
+        (Opened, "kick", [everybody], 1),
+        (OpenedAgain, "kick", [everybody], 1),
+        (Behind, "kick", [], 0),
+    ],
+)
+def test_what_was_closed_is_not_opened_by_an_override(
+    cls: type[BaseNamespace], event: str, conditions: list[Any], limits: int
+) -> None:
+    table = HandlerTable(cls, BaseNamespace)
+    method, _ = table.event(event)
+    assert method is not None
+    handler = table.method(method)
+    assert handler is not None
+    assert (list(handler.conditions), len(handler.limits)) == (conditions, limits)
+    assert handler.simple == (not conditions)
+
+
+def test_neither_is_what_hears_messages() -> None:
+    handler = HandlerTable(Again, BaseNamespace).method("recv_message")
+    assert handler is not None
+    assert handler.conditions == (nobody,)
+
+
+@pytest.mark.parametrize("mark", [allow(nobody), limit("1/s"), on("x"), concurrent])
+def test_a_class_cannot_be_marked(mark: Any) -> None:
+    with pytest.raises(UsageError, match="stand above a method, and Chat is a class"):
+        mark(type("Chat", (BaseNamespace,), {}))
 
 
 def test_a_handler_may_be_called_in_any_script() -> None:

@@ -370,16 +370,27 @@ def test_an_event_is_opened_for_nobody_else(house: MakeHouse) -> None:
     assert handlers_of(Public, BaseNamespace).event("a:b") == (None, False)
 
 
-def test_whoever_overrides_a_method_says_so_for_itself(house: MakeHouse) -> None:
-    class Shut(Base):
-        @allow(lambda ns: False)
-        def on_x(self) -> None: ...
+class Shut(Base):
+    @allow(lambda ns: False)
+    def on_x(self) -> None: ...
 
-    class Open(Shut):
-        def on_x(self) -> None:
-            Base.on_x(self)
 
-    assert calls(house, Open) == 3
+class StillShut(Shut):
+    def on_x(self) -> None:
+        Base.on_x(self)
+
+
+class Opened(Shut):
+    @allow(lambda ns: True)
+    def on_x(self) -> None:
+        Base.on_x(self)
+
+
+@pytest.mark.parametrize(("cls", "times"), [(Shut, 0), (StillShut, 0), (Opened, 3)])
+def test_whoever_overrides_a_method_may_say_who_may_call_it(
+    house: MakeHouse, cls: type[BaseNamespace], times: int
+) -> None:
+    assert calls(house, cls) == times
 
 
 class Public(Base):
