@@ -20,7 +20,7 @@ from ..transports.request import Request, WouldBlock
 from .admission import ERROR, UNAUTHORIZED, ViewAnswer, ask_who
 from .claims import CLAIM, Claim, Inside
 
-__all__ = ["OLD_PATH", "Asking"]
+__all__ = ["NOBODY", "OLD_PATH", "Asking"]
 
 #: Seconds that an application has to say who is inside of it, when it is asked only that.
 PATIENCE = 5.0
@@ -58,7 +58,7 @@ _NO_QUESTION = frozenset(
 
 #: The beginning of a status by which the application says that nobody is there: an ordinary page,
 #: no page, or none that answers GET.
-_NOBODY = ("2", "404", "405", "410")
+NOBODY = ("2", "404", "405", "410")
 _FORBIDDEN = "403 Forbidden"
 _NOT_SEEN = (
     "the application answered {said} when it was asked whether it has a SocketIOMiddleware inside, "
@@ -160,7 +160,7 @@ class Asking:
             return f"{status} with a session"
         # A page, or that there is none: whoever asks gets as far as that. Whatever else may come
         # from somebody in front who refuses strangers.
-        return "" if status.startswith(_NOBODY) else status or "nothing"
+        return "" if status.startswith(NOBODY) else status or "nothing"
 
     def _look_elsewhere(self, environ: dict[str, Any]) -> str:
         """The same question, as clients of other generations and transports would ask it. Blocks.

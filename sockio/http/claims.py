@@ -339,6 +339,9 @@ def is_handshake(body: bytes) -> bool:
 class PassedOn:
     """A WSGI application: the answer of a middleware inside of ``app``, as it comes (an answer that
     goes on, or a 101); where none is reached, that of the application which ``otherwise()`` gives.
+
+    What ``app`` says of itself is its own answer where ``refuses(status)`` is true: then a layer
+    around the middleware has kept the request from it. So does one that raises something.
     """
 
     def __init__(
@@ -346,21 +349,26 @@ class PassedOn:
         app: Callable[..., Iterable[bytes]],
         claim: Claim,
         otherwise: Callable[[], Callable[..., Iterable[bytes]]],
+        refuses: Callable[[str], bool],
     ) -> None:
         self._app = app
         self._claim = claim
         self._otherwise = otherwise
+        self._refuses = refuses
 
     def __call__(
         self, environ: dict[str, Any], start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
         claim = self._claim
+        said: list[Any] = []
+        written: list[bytes] = []
 
-        def start(status: str, headers: Any, *exc_info: Any) -> Callable[[bytes], object]:
+        def start(status: str, *more: Any) -> Callable[[bytes], object]:
             if claim.taken:
-                write: Callable[[bytes], object] = start_response(status, headers, *exc_info)
+                write: Callable[[bytes], object] = start_response(status, *more)
                 return write
-            return lambda data: None
+            said[:] = (status, *more)
+            return written.append
 
         try:
             with claim.by_its_body():
@@ -372,13 +380,16 @@ class PassedOn:
                 first = list(itertools.islice(rest, 1))
             if claim.taken:
                 return _Begun(first, rest, body)
+            if said and self._refuses(said[0]):
+                start_response(*said)
+                return _Begun([*written, *first], rest, body)
             close = getattr(body, "close", None)
             if close is not None:
                 close()
         except ENDS_A_TASK:
             raise
         except BaseException:
-            if claim.taken:
+            if claim.taken or self._refuses("500"):
                 raise
         return self._otherwise()(environ, start_response)
 

@@ -54,7 +54,7 @@ from .admission import (
     check_origin,
     decide,
 )
-from .asking import OLD_PATH, Asking
+from .asking import NOBODY, OLD_PATH, Asking
 from .claims import CLAIM, Claim, Inside, PassedOn
 from .client_script import ClientFiles
 from .engine_requests import EngineRequests, EngineTransport, engine_answer
@@ -482,7 +482,13 @@ class Endpoint:
         if FAST not in environ:
             if self.namespaces is not None or self.inside.unseen:
                 return self.app
-            return PassedOn(self.app, claim, lambda: self.respond(route, request, alone=True))
+            return PassedOn(
+                self.app,
+                claim,
+                lambda: self.respond(route, request, alone=True),
+                # A handshake is a question, and what the application says to it is judged.
+                lambda status: bool(route.sid) and not status.startswith(NOBODY),
+            )
         if not request.may_block:
             raise WouldBlock
         if route.sid or "HTTP_UPGRADE" in environ:

@@ -240,6 +240,32 @@ def test_the_inner_gate_holds(
     assert not server.server.sockets
 
 
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize(
+    ("says", "status"), [("429 Too Many Requests", 429), ("302 Found", 302), (None, 500)]
+)
+def test_a_layer_that_refuses_the_request_of_a_session_is_heard(
+    serve: Serve, says: str | None, status: int, method: str
+) -> None:
+    inner = SocketIOMiddleware(view, {"": Secret})
+
+    def layer(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        if "HTTP_X_BUSY" not in environ:
+            return inner(environ, start_response)
+        if says is None:
+            raise PermissionError("too busy")
+        start_response(says, [("Retry-After", "7"), ("Content-Type", "text/plain")])(b"slow ")
+        return [b"down"]
+
+    server = serve(layer)
+    path = f"/socket.io/1/xhr-polling/{server.connect('', transport='xhr-polling').sid}"
+    with Connection(server.port) as connection:
+        answer = connection.ask(method, path, headers={"X-Busy": "1"})
+    assert answer.code == status
+    if says is not None:
+        assert (answer.body, answer.headers["retry-after"]) == ("slow down", "7")
+
+
 @pytest.mark.parametrize("around", AROUND)
 @pytest.mark.parametrize("transport", TRANSPORTS)
 def test_the_inner_one_serves(serve: Serve, around: Callable[[App], App], transport: str) -> None:
