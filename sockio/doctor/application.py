@@ -6,7 +6,7 @@ import contextlib
 import logging
 import shlex
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from http.client import HTTPException
 from typing import Any
 
@@ -284,7 +284,7 @@ def _examine_classes(middleware: SocketIOMiddleware) -> Iterator[Finding]:
     classes += [each for each in (middleware.namespaces or {}).values() if each not in classes]
     faults = [finding for cls in classes for finding in examine_namespace(cls)]
     if classes:
-        names = ", ".join(sorted(cls.__qualname__ for cls in classes))
+        names = ", ".join(sorted({_called(cls, middleware.namespaces or {}) for cls in classes}))
         yield Finding("namespaces", "ok", f"looked at the namespaces {names}")
     elif middleware.namespaces is None:
         yield Finding(
@@ -295,6 +295,15 @@ def _examine_classes(middleware: SocketIOMiddleware) -> Iterator[Finding]:
         )
     # A base class's faults are its subclasses', too.
     yield from dict.fromkeys(faults)
+
+
+def _called(cls: type, namespaces: Mapping[str, Any]) -> str:
+    """The name of a class; for one that sockio has made, of functions, that of the namespace."""
+    if cls.__module__.startswith("sockio.compat."):
+        for name, each in namespaces.items():
+            if each is cls:
+                return name or "/"
+    return cls.__qualname__
 
 
 def try_it(server: LiveServer) -> Iterator[Finding]:

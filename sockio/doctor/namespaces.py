@@ -59,8 +59,9 @@ def examine_namespace(cls: type[BaseNamespace]) -> Iterator[Finding]:
         # Nobody can look at the rest, not even the server.
         return
     table = handlers_of(cls, BaseNamespace)
+    used = _used_in(own)
     for attribute, value in own.items():
-        yield from _spelling(name, attribute, value)
+        yield from _spelling(name, attribute, value, used)
         if attribute.startswith(("on_", "recv_")) or attribute in table._events.values():
             yield from _handler(name, attribute, value, table)
     for attribute, kind in what_never_runs(cls, table):
@@ -86,7 +87,7 @@ def _takes_no_self(attribute: str, value: Any) -> bool:
     return not any(each.kind in positional for each in inspect.signature(value).parameters.values())
 
 
-def _spelling(name: str, attribute: str, value: Any) -> Iterator[Finding]:
+def _spelling(name: str, attribute: str, value: Any, used: set[str]) -> Iterator[Finding]:
     if not inspect.isfunction(value):
         return
     if attribute in _TAKEN_FOR_HOOKS:
@@ -98,17 +99,39 @@ def _spelling(name: str, attribute: str, value: Any) -> Iterator[Finding]:
             f"called where {hook} is",
             f"rename it to {hook}, unless your clients do emit({attribute[3:]!r})",
         )
-    elif attribute not in CALLED:
-        looks = attribute.startswith("recv")
-        close = difflib.get_close_matches(attribute, _SPELLED, n=1, cutoff=0.6 if looks else 0.85)
-        if looks or close:
-            meant = close[0] if close else ", ".join(FROM_CLIENTS)
+    elif attribute not in CALLED and attribute not in used:
+        meant = _misspelt(attribute)
+        if meant or attribute.startswith("recv"):
+            # One that is like none of sockio's may be called from elsewhere.
+            problem = meant and attribute.startswith("recv")
             yield Finding(
                 "hook-misspelt",
-                "problem" if looks else "warning",
-                f"nothing ever calls {name}.{attribute}",
-                f"did you mean {meant}?",
+                "problem" if problem else "warning" if meant else "note",
+                f"nothing{'' if meant else ' of sockio'} ever calls {name}.{attribute}",
+                f"did you mean {meant}?"
+                if meant
+                else f"nothing, if your own code does; sockio calls {', '.join(FROM_CLIENTS)}",
             )
+
+
+def _misspelt(attribute: str) -> str:
+    """Which of sockio's names this one was to be, if it is like one, or ""."""
+    if attribute.startswith("recv"):
+        # The rest is compared: they begin alike.
+        names = {_behind(each): each for each in FROM_CLIENTS}
+        close = difflib.get_close_matches(_behind(attribute), names, n=1, cutoff=0.6)
+        return names[close[0]] if close else ""
+    return next(iter(difflib.get_close_matches(attribute, _SPELLED, n=1, cutoff=0.85)), "")
+
+
+def _behind(attribute: str) -> str:
+    return attribute.removeprefix("recv").lstrip("_")
+
+
+def _used_in(own: dict[str, Any]) -> set[str]:
+    """The names that functions of a class ask objects for."""
+    functions = (value for value in own.values() if inspect.isfunction(value))
+    return {name for function in functions for name in function.__code__.co_names}
 
 
 def _handler(name: str, attribute: str, value: Any, table: HandlerTable) -> Iterator[Finding]:

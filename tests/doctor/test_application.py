@@ -464,7 +464,6 @@ def test_functions_are_looked_at_as_methods_are(tmp_path: Path) -> None:
             "around_event",
             id="around",
         ),
-        pytest.param("def recv_hello(self): ...", "hook-misspelt", "recv_", id="no such hook"),
         pytest.param(
             "def get_inital_acl(self): ...", "hook-misspelt", "get_initial_acl", id="the ACL"
         ),
@@ -533,6 +532,48 @@ def test_namespaces_that_only_a_view_knows_are_looked_at_too(tmp_path: Path) -> 
         """,
     )
     assert levels(found, "hook-misspelt", "handshake") == ["problem", "ok"]
+
+
+def test_namespaces_of_functions_have_the_names_that_they_serve(tmp_path: Path) -> None:
+    found = look_at(
+        tmp_path,
+        """
+        from flask import Flask
+        from sockio.compat.flask_socketio import SocketIO
+
+        app = Flask("site")
+        socketio = SocketIO(app)
+
+        @socketio.on("say")
+        def say(text): ...
+
+        @socketio.on("say", namespace="/chat")
+        def says(text): ...
+        """,
+    )
+    assert found["namespaces"].text == "looked at the namespaces /, /chat"
+
+
+@pytest.mark.parametrize(
+    ("method", "level"),
+    [
+        ("recv_gifts", "note"),
+        ("receive", None),
+        ("recv_conect", "problem"),
+        ("recv_disconected", "problem"),
+        ("recv_msg", "problem"),
+        ("recvmessage", "problem"),
+        ("recv_used", None),
+    ],
+)
+def test_only_what_is_like_a_name_of_sockios_is_a_problem(method: str, level: str | None) -> None:
+    def helper(self: Any) -> None: ...
+    def on_gift(self: Any) -> None:
+        self.recv_used()
+
+    cls = type("Chat", (BaseNamespace,), {method: helper, "on_gift": on_gift})
+    found = [each.level for each in examine_namespace(cls)]
+    assert found == [level] * (level is not None)
 
 
 def test_an_acl_that_lets_a_handler_out_is_a_note() -> None:
