@@ -19,6 +19,9 @@ __all__ = ["Carrier", "PacketSink", "Publisher"]
 class Carrier(Protocol):
     """What takes packets to one client at the moment: an open poll, a websocket, a stream.
 
+    One for many packets may have a method ``taken() -> object``: what changes whenever the client
+    has taken more of what was written. Then it is not cut at its end while it does.
+
     Its methods are called by the socket, never block and never raise; what goes wrong on the wire
     is told to the socket by ``socket.lost(carrier, ...)``.
     """

@@ -21,12 +21,13 @@ from .jobs import Jobs
 from .nobody import NOBODY
 from .outbox import Batch, Outgoing
 from .outlet import Outlet
+from .patience import Patience
 from .reasons import Reason
 from .states import MOVES, Alarm, State
 
 __all__ = ["REQUEST", "STREAM_LINGER", "Lifetime"]
 
-#: Seconds a closing stream gets to take its last packets before it is cut.
+#: Seconds in which a closing stream takes nothing of its last packets, before it is cut.
 STREAM_LINGER = 5.0
 #: Bytes of memory that a request takes beside its body while it waits for room: its task and its
 #: environ, more or less.
@@ -48,6 +49,7 @@ class Lifetime(Outlet):
         "_delivered",
         "_jobs",
         "_on_change",
+        "_patience",
         "_paused",
         "_room",
         "_standing",
@@ -102,6 +104,8 @@ class Lifetime(Outlet):
         self._room: Signal | None = None
         # Bytes of bodies that wait for it, and how many these are.
         self._standing = self._standing_requests = 0
+        # With a stream that is to take its last packets.
+        self._patience: Patience | None = None
         # A session is over when both sides are: its namespaces told, its last packets delivered.
         self._all_told = False
         self._delivered = False
@@ -332,10 +336,19 @@ class Lifetime(Outlet):
         )
 
     def _linger(self) -> float:
-        """Seconds that the last packets may take."""
-        seconds = self.config.close_timeout
-        carrier = self._carrier
-        return min(STREAM_LINGER, seconds) if carrier is not None and carrier.streaming else seconds
+        """Seconds until the last packets have to be taken, or it is looked whether some are."""
+        seconds, carrier = self.config.close_timeout, self._carrier
+        if carrier is None or not carrier.streaming:
+            return seconds
+        now, taken = self.runtime.now(), self._taken_by(carrier)
+        self._patience = Patience(now, min(STREAM_LINGER, seconds), taken, seconds)
+        return self._patience.left(now, taken)
+
+    def _taken_by(self, carrier: Carrier) -> object:
+        """What changes when the client has taken more of what is left. A carrier of the
+        application's own may not know."""
+        taken = getattr(carrier, "taken", None)
+        return self.sent, None if taken is None else taken()
 
     def release(
         self,
@@ -482,6 +495,12 @@ class Lifetime(Outlet):
             self.close(Reason.HEARTBEAT_TIMEOUT, say=False)
 
     def _linger_is_over(self) -> None:
+        patience, carrier = self._patience, self._carrier
+        if patience is not None and carrier is not None:
+            left = patience.left(self.runtime.now(), self._taken_by(carrier))
+            if left:
+                self._arm(Alarm.LINGER, left)
+                return
         self.dropped += self._outbox.clear()
         carrier = self._carry_by(None)
         if carrier is not None:

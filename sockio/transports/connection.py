@@ -42,6 +42,7 @@ __all__ = [
     "reads_bodies_twice",
     "server_of",
     "take_over",
+    "taken_of",
     "upgradable",
     "watch_for_hangup",
     "with_tls",
@@ -298,6 +299,25 @@ def is_known_unread(sock: Any) -> bool:
         return _tcp_info(sock)[2] >= 2
     except (OSError, AttributeError, ImportError):
         return False
+
+
+def taken_of(sock: Any) -> object:
+    """What changes whenever the peer has taken more of what was written to the connection, as far
+    as the kernel tells: what a peer that does not read has room for counts, too."""
+    try:
+        descriptor = sock.fileno()
+        if descriptor < 0:
+            return None
+        if sock.family in (stdlib_socket.AF_INET, stdlib_socket.AF_INET6):
+            # Bytes that were acknowledged, a number that only grows (linux/tcp.h, since 4.1).
+            acked: bytes = sock.getsockopt(stdlib_socket.IPPROTO_TCP, stdlib_socket.TCP_INFO, 128)
+            return acked[120:]
+        import fcntl
+        import termios
+
+        return fcntl.ioctl(descriptor, termios.TIOCOUTQ, b"\0" * 4)
+    except (OSError, AttributeError, ImportError, ValueError):
+        return None
 
 
 def _tcp_info(sock: Any) -> bytes:

@@ -16,13 +16,15 @@ from ..sessions.outbox import Outgoing
 from ..sessions.reasons import Reason
 from ..sessions.socket import Socket
 from .base import WSGIApplication
+from .connection import connection_of, taken_of
+from .streams import CutUnlessRead
 from .unreadable import TOO_LARGE, say_why
 
 __all__ = ["ForeignCarrier", "is_larger", "serve_foreign"]
 
 log = logging.getLogger("sockio.websocket")
 
-#: Seconds until a websocket that another one replaced is closed, whether or not its peer reads.
+#: Seconds until a websocket that another one replaced is closed, when its peer does not read.
 CLOSE_WAIT = 2.0
 
 
@@ -36,7 +38,7 @@ def serve_foreign(
             websocket.send(unknown_session)
             websocket.close()
         else:
-            carrier = ForeignCarrier(name, websocket, socket, runtime)
+            carrier = ForeignCarrier(name, websocket, socket, runtime, connection_of(environ))
             socket.attach(carrier)
             carrier.run()
         return []
@@ -59,20 +61,26 @@ class ForeignCarrier:
     __slots__ = (
         "_busy",
         "_closed",
+        "_connection",
         "_ending",
         "_go_on",
         "_over",
         "_paused",
         "_runtime",
+        "_sent",
         "_socket",
         "_ws",
         "name",
         "waits",
     )
 
-    def __init__(self, name: str, websocket: Any, socket: Socket, runtime: Runtime) -> None:
+    def __init__(
+        self, name: str, websocket: Any, socket: Socket, runtime: Runtime, connection: Any = None
+    ) -> None:
+        """``connection`` is what ``websocket`` is of, where it is known."""
         self.name = name
         self._ws = websocket
+        self._connection = connection
         self._socket = socket
         self._runtime = runtime
         self._busy = False
@@ -82,6 +90,8 @@ class ForeignCarrier:
         self._paused = False
         self._go_on = runtime.signal()
         self._closed = False
+        # Messages that were sent, which the peer had room for.
+        self._sent = 0
         self._over = runtime.signal()
 
     def run(self) -> None:
@@ -149,6 +159,7 @@ class ForeignCarrier:
                 packet = packets.pop(0)
                 for message in self._socket.messages_of(packet):
                     self._ws.send(message)
+                    self._sent += 1
                 pace.keep()
         except Exception as error:
             self._say("send", error)
@@ -159,6 +170,10 @@ class ForeignCarrier:
         if self._ending:
             self._close()
             self._socket.lost(self, Reason.SERVER)
+
+    def taken(self) -> object:
+        """What changes whenever the client has taken more of what was sent."""
+        return self._sent, taken_of(self._connection)
 
     def idle(self) -> None:
         """A websocket has no poll duration."""
@@ -171,7 +186,7 @@ class ForeignCarrier:
     def replaced(self) -> None:
         self.finish()
         # No deadline of the session is ours any more, and the peer may not read.
-        self._runtime.at(self._runtime.now() + CLOSE_WAIT, self._close)
+        CutUnlessRead(self._runtime, CLOSE_WAIT, self.taken, self._close)
 
     def abort(self) -> None:
         self._ending = True

@@ -24,8 +24,9 @@ from ..runtime.blocking import IN_USE, at_most, lock, pause
 from ..runtime.gevent_runtime import GeventRuntime
 from ..runtime.pace import Pace
 from ..sessions.complaints import debug_logger
+from ..sessions.patience import Patience
 from ..sessions.sayings import at_length
-from .connection import cut
+from .connection import cut, taken_of
 from .foreign import is_larger
 from .framing import frame_head
 from .streams import LEAST, PART, hand_on, send_in_parts
@@ -38,9 +39,9 @@ Message = str | bytes
 #: :meth:`sockio.sessions.complaints.Complaints.say`, or what does the same.
 Say = Callable[..., None]
 
-#: Seconds in which the peer has to take what is sent.
+#: Seconds in which the peer has to take some of what is sent.
 SEND_PATIENCE = 60.0
-#: Seconds the peer gets to answer our close frame.
+#: Seconds the peer gets to answer our close frame, when it reads nothing that was sent before.
 CLOSE_WAIT = 2.0
 #: Bytes that are taken apart in one go. The library takes thirty times as long for a frame as the
 #: sessions' own reader, and the smallest has six bytes.
@@ -267,7 +268,7 @@ class WebSocket:
             else:
                 # The library would copy it twice, and 50 MB of that hold everybody up.
                 self._flush(frame_head(Opcode.BINARY if binary else Opcode.TEXT, len(payload)))
-                self._send(send_in_parts, self._sock, payload, self._pace)
+                self._send(payload)
 
     def ping(self, data: Message = b"") -> None:
         """Send a ping with up to 125 bytes. The answer is taken for a sign of life, and not shown.
@@ -295,12 +296,13 @@ class WebSocket:
         there is one writer."""
         data = b"".join([*self._protocol.data_to_send(), more])
         if data:
-            self._send(self._sock.sendall, data)
+            self._send(data)
 
-    def _send(self, write: Callable[..., object], *args: Any) -> None:
+    def _send(self, data: bytes) -> None:
         try:
             if not self._ended:
-                _runtime.limit(SEND_PATIENCE, write, *args)
+                # Each part by itself: who goes on reading is not given up, however long it takes.
+                send_in_parts(data, self._pace, self._send_part)
         except (OSError, ValueError):
             self._over(1006)
         except BaseException:
@@ -308,6 +310,9 @@ class WebSocket:
             # taken for its rest.
             self._over(1006)
             raise
+
+    def _send_part(self, part: memoryview) -> None:
+        _runtime.limit(SEND_PATIENCE, self._sock.sendall, part)
 
     # ---- the end
 
@@ -318,19 +323,29 @@ class WebSocket:
         if self._ended:
             return
         self.say_closed(code, reason)
-        with at_most(CLOSE_WAIT):
-            while not self._ended:
-                self._pace.keep()
-                try:
-                    data = self._more()
-                except IN_USE:
-                    # Another greenlet waits for messages: the peer's answer goes there.
-                    pause(0.01)
-                    continue
-                except (OSError, ValueError):
-                    data = b""
-                self._hand_on(data)
+        now, taken = _runtime.now(), taken_of(self._sock)
+        patience = Patience(now, CLOSE_WAIT, taken)
+        # Who is still reading what was sent before has not come to our end yet.
+        closed = False
+        while not closed and (left := patience.left(_runtime.now(), taken_of(self._sock))):
+            with at_most(left):
+                closed = self._await_end()
         self._over(1006)
+
+    def _await_end(self) -> bool:
+        """Read until the peer has closed its side: true."""
+        while not self._ended:
+            self._pace.keep()
+            try:
+                data = self._more()
+            except IN_USE:
+                # Another greenlet waits for messages: the peer's answer goes there.
+                pause(0.01)
+                continue
+            except (OSError, ValueError):
+                data = b""
+            self._hand_on(data)
+        return True
 
     def say_closed(self, code: int, reason: Message = "") -> None:
         """Tell the peer so, and wait for nothing."""

@@ -7,16 +7,16 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from typing import Any
 
 from ..exceptions import RequestRefused
-from ..runtime.interfaces import Cancellable
 from ..runtime.pace import Pace
 from ..sessions.outbox import Outgoing
 from ..sessions.reasons import Reason
 from ..sessions.socket import Socket
 from .answers import Answer
 from .base import WSGIApplication
-from .connection import Watched, connection_of, cut
+from .connection import Watched, connection_of, cut, taken_of
 from .http import HTTPTransport
 from .request import Request
+from .streams import CutUnlessRead
 
 __all__ = ["StreamingTransport"]
 
@@ -80,7 +80,7 @@ class Stream:
         self._finishing = False
         #: Everything was written, and the request's task waits for more.
         self.waits = False
-        self._cut: Cancellable | None = None
+        self._cut: CutUnlessRead | None = None
         self._chunks = self._generate()
 
     def __call__(
@@ -153,6 +153,10 @@ class Stream:
     def ready(self) -> None:
         self._signal.set()
 
+    def taken(self) -> object:
+        """What changes whenever the client has taken more of what was written."""
+        return taken_of(self._connection)
+
     def idle(self) -> None:
         """A stream has no poll duration."""
 
@@ -164,7 +168,7 @@ class Stream:
         self.finish()
         # The session goes on without this connection, so its deadlines are not ours: a peer that
         # does not read what is left would keep it, and its task, for ever.
-        self._cut = self._runtime.at(self._runtime.now() + CLOSE_WAIT, self.abort)
+        self._cut = CutUnlessRead(self._runtime, CLOSE_WAIT, self.taken, self.abort)
 
     def abort(self) -> None:
         self._gone = True

@@ -20,13 +20,15 @@ from ..runtime.interfaces import Cancellable, Runtime
 from ..runtime.pace import Pace
 from ..runtime.rota import Watch
 from ..runtime.turnstile import Turnstile
-from .connection import cut
+from ..sessions.patience import Patience
+from .connection import cut, taken_of
 
 __all__ = [
     "CHUNK",
     "LEAST",
     "PART",
     "BlockingStream",
+    "CutUnlessRead",
     "Stream",
     "WatchedStream",
     "hand_on",
@@ -75,6 +77,10 @@ class Stream(Protocol):
 
     def call_when_writable(self, callback: Callable[[], None] | None) -> None:
         """Call back whenever more can be written, until told None."""
+        ...
+
+    def taken(self) -> object:
+        """What changes whenever the peer has taken more of what was written."""
         ...
 
     def pause(self) -> None: ...
@@ -188,6 +194,9 @@ class WatchedStream:
         if callback is not None:
             self._writing = self._runtime.watch(self._sock, callback, write=True)
 
+    def taken(self) -> object:
+        return taken_of(self._sock)
+
     def pause(self) -> None:
         if self._reading is not None:
             self._reading.stop()
@@ -217,6 +226,40 @@ class WatchedStream:
             closed()
 
 
+class CutUnlessRead:
+    """Calls ``cut()`` when nothing has been taken for so many ``seconds``, and when those of
+    :data:`~sockio.sessions.patience.LONGEST` are over; ``taken()`` changes when something is.
+    """
+
+    __slots__ = ("_cut", "_patience", "_runtime", "_taken", "_timer")
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        seconds: float,
+        taken: Callable[[], object],
+        cut: Callable[[], object],
+    ) -> None:
+        self._runtime = runtime
+        self._taken = taken
+        self._cut = cut
+        now, so_far = runtime.now(), taken()
+        self._patience = Patience(now, seconds, so_far)
+        self._timer = runtime.at(now + self._patience.left(now, so_far), self._look)
+
+    def _look(self) -> None:
+        now = self._runtime.now()
+        left = self._patience.left(now, self._taken())
+        if left:
+            self._timer = self._runtime.at(now + left, self._look)
+        else:
+            self._cut()
+
+    def cancel(self) -> None:
+        """It is not to be cut any more."""
+        self._timer.cancel()
+
+
 def hand_on(runtime: Runtime, on_data: OnData, data: bytes, chunk: int, most: int = CHUNK) -> int:
     """Hand ``data`` on; returns how many bytes to read the next time, when it was ``chunk``: never
     more than ``most``."""
@@ -228,13 +271,14 @@ def hand_on(runtime: Runtime, on_data: OnData, data: bytes, chunk: int, most: in
     return most if 16 * took < LONG else chunk
 
 
-def send_in_parts(sock: Any, data: bytes, pace: Pace) -> None:
-    """Write all of it to a cooperative socket. Blocks until the kernel took it, and now and then
-    for others to have their turn: a peer that reads fast enough would keep them from it."""
+def send_in_parts(data: bytes, pace: Pace, send: Callable[[memoryview], object]) -> None:
+    """Write all of it to a cooperative socket, each part by ``send()``. Blocks until the kernel
+    took it, and now and then for others to have their turn: a peer that reads fast enough would
+    keep them from it."""
     view = memoryview(data)
     for begin in range(0, len(view), PART):
         pace.keep()
-        sock.sendall(view[begin : begin + PART])
+        send(view[begin : begin + PART])
 
 
 class BlockingStream:
@@ -355,7 +399,7 @@ class BlockingStream:
                 if len(data) <= PART:
                     self._sock.sendall(data)
                 else:
-                    send_in_parts(self._sock, data, Pace(self._runtime))
+                    send_in_parts(data, Pace(self._runtime), self._sock.sendall)
         except (OSError, ValueError, AttributeError):
             # Not only OSError: the TLS layer has been shut down, or is gone.
             self._wake_reader()
@@ -376,6 +420,9 @@ class BlockingStream:
     def _writable(self) -> None:
         if not self._busy and self._on_writable is not None:
             self._on_writable()
+
+    def taken(self) -> object:
+        return taken_of(self._sock)
 
     def pause(self) -> None:
         if not self._paused:

@@ -24,7 +24,7 @@ from .connection import can_upgrade
 from .foreign import serve_foreign
 from .framing import FrameReader, close_frame, text_frame
 from .request import Request
-from .streams import WOULD_WAIT, Stream
+from .streams import WOULD_WAIT, CutUnlessRead, Stream
 from .unreadable import say_why
 from .upgrades import is_foreign, upgrade
 
@@ -37,7 +37,8 @@ JOIN = 65536
 #: Frames of one turn that are joined into one write, and the size in bytes from which one is not
 #: worth joining.
 COLLECT, LARGE = 64, 16384
-#: Seconds the peer gets to close its side after we closed ours.
+#: Seconds in which the peer takes nothing of what is left, or does not close its side after we
+#: closed ours.
 CLOSE_WAIT = 2.0
 
 
@@ -371,6 +372,10 @@ class WebSocketCarrier:
         self._stream.close()
         self._tell_lost(Reason.TRANSPORT_ERROR)
 
+    def taken(self) -> object:
+        """What changes whenever the client has taken more of what was written."""
+        return 0 if self._tail is None else len(self._tail), self._stream.taken()
+
     # ---- the end
 
     def idle(self) -> None:
@@ -400,7 +405,7 @@ class WebSocketCarrier:
     def _give_up_soon(self) -> None:
         """The session goes on, or ends, without this connection, so its deadlines are not ours: a
         peer that does not read what is left would keep it open for ever."""
-        self._runtime.at(self._runtime.now() + CLOSE_WAIT, self.abort)
+        CutUnlessRead(self._runtime, CLOSE_WAIT, self.taken, self.abort)
 
     def _shut_down(self, reason: str = Reason.SERVER) -> None:
         """Everything is written. Close our side and wait a little for the peer to close its own:
@@ -410,7 +415,9 @@ class WebSocketCarrier:
         except OSError:
             self._stream.close()
         else:
-            self._runtime.at(self._runtime.now() + CLOSE_WAIT, self._stream.close)
+            # The kernel may have much of it still: closed by then, whatever the peer says
+            # meanwhile would have it thrown away.
+            CutUnlessRead(self._runtime, CLOSE_WAIT, self._stream.taken, self._stream.close)
         self._tell_lost(reason)
 
     def abort(self) -> None:

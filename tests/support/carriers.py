@@ -7,7 +7,7 @@ that breaks, an answer that is never read) is an attribute or a method here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from gevent.event import AsyncResult
@@ -39,6 +39,8 @@ class Stream:
         self.story: list[str] = []
         #: The client does not read, and the kernel takes no more.
         self.stuck = False
+        #: What the client has taken, as far as the kernel knows.
+        self.taken: Callable[[], object] = lambda: None
 
     def write(self, packet: Outgoing) -> bool:
         if not self.stuck:

@@ -10,10 +10,12 @@ import gevent
 import pytest
 
 from sockio.sessions.reasons import Reason
+from sockio.transports.framing import close_frame
 from sockio.virtsocket import Socket
 
 from ..support.raw_websocket import PING, PONG, TEXT, RawWebSocket, frame, open_session
 from ..support.servers import Served
+from ..support.slowly import reads_slowly
 from ..support.transcript import Transcript, eventually
 
 KILO = "x" * 1000
@@ -102,6 +104,41 @@ def test_the_last_message_arrives_before_a_kick(server: Served) -> None:
         heard = [late.hear() for _ in range(sent + 2)]
         assert heard[-2:] == ["3:::last words", "0::"]
         assert late.closing() == 1000
+
+
+#: More than the kernels on both sides hold.
+MUCH = 12_000_000
+
+
+@pytest.fixture
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever takes nothing is given up soon."""
+    monkeypatch.setattr("sockio.sessions.lifetime.STREAM_LINGER", 0.3)
+    monkeypatch.setattr("sockio.transports.websocket.CLOSE_WAIT", 0.3)
+    monkeypatch.setattr("sockio.sessions.patience.STEP", 0.01)
+
+
+@pytest.mark.usefixtures("hurried")
+def test_who_reads_slowly_to_the_end_is_not_cut(
+    server: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open_session(server.port) as slow:
+        socket = socket_of(server, slow)
+        socket[""].send("x" * MUCH)
+        socket.disconnect()
+        last = reads_slowly(slow, MUCH, monkeypatch)
+        assert b"0::" in last
+        assert last.endswith(close_frame(1000))
+
+
+@pytest.mark.usefixtures("hurried")
+def test_who_reads_slowly_what_was_left_when_it_came_anew_is_not_cut(
+    server: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open_session(server.port) as slow:
+        socket_of(server, slow)[""].send("x" * MUCH)
+        with RawWebSocket(server.port, slow.sid):
+            assert reads_slowly(slow, MUCH, monkeypatch).endswith(close_frame(1000))
 
 
 def test_the_others_are_not_kept_waiting(server: Served) -> None:

@@ -18,6 +18,7 @@ from geventwebsocket.handler import WebSocketHandler
 from sockio.runtime.turnstile import Turnstile
 from sockio.server.tls import shake_hands
 from sockio.sessions.reasons import Reason
+from sockio.transports.framing import close_frame
 
 from ..support.endings import EACH_END
 from ..support.engine_client import EngineSession, EngineWire
@@ -33,6 +34,7 @@ from ..support.raw_websocket import (
     open_session,
 )
 from ..support.servers import Served
+from ..support.slowly import reads_slowly
 from ..support.tls import Certificate
 from ..support.transcript import PATIENCE, Transcript, eventually
 from .conftest import requests
@@ -233,6 +235,19 @@ def test_who_never_reads_is_closed_at_the_limit(
             assert other.hear() == "3:::still here"
         journal.next("disconnect", "", Reason.OVERFLOW)
         eventually(lambda: requests(server) == 1, "only the other's request is left")
+
+
+def test_who_reads_slowly_to_the_end_is_not_cut(
+    server: Served, tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sockio.sessions.lifetime.STREAM_LINGER", 0.3)
+    monkeypatch.setattr("sockio.sessions.patience.STEP", 0.01)
+    with open_session(server.port, tls=tls) as slow:
+        socket = server.registry.sockets[slow.sid]
+        socket[""].send("x" * 12_000_000)
+        socket.disconnect()
+        last = reads_slowly(slow, 12_000_000, monkeypatch)
+        assert last.endswith(close_frame(1000))
 
 
 def test_the_server_stops(server: Served, tls: ssl.SSLContext, journal: Transcript) -> None:

@@ -260,6 +260,35 @@ def test_a_stream_that_does_not_take_its_last_packets_is_cut(home: House) -> Non
     assert home.is_empty()
 
 
+def test_a_stream_that_takes_its_last_packets_slowly_is_not_cut(home: House) -> None:
+    client = home.client()
+    taken = 0
+    client.stream.taken = lambda: taken
+    client.stream.stuck = True
+    client.socket.disconnect()
+    for _ in range(10):
+        home.runtime.advance(STREAM_LINGER - 0.5)
+        taken += 1
+        assert lives(client)
+    home.runtime.advance(STREAM_LINGER + 1 + LATE)
+    assert client.stream.story == ["finish", "abort"]
+
+
+def test_nor_for_longer_than_the_close_timeout(home: House) -> None:
+    client = home.client()
+    taken = 0
+    client.stream.taken = lambda: taken
+    client.stream.stuck = True
+    client.socket.disconnect()
+    for _ in range(59):
+        home.runtime.advance(1.0)
+        taken += 1
+    assert lives(client)
+    home.runtime.advance(1.0 + LATE)
+    assert client.stream.story == ["finish", "abort"]
+    assert home.is_empty()
+
+
 def test_d87_a_polling_client_has_the_close_timeout_to_fetch_its_last_packets(
     home: House,
 ) -> None:
