@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -104,7 +105,7 @@ class Lifetime(Outlet):
         self._room: Signal | None = None
         # Bytes of bodies that wait for it, and how many these are.
         self._standing = self._standing_requests = 0
-        # With a stream that is to take its last packets.
+        # With a stream that is to take its last packets, or an answer that is read slowly.
         self._patience: Patience | None = None
         # A session is over when both sides are: its namespaces told, its last packets delivered.
         self._all_told = False
@@ -140,6 +141,7 @@ class Lifetime(Outlet):
             return
         if self._comes_back(carrier):
             self.settled = True
+        self._patience = None
         before = self._carry_by(carrier)
         self._paused = False
         if before is not None:
@@ -190,6 +192,7 @@ class Lifetime(Outlet):
         batch.written = True
         if not at_once and self._alarm is Alarm.AWAY:
             # The client's time starts when the answer has ended, however long it took to write.
+            self._patience = None
             self._set_carrier_alarm()
         if self.state is State.DISCONNECTING and not self._outbox and self._parting is None:
             self._deliver_done()
@@ -338,6 +341,7 @@ class Lifetime(Outlet):
     def _linger(self) -> float:
         """Seconds until the last packets have to be taken, or it is looked whether some are."""
         seconds, carrier = self.config.close_timeout, self._carrier
+        self._patience = None
         if carrier is None or not carrier.streaming:
             return seconds
         now, taken = self.runtime.now(), self._taken_by(carrier)
@@ -445,7 +449,7 @@ class Lifetime(Outlet):
 
     def away_for(self, now: float) -> float:
         """Seconds that the client has been without a transport; 0.0 with one."""
-        if self._alarm is not Alarm.AWAY:
+        if self._alarm is not Alarm.AWAY or self._patience is not None:
             return 0.0
         return now - (self._alarm_at - self.config.close_timeout)
 
@@ -483,6 +487,26 @@ class Lifetime(Outlet):
         if self._carrier is not None:
             self._carrier.idle()
 
+    def _away_is_over(self) -> None:
+        left = self._reads_on()
+        if left:
+            self._arm(Alarm.AWAY, left)
+        else:
+            self.close(Reason.CLOSE_TIMEOUT, say=False)
+
+    def _reads_on(self) -> float:
+        """Seconds until it is to be looked again, where the client still reads the answer to its
+        last poll, of which it has taken some within ``close_timeout``; else 0.0."""
+        batch = self._outbox.flight
+        taken = None if batch is None or batch.taken is None else batch.taken()
+        if batch is None or taken is None:
+            return 0.0
+        now, seconds = self.runtime.now(), self.config.close_timeout
+        if self._patience is None:
+            # So long is it that it was written, or that the session ended.
+            self._patience = Patience(now - seconds, seconds, batch.before, math.inf)
+        return self._patience.left(now, taken)
+
     def _beat(self) -> None:
         self._arm(Alarm.PULSE, self.config.heartbeat_timeout)
         self.deliver(_heartbeat_of(self.codec.heartbeat))
@@ -495,12 +519,16 @@ class Lifetime(Outlet):
             self.close(Reason.HEARTBEAT_TIMEOUT, say=False)
 
     def _linger_is_over(self) -> None:
-        patience, carrier = self._patience, self._carrier
-        if patience is not None and carrier is not None:
-            left = patience.left(self.runtime.now(), self._taken_by(carrier))
-            if left:
-                self._arm(Alarm.LINGER, left)
-                return
+        carrier = self._carrier
+        if carrier is None:
+            left = self._reads_on()
+        elif self._patience is not None:
+            left = self._patience.left(self.runtime.now(), self._taken_by(carrier))
+        else:
+            left = 0.0
+        if left:
+            self._arm(Alarm.LINGER, left)
+            return
         self.dropped += self._outbox.clear()
         carrier = self._carry_by(None)
         if carrier is not None:
@@ -528,7 +556,7 @@ def _heartbeat_of(text: str) -> Outgoing:
 
 _ON_ALARM: Mapping[Alarm, Callable[[Lifetime], None]] = {
     Alarm.UNOPENED: lambda session: session.close(Reason.UNOPENED, say=False),
-    Alarm.AWAY: lambda session: session.close(Reason.CLOSE_TIMEOUT, say=False),
+    Alarm.AWAY: lambda session: session._away_is_over(),
     Alarm.POLL: lambda session: session._poll_is_over(),
     Alarm.BEAT: lambda session: session._beat(),
     Alarm.PULSE: lambda session: session._no_pulse(),

@@ -113,7 +113,7 @@ def _repaired(text: str) -> str:
 class Batch:
     """Packets that one carrier took in one go, until it is known what became of them."""
 
-    __slots__ = ("abandon", "packets", "unread", "weight", "written")
+    __slots__ = ("abandon", "before", "packets", "taken", "unread", "weight", "written")
 
     def __init__(self, packets: list[Outgoing]) -> None:
         self.packets = packets
@@ -126,6 +126,10 @@ class Batch:
         self.unread: Callable[[], bool] = _not_known
         #: Called when it is given up half written: ends whatever still writes the answer.
         self.abandon: Callable[[], object] | None = None
+        #: What changes whenever the client has taken more of the answer, where that is known, and
+        #: is None when it has all; and what it gave when the writing began.
+        self.taken: Callable[[], object] | None = None
+        self.before: object = None
 
     def texts(self) -> list[str]:
         return [packet.text for packet in self.packets]
@@ -169,6 +173,11 @@ class Outbox:
     def size(self) -> int:
         """Bytes of memory held, the batch in flight included."""
         return self._size
+
+    @property
+    def flight(self) -> Batch | None:
+        """What is under way."""
+        return self._flight
 
     @property
     def half_written(self) -> bool:

@@ -303,19 +303,24 @@ def is_known_unread(sock: Any) -> bool:
 
 def taken_of(sock: Any) -> object:
     """What changes whenever the peer has taken more of what was written to the connection, as far
-    as the kernel tells: what a peer that does not read has room for counts, too."""
+    as the kernel tells: what a peer that does not read has room for counts, too. None where nothing
+    is left to be taken, or nothing is known."""
     try:
         descriptor = sock.fileno()
         if descriptor < 0:
+            return None
+        # Not on every system.
+        import fcntl
+        import termios
+
+        waiting = fcntl.ioctl(descriptor, termios.TIOCOUTQ, b"\0" * 4)
+        if not any(waiting):
             return None
         if sock.family in (stdlib_socket.AF_INET, stdlib_socket.AF_INET6):
             # Bytes that were acknowledged, a number that only grows (linux/tcp.h, since 4.1).
             acked: bytes = sock.getsockopt(stdlib_socket.IPPROTO_TCP, stdlib_socket.TCP_INFO, 128)
             return acked[120:]
-        import fcntl
-        import termios
-
-        return fcntl.ioctl(descriptor, termios.TIOCOUTQ, b"\0" * 4)
+        return waiting
     except (OSError, AttributeError, ImportError, ValueError):
         return None
 

@@ -11,7 +11,7 @@ from ..sessions.outbox import Batch, Outgoing
 from ..sessions.socket import Socket
 from .answers import Answer, Header
 from .base import WSGIApplication
-from .connection import Watched, connection_of, cut, is_known_unread
+from .connection import Watched, connection_of, cut, is_known_unread, taken_of
 from .http import HTTPTransport
 from .request import Request
 
@@ -217,5 +217,10 @@ def know_fate(batch: Batch, connection: Any) -> None:
         if known is not None:
             cut(known)
 
+    def taken() -> object:
+        return taken_of(reference())
+
     batch.unread = unread
     batch.abandon = abandon
+    batch.taken = taken
+    batch.before = taken()

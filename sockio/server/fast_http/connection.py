@@ -34,7 +34,15 @@ from ...sessions.outbox import Batch
 from ...sessions.socket import Socket
 from ...transports.answers import Answer, Head
 from ...transports.body import ended_early, too_slow
-from ...transports.connection import FAST, GRACE, cut, has_unread, is_established, is_known_unread
+from ...transports.connection import (
+    FAST,
+    GRACE,
+    cut,
+    has_unread,
+    is_established,
+    is_known_unread,
+    taken_of,
+)
 from ...transports.polling import Poll
 from ...transports.request import Request, WouldBlock
 from ...transports.upgrades import Upgraded
@@ -610,8 +618,14 @@ class FastConnection:
         service = self._service
         if self._batch is not None:
             self._batch.abandon = self.cut
+            self._batch.taken = self._taken
+            self._batch.before = self._taken()
         self._writing = service.runtime.watch(self._sock, self._writable, write=True)
         self._expect(time.monotonic() + service.door.patience)
+
+    def _taken(self) -> object:
+        taken = taken_of(self._sock)
+        return taken if self._tail is None else (len(self._tail), taken)
 
     def _writable(self) -> None:
         tail = self._tail

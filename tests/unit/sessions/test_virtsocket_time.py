@@ -289,6 +289,47 @@ def test_nor_for_longer_than_the_close_timeout(home: House) -> None:
     assert home.is_empty()
 
 
+@pytest.mark.parametrize("ends", [False, True])
+def test_who_reads_the_answer_to_a_poll_slowly_is_not_away(home: House, ends: bool) -> None:
+    client = Client(home)
+    client.polls()
+    poll = client.polls("being written")
+    client.socket[""].send("much")
+    home.runtime.settle()
+    taken = 0
+    assert poll.batch is not None
+    poll.batch.before, poll.batch.taken = taken, lambda: taken
+    if ends:
+        client.socket.disconnect()
+    for _ in range(5):
+        home.runtime.advance(50.0)
+        taken += 1
+        assert lives(client)
+        assert client.socket.away_for(home.runtime.now()) <= 50.0
+    home.runtime.advance(62.0)
+    assert not lives(client)
+
+
+def test_the_close_timeout_begins_when_the_answer_has_left(home: House) -> None:
+    client = Client(home)
+    client.polls()
+    poll = client.polls("being written")
+    client.socket[""].send("much")
+    home.runtime.settle()
+    taken = 0
+    assert poll.batch is not None
+    poll.batch.before, poll.batch.taken = taken, lambda: taken
+    home.runtime.advance(59.0)
+    taken += 1
+    home.runtime.advance(10.0)
+    poll.batch.taken = lambda: None
+    client.socket.written(poll.batch)
+    home.runtime.advance(59.99)
+    assert lives(client)
+    home.runtime.advance(0.01 + LATE)
+    assert client.socket.close_reason == Reason.CLOSE_TIMEOUT
+
+
 def test_d87_a_polling_client_has_the_close_timeout_to_fetch_its_last_packets(
     home: House,
 ) -> None:
