@@ -110,7 +110,7 @@ class Client:
 
     def ask(self, method: str, path: str, headers: str = "", body: str = "") -> str:
         """The body of the answer; a websocket's first bytes are left unread."""
-        length = f"Content-Length: {len(body)}\r\n" if method == "POST" else ""
+        length = f"Content-Length: {len(body.encode())}\r\n" if method == "POST" else ""
         self.sock.sendall(
             f"{method} {path} HTTP/1.1\r\nHost: x\r\n{headers}{length}\r\n{body}".encode()
         )

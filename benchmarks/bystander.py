@@ -486,6 +486,41 @@ def engine_probes(packet: str) -> Prepare:
     return prepare
 
 
+def long_heads(port: int, tls: bool) -> Step:
+    """Requests for websockets that ask for thousands of things."""
+    words = ",a" * 31_000
+
+    def step() -> None:
+        head = UPGRADE.replace("Connection: Upgrade", f"Connection: Upgrade{words}")
+        visitor = Visitor(port, tls)
+        with contextlib.suppress(OSError, EOFError):
+            visitor.ask("GET", engine_path(4, "websocket"), head)
+        visitor.sock.close()
+
+    return step
+
+
+def engine_auth(number: int) -> Prepare:
+    """So many websockets, each with as much in its ``auth`` as a session keeps of it, of lists."""
+
+    def prepare(port: int, tls: bool) -> Step:
+        kept: list[Visitor] = []
+        packet = f'40{{"a":[{",".join(["[]"] * 800)}]}}'
+
+        def step() -> None:
+            if len(kept) >= number:
+                time.sleep(0.1)
+                return
+            visitor = Visitor(port, tls)
+            visitor.ask("GET", engine_path(4, "websocket"), UPGRADE)
+            visitor.send(packet)
+            kept.append(visitor)
+
+        return step
+
+    return prepare
+
+
 def engine_attachments(port: int, tls: bool) -> Step:
     """They are announced, ten megabytes for each client, and the last does not come."""
     kept: list[Visitor] = []
@@ -583,6 +618,14 @@ FLOODS: dict[str, Flood] = {
     ),
     "eio-probes": Flood("Engine.IO: websockets tried out, and left", engine_probes("x")),
     "eio-upgrades": Flood("Engine.IO: websockets gone over to, and left", engine_probes("5")),
+    "eio-astral": Flood(
+        "Engine.IO 3: posts of 10 000 packets, a character beyond U+FFFF in one",
+        engine_posts("1:6" * 9999 + "3:4\N{GRINNING FACE}", revision=3),
+    ),
+    "eio-heads": Flood("Engine.IO: websockets asked for by heads of 62 kB", long_heads),
+    "eio-auth": Flood(
+        "Engine.IO: 5000 websockets, each with 800 lists in its auth", engine_auth(5000)
+    ),
     "eio-attachments": Flood(
         "Engine.IO: attachments of 9 MB each of 20 clients, never complete", engine_attachments
     ),
