@@ -231,16 +231,25 @@ def size_of(text: str) -> int:
     return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
 
 
-def _slow_numbers(data: str) -> int:
-    """How many numbers with exponents are in a text, inside of strings too, by what they cost."""
-    alike = data.encode("ascii", "replace").translate(_ALIKE, b"+-")
-    return alike.count(b"0e0") + (WIDE - 1) * alike.count(b"0e000")
-
-
 def check_nests(packet: Packet, data: str, most: int = MAX_NESTS) -> None:
     """Raise ``PacketError`` for what would make so many objects that nobody else gets a turn while
     they are made, looked through for garbage, and forgotten; and for so many keys, or numbers, that
     take long to read."""
+    if _too_much(data, most) is None:
+        return
+    # Texts have brackets and colons, too, and what looks like a number.
+    found = _too_much(outside_strings(data), most)
+    if found is not None:
+        most, what, count = found
+        raise PacketError(
+            f"a packet may have {most} {what}, and this has {count}",
+            endpoint=packet["endpoint"],
+            ack_id=packet["id"] if packet.get("ack") == "data" else None,
+        )
+
+
+def _too_much(data: str, most: int) -> tuple[int, str, int] | None:
+    """How much there may be of what there is too much of, what that is, and how much there is."""
     count = data.count("[") + data.count("{")
     what = "lists and objects"
     if count <= most and (data.count("e") + data.count("E")) * WIDE > most - count:
@@ -248,14 +257,11 @@ def check_nests(packet: Packet, data: str, most: int = MAX_NESTS) -> None:
         what += ", and numbers with an exponent (of three digits each counts as four)"
     if count <= most:
         most = most * KEYS // 2
-        if data.count(":") <= most:
-            return
-        # Texts have colons, too.
-        count, what = outside_strings(data).count(":"), "keys of objects"
-        if count <= most:
-            return
-    raise PacketError(
-        f"a packet may have {most} {what}, and this has {count}",
-        endpoint=packet["endpoint"],
-        ack_id=packet["id"] if packet.get("ack") == "data" else None,
-    )
+        count, what = data.count(":"), "keys of objects"
+    return None if count <= most else (most, what, count)
+
+
+def _slow_numbers(data: str) -> int:
+    """How many numbers with exponents are in a text, by what they cost."""
+    alike = data.encode("ascii", "replace").translate(_ALIKE, b"+-")
+    return alike.count(b"0e0") + (WIDE - 1) * alike.count(b"0e000")

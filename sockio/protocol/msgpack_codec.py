@@ -295,16 +295,15 @@ def _fill(packet: Packet, item: bytes, json_loads: JsonLoads) -> None:
 
 
 def _data(item: bytes) -> Any:
-    counted = _Counted()
-    hooks: dict[str, Any] = {"object_hook": counted.map, "ext_hook": counted.extension}
-    if len(item) > MAX_NESTS_BESIDE_BYTES // 2:
-        hooks["list_hook"] = counted.list
-    if len(item) > 6 * _MANY_TIMESTAMPS:
-        _refuse_many_timestamps(item)
+    most = MAX_NESTS_BESIDE_BYTES
+    if len(item) > 6 * _MANY_TIMESTAMPS and _look_like_timestamps(item):
+        # It is read twice.
+        most //= 2
+        _refuse_timestamps(item, most)
     if len(item) < LARGE:
-        whole = _msgpack.unpackb(item, **hooks)
+        whole = _unpack(item, _Counted(most))
     else:
-        whole = undisturbed(lambda: _msgpack.unpackb(item, **hooks))
+        whole = undisturbed(_unpack, item, _Counted(most))
     data = whole.get("data")
     # Most packets have not as many bytes that could begin a list or a map.
     if len(item.translate(None, _NO_NESTS)) > MAX_DEPTH:
@@ -314,19 +313,43 @@ def _data(item: bytes) -> Any:
     return data
 
 
-def _refuse_many_timestamps(item: bytes) -> None:
-    """Raise ``PacketError`` at the first timestamp of what may have many: read by the library, all
-    of them are objects before anybody is asked."""
-    if sum(map(item.count, _TIMESTAMPS)) <= _MANY_TIMESTAMPS:
-        return
+def _unpack(item: bytes, counted: _Counted, *, marked: bool = False) -> Any:
+    most = counted.left
+    hooks: dict[str, Any] = {"ext_hook": counted.marked if marked else counted.extension}
+    if len(item) > most // 2:
+        hooks["list_hook"] = counted.list
+    try:
+        # A hook is asked when all of a list has been read.
+        return _msgpack.unpackb(
+            item,
+            object_hook=counted.map,
+            max_array_len=VALUES * most,
+            max_map_len=KEYS * most,
+            **hooks,
+        )
+    except ValueError as error:
+        if "exceeds max_" in str(error):
+            raise PacketError(TOO_MANY) from None
+        raise
+
+
+def _look_like_timestamps(item: bytes) -> bool:
+    """Whether it may have many. Read by the library, all of them are objects before anybody is
+    asked."""
+    return sum(map(item.count, _TIMESTAMPS)) > _MANY_TIMESTAMPS
+
+
+def _refuse_timestamps(item: bytes, most: int) -> None:
+    """Raise ``PacketError`` at the first timestamp, and for too many lists and maps."""
     for each in _TIMESTAMPS:
         # Of a type that is asked about.
         item = item.replace(each, each[:-1] + b"\x7f")
-    counted = _Counted()
     try:
-        _msgpack.unpackb(item, ext_hook=counted.marked, list_hook=counted.list)
+        undisturbed(lambda: _unpack(item, _Counted(most), marked=True))
     except _Timestamp:
         raise PacketError(_NO_TIMESTAMP) from None
+    except PacketError:
+        raise
     except Exception:
         # Bytes that looked like some, or what is no packet for another reason: read it as it is.
         return
@@ -382,18 +405,19 @@ class _Counted:
     """Raises ``PacketError`` for what would make so many objects that nobody else gets a turn while
     they are made and forgotten, and for maps that are no JavaScript objects."""
 
-    __slots__ = ("_left",)
+    __slots__ = ("left",)
 
-    def __init__(self) -> None:
-        self._left = MAX_NESTS_BESIDE_BYTES
+    def __init__(self, most: int) -> None:
+        #: How many lists and maps there may be still.
+        self.left = most
 
     def list(self, value: list[Any]) -> Any:
         self._count(1 + len(value) // VALUES)
         return value
 
     def _count(self, number: int) -> None:
-        self._left -= number
-        if self._left < 0:
+        self.left -= number
+        if self.left < 0:
             raise PacketError(TOO_MANY)
 
     def map(self, value: dict[Any, Any]) -> Any:

@@ -59,6 +59,8 @@ def unpack(data: bytes) -> Any:
                 data,
                 list_hook=a_list,
                 object_pairs_hook=a_map,
+                max_array_len=VALUES * left,
+                max_map_len=KEYS * left,
                 ext_hook=_no_extension,
                 strict_map_key=False,
                 unicode_errors="replace",

@@ -7,6 +7,7 @@ comes first, and most texts have nothing of the kind.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from math import isinf
 
@@ -26,6 +27,7 @@ _ALIKE = bytes(
 _LONG = b"0" * 200
 #: What a number that is too large has one of.
 _SIGNS = (b"e000", b"e+000", _LONG)
+_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?", re.ASCII)
 
 
 def overflows(text: str) -> bool:
@@ -36,7 +38,13 @@ def overflows(text: str) -> bool:
         return False
     # It may be inside of a string: a hash often has something like it.
     text = outside_strings(text)
-    return any(map(_is_infinite, _suspects(text, _alike(text))))
+    for number in _suspects(text, _alike(text)):
+        if _NUMBER.fullmatch(number) is None:
+            return False  # no JSON, which is for the reader to say
+        # Integers have no bound.
+        if not number.strip("-").isdigit() and isinf(float(number)):
+            return True
+    return False
 
 
 def _alike(text: str) -> bytes:
@@ -53,12 +61,3 @@ def _suspects(text: str, alike: bytes) -> Iterator[str]:
             if end < 0:
                 end = len(text)
             yield text[begin:end]
-
-
-def _is_infinite(number: str) -> bool:
-    if number.strip("-").isdigit():
-        return False  # an integer, which has no bound
-    try:
-        return isinf(float(number))
-    except ValueError:
-        return False  # the reader's business

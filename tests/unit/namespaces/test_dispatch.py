@@ -368,9 +368,17 @@ def test_a_packet_of_too_many_exponents_is_refused_unread(
     assert client.sends(f'5:8+:/chat:{{"name":"fail","args":[{few}]}}') == [
         f"6::/chat:8+{INTERNAL}"
     ]
-    # Words are none.
-    client.sends(f'5:9+:/chat:{{"name":"say","args":["{"bee, the 1st. " * 60_000}"]}}')
-    assert client.socket.bad_packets == 1
+
+
+@pytest.mark.parametrize("word", ["9e123", "[", "{", "a:", r"\\[", r"\"{"])
+def test_in_texts_there_may_be_any_number_of_them(house: MakeHouse, word: str) -> None:
+    """A hash in hexadecimal digits, JSON as a text within JSON."""
+    client = house({"/chat": Chat}).client("/chat")
+    words = word * (2 * MAX_NESTS)
+    assert client.sends(f'5:8+:/chat:{{"name":"fail","args":["{words}"]}}') == [
+        f"6::/chat:8+{INTERNAL}"
+    ]
+    assert client.socket.bad_packets == 0
 
 
 @pytest.mark.parametrize("space", ["", " "])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from json import JSONDecodeError
 from math import isinf
 from typing import Any
 
@@ -43,6 +44,13 @@ def test_a_number_too_large_is_found_in_a_large_text(number: str) -> None:
 def test_what_only_looks_like_one_is_read(text: str) -> None:
     assert not overflows(text)
     assert strict_json.loads(large(text)) == json.loads(large(text))
+
+
+@pytest.mark.parametrize("text", ["e000 1e999", "-.e000 1e999", "5.e000,1e999", "01e000 1e999"])
+def test_what_is_no_json_is_not_looked_through(text: str) -> None:
+    assert not overflows(text)
+    with pytest.raises(JSONDecodeError):
+        strict_json.loads(large(text))
 
 
 NUMBERS = st.one_of(
