@@ -8,13 +8,14 @@ so does what a handler has that still runs.
 from __future__ import annotations
 
 import functools
+import gc
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from types import CellType, FunctionType, MethodType
 from typing import Any
 
-from .weights import weight_of
+from .weights import size_of, weight_of
 
 __all__ = ["EACH", "weights_of_callbacks"]
 
@@ -22,7 +23,7 @@ __all__ = ["EACH", "weights_of_callbacks"]
 #: its id, what is noted of it.
 EACH = 600
 
-# What an object takes that is no value.
+# What an object takes beside its size, for its attributes.
 _OBJECT = 64
 _VALUES = frozenset(
     (str, bytes, bytearray, int, float, bool, type(None), dict, list, tuple, set, frozenset)
@@ -72,7 +73,7 @@ def _weigh(part: object, most: int) -> int:
         if type(each) in _VALUES:
             total += weight_of(each, most=most - total)
             continue
-        total += _OBJECT
+        total += _OBJECT + size_of(each)
         parts = _parts(each)
         waiting += [
             part
@@ -105,8 +106,8 @@ def _parts(holder: object) -> list[object]:
     elif isinstance(holder, functools.partial):
         parts = [holder.func, *holder.args, *holder.keywords.values()]
     else:
-        attributes = getattr(holder, "__dict__", None)
-        parts = [*attributes.values()] if type(attributes) is dict else []
+        # Attributes, items, locals: what the garbage collector would find.
+        parts = gc.get_referents(holder)
     return parts
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain, islice
 
 from .event_index import FEW
 from .outbox import Outgoing
 
-__all__ = ["ROOM", "weight_of", "weight_of_event", "weight_of_stay"]
+__all__ = ["ROOM", "size_of", "weight_of", "weight_of_event", "weight_of_stay"]
 
 # What Python's objects take beside what is counted, and what their places in lists and dicts do: of
 # an event that is kept, and of a room that it is for; of a client that is away, of whom several
@@ -22,31 +23,41 @@ def weight_of(*values: object, most: float = sys.maxsize) -> int:
     other classes count by themselves alone. Stops beyond ``most``: it takes as long as there is
     something to count."""
     total = 0
-    groups: list[Iterable[object]] = [values]
+    groups: list[Iterator[object]] = [iter(values)]
     seen: set[int] = set()
     while groups and total <= most:
-        for value in groups.pop():
-            kind = type(value)
-            total += _SIZES[kind](value) if kind in _SIZES else _size_of(value)
-            if kind in _CONTAINERS and id(value) not in seen:
-                seen.add(id(value))
-                if isinstance(value, dict):
-                    groups.append(value.keys())
-                    groups.append(value.values())
-                elif isinstance(value, Iterable):
-                    groups.append(value)
-            if total > most:
-                break
+        some = [*islice(groups[-1], _AT_ONCE)]
+        if not some:
+            groups.pop()
+            continue
+        # Many by one call: a megabyte may be so many that one after the other takes long.
+        kinds = set(map(type, some))
+        total += sum(map(sys.getsizeof if kinds <= _KNOWN else size_of, some))
+        if not kinds.isdisjoint(_CONTAINERS):
+            new = {id(each): each for each in some if type(each) in _CONTAINERS and each}
+            for known in seen.intersection(new):
+                del new[known]
+            seen.update(new)
+            dicts = [each for each in new.values() if isinstance(each, dict)]
+            others = [
+                each for each in new.values() if isinstance(each, (list, tuple, set, frozenset))
+            ]
+            inner: tuple[Iterable[Iterable[object]], ...] = (
+                others,
+                dicts,
+                map(dict.values, dicts),
+            )
+            groups += [chain.from_iterable(each) for each in inner]
     return total
 
 
 _CONTAINERS = frozenset((dict, list, tuple, set, frozenset))
-_SIZES = dict.fromkeys(
-    (str, bytes, int, float, bool, type(None), dict, list, tuple, set, frozenset), sys.getsizeof
-)
+_KNOWN = _CONTAINERS | {str, bytes, int, float, bool, type(None)}
+_AT_ONCE = 1000
 
 
-def _size_of(value: object) -> int:
+def size_of(value: object) -> int:
+    """Bytes of memory of ``value`` by itself, as it says."""
     try:
         return sys.getsizeof(value)
     except Exception:

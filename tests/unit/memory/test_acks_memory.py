@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import collections
+import dataclasses
 import functools
 import json
 from collections.abc import Callable
@@ -55,7 +57,28 @@ def nested(data: str) -> Callable[..., object]:
     return lambda: inner()
 
 
-@pytest.mark.parametrize("make", [nothing, closure, parsed, default, partial, method, nested])
+@dataclasses.dataclass
+class Slots:
+    __slots__ = ("data",)
+    data: object
+
+
+Pair = collections.namedtuple("Pair", "left right")
+
+
+def slots(data: str) -> Callable[..., object]:
+    made = Slots(data)
+    return lambda: made
+
+
+def items(data: str) -> Callable[..., object]:
+    made = collections.deque([Pair(None, collections.defaultdict(list, text=[data]))])
+    return lambda: made
+
+
+@pytest.mark.parametrize(
+    "make", [nothing, closure, parsed, default, partial, method, nested, slots, items]
+)
 @pytest.mark.parametrize(("length", "number", "times"), [(5, 400, 1), (400, 60, 1), (400, 60, 2)])
 def test_what_waits_for_an_answer_takes_no_more_than_its_bytes(
     make: Callable[[str], Callable[..., object]], length: int, number: int, times: int
