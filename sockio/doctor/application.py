@@ -25,7 +25,7 @@ from .namespaces import examine_namespace, loaded_namespaces
 from .patching import examine_patching
 from .surroundings import examine_surroundings
 
-__all__ = ["examine_application", "examine_middleware"]
+__all__ = ["examine_application", "examine_middleware", "routed_host"]
 
 #: Seconds of silence after which common proxies cut: nginx and most load balancers 60.
 PROXY = 55.0
@@ -395,6 +395,16 @@ _ELSEWHERE = "which is not where its middleware is"
 _MOUNTED = "nothing, if pages connect to that path: io({path: '/mounted/socket.io'})"
 
 
+def routed_host(app: Any) -> str:
+    """The name of a Flask application that has its pages under that one alone; "" for others."""
+    flask = getattr(app, "__self__", app)
+    config = getattr(flask, "config", None)
+    urls = getattr(flask, "url_map", None)
+    name = config.get("SERVER_NAME") if isinstance(config, dict) else None
+    by_host = getattr(urls, "host_matching", False) or getattr(flask, "subdomain_matching", False)
+    return str(name) if name and by_host else ""
+
+
 def _refusal(refused: Refused, middleware: SocketIOMiddleware, logged: str) -> Finding:
     inside, resource = middleware.inside, middleware.settings.resource
     nobody = refused.code in ("not-managed", "view-not-found")
@@ -404,6 +414,16 @@ def _refusal(refused: Refused, middleware: SocketIOMiddleware, logged: str) -> F
             "note",
             f"a visitor gets a page of the application at /{resource}/, {_ELSEWHERE}",
             _MOUNTED,
+        )
+    host = routed_host(middleware.app) if refused.code == "view-not-found" else ""
+    if host:
+        return Finding(
+            "handshake-refused",
+            "note",
+            "the application has no page at the handshake's address on 127.0.0.1, where this was "
+            f"tried: it routes by host, and is {host!r}",
+            f"nothing, if pages come from {host}; else leave out subdomain_matching, host_matching "
+            "or SERVER_NAME",
         )
     level, fix = _REFUSALS.get(
         refused.code, ("problem", "see docs/refusals.md, and the log: sockio doctor --verbose")

@@ -258,7 +258,7 @@ def decide(answer: ViewAnswer, environ: dict[str, Any], socket: Socket) -> list[
     cookies = answer.named("set-cookie")
     status = answer.status
     said_no = _SAID_NO.format(answer.said_no) if socket.environ and answer.said_no else ""
-    if answer.complaint and socket.environ and (answer.error is not None or status[:3] == "500"):
+    if answer.complaint and socket.environ and _is_that_of_a_complaint(answer):
         # The view has let the client in, and then its framework missed a page. Another status is
         # somebody else's answer.
         return cookies
@@ -317,6 +317,13 @@ def decide(answer: ViewAnswer, environ: dict[str, Any], socket: Socket) -> list[
             headers=cookies,
         )
     return cookies
+
+
+def _is_that_of_a_complaint(answer: ViewAnswer) -> bool:
+    """Whether nobody has answered but the framework that complains. What is raised on behind a
+    status that refuses, it was said with it."""
+    status = answer.status
+    return status[:3] == "500" or (answer.error is not None and status[:1] in ("", "2"))
 
 
 class ViewAnswer:

@@ -15,7 +15,7 @@ import pytest
 
 from sockio import BaseNamespace, SocketIOMiddleware, allow, on
 from sockio.doctor import CODES, Finding, as_json, as_text, examine, is_well
-from sockio.doctor.application import examine_middleware
+from sockio.doctor.application import examine_middleware, routed_host
 from sockio.doctor.namespaces import examine_namespace
 from sockio.doctor.surroundings import examine_gunicorn
 from sockio.testing.server import not_ours
@@ -808,3 +808,46 @@ def test_a_finding_has_a_code_that_is_known() -> None:
     with pytest.raises(ValueError, match="CODES"):
         Finding("nonsense", "ok", "")
     assert all(code == code.lower() for code in CODES)
+
+
+# ---- an application that has its pages under its own name alone
+
+
+@pytest.mark.parametrize(
+    ("options", "name", "expected"),
+    [
+        ({"subdomain_matching": True}, "example.com", "example.com"),
+        ({"host_matching": True, "static_host": "example.com"}, "example.com", "example.com"),
+        ({}, "example.com", ""),
+        ({"subdomain_matching": True}, None, ""),
+    ],
+)
+def test_flask_may_route_by_host(options: dict[str, Any], name: str | None, expected: str) -> None:
+    flask = pytest.importorskip("flask")
+    app = flask.Flask(__name__, **options)
+    app.config["SERVER_NAME"] = name
+    assert routed_host(app) == routed_host(app.wsgi_app) == expected
+    assert routed_host(not_ours) == ""
+
+
+def test_where_this_was_tried_is_no_fault_of_an_application_that_routes_by_host(
+    tmp_path: Path,
+) -> None:
+    pytest.importorskip("flask")
+    found = look_at(
+        tmp_path,
+        """
+        from flask import Flask
+        from sockio.integrations.flask import SocketIO
+
+        class Chat(BaseNamespace):
+            def on_x(self): ...
+
+        app = Flask(__name__, subdomain_matching=True)
+        app.config["SERVER_NAME"] = "example.com"
+        socketio = SocketIO(app, {"/chat": Chat})
+        """,
+        PATCH + HEAD,
+    )
+    assert levels(found, "handshake-refused", "handshake") == ["note", None]
+    assert "'example.com'" in found["handshake-refused"].text

@@ -588,6 +588,28 @@ def test_a_layer_that_says_something_else_for_a_view_that_returned_nothing() -> 
     assert not middleware.registry.sockets
 
 
+@pytest.mark.parametrize(
+    ("status", "let_in"), [("503 Busy", False), ("403 No", False), ("200 OK", True)]
+)
+def test_a_layer_that_has_answered_before_it_lets_the_complaint_of_a_framework_pass(
+    status: str, let_in: bool
+) -> None:
+    pytest.importorskip("pyramid")
+    inner = in_pyramid(attaches_and_returns_nothing)
+
+    def layer(environ: dict[str, Any], start_response: Any) -> Any:
+        start_response(status, [("Content-Type", "text/plain")])
+        yield from inner(environ, lambda *said: None)
+
+    answer, middleware = handshake(layer)
+    assert (answer.status_code == 200) is let_in
+    assert bool(middleware.registry.sockets) is let_in
+
+
+def attaches_and_returns_nothing(request: Any) -> None:
+    attaches(request)
+
+
 def test_answers_that_could_be_raised_as_well_let_in_when_they_are_of_success() -> None:
     from pyramid.httpexceptions import HTTPOk
 
