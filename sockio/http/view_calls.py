@@ -43,7 +43,9 @@ _GENERATORS = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
 #: Where a generator stands that has given something.
 _YIELDS = frozenset(dis.opmap[name] for name in ("YIELD_VALUE", "RESUME") if name in dis.opmap)
 #: Packages that run a view in a task of its own, which may be at work when the answer is there.
-_PLUMBING = frozenset(("asgiref", "asyncio", "concurrent", "gevent", "threading"))
+_PLUMBING = frozenset(("asyncio", "concurrent", "gevent", "threading"))
+#: What calls a function for coroutines that wait for it, and the other way round.
+_BRIDGE = "asgiref"
 #: And we, who wait for that.
 _HERE = __name__.rpartition(".")[0] + "."
 #: So many frames are looked through, and kept where a framework is among them.
@@ -71,20 +73,28 @@ class ViewCall:
     @classmethod
     def of_caller(cls) -> ViewCall | None:
         """The call in which whoever called our caller is: up to us, who wait for the answer, or as
-        far as it goes in this task."""
+        far as it goes in this task; through asgiref, which calls a synchronous view for coroutines
+        of Django's, to those that wait for it."""
         frame = sys._getframe(1).f_back
         frames: list[FrameType] = []
-        within, known = 0, ""
+        within, known, crossed = 0, "", False
         while frame is not None and len(frames) < _MOST:
             module = frame.f_globals.get("__name__", "")
+            if module.partition(".")[0] == _BRIDGE:
+                if not known and not crossed:
+                    within = len(frames)
+                crossed = True
+                frames += _that_wait(frame)
+                frame = frame.f_back
+                continue
             if module.partition(".")[0] in _PLUMBING or module.startswith(_HERE):
                 break
-            if not known:
+            if not known and not crossed:
                 known = _CALLERS.get((module, frame.f_code.co_name), "")
                 within = len(frames)
             frames.append(frame)
             frame = frame.f_back
-        if not known:
+        if not known and not crossed:
             within = len(frames)
         return cls(frames[:within], frames[within:], known) if within else None
 
@@ -203,6 +213,30 @@ def meant_no(value: Any, *, taken: bool) -> str:
         return no_answer(value)
     except Exception as error:
         return f"a {cls.__name__} that fails when it is asked whether it is true: {error!r}"
+
+
+def _that_wait(frame: FrameType) -> list[FrameType]:
+    """The frames of the coroutines, such as Django's asynchronous middlewares, for which asgiref
+    calls a function in ``frame``: they are in another task."""
+    loop = frame.f_locals.get("loop") if frame.f_code.co_name == "thread_handler" else None
+    asyncio: Any = sys.modules.get("asyncio")
+    if loop is None or asyncio is None:
+        return []
+    for task in asyncio.all_tasks(loop):
+        waiting: list[FrameType] = []
+        here = False
+        coroutine: Any = task.get_coro()
+        while inspect.iscoroutine(coroutine) and len(waiting) < _MOST:
+            inner: FrameType | None = coroutine.cr_frame
+            if inner is not None:
+                if inner.f_globals.get("__name__", "").partition(".")[0] == _BRIDGE:
+                    here = inner.f_code.co_name == "__call__"
+                else:
+                    waiting.append(inner)
+            coroutine = coroutine.cr_await
+        if here:
+            return waiting
+    return []
 
 
 def _frames(trace: TracebackType | None) -> Iterator[FrameType]:

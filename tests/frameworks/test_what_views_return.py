@@ -640,6 +640,57 @@ def test_a_failure_in_another_task_of_djangos_whatever_is_said_in_its_place() ->
     assert not middleware.registry.sockets
 
 
+@pytest.mark.parametrize("fails_in", ["a coroutine", "a function around one"])
+@pytest.mark.parametrize("hidden_by", ["a coroutine", "a function"])
+@pytest.mark.parametrize("error", ["PermissionDenied", "Http404"])
+def test_nor_does_one_that_django_signals_to_nobody(
+    fails_in: str, hidden_by: str, error: str
+) -> None:
+    from django.core.exceptions import PermissionDenied
+    from django.http import Http404, HttpResponse
+    from django.utils.decorators import async_only_middleware
+
+    kind = PermissionDenied if error == "PermissionDenied" else Http404
+
+    @async_only_middleware
+    def passes_on(get_response: Any) -> Any:
+        async def middleware(request: Any) -> Any:
+            return await get_response(request)
+
+        return middleware
+
+    @async_only_middleware
+    def fails(get_response: Any) -> Any:
+        async def middleware(request: Any) -> Any:
+            await get_response(request)
+            raise kind("no")
+
+        return middleware
+
+    def fails_around(get_response: Any) -> Any:
+        def middleware(request: Any) -> Any:
+            get_response(request)
+            raise kind("no")
+
+        return middleware
+
+    @async_only_middleware
+    def hides(get_response: Any) -> Any:
+        async def middleware(request: Any) -> Any:
+            await get_response(request)
+            return HttpResponse("fine")
+
+        return middleware
+
+    around = hides if hidden_by == "a coroutine" else puts_in_place(HttpResponse("fine"))
+    failing = [fails] if fails_in == "a coroutine" else [fails_around, passes_on]
+    _, middleware = handshake(through(around, *failing)(attaches))
+    assert not middleware.registry.sockets
+    # And who only passes on what the view returned lets in.
+    answer, _ = handshake(through(passes_on)(attaches))
+    assert answer.status_code == 200
+
+
 def test_what_a_view_returned_that_lets_nobody_in_is_told(caplog: pytest.LogCaptureFixture) -> None:
     handshake(in_flask(lambda request: (attaches(request), ConnectionRefused("no"))[1]))
     (line,) = [r.getMessage() for r in caplog.records if r.name == "sockio.handshake"]
