@@ -161,6 +161,12 @@ def _add_doctors(doctor: argparse.ArgumentParser) -> None:
     doctor.add_argument("app", metavar="MODULE:APP", nargs="?", help="for example chat:app")
     doctor.add_argument("--url", help="a running server, for example https://chat.example.com")
     doctor.add_argument(
+        "--resource",
+        default="socket.io",
+        metavar="NAME",
+        help="the application's setting of that name, for the url (socket.io)",
+    )
+    doctor.add_argument(
         "--header",
         action="append",
         default=[],
@@ -245,7 +251,8 @@ def _doctor(arguments: argparse.Namespace) -> int:
             print(printed, file=sys.stderr)
     if arguments.url:
         try:
-            findings += examine_url(arguments.url, headers, idle=arguments.idle)
+            resource = arguments.resource.strip("/")
+            findings += examine_url(arguments.url, headers, resource=resource, idle=arguments.idle)
         except UsageError as error:
             raise Problem(str(error)) from error
     if arguments.json:

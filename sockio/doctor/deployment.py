@@ -164,7 +164,7 @@ class _Patient:
                     f"{self.url}{path} is answered by somebody else: {reply.status} "
                     f"{reply.text[:80]!r}",
                     "let the proxy pass everything under that path to the application, and wrap it "
-                    "in SocketIOMiddleware",
+                    "in SocketIOMiddleware; with another setting resource name that: --resource",
                 )
             ]
         told = f"sockio answers at {self.url}{path}, in {1000 * self.latency:.0f} ms"

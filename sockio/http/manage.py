@@ -28,7 +28,9 @@ Wrap the WSGI application once, where it is made:
     app.wsgi_app = SocketIOMiddleware(app.wsgi_app)        # Flask
     application = SocketIOMiddleware(application)          # Django, Pyramid, bare WSGI
 
-and route /socket.io/* to this view, nothing else."""
+and route /socket.io/* to this view, nothing else. If it is wrapped: a layer between has made an
+environ with a wsgi.input of its own, in another task, and hides the request. Let it hand on one of
+the two, or wrap the application inside of that layer."""
 
 
 def socketio_manage(

@@ -22,7 +22,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from flask import Flask, Request, Response, abort, current_app, has_app_context, request
 from flask.sessions import SecureCookieSessionInterface
@@ -42,6 +42,24 @@ log = logging.getLogger("sockio.flask")
 
 N = TypeVar("N", bound=NamespaceClass)
 F = TypeVar("F", bound=Callable[[], Any])
+
+
+_HANDLERS = "Here handlers are methods on_EVENT of a class under @socketio.namespace(NAME)"
+_EMITS = "Here it is socketio.of(NAMESPACE).emit(EVENT, ...)"
+#: What those look for here who know Flask-SocketIO, and what there is.
+_THEIRS = {
+    "on": _HANDLERS,
+    "event": _HANDLERS,
+    "on_event": _HANDLERS,
+    "on_namespace": _HANDLERS,
+    "on_error": "Here it is exception_handler_decorator of a namespace class",
+    "on_error_default": "Here it is exception_handler_decorator of a namespace class",
+    "emit": _EMITS,
+    "send": _EMITS,
+    "call": "Here it is socketio.of(NAMESPACE).to(ROOM).call(EVENT, ...)",
+    "run": "Here it is 'sockio serve MODULE:app', or sockio.server.serve(app)",
+    "test_client": "Here it is sockio.testing.LiveServer(app).connect(NAMESPACE)",
+}
 
 
 class SocketIO:
@@ -132,6 +150,17 @@ class SocketIO:
             raise UsageError("of(): call init_app(app) first.")
         emitter: Emitter = middleware.of(namespace)
         return emitter
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            words = f"{type(self).__name__!r} object has no attribute {name!r}"
+            if name in _THEIRS:
+                words += (
+                    f": that is Flask-SocketIO's. {_THEIRS[name]}; programs that were written for "
+                    "it import from sockio.compat.flask_socketio"
+                )
+            raise AttributeError(words)
 
     def _view(self, rest: str = "") -> Any:
         for check in self._checks:

@@ -15,6 +15,7 @@ import pytest
 from gevent.pywsgi import WSGIServer
 
 from sockio import BaseNamespace, SocketIOMiddleware, UsageError
+from sockio.cli import main
 from sockio.doctor import Finding, examine_url
 from sockio.testing import LiveServer
 
@@ -352,6 +353,19 @@ def test_a_site_below_a_path(sockio_serve: Callable[..., LiveServer]) -> None:
     site = sockio_serve(namespaces={"": BaseNamespace}, resource="live/socket.io")
     assert look_at(site.url)["not-sockio"].level == "problem"
     assert look_at(f"{site.url}/live/")["websocket"].level == "ok"
+
+
+def test_the_command_takes_the_setting_resource(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def look(url: str, headers: Any, *, resource: str, idle: float) -> list[Finding]:
+        asked.append(resource)
+        return []
+
+    monkeypatch.setattr("sockio.doctor.examine_url", look)
+    main(["doctor", "--url", "http://site.test", "--resource", "/chat.io/"])
+    main(["doctor", "--url", "http://site.test"])
+    assert asked == ["chat.io", "socket.io"]
 
 
 def test_nobody_there() -> None:

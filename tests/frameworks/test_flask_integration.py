@@ -406,3 +406,19 @@ def test_clients_of_every_generation_ask_the_same_view(site: Served, client: str
     assert browser.get(f"/socket.io/{client}").status == 403
     browser.submit("/login", nickname="ada")
     assert browser.get(f"/socket.io/{client}").status == 200
+
+
+@pytest.mark.parametrize(
+    ("name", "instead"),
+    [
+        ("on", "@socketio.namespace"),
+        ("emit", r"socketio\.of\("),
+        ("run", "sockio serve"),
+        ("on_error", "exception_handler_decorator"),
+    ],
+)
+def test_what_flask_socketio_has_is_named_with_what_there_is(name: str, instead: str) -> None:
+    with pytest.raises(AttributeError, match=instead) as raised:
+        getattr(SocketIO(), name)
+    assert "sockio.compat.flask_socketio" in str(raised.value)
+    assert not hasattr(SocketIO(), "anything_else")
