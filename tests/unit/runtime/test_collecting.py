@@ -74,6 +74,7 @@ def collector(monkeypatch: pytest.MonkeyPatch) -> Iterator[Collector]:
 
 def test_it_waits_for_a_calm_moment(collector: Collector, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(collecting, "CALM", -1.0)
+    monkeypatch.setattr(collecting, "QUIET", -1.0)
     knot, before = old_knot(), full_collections()
     younger_collections()
     timers = set()
@@ -94,6 +95,7 @@ def test_it_does_not_wait_where_much_has_come(
     collector: Collector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(collecting, "CALM", -1.0)
+    monkeypatch.setattr(collecting, "QUIET", -1.0)
     monkeypatch.setattr(collecting, "AT_ONCE", ALWAYS)
     knot = old_knot()
     younger_collections()
