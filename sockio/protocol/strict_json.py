@@ -25,6 +25,7 @@ __all__ = [
     "dumps_with",
     "loads",
     "undisturbed",
+    "unnoticed",
 ]
 
 #: Characters from which a text is read with the garbage collector off: see :func:`undisturbed`.
@@ -130,6 +131,10 @@ def _read_large(text: str) -> tuple[Any, int]:
     return _scan_large(text, 0)
 
 
+#: Called behind whatever was read so: the collector has not seen how much came.
+unnoticed: list[Callable[[], object]] = []
+
+
 def undisturbed(read: Callable[..., Any], *args: Any) -> Any:
     """``read(*args)``, without the garbage collector looking through what it makes.
 
@@ -143,6 +148,8 @@ def undisturbed(read: Callable[..., Any], *args: Any) -> Any:
         return read(*args)
     finally:
         gc.enable()
+        for notice in unnoticed:
+            notice()
 
 
 def dumps(value: Any) -> str:

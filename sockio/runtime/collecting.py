@@ -21,6 +21,7 @@ from typing import Any
 
 from gevent.monkey import get_original
 
+from ..protocol.strict_json import unnoticed
 from .remains import remains
 
 __all__ = ["Collector"]
@@ -74,6 +75,7 @@ class Collector:
             return False
         gc.set_threshold(*self._before[:2], _NEVER)
         gc.callbacks.append(self._collected)
+        unnoticed.append(self._notice)
         remains.wanted = True
         return True
 
@@ -82,6 +84,7 @@ class Collector:
         remains.wanted = False
         remains.forget()
         gc.callbacks.remove(self._collected)
+        unnoticed.remove(self._notice)
         gc.set_threshold(*self._before)
         gc.unfreeze()
         for timer in (self._timer, self._now):
@@ -111,11 +114,15 @@ class Collector:
         # What was freed makes no room for what comes.
         self._kept = min(self._kept, sys.getallocatedblocks())
         if self.grown() > AT_ONCE:
-            if self._now is None:
-                # Not within another collection.
-                self._now = self._in(0.0, self._take)
+            self._notice()
         elif self._timer is None and self._due():
             self._wait()
+
+    def _notice(self) -> None:
+        """Much may have come at once."""
+        if self._now is None and self.grown() > AT_ONCE and _thread_id() == self._thread:
+            # Not here: it may be within another collection.
+            self._now = self._in(0.0, self._take)
 
     def _due(self) -> bool:
         """Whether anything is, if there is time for it."""

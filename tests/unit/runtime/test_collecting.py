@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 import gevent
 import pytest
 
+from sockio.protocol import strict_json
 from sockio.runtime import collecting
 from sockio.runtime.collecting import REMAINS, ROUNDS, Collector
 from sockio.runtime.remains import remains
@@ -182,6 +183,24 @@ def test_without_a_collector_nothing_is_kept() -> None:
     ended = Thing()
     remains.add(ended)
     assert not len(remains)
+
+
+def test_a_large_text_is_noticed_when_it_was_read(
+    collector: Collector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many lists it is: for Python's own rounds they come at once."""
+    lists = f"[{','.join(['[]'] * 30_000)}]"
+    monkeypatch.setattr(collecting, "AT_ONCE", 20_000)
+    knot = old_knot()
+    collector._kept = sys.getallocatedblocks()
+    kept = strict_json.loads(lists)
+    until(lambda: knot() is None)
+    del kept
+    collector.stop()
+    collector._kept = 0
+    strict_json.loads(lists)
+    assert collector._now is None
+    collector.start()
 
 
 def test_it_is_not_due_where_nothing_has_come(
