@@ -9,7 +9,7 @@ import functools
 import importlib
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, cast
 
 from ..protocol.strict_json import loads
 
@@ -65,7 +65,12 @@ def _answer_of(framework: str) -> Attached | None:
     if framework not in _ANSWERS:
         return None
     kind = _class_of(*_ANSWERS[framework])
-    return None if kind is None else kind(content_type="text/plain")
+    if kind is None:
+        return None
+    made = kind(content_type="text/plain")
+    # A cache of the framework's would give it to the next one, who has to be asked himself.
+    made.headers["Cache-Control"] = "private"
+    return cast("Attached", made)
 
 
 #: The class of an answer, by framework.

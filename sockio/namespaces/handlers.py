@@ -430,7 +430,7 @@ class HandlerTable:
         """Whether an event ``message`` goes to ``recv_message`` or ``recv_json``, given whether the
         catch-all handler is all that would take it."""
         if not catch_all:
-            return self.method("on_message") is None
+            return "message" not in self._events and self.method("on_message") is None
         found = (self.method(name) for name in ("recv_message", "recv_json"))
         return any(handler is not None and not handler.unheard for handler in found)
 

@@ -12,7 +12,7 @@ import inspect
 import sys
 import types
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from ..exceptions import UsageError
 
@@ -22,6 +22,7 @@ __all__ = [
     "CONDITIONS",
     "EVENTS",
     "LIMITS",
+    "check_own",
     "closing_marks",
     "lost_marks",
     "marks_of",
@@ -62,6 +63,9 @@ def note(fn: F, kind: str, mark: Any, read: Callable[[], object] = lambda: None)
         )
     global _noted
     _noted += 1
+    if isinstance(fn, types.MethodType) and kind in CLOSING:
+        # The mark would be the function's, of all objects.
+        fn = cast("F", types.MethodType(_copy(fn.__func__), fn.__self__))
     scope = None
     if isinstance(fn, types.FunctionType):
         scope = _body()
@@ -150,14 +154,32 @@ def closing_marks(owner: type, names: Iterable[str], kind: str) -> list[Any]:
     """The conditions or limits of a method: its own, or else those of the nearest that it
     overrides. It may have had several ``names``, the first of them today's.
 
-    Whoever overrides a method says what it does, and not who may call it.
+    Whoever overrides a method says what it does, and not who may call it. Classes that do not know
+    of each other override nothing of each other's: all of theirs hold.
     """
     for name in names:
+        found: list[Any] = []
+        overridden: set[type] = set()
         for cls in owner.__mro__:
             marks = marks_of(cls, name, kind) if name in vars(cls) else []
-            if marks:
-                return marks
+            if marks and cls not in overridden:
+                found += [mark for mark in marks if mark not in found]
+                overridden.update(cls.__mro__)
+        if found:
+            return found
     return []
+
+
+def check_own(holder: object, name: str) -> None:
+    """Raise ``UsageError`` for a method of one object's own that is marked: what is asked is marked
+    in its class."""
+    value = vars(holder)[name]
+    if any(marks_on(value, kind) for kind in CLOSING):
+        raise UsageError(
+            f"{type(holder).__name__} object: its own {name} has @allow or @limit, which nobody "
+            f"asks there. Mark {name} in the class, with a condition that looks at the object it "
+            "is given; or ask in the method."
+        )
 
 
 def lost_marks(cls: type) -> Iterator[Any]:
@@ -214,8 +236,27 @@ def _parts(value: Any) -> Iterator[Any]:
         yield value.__dict__.get("__wrapped__")
         for cell in value.__closure__ or ():
             try:
-                yield cell.cell_contents
+                inner = cell.cell_contents
             except ValueError:  # it is empty
                 continue
+            if callable(inner) and not _is_beside(inner, value):
+                yield inner
     else:
         yield from getattr(value, "__dict__", {}).values()
+
+
+def _is_beside(inner: Any, function: types.FunctionType) -> bool:
+    """Whether ``inner``, which ``function`` closes over, was written in the same function: it is
+    mentioned there, and not what a decorator was put around."""
+    return (
+        isinstance(inner, types.FunctionType)
+        and function.__code__.co_name == function.__name__
+        and inner.__module__ == function.__module__
+        and _scope(inner) == _scope(function)
+        # That would be one decorator twice.
+        and inner.__code__ is not function.__code__
+    )
+
+
+def _scope(function: types.FunctionType) -> str:
+    return function.__qualname__.rpartition(".")[0]

@@ -47,7 +47,7 @@ from .handlers import (
     unheard,
 )
 from .hooks import CALLED, GATED
-from .marks import CLOSING, closing_marks
+from .marks import CLOSING, check_own, closing_marks
 from .runs import check_runs
 from .steps import Steps
 
@@ -499,6 +499,9 @@ class BaseNamespace(Steps):
         table = self._table
         if not table.is_of(type(self)):
             table = handlers_of(type(self), BaseNamespace).of_now()
+        for name in self.__dict__:
+            if name.startswith(("on_", "recv_")):
+                check_own(self, name)
         self._table = table.for_object(self.__dict__)
         self._looked_at = len(self.__dict__)
 

@@ -784,6 +784,16 @@ def asks_for_its_status(view: View) -> View:
     return asking
 
 
+@pytest.mark.parametrize("name", django_decorators())
+def test_a_decorator_of_django_around_what_socketio_manage_returned(name: str) -> None:
+    """A cache, too, has it go by: the next one has to be asked himself."""
+    site = in_django(django_decorators()[name](attaches))
+    for _ in range(2):
+        answer, middleware = handshake(site)
+        assert (answer.status_code, answer.headers.get("X-Sockio-Refusal")) == (200, None)
+        assert len(middleware.registry.sockets) == 1
+
+
 @pytest.mark.parametrize("value", [None, "out", {}, 5], ids=repr)
 @pytest.mark.parametrize("name", django_decorators())
 def test_a_decorator_of_django_around_a_view_that_returns_no_response(

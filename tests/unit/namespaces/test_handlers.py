@@ -379,6 +379,29 @@ class OpenedAgain(Opened):
     def on_kick(self) -> None: ...
 
 
+class ClosedToo(BaseNamespace):
+    @allow(everybody)
+    @limit("2/s")
+    def on_kick(self) -> None: ...
+
+
+class Both(Closed, ClosedToo):
+    pass
+
+
+class BothAgain(Both):
+    def on_kick(self) -> None: ...
+
+
+class BothOpened(Both):
+    @allow(everybody)
+    def on_kick(self) -> None: ...
+
+
+class Diamond(Opened, Closed):
+    pass
+
+
 @pytest.mark.parametrize(
     ("cls", "event", "conditions", "limits"),
     [
@@ -394,6 +417,10 @@ class OpenedAgain(Opened):
         (ElsewhereAgain, "kick", [nobody], 1),
         (Opened, "kick", [everybody], 1),
         (OpenedAgain, "kick", [everybody], 1),
+        (Both, "kick", [nobody, everybody], 2),
+        (BothAgain, "kick", [nobody, everybody], 2),
+        (BothOpened, "kick", [everybody], 2),
+        (Diamond, "kick", [everybody], 1),
         (Behind, "kick", [], 0),
     ],
 )

@@ -11,6 +11,7 @@ import pytest
 from sockio import BaseNamespace, allow, limit, on
 from sockio.exceptions import UsageError
 from sockio.namespaces.handlers import handlers_of
+from sockio.namespaces.marks import CONDITIONS, marks_on
 from sockio.namespaces.namespace import check_hooks
 
 from ..conftest import MakeHouse
@@ -412,3 +413,77 @@ def test_a_method_of_a_base_that_is_marked_again_leaves_the_base_as_it_is(
     assert handlers_of(Admin, BaseNamespace).event("purge") == ("purge", False)
     assert Admin.purge.__doc__ == "All of it."
     assert calls(house, cls) == called
+
+
+class ForItself(Base):
+    """Its handlers are marked on each object, which nobody would look at."""
+
+    def initialize(self) -> None:
+        self.__dict__["on_x"] = allow(lambda ns: ns is self)(self.on_x)
+
+
+class GateForItself(Base):
+    def initialize(self) -> None:
+        self.__dict__["recv_connect"] = allow(lambda ns: False)(lambda: True)
+
+
+@pytest.mark.parametrize(("cls", "name"), [(ForItself, "on_x"), (GateForItself, "recv_connect")])
+def test_a_mark_on_an_objects_own_method_is_an_error_and_opens_nothing(
+    house: MakeHouse, cls: type[BaseNamespace], name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = house({"/n": cls}).client()
+    client.sends("1::/n")
+    assert f"its own {name} has @allow or @limit" in caplog.text
+    assert not client.socket.active_ns
+    # The class's function is as it was.
+    assert not marks_on(Base.on_x, CONDITIONS)
+
+
+def test_a_handler_that_mentions_a_closed_one_is_not_closed() -> None:
+    def site() -> type[BaseNamespace]:
+        @allow(lambda ns: False)
+        def kick(ns: Any) -> None: ...
+
+        def leave(ns: Any) -> Any:
+            return kick(ns)
+
+        class Service:
+            closed = kick
+
+        service = Service()
+        service.__dict__["inner"] = kick
+
+        def serve(ns: Any) -> Any:
+            return service
+
+        def wrapped(fn: Any) -> Any:
+            def inner(*args: Any) -> Any:
+                return fn(*args)
+
+            return inner
+
+        names = {"on_leave": leave, "on_serve": serve, "on_kick": kick, "on_around": wrapped(kick)}
+        return type("Made", (BaseNamespace,), names)
+
+    table = handlers_of(site(), BaseNamespace)
+    closed = {
+        name: bool(handler.conditions)
+        for name in ("on_leave", "on_serve", "on_kick", "on_around")
+        if (handler := table.method(name)) is not None
+    }
+    assert closed == {"on_leave": False, "on_serve": False, "on_kick": True, "on_around": True}
+
+
+class Said(BaseNamespace):
+    @on("message")
+    def heard(self, text: str) -> str:
+        return text
+
+    def recv_message(self, text: str) -> None:
+        raise AssertionError("somebody else hears it")
+
+
+def test_on_may_take_messages(house: MakeHouse) -> None:
+    client = house({"/n": Said}).client("/n")
+    said = client.sends('5:1+:/n:{"name":"message","args":["hi"]}')
+    assert said == ['6::/n:1+["hi"]']
