@@ -235,9 +235,8 @@ class _Server(SocketIOServer):
         if MESH in os.environ:
             self._somebody_comes = comes
         try:
-            ending = self._take_leave()
-            self._bequeath(ending, self.graceful_timeout / 2)
-            self._say_goodbye(ending, min(FETCHED, self.graceful_timeout))
+            self._bequeath(self.graceful_timeout / 2)
+            self._say_goodbye(min(FETCHED, self.graceful_timeout))
             # Which the next worker has, too, and gunicorn's master keeps until there is one.
             self.leave_listener()
         finally:

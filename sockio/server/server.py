@@ -182,7 +182,6 @@ class SocketIOServer(WSGIServer):
             if middleware is not None:
                 # It may have been closed with a server before this one.
                 middleware.registry.reopen()
-                middleware.registry.served_by(self)
 
     def _open_access_log(self) -> None:
         if self._logs_access:
@@ -257,8 +256,6 @@ class SocketIOServer(WSGIServer):
         for each in self.middlewares:
             each.registry.reopen()
         super().start()
-        for each in self.middlewares:
-            each.registry.served_by(self)
 
     def start_accepting(self) -> None:
         if self._left:
@@ -468,10 +465,6 @@ class SocketIOServer(WSGIServer):
         """End every session and stop accepting: what is queued is delivered, websockets are closed
         with code 1001, namespaces are told, idle connections are closed.
 
-        Where another server of this process serves the same middleware, a port with TLS beside a
-        plain one for example, the sessions are that one's as well: they end when the last of these
-        servers is stopped, and websockets go on until then.
-
         Waits ``timeout`` seconds at most (``stop_timeout``, 1, when None): for clients that fetch
         what waits for them, over new connections too, and for requests to end. Then the rest is
         cut."""
@@ -519,9 +512,8 @@ class SocketIOServer(WSGIServer):
             self.policy_server.stop(seconds)
             self.policy_server = None
         # New connections are accepted meanwhile: a client may come back over one.
-        ending = self._take_leave()
-        self._bequeath(ending, seconds / 2)
-        self._say_goodbye(ending, max(0.0, end - time.monotonic()))
+        self._bequeath(seconds / 2)
+        self._say_goodbye(max(0.0, end - time.monotonic()))
         self.stop_accepting()
         self.hang_up_idle()
         moment = time.monotonic() + LAST_MOMENT
@@ -543,19 +535,16 @@ class SocketIOServer(WSGIServer):
     #: Whether another process is about to serve the same clients.
     _somebody_comes: Callable[[], bool] | None = None
 
-    def _take_leave(self) -> list[SocketIOMiddleware]:
-        """This server brings nobody any more: the middlewares that no other one brings clients."""
-        return [each for each in self.middlewares if each.registry.left_by(self)]
-
-    def _bequeath(self, middlewares: list[SocketIOMiddleware], timeout: float) -> None:
+    def _bequeath(self, timeout: float) -> None:
         """Have another worker keep what the clients may come back for, if one does in that time."""
         end = time.monotonic() + timeout
-        for each in middlewares:
+        for each in self.middlewares:
             each.hand_over(end - time.monotonic(), self._somebody_comes)
 
-    def _say_goodbye(self, middlewares: list[SocketIOMiddleware], timeout: float) -> None:
+    def _say_goodbye(self, timeout: float) -> None:
         """End every session, and wait so long at most until that is done."""
         end = time.monotonic() + timeout
+        middlewares = self.middlewares
         for each in middlewares:
             each.close()
         for each in middlewares:

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
-import weakref
 from collections.abc import Callable, Hashable, Mapping
-from typing import Any
 
 from ..config.settings import Settings
 from ..exceptions import EventRefused, RequestRefused, UsageError
@@ -120,8 +118,6 @@ class SessionRegistry:
         self._wheel: Wheel[Socket] = Wheel()
         self._timer: Cancellable | None = None
         self._closing = False
-        # Those that bring clients, and know when they end.
-        self._servers: weakref.WeakSet[Any] = weakref.WeakSet()
         self._empty: Signal | None = None
 
     # ---- looking
@@ -318,8 +314,7 @@ class SessionRegistry:
                 "503 Service Unavailable",
                 "handshake error",
                 code="shutting-down",
-                detail="the server is shutting down; of later ones only a SocketIOServer opens "
-                "its middleware again",
+                detail="the server is shutting down",
                 close=True,
             )
         crowd = self._crowds.get(network_of(address))
@@ -401,15 +396,6 @@ class SessionRegistry:
         self._sockets[socket.sessid] = socket
         self.had_clients = True
         socket.admit()
-
-    def served_by(self, server: object) -> None:
-        """``server`` brings clients, until it calls :meth:`left_by`."""
-        self._servers.add(server)
-
-    def left_by(self, server: object) -> bool:
-        """``server`` ends; whether no other one brings clients, so that the sessions end too."""
-        self._servers.discard(server)
-        return not self._servers
 
     def refuse_others(self) -> None:
         """Take no new sessions: the server is about to end."""

@@ -181,33 +181,3 @@ def test_an_application_has_one_server_after_another(seen: bool) -> None:
                 assert wire.told["sid"]
                 server.stop(timeout=10)
                 assert wire.closing() == 1001
-
-
-def test_sessions_of_two_servers_end_with_the_last_one() -> None:
-    middleware = SocketIOMiddleware(not_ours, {"": Told})
-    first, second = (SocketIOServer(("127.0.0.1", 0), middleware) for _ in range(2))
-    first.start()
-    second.start()
-    port = second.server_port
-    assert port is not None
-    try:
-        with Connection(port) as connection:
-            sid = connection.ask("GET", "/socket.io/1/").body.split(":")[0]
-            path = f"/socket.io/1/xhr-polling/{sid}"
-            assert connection.ask("GET", path).body == "1::"
-            first.stop(timeout=1)
-            # It opened nothing again, for nothing was closed.
-            (socket,) = middleware.registry.sockets.values()
-            socket[""].send("still here")
-            assert connection.ask("GET", path).body == "3:::still here"
-            assert connection.ask("GET", "/socket.io/1/").code == 200
-            # Who has stopped and starts again is one of them again.
-            first.start()
-            second.stop(timeout=0)
-            assert not middleware.registry.closing
-            assert socket.connected
-    finally:
-        first.stop(timeout=0)
-        second.stop(timeout=0)
-    assert middleware.registry.closing
-    assert not middleware.registry.sockets
