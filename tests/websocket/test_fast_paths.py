@@ -51,6 +51,8 @@ class Busy(BaseNamespace, BroadcastMixin):
     def on_fail(self) -> None:
         raise RuntimeError("on purpose")
 
+    def recv_message(self, data: str) -> None: ...
+
 
 @pytest.fixture
 def start(serve: Callable[..., Served]) -> Iterator[Callable[..., Served]]:
