@@ -280,7 +280,7 @@ def examples(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """Measure sockio and its peers; `-- --quick` and the like go to the runner.
 
-    `-- --bystander` measures instead what others feel while one client floods, in two minutes,
+    `-- --bystander` measures instead what others feel while one client floods, in five minutes,
     `-- --bounds` what one can make the server keep, and `-- --clusters` several workers beside
     those of peers.
     """

@@ -1,7 +1,7 @@
 """What a bystander feels while others flood: ``python -m benchmarks.bystander``.
 
 Each row is a server process of its own, a process that floods it for three seconds, and one that
-meanwhile asks for echoes over a kept websocket and over long-polling, and handshakes anew. Two
+meanwhile asks for echoes over a kept websocket and over long-polling, and handshakes anew. Five
 minutes in all; ``--docs`` writes the table of ``docs/promises.md``, and the samples beside it.
 """
 

@@ -58,7 +58,7 @@ DESCRIPTORS = 16
 LAST_MOMENT = 0.1
 #: Seconds in which those who were accepted last may say what they came for, before a server ends
 #: whose successor accepts all others; and between two looks whether they have.
-FIRST_WORDS, LOOK = 1.0, 0.02
+FIRST_WORDS, LOOK = 2.0, 0.02
 
 
 #: Options of gevent-socketio's server that have no counterpart, and what takes their place.
