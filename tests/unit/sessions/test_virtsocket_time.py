@@ -289,21 +289,31 @@ def test_nor_for_longer_than_the_close_timeout(home: House) -> None:
     assert home.is_empty()
 
 
+class Reading:
+    """A client whose poll is being answered, and that reads the answer bit by bit."""
+
+    def __init__(self, home: House) -> None:
+        self.client = Client(home)
+        self.client.polls()
+        poll = self.client.polls("being written")
+        self.client.socket[""].send("much")
+        home.runtime.settle()
+        #: How much of it was read so far.
+        self.taken = 0
+        assert poll.batch is not None
+        self.batch = poll.batch
+        self.batch.before, self.batch.taken = self.taken, lambda: self.taken
+
+
 @pytest.mark.parametrize("ends", [False, True])
 def test_who_reads_the_answer_to_a_poll_slowly_is_not_away(home: House, ends: bool) -> None:
-    client = Client(home)
-    client.polls()
-    poll = client.polls("being written")
-    client.socket[""].send("much")
-    home.runtime.settle()
-    taken = 0
-    assert poll.batch is not None
-    poll.batch.before, poll.batch.taken = taken, lambda: taken
+    reading = Reading(home)
+    client = reading.client
     if ends:
         client.socket.disconnect()
     for _ in range(5):
         home.runtime.advance(50.0)
-        taken += 1
+        reading.taken += 1
         assert lives(client)
         assert client.socket.away_for(home.runtime.now()) <= 50.0
     home.runtime.advance(62.0)
@@ -311,19 +321,13 @@ def test_who_reads_the_answer_to_a_poll_slowly_is_not_away(home: House, ends: bo
 
 
 def test_the_close_timeout_begins_when_the_answer_has_left(home: House) -> None:
-    client = Client(home)
-    client.polls()
-    poll = client.polls("being written")
-    client.socket[""].send("much")
-    home.runtime.settle()
-    taken = 0
-    assert poll.batch is not None
-    poll.batch.before, poll.batch.taken = taken, lambda: taken
+    reading = Reading(home)
+    client = reading.client
     home.runtime.advance(59.0)
-    taken += 1
+    reading.taken += 1
     home.runtime.advance(10.0)
-    poll.batch.taken = lambda: None
-    client.socket.written(poll.batch)
+    reading.batch.taken = lambda: None
+    client.socket.written(reading.batch)
     home.runtime.advance(59.99)
     assert lives(client)
     home.runtime.advance(0.01 + LATE)
