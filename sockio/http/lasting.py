@@ -98,10 +98,11 @@ def shed(environ: dict[str, Any], request: Any = None) -> list[str]:
 
 def _too_much(environ: dict[str, Any]) -> list[str]:
     """What cannot be kept, by name."""
-    texts = {name: each for name, each in environ.items() if isinstance(each, (str, bytes))}
-    size = sum(map(len, texts.values())) + sum(map(len, environ)) + EACH * len(environ)
-    if size <= KEPT and is_light_when_read(texts.values(), READ):
+    values = [each for each in environ.values() if isinstance(each, (str, bytes))]
+    size = sum(map(len, values)) + sum(map(len, environ)) + EACH * len(environ)
+    if size <= KEPT and is_light_when_read(values, READ):
         return []
+    texts = {name: each for name, each in environ.items() if isinstance(each, (str, bytes))}
     read = {
         name: weight_when_read(name, each) for name, each in texts.items() if isinstance(each, str)
     }

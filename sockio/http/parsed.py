@@ -55,7 +55,11 @@ _BROAD = ("%c", "%d", "%e", "%C", "%D", "%E", "\\3")
 def is_light_when_read(texts: Collection[str | bytes], most: int) -> bool:
     """Whether it takes no more than ``most`` bytes to read all of an environ's texts: a look that
     costs little, and says no to some that would be light enough."""
-    whole = "\n".join([each for each in texts if isinstance(each, str)])
+    try:
+        whole = "\n".join(texts)  # type: ignore[arg-type]
+    except TypeError:
+        # Seldom are there bytes in it.
+        whole = "\n".join([each for each in texts if isinstance(each, str)])
     parts = len(texts) + sum(map(whole.count, ",;& \t"))
     return PART * parts + 4 * len(whole) <= most
 

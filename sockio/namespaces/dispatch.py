@@ -200,16 +200,17 @@ class Dispatcher:
         runtime = self.runtime
         now = runtime.now
         self.calls.task = runtime.task()
-        turn_ends = now() + runtime.share
+        started = now()
+        turn_ends = started + runtime.share
         rested = False
         try:
             while items:
-                started = now()
                 # What takes long to read goes behind whoever asks for little.
                 if started > turn_ends or (inbox.size >= LARGE and not rested and inbox.large_next):
                     crowd = self.socket.crowd
                     runtime.breathe("" if crowd is None else crowd.name)
-                    turn_ends = now() + runtime.share
+                    started = now()
+                    turn_ends = started + runtime.share
                     rested = True
                     continue
                 item = items.pop(0)
@@ -227,6 +228,8 @@ class Dispatcher:
                 self.handling = None
                 if inbox.crowded:
                     self._make_room()
+                if items:
+                    started = now()
         finally:
             # Also on the way out of GreenletExit and the like: what waits is not stranded.
             self.handling = None

@@ -12,7 +12,7 @@ import re
 import types
 import unicodedata
 import weakref
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, TypeVar
 
 from ..config.plain import check_gate
@@ -73,6 +73,9 @@ _STEPS = frozenset(STEPS)
 #: Names come from clients. Remembered are only those that find a method, which are few, though one
 #: may have several spellings: so many of them, each of so many characters at most.
 KEPT, LONGEST = 1000, 100
+
+#: So many sets of attributes that objects of one class have are known by heart.
+USUAL = 16
 
 
 def on(name: str) -> Callable[[F], F]:
@@ -293,6 +296,7 @@ class HandlerTable:
         "_resolved",
         "_root",
         "_steps",
+        "_usual",
         "checked",
         "concurrent",
         "errs",
@@ -310,6 +314,9 @@ class HandlerTable:
         self._root: HandlerTable = root or self
         # For objects with steps of their own, by the names of these: in the root alone.
         self._own: dict[frozenset[str], HandlerTable] = {}
+        # Own attributes of objects, none of which is a step or looks like a handler: in the root
+        # alone, too.
+        self._usual: set[tuple[str, ...]] = set()
         self._read()
 
     def _read(self) -> None:
@@ -375,12 +382,23 @@ class HandlerTable:
         """Whether it is that class's: an object may have become one of another."""
         return self._owner is owner
 
-    def for_object(self, attributes: Mapping[str, Any]) -> HandlerTable:
+    def has_only(self, attributes: tuple[str, ...]) -> bool:
+        """Whether an object's own attributes are known to be neither handlers nor steps."""
+        return attributes in self._root._usual
+
+    def for_object(self, attributes: Collection[str]) -> HandlerTable:
         """The table for an object of the class with such attributes of its own: some may be
         steps."""
-        own = _STEPS.intersection(attributes)
         root = self._root
+        if not attributes:
+            return root
+        own = _STEPS.intersection(attributes)
         if not own:
+            usual = root._usual
+            if len(usual) < USUAL and not any(
+                name.startswith(("on_", "recv_")) for name in attributes
+            ):
+                usual.add(tuple(attributes))
             return root
         table = root._own.get(own)
         if table is None:
@@ -408,13 +426,10 @@ class HandlerTable:
 
     def plain_event(self, name: str, count: int) -> Handler | None:
         """The handler of an event, if it takes ``count`` arguments and nothing else is to be
-        looked at; None leaves it to :meth:`event` and :meth:`method`."""
+        looked at but whether the object still has what was :attr:`Handler.found`; None leaves
+        it to :meth:`event` and :meth:`method`."""
         handler = self._plain.get(name)
-        if handler is None:
-            return None
-        if getattr(self._owner, handler.name, None) is not handler.found and self._lost(handler):
-            return None
-        if handler.exactly == count or handler.accepts(count):
+        if handler is None or handler.exactly == count or handler.accepts(count):
             return handler
         return None
 

@@ -12,6 +12,7 @@ GATED = ("recv_connect", "recv_message", "recv_json", "recv_error")
 
 #: What an event may pass through on its way to its handler and back.
 STEPS = (
+    "process_event",
     "call_method_with_acl",
     "is_method_allowed",
     "call_method",
@@ -21,4 +22,4 @@ STEPS = (
 )
 
 #: All of them. Of ``initialize`` every class of the inheritance chain has its own called.
-CALLED = (*FROM_CLIENTS, "initialize", "get_initial_acl", "process_packet", "process_event", *STEPS)
+CALLED = (*FROM_CLIENTS, "initialize", "get_initial_acl", "process_packet", *STEPS)

@@ -499,11 +499,15 @@ class BaseNamespace(Steps):
         table = self._table
         if not table.is_of(type(self)):
             table = handlers_of(type(self), BaseNamespace).of_now()
-        for name in self.__dict__:
+        names = tuple(self.__dict__)
+        self._looked_at = len(names)
+        if table.has_only(names):
+            self._table = table.for_object(())
+            return
+        for name in names:
             if name.startswith(("on_", "recv_")):
                 check_own(self, name)
-        self._table = table.for_object(self.__dict__)
-        self._looked_at = len(self.__dict__)
+        self._table = table.for_object(names)
 
     def _close(self, reason: str) -> None:
         packet = {"type": "disconnect", "endpoint": self.ns_name}

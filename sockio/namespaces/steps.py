@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from types import MethodType
 from typing import TYPE_CHECKING, Any
 
 from ..config.plain import check_has_run, says_yes
@@ -127,6 +128,18 @@ class Steps(Member):
             self._look_for_steps()
         kind = packet["type"]
         if kind == "event":
+            table = self._table
+            if table.plain:
+                args = packet["args"]
+                handler = table.plain_event(packet["name"], len(args))
+                if handler is not None:
+                    # Nobody overrides what the steps below do, and none of them would object.
+                    allowed = self.allowed_methods
+                    if allowed is None or handler.name in allowed:
+                        method = getattr(self, handler.name, None)
+                        # Else the class has another one by now, or this object has one of its own.
+                        if type(method) is MethodType and method.__func__ is handler.found:
+                            return method(*args)
             return self.process_event(packet)
         if kind == "message":
             if self._table.surrounded:
@@ -150,13 +163,7 @@ class Steps(Member):
         """
         name = packet["name"]
         args = packet["args"]
-        table = self._table
-        if table.plain and (handler := table.plain_event(name, len(args))) is not None:
-            # Nobody overrides what the steps below do, and none of them would object.
-            allowed = self.allowed_methods
-            if allowed is None or handler.name in allowed:
-                return getattr(self, handler.name)(*args)
-        if table.surrounded:
+        if self._table.surrounded:
             return self._surrounded(packet, name, args)
         return self._process_event(packet, name, args)
 

@@ -196,12 +196,14 @@ def _read_ack(packet: Packet, data: str, json_loads: JsonLoads) -> None:
 
 
 def _write_ack(packet: Mapping[str, Any], json_dumps: JsonDumps) -> str:
-    number = _write_number(packet, "ackId")
+    number = packet.get("ackId")
+    if type(number) is not int or not 0 <= number < _ID_LIMIT:
+        _write_number(packet, "ackId")
     args = packet.get("args")
     if type(args) is not list:
         args = _args(packet)
     if not args:
-        return number
+        return str(number)
     text = _dumps(packet, args, json_dumps)
     if not text.isascii() or "\n" in text or "\r" in text:
         for line_end, substitute in _LINE_ENDS_IN_JSON:

@@ -144,20 +144,12 @@ class Watch:
             self._on_readable = _nothing
 
     def _ready(self) -> None:
-        # Called with each read of everybody: as Rota.full does it, and without a call.
+        # Called with each read of everybody.
         rota = self._rota
         now = rota.clock()
-        number = rota.loop.iteration
-        if number != rota.number:
-            rota.number = number
-            rota.until = now + SLICE
-        elif now >= rota.until:
+        if now >= rota.until and not rota.goes_on(now):
             self.again()
             return
-        for jobs in rota.queues:
-            if len(jobs) > jobs.room:
-                self.again()
-                return
         if rota.waiting:
             if rota.is_next(self):
                 self._work(now)
@@ -288,9 +280,23 @@ class Rota:
         number = self.loop.iteration
         if number != self.number:
             self.number = number
-            self.until = now + SLICE
+            self.until = 0.0 if self.crowded else now + SLICE
             return False
         return now >= self.until
+
+    def goes_on(self, now: float) -> bool:
+        """Whether input may be handled, where the time is over in which nobody has to ask: in each
+        pass of the loop for a slice, and while there is room for what it sets off."""
+        loop = self.loop
+        number = loop.iteration
+        if number == self.number or self.crowded:
+            return False
+        self.number = number
+        # Some may have been handled in this pass, within the time of an earlier one.
+        looked = loop.now()
+        loop.update_now()
+        self.until = now + SLICE - (loop.now() - looked)
+        return now < self.until
 
     def _place(self, time: float, who: W, due: float, calm: bool) -> Place[W]:
         """Where one stands among those who wait, whose work has got to ``time``."""
@@ -314,7 +320,8 @@ class Rota:
         return first > self._place(self.time, account, account.due, account.calm)
 
     def enlist(self, owner: object, jobs: Jobs) -> None:
-        """``jobs`` are tasks that wait to be begun, for as long as ``owner`` is there."""
+        """``jobs`` are tasks that wait to be begun, for as long as ``owner`` is there, who calls
+        :meth:`crowd` where there are more than there is room for."""
         self.queues.append(jobs)
 
         def gone() -> None:
@@ -322,10 +329,14 @@ class Rota:
 
         finalize(owner, gone).atexit = False
 
+    def crowd(self) -> None:
+        """So many tasks wait by now that input has to."""
+        self.until = 0.0
+
     @property
     def crowded(self) -> bool:
         """Whether more tasks wait than there is room for."""
-        return any(jobs.crowded for jobs in self.queues)
+        return any(len(jobs) > jobs.room for jobs in self.queues)
 
     def file(self, watch: Watch) -> None:
         """Let ``watch`` wait for its turn."""
@@ -380,7 +391,7 @@ class Rota:
                     break
         finally:
             # Also behind one that failed, which is for the hub to say.
-            self.until = ends
+            self.until = 0.0 if self.crowded else ends
             if waiting:
                 self._look_for_input()
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from itertools import islice
 from typing import Protocol
 
 __all__ = ["Turn", "Writer"]
@@ -19,9 +20,9 @@ __all__ = ["Turn", "Writer"]
 #: Seconds of writing at the end of one turn: a megabyte for each of a hundred clients takes longer,
 #: and who waits to be read is not to wait for all of them.
 SLICE = 0.005
-#: So many write between two looks at the clock; and where these took less than so many seconds, the
-#: next.
-FEW, LIGHT, MANY = 4, 0.0002, 16
+#: So many write between two looks at the clock; and where each of them took less than so many
+#: seconds, the next.
+FEW, LIGHT, MANY = 4, 0.00005, 32
 
 
 class Writer(Protocol):
@@ -73,17 +74,18 @@ class Turn:
         todo = writers[:]
         writers.clear()
         began = last = self._clock()
-        done, few = 0, FEW
-        while done < len(todo):
-            for writer in todo[done : done + few]:
+        few, left = FEW, iter(todo)
+        done, number = 0, len(todo)
+        while True:
+            for writer in islice(left, few):
                 writer.flush()
             done += few
-            if done >= len(todo):
+            if done >= number:
                 break
             now = self._clock()
             if now - began > SLICE:
-                writers[:0] = todo[done:]
+                writers[:0] = left
                 break
-            few = MANY if now - last < LIGHT else FEW
+            few = MANY if now - last < few * LIGHT else FEW
             last = now
         return bool(writers)

@@ -62,6 +62,7 @@ class Workers:
         "_looking",
         "_resting",
         "_reuse",
+        "_rota",
         "_run_callback",
         "_turn",
         "_waiting",
@@ -75,7 +76,8 @@ class Workers:
         self._turn = turn
         self._reuse = reuse
         self._waiting = Jobs()
-        rota_of(hub).enlist(self, self._waiting)
+        self._rota = rota_of(hub)
+        self._rota.enlist(self, self._waiting)
         self._idle: list[greenlet] = []
         self._called = False
         self._resting: Resting[greenlet] = Resting()
@@ -105,7 +107,10 @@ class Workers:
         In an empty :mod:`contextvars` context. What a job leaves in greenlet-local storage is
         found by a later one, as it is in the threads of a WSGI server.
         """
-        self._waiting.append((fn, args))
+        waiting = self._waiting
+        waiting.append((fn, args))
+        if len(waiting) > waiting.room:
+            self._rota.crowd()
         if not self._called:
             self.call()
 

@@ -230,7 +230,7 @@ class Lifetime(Outlet):
 
     def pause_if_busy(self) -> None:
         """Stop reading from a client whose events pile up; :meth:`resume` undoes it."""
-        if self._carrier is not None and not self._paused and self.busy:
+        if self._carrier is not None and not self._paused and self.dispatcher.full:
             self._paused = True
             self._carrier.pause()
 

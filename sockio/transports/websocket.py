@@ -279,20 +279,14 @@ class WebSocketCarrier:
 
     def flush(self) -> None:
         """Write what was collected in this turn."""
-        collected = self._collected
-        if collected is not None:
-            self._collected = None
-            self._write(b"".join(collected) if isinstance(collected, list) else collected)
-
-    def ready(self) -> None:
-        if self._tail is None:
-            self._drain()
-
-    def _write(self, data: bytes) -> None:
-        """Write now, or behind what is being written."""
-        if self._collected is not None:
-            self.flush()
+        data = self._collected
+        if data is None:
+            return
+        self._collected = None
+        if isinstance(data, list):
+            data = b"".join(data)
         if self._tail is not None:
+            # Behind what is being written.
             self._tail = memoryview(bytes(self._tail) + data)
             return
         try:
@@ -306,6 +300,17 @@ class WebSocketCarrier:
             return
         self._tail = memoryview(data)[sent:]
         self._stream.call_when_writable(self._writable)
+
+    def ready(self) -> None:
+        if self._tail is None:
+            self._drain()
+
+    def _write(self, data: bytes) -> None:
+        """Write now, or behind what is being written."""
+        if self._collected is not None:
+            self.flush()
+        self._collected = data
+        self.flush()
 
     def _writable(self) -> None:
         # As many others may be as the loop finds, and what it takes is only known for what is sent

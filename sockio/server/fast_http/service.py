@@ -72,7 +72,8 @@ class Service:
         self.tasks = 0
         # Those that have not begun.
         self._jobs = Jobs()
-        rota_of(gevent.get_hub()).enlist(self, self._jobs)
+        self._rota = rota_of(gevent.get_hub())
+        self._rota.enlist(self, self._jobs)
         self.stopping = False
         self._detach = "detach" not in settings.without
         self._max_payload = settings.max_payload
@@ -94,6 +95,8 @@ class Service:
         """Start a task that the server waits for when it stops."""
         self.tasks += 1
         self._jobs.append(fn)
+        if self._jobs.crowded:
+            self._rota.crowd()
         return self._run(self._do, fn, *args)
 
     def _do(self, fn: Callable[..., object], *args: Any) -> None:
