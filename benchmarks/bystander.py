@@ -547,8 +547,11 @@ class Flood(NamedTuple):
 
 
 LISTS = '5:::{"name":"nobody","args":[' + "[[[[]]]]," * 110_000 + "[]]}"
-# As many objects as a packet may have.
-OBJECTS = '{"x":1.5,"y":2.5},' * 49_000 + "1"
+# As many keys as a packet may have, in objects and in one.
+OBJECTS = '{"x":1.5,"y":2.5},' * 24_900 + "1"
+KEYS = "{" + ",".join(f'"{number:05d}":1.5' for number in range(49_900)) + "}"
+# As many lists of lists as it may have, each with five values more, 90 inside of each other.
+NESTED = ",".join(["[1.5,1.5," * 89 + "[1.5]" + ",1.5,1.5,1.5]" * 89] * 270)
 POINTS = f'5:::{{"name":"nobody","args":[{OBJECTS}]}}'
 FLOATS = '5:::{"name":"nobody","args":[' + "1.5," * 245_000 + "1]}"
 NOOPS = "\ufffd3\ufffd8::" * 10_000
@@ -565,7 +568,7 @@ FLOODS: dict[str, Flood] = {
     "events": Flood("a websocket: events that nobody handles", frames('5:::{"name":"x"}')),
     "garbage": Flood("a websocket: what is no packet", frames("x")),
     "lists": Flood("a websocket: events of half a million lists, refused", large(LISTS)),
-    "points": Flood("a websocket: events of 49 000 objects", large(POINTS)),
+    "points": Flood("a websocket: events of 24 900 objects of two keys", large(POINTS)),
     "floats": Flood("a websocket: events of 245 000 floats", large(FLOATS)),
     "tls": Flood("a websocket over TLS: noops", frames("8::"), "tls"),
     "tls-keys": Flood("TLS: updates of keys, and nothing else", key_updates, "tls"),
@@ -596,8 +599,16 @@ FLOODS: dict[str, Flood] = {
     "eio-nowhere": Flood("Engine.IO: connects to no namespace", engine_frames("40/nowhere,")),
     "eio-in-and-out": Flood("Engine.IO: a namespace left and joined", engine_frames("41", "40")),
     "eio-points": Flood(
-        "Engine.IO: a websocket: events of 49 000 objects",
+        "Engine.IO: a websocket: events of 24 900 objects of two keys",
         engine_frames(f'42["nobody",{OBJECTS}]', times=1),
+    ),
+    "eio-keys": Flood(
+        "Engine.IO: a websocket: events of 49 900 keys",
+        engine_frames(f'42["nobody",{KEYS}]', times=1),
+    ),
+    "eio-nested": Flood(
+        "Engine.IO: a websocket: events of 24 000 lists of five numbers, deeply nested",
+        engine_frames(f'42["nobody",{NESTED}]', times=1),
     ),
     "eio-deep": Flood(
         "Engine.IO: sessions that end by a megabyte of [", engine_endings("42" + "[" * 999_000)

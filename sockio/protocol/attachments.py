@@ -67,8 +67,12 @@ def find_slots(value: list[Any], count: int) -> Slots:
     while containers:
         container = containers.pop()
         values = container.values() if isinstance(container, dict) else container
-        # Many are told to be plain by one call.
-        if _PLAIN.issuperset(map(type, values)):
+        # Many are told to be plain by one call, and lists alone are no places.
+        kinds = set(map(type, values))
+        if kinds <= _PLAIN:
+            continue
+        if dict not in kinds:
+            containers += [item for item in values if item and isinstance(item, list)]
             continue
         for key, item in container.items() if isinstance(container, dict) else enumerate(container):
             if isinstance(item, dict):

@@ -21,9 +21,10 @@ from .packet import JsonDumps, JsonLoads, Opened, Packet
 from .strict_json import LARGE, default_json_dumps, default_json_loads
 
 __all__ = [
-    "KEYS",
+    "FEW",
     "MAX_NESTS",
     "V09",
+    "VALUES",
     "WIDE",
     "BaseCodec",
     "Codec",
@@ -34,8 +35,9 @@ __all__ = [
 
 #: Opening brackets in a packet from outside. A megabyte could have half a million.
 MAX_NESTS = 50_000
-#: How many keys of objects a packet may have for two of those.
-KEYS = 3
+#: As many values count as one of those more, where there are more than :data:`FEW` of those. There
+#: may be as many keys.
+VALUES, FEW = 4, MAX_NESTS // 50
 #: What a number counts as whose exponent has three digits: ``2e-308`` takes a microsecond to read.
 WIDE = 4
 
@@ -250,13 +252,16 @@ def check_nests(packet: Packet, data: str, most: int = MAX_NESTS) -> None:
 
 def _too_much(data: str, most: int) -> tuple[int, str, int] | None:
     """How much there may be of what there is too much of, what that is, and how much there is."""
-    count = data.count("[") + data.count("{")
+    count = nests = data.count("[") + data.count("{")
     what = "lists and objects"
     if count <= most and (data.count("e") + data.count("E")) * WIDE > most - count:
         count += _slow_numbers(data)
         what += ", and numbers with an exponent (of three digits each counts as four)"
+    if nests > FEW and count <= most:
+        # Of the commas some are between lists.
+        count += max(0, data.count(",") - nests) // VALUES
+        what += f", of whose values {VALUES} count as one more"
     if count <= most:
-        most = most * KEYS // 2
         count, what = data.count(":"), "keys of objects"
     return None if count <= most else (most, what, count)
 

@@ -80,7 +80,9 @@ _TIMESTAMPS = (b"\xd6\xff", b"\xd7\xff", b"\xc7\x0c\xff")
 _MANY_TIMESTAMPS = 5000
 #: Types of values that are in JSON, whatever they are, and hold no others.
 _IN_JSON = _FLAT - {float}
+_NESTS = frozenset((list, dict))
 
+_TOO_DEEP = f"it is nested more than {MAX_DEPTH} deep"
 _NO_TIMESTAMP = "an extension of the type -1 means nothing here"
 
 _KINDS = {0: "connect", 1: "disconnect", 2: "event", 3: "ack", 4: "error"}
@@ -300,23 +302,24 @@ def _data(item: bytes) -> Any:
         # It is read twice.
         most //= 2
         _refuse_timestamps(item, most)
-    if len(item) < LARGE:
-        whole = _unpack(item, _Counted(most))
-    else:
-        whole = undisturbed(_unpack, item, _Counted(most))
-    data = whole.get("data")
+    return _whole(item, most) if len(item) < LARGE else undisturbed(_whole, item, most)
+
+
+def _whole(item: bytes, most: int) -> Any:
+    data = _unpack(item, _Counted(most)).get("data")
+    if _ODD.search(item):
+        return _as_in_json(data)
     # Most packets have not as many bytes that could begin a list or a map.
     if len(item.translate(None, _NO_NESTS)) > MAX_DEPTH:
         check_depth_of(data)
-    if _ODD.search(item):
-        data = _as_in_json(data)
     return data
 
 
 def _unpack(item: bytes, counted: _Counted, *, marked: bool = False) -> Any:
-    most = counted.left
+    most = counted.left // VALUES
     hooks: dict[str, Any] = {"ext_hook": counted.marked if marked else counted.extension}
     if len(item) > most // 2:
+        # Fewer bytes are not as many values.
         hooks["list_hook"] = counted.list
     try:
         # A hook is asked when all of a list has been read.
@@ -362,14 +365,16 @@ class _Timestamp(Exception):
 def _as_in_json(value: Any) -> Any:
     """``value`` with None in place of each number that JSON has not, as by ``JSON.stringify()``:
     who stored one, and sent it on, could not write a packet for anybody. Raises ``PacketError``
-    for timestamps."""
+    for timestamps, and for what is nested more deeply than JSON may be."""
     whole = [value]
     level: list[Any] = [whole]
-    while level:
+    # One for this list, and one in which nothing more is.
+    for _ in range(MAX_DEPTH + 1):
         inner: list[Any] = []
         for each in level:
             named = isinstance(each, dict)
             values = each.values() if named else each
+            # Of many values, what they are is told by one call.
             types = set(map(type, values))
             if types <= _IN_JSON:
                 continue
@@ -379,26 +384,28 @@ def _as_in_json(value: Any) -> Any:
                 for key, one in each.items() if named else enumerate(each):
                     if type(one) is float and not math.isfinite(one):
                         each[key] = None
-            if list in types or dict in types:
+            if not types.isdisjoint(_NESTS):
                 inner += [one for one in values if isinstance(one, (list, dict))]
+        if not inner:
+            return whole[0]
         level = inner
-    return whole[0]
+    raise PacketError(_TOO_DEEP)
 
 
 def check_depth_of(value: Any) -> None:
     """Raise ``PacketError`` for what is nested more deeply than JSON may be."""
-    level = [value]
+    level = [value] if isinstance(value, (list, dict)) else []
     for _ in range(MAX_DEPTH):
-        inner = []
+        inner: list[Any] = []
         for each in level:
             values = each.values() if isinstance(each, dict) else each
             # Many are told to hold nothing by one call.
-            if isinstance(each, (list, dict)) and not _FLAT.issuperset(map(type, values)):
+            if not _FLAT.issuperset(map(type, values)):
                 inner += [one for one in values if isinstance(one, (list, dict))]
         if not inner:
             return
         level = inner
-    raise PacketError(f"it is nested more than {MAX_DEPTH} deep")
+    raise PacketError(_TOO_DEEP)
 
 
 class _Counted:
@@ -408,11 +415,11 @@ class _Counted:
     __slots__ = ("left",)
 
     def __init__(self, most: int) -> None:
-        #: How many lists and maps there may be still.
-        self.left = most
+        #: How many values of lists there may be still, of which lists and maps count as several.
+        self.left = VALUES * most
 
     def list(self, value: list[Any]) -> Any:
-        self._count(1 + len(value) // VALUES)
+        self._count(VALUES + len(value))
         return value
 
     def _count(self, number: int) -> None:
@@ -423,18 +430,18 @@ class _Counted:
     def map(self, value: dict[Any, Any]) -> Any:
         if bytes in map(type, value):
             raise PacketError("the keys of its maps have to be texts")
-        self._count(1 + len(value) // KEYS)
+        self._count(VALUES + len(value) * VALUES // KEYS)
         return value
 
     def marked(self, code: int, data: bytes) -> Any:
         """An extension, where timestamps were given another type."""
         if code == 0x7F:
             raise _Timestamp
-        self._count(1)
+        self._count(VALUES)
         return data
 
     def extension(self, code: int, data: bytes) -> Any:
-        self._count(_EXTENSION)
+        self._count(_EXTENSION * VALUES)
         return _extension(code, data)
 
 

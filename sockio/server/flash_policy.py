@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import socket
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 from xml.sax.saxutils import quoteattr
@@ -22,6 +23,7 @@ from ..config.settings import Settings
 from ..exceptions import SettingsError
 from ..runtime.gevent_runtime import GeventRuntime
 from ..sessions.complaints import Complaints
+from ..sessions.crowd import network_of
 
 __all__ = ["FlashPolicyServer", "policy_file"]
 
@@ -30,8 +32,9 @@ log = logging.getLogger("sockio.flash_policy")
 _REQUEST = b"<policy-file-request/>\0"
 #: Seconds a client gets for its request and for taking the answer.
 TIMEOUT = 3.0
-#: Connections served at a time; more wait in the kernel's queue.
-CONNECTIONS = 100
+#: Connections served at a time; more wait in the kernel's queue. And of one address, of which more
+#: are closed unanswered: who is silent takes nobody else's place.
+CONNECTIONS, OF_ONE = 100, 10
 
 
 def policy_file(domains: Iterable[str], ports: str) -> bytes:
@@ -75,6 +78,8 @@ class FlashPolicyServer(StreamServer):
         self._complaints = complaints or Complaints(GeventRuntime(), Settings().log_lines)
         self.policy = policy_file(domains, ports)
         self._shared = shared
+        # Connections that are served, by what counts as one address.
+        self._served: Counter[str] = Counter()
         super().__init__(listener, spawn=Pool(CONNECTIONS))
 
     def init_socket(self) -> None:
@@ -92,6 +97,12 @@ class FlashPolicyServer(StreamServer):
         super().init_socket()
 
     def handle(self, sock: Any, address: Any) -> None:
+        host = network_of(_host_of(address))
+        if host and self._served[host] >= OF_ONE:
+            message = "%s asks the flash policy server for more than %d files at a time"
+            self._say(address, logging.WARNING, "flash-policy-crowded", message, OF_ONE)
+            return
+        self._served[host] += 1
         try:
             with gevent.Timeout(TIMEOUT, TimeoutError("no whole request in time")):
                 self._serve(sock, address)
@@ -100,6 +111,10 @@ class FlashPolicyServer(StreamServer):
             self._say(
                 address, logging.DEBUG, "flash-policy-failed", "flash policy for %s: %s", error
             )
+        finally:
+            self._served[host] -= 1
+            if not self._served[host]:
+                del self._served[host]
 
     def _serve(self, sock: Any, address: Any) -> None:
         request = b""
@@ -115,5 +130,8 @@ class FlashPolicyServer(StreamServer):
             self._say(address, logging.WARNING, "no-flash-policy", message)
 
     def _say(self, address: Any, level: int, kind: str, message: str, *args: Any) -> None:
-        host = str(address[0]) if isinstance(address, tuple) and address else ""
-        self._complaints.say(log, level, kind, host, message, address, *args)
+        self._complaints.say(log, level, kind, _host_of(address), message, address, *args)
+
+
+def _host_of(address: Any) -> str:
+    return str(address[0]) if isinstance(address, tuple) and address else ""

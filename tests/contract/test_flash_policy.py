@@ -165,6 +165,31 @@ def test_the_time_is_three_seconds() -> None:
     assert flash_policy.TIMEOUT == 3.0
 
 
+def test_who_is_silent_takes_nobody_elses_place(
+    policy: FlashPolicyServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    silent = [Connection(port_of(policy)) for _ in range(flash_policy.OF_ONE)]
+    try:
+        eventually(
+            lambda: policy.pool is not None and len(policy.pool) == len(silent), "all are served"
+        )
+        with Connection(port_of(policy)) as one_more:
+            assert everything(one_more) == b""
+        assert "more than 10 files at a time" in caplog.text
+        other = stdlib_socket.create_connection(
+            ("127.0.0.1", port_of(policy)), 10, source_address=("127.0.0.2", 0)
+        )
+        with other:
+            other.sendall(REQUEST)
+            assert other.recv(65536)
+    finally:
+        for connection in silent:
+            connection.close()
+    # Their places are free again.
+    eventually(lambda: policy.pool is not None and not len(policy.pool), "they are gone")
+    assert grants(ask(policy)) == [("www.example.com", "8080")]
+
+
 @pytest.mark.usefixtures("impatient")
 def test_so_many_connections_are_served_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(flash_policy, "CONNECTIONS", 3)

@@ -9,7 +9,7 @@ import gevent
 import pytest
 
 from sockio import BaseNamespace, EventRefused, allow, on
-from sockio.protocol.dialect import KEYS, MAX_NESTS, WIDE
+from sockio.protocol.dialect import FEW, MAX_NESTS, VALUES, WIDE
 from sockio.testing import ManualRuntime
 
 from ...support.carriers import Client, House
@@ -381,11 +381,36 @@ def test_in_texts_there_may_be_any_number_of_them(house: MakeHouse, word: str) -
     assert client.socket.bad_packets == 0
 
 
+@pytest.mark.parametrize("values", [2, 5, 40])
+def test_the_values_of_many_lists_count_as_well(house: MakeHouse, values: int) -> None:
+    client = house({"/chat": Chat}).client("/chat")
+    one = f"[{','.join(['1'] * values)}]"
+    most = int(MAX_NESTS / (1 + (values - 1) / VALUES))
+    assert most > FEW
+    few, many = (f"{','.join([one] * (most + more))}" for more in (-9, 9))
+    (refused,) = client.sends(f'5:7+:/chat:{{"name":"none","args":[{many}]}}')
+    assert refused.startswith('6::/chat:7+[{"error":"invalid_packet"')
+    # In texts there may be any number of commas.
+    words = "," * VALUES * MAX_NESTS
+    assert client.sends(f'5:8+:/chat:{{"name":"fail","args":[{few},"{words}"]}}') == [
+        f"6::/chat:8+{INTERNAL}"
+    ]
+    assert client.socket.bad_packets == 1
+
+
+def test_few_lists_may_have_any_number_of_values(house: MakeHouse) -> None:
+    client = house({"/chat": Chat}).client("/chat")
+    lists = ",".join([f"[{','.join('1' * 500)}]"] * (FEW - 3))
+    assert client.sends(f'5:8+:/chat:{{"name":"fail","args":[{lists}]}}') == [
+        f"6::/chat:8+{INTERNAL}"
+    ]
+
+
 @pytest.mark.parametrize("space", ["", " "])
 def test_a_packet_of_too_many_keys_is_refused_unread(house: MakeHouse, space: str) -> None:
     client = house({"/chat": Chat}).client("/chat")
     # Of the event itself there are two more.
-    most = MAX_NESTS * KEYS // 2 - 2
+    most = MAX_NESTS - 2
     few, many = (
         f"{{{','.join(f'{chr(34)}{key}{chr(34)}{space}:1' for key in range(most + more))}}}"
         for more in (0, 1)

@@ -318,7 +318,7 @@ def test_how_much_one_packet_may_hold(count: int, item: bytes) -> None:
     most = next(
         number
         for number in range(VALUES * MAX_NESTS_BESIDE_BYTES, 0, -1)
-        if 3 + number * count + (number + 1) // VALUES <= MAX_NESTS_BESIDE_BYTES
+        if VALUES * (3.5 + number * count) + number + 1 <= VALUES * MAX_NESTS_BESIDE_BYTES
     )
     assert len(read(raw_event(most, item * most))["args"]) == most
     with pytest.raises(PacketError, match="lists and maps"):
