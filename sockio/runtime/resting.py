@@ -17,15 +17,16 @@ class Resting(Generic[T]):
     Hundreds of tasks of one are passed by whoever has one: it waits for one of theirs at most.
     """
 
-    __slots__ = ("_number", "_queues")
+    __slots__ = ("_queues", "number")
 
     def __init__(self) -> None:
         # In the order in which it is their turn.
         self._queues: dict[Hashable, deque[T]] = {}
-        self._number = 0
+        #: How many there are: asked in each pass of the loop.
+        self.number = 0
 
     def __len__(self) -> int:
-        return self._number
+        return self.number
 
     def append(self, task: T, whose: str) -> None:
         """Let ``task`` wait among those of the same client, or by itself without one."""
@@ -34,7 +35,7 @@ class Resting(Generic[T]):
         if queue is None:
             queue = self._queues[key] = deque()
         queue.append(task)
-        self._number += 1
+        self.number += 1
 
     def popleft(self) -> T:
         """The next one, after which it is the turn of another client. Raises ``KeyError`` where
@@ -47,7 +48,7 @@ class Resting(Generic[T]):
         task = queue.popleft()
         if queue:
             self._queues[whose] = queue
-        self._number -= 1
+        self.number -= 1
         return task
 
     def remove(self, task: T, whose: str) -> None:
@@ -57,6 +58,6 @@ class Resting(Generic[T]):
         if queue is None or task not in queue:
             return
         queue.remove(task)
-        self._number -= 1
+        self.number -= 1
         if not queue:
             del self._queues[key]

@@ -152,14 +152,14 @@ class Workers:
         if self._looking:
             return
         turn, waiting, idle = self._turn, self._waiting, self._idle
-        if not waiting and not self._resting and self._worked <= HEAVY:
+        if not waiting and not self._resting.number and self._worked <= HEAVY:
             # A poll was begun, or something answered in the loop itself.
             self.share = SHARE
             if turn.end():
                 self._look_for_input()
             return
         # Those that come meanwhile are for the next pass.
-        jobs, rested = len(waiting), len(self._resting)
+        jobs, rested = len(waiting), self._resting.number
         if jobs + rested > 1:
             self.share = min(SHARE, max(LEAST, SLICE / (jobs + rested)))
         else:
@@ -181,14 +181,15 @@ class Workers:
         if begun >= ENOUGH:
             waiting.measure(begun, now - began)
         # What was answered leaves before those go on who may take long.
-        turn.end()
+        behind = turn.end()
         if rested and now >= self._later:
             now = self._go_on(rested, ends)
+            behind = turn.behind
         took = now - began
         if took > LONG:
             self._later = now + min(PAUSE, PART * took)
         self._worked += took
-        if turn.behind or self._worked > HEAVY or self._resting or (waiting and not self._called):
+        if behind or self._worked > HEAVY or self._resting.number or (waiting and not self._called):
             self._look_for_input()
 
     def _go_on(self, rested: int, ends: float) -> float:

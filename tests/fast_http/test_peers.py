@@ -9,6 +9,7 @@ from typing import Any
 import gevent
 import pytest
 
+from sockio.runtime.rota import rota_of
 from sockio.server.fast_http.connection import State
 from sockio.transports import connection as connections
 
@@ -379,6 +380,7 @@ def test_bodies_that_end_at_once_are_answered_in_turns(
     monkeypatch.setattr(service.endpoint, "respond", noting)
     # No time at all: whoever is not the first of a turn waits for the next.
     monkeypatch.setattr("sockio.runtime.rota.SLICE", 0.0)
+    rota_of(gevent.get_hub()).until = 0.0
     for raw in raws:
         raw.sock._sock.send(body[-1:])
     for raw in raws:

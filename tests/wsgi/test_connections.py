@@ -20,6 +20,7 @@ from gevent.event import Event
 from gevent.pywsgi import WSGIServer
 
 from sockio import SocketIOMiddleware
+from sockio.runtime.rota import rota_of
 
 from ..support.echo import Echo
 from ..support.raw_http import Connection, get, handshake
@@ -234,6 +235,7 @@ def test_handshakes_of_tls_that_come_at_once_take_turns(
     # No time at all: each that is not the first of its turn waits for the next.
     monkeypatch.setattr("sockio.runtime.rota.SLICE", 0.0)
     monkeypatch.setattr("sockio.runtime.workers.SLICE", 0.0)
+    rota_of(gevent.get_hub()).until = 0.0
     loop = gevent.get_hub().loop
     turns: list[int] = []
     monkeypatch.setattr(server.server, "handle", lambda *_: None)

@@ -234,8 +234,8 @@ class FastConnection:
             if state is _READING:
                 self._advance()
                 # Who waits for each answer sends no more.
-                return len(data) == CHUNK or self._reader.waiting > 0
-            if self._reader.waiting > AHEAD:
+                return len(data) == CHUNK or bool(self._reader.waiting)
+            if len(self._reader.waiting) > AHEAD:
                 self._pause()
         return len(data) == CHUNK
 

@@ -69,7 +69,6 @@ class RequestReader:
 
     __slots__ = (
         "_body",
-        "_buffer",
         "_complete",
         "_fed",
         "_headed",
@@ -81,6 +80,7 @@ class RequestReader:
         "_wanted",
         "environ",
         "upgrade",
+        "waiting",
     )
 
     def __init__(
@@ -93,7 +93,8 @@ class RequestReader:
         #: Whether the present request asks for another protocol.
         self.upgrade = False
         # From the beginning of the present request, or what came behind its head once it is taken.
-        self._buffer = b""
+        #: What has arrived and is not taken.
+        self.waiting = b""
         self._fed = 0
         self._url = b""
         self._headed = False
@@ -133,17 +134,12 @@ class RequestReader:
 
     def feed(self, data: bytes) -> None:
         """Add what has arrived."""
-        self._buffer = self._buffer + data if self._buffer else data
+        self.waiting = self.waiting + data if self.waiting else data
 
     @property
     def target(self) -> str:
         """What the present request asks for, as its first line has it."""
         return self._url.decode("latin-1")
-
-    @property
-    def waiting(self) -> int:
-        """Bytes that have arrived and are not taken."""
-        return len(self._buffer)
 
     def head(self) -> bool:
         """Read on; whether the head of the present request is complete.
@@ -152,7 +148,7 @@ class RequestReader:
         """
         if self._head_is_complete():
             return True
-        buffer, fed = self._buffer, self._fed
+        buffer, fed = self.waiting, self._fed
         if fed == 0:
             self.environ = self._make_environ()
         end = buffer.find(_END_OF_HEAD, fed - 3 if fed > 3 else 0)
@@ -193,7 +189,7 @@ class RequestReader:
 
     def rest(self) -> bytes:
         """Everything from the beginning of the present request, whose body was not taken."""
-        return self._buffer
+        return self.waiting
 
     def take(self) -> bytes | None:
         """Take the present request: its body, once that is complete, and None before.
@@ -204,15 +200,15 @@ class RequestReader:
         body = self._body
         if body is None:
             stop = self._fed
-            buffer = self._buffer
+            buffer = self.waiting
             length = 0 if self._complete else int(self.environ["CONTENT_LENGTH"])
             if length == 0:
-                self._buffer = buffer[stop:] if len(buffer) > stop else b""
+                self.waiting = buffer[stop:] if len(buffer) > stop else b""
                 self._next()
                 return b""
             end = stop + length
             part = buffer[stop:end]
-            self._buffer = buffer[end:] if len(buffer) > end else b""
+            self.waiting = buffer[end:] if len(buffer) > end else b""
             self._parser.feed_data(part)
             if len(part) == length:
                 self._next()
@@ -221,8 +217,8 @@ class RequestReader:
             self._wanted = length
             return None
         missing = self._wanted - len(body)
-        part = self._buffer[:missing]
-        self._buffer = self._buffer[missing:]
+        part = self.waiting[:missing]
+        self.waiting = self.waiting[missing:]
         self._parser.feed_data(part)
         body += part
         if len(body) < self._wanted:
@@ -253,5 +249,5 @@ class RequestReader:
         # garbage collector.
         self._parser = None
         self._make_environ = dict
-        self._buffer = b""
+        self.waiting = b""
         self.environ = {}

@@ -232,6 +232,78 @@ def test_a_runtime_counts_its_tasks_that_have_not_begun() -> None:
     assert jobs.room >= ROOM
 
 
+class Passes:
+    """A loop of which only the passes and the clock are there."""
+
+    def __init__(self, house: House) -> None:
+        self.house = house
+        self.iteration = 1
+        self._now = self._looked = 0.0
+
+    def timer(self, seconds: float) -> None:
+        return None
+
+    def look(self) -> None:
+        self.iteration += 1
+        self._looked = self.house.time
+
+    def now(self) -> float:
+        return self._looked
+
+    def update_now(self) -> None:
+        self._looked = self.house.time
+
+
+def passing() -> tuple[House, Rota, Passes]:
+    house = House()
+    loop = Passes(house)
+    return house, Rota(loop, lambda: house.time), loop
+
+
+def test_of_each_pass_there_is_a_slice() -> None:
+    house, rota, loop = passing()
+    loop.look()
+    assert rota.goes_on(house.time)
+    assert rota.until == pytest.approx(house.time + SLICE)
+    house.time += SLICE
+    assert not rota.goes_on(house.time)
+    loop.look()
+    assert rota.goes_on(house.time)
+
+
+def test_what_a_pass_has_had_within_the_time_of_an_earlier_one_counts() -> None:
+    house, rota, loop = passing()
+    assert rota.goes_on(house.time)
+    house.time += 0.75 * SLICE
+    # Until here nobody had to ask, and in this pass nobody has to for the rest of it either.
+    loop.look()
+    house.time += 0.5 * SLICE
+    assert house.time > rota.until
+    assert rota.goes_on(house.time)
+    assert rota.until == pytest.approx(house.time + 0.5 * SLICE)
+    house.time += SLICE
+    loop.look()
+    house.time += 2 * SLICE
+    assert not rota.goes_on(house.time)
+
+
+def test_input_waits_while_too_many_tasks_have_not_begun() -> None:
+    house, rota, loop = passing()
+    jobs = Jobs()
+    rota.enlist(house, jobs)
+    assert rota.goes_on(house.time)
+    jobs.extend(range(jobs.room + 1))
+    rota.crowd()
+    assert house.time >= rota.until
+    loop.look()
+    assert not rota.goes_on(house.time)
+    assert not rota.full()
+    assert rota.full()
+    jobs.clear()
+    loop.look()
+    assert rota.goes_on(house.time)
+
+
 def test_servers_of_one_loop_share_a_rota() -> None:
     one, two = GeventRuntime(), GeventRuntime()
     one.bind()
