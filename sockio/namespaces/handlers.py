@@ -189,9 +189,13 @@ def concurrent(fn: F) -> F:
     return note(fn, CONCURRENT, True)
 
 
+_FOR_MESSAGES = ("recv_message", "recv_json")
+
+
 def method_for_message(args: Sequence[Any]) -> str:
     """Which method hears an event ``message`` that brings ``args``."""
-    return "recv_message" if args and isinstance(args[0], (str, bytes)) else "recv_json"
+    text, json = _FOR_MESSAGES
+    return text if args and isinstance(args[0], (str, bytes)) else json
 
 
 #: Methods of sockio's own that are there to be overridden, and handle nothing.
@@ -344,6 +348,9 @@ class HandlerTable:
                         earlier = self._before.get(before, [])
                         self._before[name] = [before, *earlier, *self._before.get(name, [])]
                     self._events[event] = name
+        # Where there is none for the event, messages go to these.
+        heard = self._events.get("message", "on_message")
+        self._before[heard] = [*self._before.get(heard, []), *_FOR_MESSAGES]
         #: The names of the methods that may run beside others.
         self.concurrent = frozenset(concurrent)
         # As they were looked at.

@@ -442,6 +442,38 @@ def test_neither_is_what_hears_messages() -> None:
     assert handler.conditions == (nobody,)
 
 
+class ClosedToMessages(BaseNamespace):
+    @allow(nobody)
+    def recv_message(self, data: Any) -> None: ...
+
+
+class ClosedToJson(BaseNamespace):
+    @allow(nobody)
+    def recv_json(self, data: Any) -> None: ...
+
+
+@pytest.mark.parametrize("base", [ClosedToMessages, ClosedToJson])
+def test_what_gets_the_events_of_closed_messages_is_closed_with_them(base: Any) -> None:
+    class ByName(base):  # type: ignore[misc]
+        def on_message(self, data: Any) -> None: ...
+
+    class ByMark(base):  # type: ignore[misc]
+        @on("message")
+        def on_words(self, data: Any) -> None: ...
+
+    class Opened(base):  # type: ignore[misc]
+        @allow(everybody)
+        def on_message(self, data: Any) -> None: ...
+
+    for cls, conditions in ((ByName, [nobody]), (ByMark, [nobody]), (Opened, [everybody])):
+        table = HandlerTable(cls, BaseNamespace)
+        method, _ = table.event("message")
+        assert method is not None
+        handler = table.method(method)
+        assert handler is not None
+        assert list(handler.conditions) == conditions
+
+
 @pytest.mark.parametrize("mark", [allow(nobody), limit("1/s"), on("x"), concurrent])
 def test_a_class_cannot_be_marked(mark: Any) -> None:
     with pytest.raises(UsageError, match="stand above a method, and Chat is a class"):
