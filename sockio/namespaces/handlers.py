@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import operator
 import re
 import types
 import unicodedata
@@ -290,6 +291,7 @@ class HandlerTable:
     __slots__ = (
         "__weakref__",
         "_base",
+        "_bases",
         "_before",
         "_events",
         "_methods",
@@ -304,6 +306,7 @@ class HandlerTable:
         "checked",
         "concurrent",
         "errs",
+        "hooks",
         "plain",
         "surrounded",
         "wraps",
@@ -314,6 +317,8 @@ class HandlerTable:
     ) -> None:
         self._owner = owner
         self._base = base
+        # Not what has none of its own, for good.
+        self._bases = [cls for cls in reversed(owner.__mro__) if cls is not object]
         self._own_steps = own_steps
         self._root: HandlerTable = root or self
         # For objects with steps of their own, by the names of these: in the root alone.
@@ -326,6 +331,8 @@ class HandlerTable:
     def _read(self) -> None:
         """Look at the class, as it is by now."""
         owner = self._owner
+        #: What is known of the life-cycle hooks, by name: for who calls them.
+        self.hooks: dict[str, Any] = {}
         #: Whether it has been looked at, as far as that is done when the class is given.
         self.checked = False
         self._methods: dict[str, Handler] = {}
@@ -375,7 +382,7 @@ class HandlerTable:
     def forget_handlers(self) -> None:
         """A function has been marked that may be one of them: look at each again."""
         for table in (self, *self._own.values()):
-            for known in (table._methods, table._resolved, table._plain):
+            for known in (table._methods, table._resolved, table._plain, table.hooks):
                 known.clear()
 
     def of_now(self) -> HandlerTable:
@@ -415,11 +422,12 @@ class HandlerTable:
     @property
     def initializers(self) -> tuple[Callable[[Any], object], ...]:
         """Every ``initialize`` of the class and its bases, base first, each exactly once."""
-        return tuple(
-            vars(cls)["initialize"]
-            for cls in reversed(self._owner.__mro__)
-            if "initialize" in vars(cls) and cls is not self._base
-        )
+        base = self._base
+        found = []
+        for cls in self._bases:
+            if cls is not base and "initialize" in cls.__dict__:
+                found.append(cls.__dict__["initialize"])
+        return tuple(found)
 
     @property
     def marked(self) -> Collection[str]:
@@ -514,12 +522,20 @@ class HandlerTable:
         return method, False
 
 
-def _steps_of(owner: type) -> list[Any]:
-    return [getattr(owner, name, None) for name in STEPS]
+_all_steps = operator.attrgetter(*STEPS)
+
+
+def _steps_of(owner: type) -> tuple[Any, ...]:
+    try:
+        # Of every class whenever a client comes: by one call.
+        steps: tuple[Any, ...] = _all_steps(owner)
+    except AttributeError:
+        steps = tuple([getattr(owner, name, None) for name in STEPS])
+    return steps
 
 
 #: The steps as sockio has them: who replaces one in BaseNamespace itself overrides it, too.
-_OURS: dict[type, list[Any]] = {}
+_OURS: dict[type, tuple[Any, ...]] = {}
 
 
 def keep_steps(base: type) -> None:

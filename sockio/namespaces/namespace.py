@@ -519,7 +519,11 @@ class BaseNamespace(Steps):
 
     def _call_hook(self, name: str, **offered: Any) -> Any:
         """Call a life-cycle hook with those of ``offered`` that its parameters ask for."""
-        handler, wanted = _hook_parameters(type(self), name)
+        cls, hooks = type(self), self._table.hooks
+        known = hooks.get(name)
+        if known is None or known[0].found is not getattr(cls, name, None):
+            known = hooks[name] = _hook_parameters(cls, name)
+        handler, wanted = known
         if wanted == list(handler.names[: len(wanted)]):
             # By position: a decorator may hand on nothing else.
             return getattr(self, name)(*[offered[each] for each in wanted])

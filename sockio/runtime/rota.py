@@ -137,8 +137,8 @@ class Watch:
     def close(self) -> None:
         """Never be called again. Twice is once."""
         if self._state != _CLOSED:
-            self.stop()
             self._state = _CLOSED
+            # Which stops it.
             self._io.close()
             # The owner has this one, and they would keep each other.
             self._on_readable = _nothing
