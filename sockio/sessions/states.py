@@ -34,6 +34,9 @@ class State(enum.Enum):
     DISCONNECTING = "disconnecting"
     DISCONNECTED = "disconnected"
 
+    # Of each there is one object; an enum's own is a function in Python.
+    __hash__ = object.__hash__
+
 
 #: From a state, by an event, to a state.
 MOVES: Mapping[tuple[State, str], State] = {
