@@ -71,7 +71,7 @@ def find_slots(value: list[Any], count: int) -> Slots:
         kinds = set(map(type, values))
         if kinds <= _PLAIN:
             continue
-        if dict not in kinds:
+        if not any(issubclass(kind, dict) for kind in kinds):
             containers += [item for item in values if item and isinstance(item, list)]
             continue
         for key, item in container.items() if isinstance(container, dict) else enumerate(container):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections import OrderedDict
 from typing import Any
 
 import pytest
@@ -168,3 +170,12 @@ def test_many_placeholders_are_no_more_work_each(assembler: Assembler, steps: An
         return found
 
     assert work(2000) < 4.1 * work(500)
+
+
+def test_objects_of_a_reader_of_the_applications_own_are_looked_through() -> None:
+    def loads(text: str) -> Any:
+        return json.loads(text, object_pairs_hook=OrderedDict)
+
+    assembler = Assembler(make_reader(5, loads))
+    (packet,) = feed(assembler, f'52-["a",[{P0}],{{"b":[{P1}]}}]', b"x", b"y")
+    assert packet["args"] == [[b"x"], {"b": [b"y"]}]
