@@ -438,7 +438,11 @@ class Handler(WSGIHandler):
             self.close_connection = True
 
     def handle_one_response(self) -> None:
-        super().handle_one_response()
+        try:
+            super().handle_one_response()
+        finally:
+            # Its traceback has this object.
+            self._write_error = None
         body: Any = self.wsgi_input
         if body is not None and body._chunked_input_error:
             # Where the next request begins is not known.

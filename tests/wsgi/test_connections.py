@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import gc
 import logging
 import socket
 import ssl
 import struct
+import weakref
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -277,6 +279,31 @@ def test_who_goes_while_it_is_written_to_is_no_traceback(
         connection.reset() if reset else connection.close()
         assert ended.wait(20)
     assert "Traceback" not in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("reset", [False, True], ids=["FIN", "RST"])
+def test_of_who_goes_while_it_is_written_to_nothing_is_left(
+    serve: Callable[..., Served], reset: bool
+) -> None:
+    """Nor is anything left to the garbage collector, as what has its own traceback would be."""
+    handlers: list[weakref.ref[Any]] = []
+
+    def page(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        handlers.append(weakref.ref(start_response.__self__))
+        start_response("200 OK", [])
+        return [bytes(100_000)] * 100
+
+    server = serve(page, {"": Echo})
+    gc.collect()
+    gc.disable()
+    try:
+        with Connection(server.port) as connection:
+            connection.request("GET", "/other")
+            connection.read(1000)
+            connection.reset() if reset else connection.close()
+        eventually(lambda: handlers and not any(each() for each in handlers), "it is gone")
+    finally:
+        gc.enable()
 
 
 def test_a_websocket_that_goes_while_it_is_written_to_over_tls(
