@@ -21,7 +21,7 @@ from ..config.rates import Rate
 from ..exceptions import UsageError
 from ..sessions.jobs import name_of
 from .hooks import STEPS
-from .marks import CONCURRENT, CONDITIONS, EVENTS, LIMITS, closing_marks, marks_of, note
+from .marks import CONCURRENT, CONDITIONS, EVENTS, LIMITS, check_own, closing_marks, marks_of, note
 
 __all__ = [
     "RESERVED",
@@ -291,7 +291,6 @@ class HandlerTable:
     __slots__ = (
         "__weakref__",
         "_base",
-        "_bases",
         "_before",
         "_events",
         "_methods",
@@ -317,8 +316,6 @@ class HandlerTable:
     ) -> None:
         self._owner = owner
         self._base = base
-        # Not what has none of its own, for good.
-        self._bases = [cls for cls in reversed(owner.__mro__) if cls is not object]
         self._own_steps = own_steps
         self._root: HandlerTable = root or self
         # For objects with steps of their own, by the names of these: in the root alone.
@@ -332,7 +329,7 @@ class HandlerTable:
         """Look at the class, as it is by now."""
         owner = self._owner
         #: What is known of the life-cycle hooks, by name: for who calls them.
-        self.hooks: dict[str, Any] = {}
+        self.hooks: dict[str, tuple[Handler, list[str]]] = {}
         #: Whether it has been looked at, as far as that is done when the class is given.
         self.checked = False
         self._methods: dict[str, Handler] = {}
@@ -396,38 +393,36 @@ class HandlerTable:
         """Whether it is that class's: an object may have become one of another."""
         return self._owner is owner
 
-    def has_only(self, attributes: tuple[str, ...]) -> bool:
-        """Whether an object's own attributes are known to be neither handlers nor steps."""
-        return attributes in self._root._usual
-
-    def for_object(self, attributes: Collection[str]) -> HandlerTable:
-        """The table for an object of the class with such attributes of its own: some may be
-        steps."""
+    def for_object(self, holder: object) -> HandlerTable:
+        """The table for an object of the class: some of its own attributes may be steps. Raises
+        ``UsageError`` for a handler of its own that is marked."""
         root = self._root
-        if not attributes:
+        names = tuple(vars(holder))
+        if names in root._usual:
             return root
-        own = _STEPS.intersection(attributes)
-        if not own:
-            usual = root._usual
-            if len(usual) < USUAL and not any(
-                name.startswith(("on_", "recv_")) for name in attributes
-            ):
-                usual.add(tuple(attributes))
-            return root
-        table = root._own.get(own)
-        if table is None:
-            table = root._own[own] = HandlerTable(self._owner, self._base, own, root)
-        return table
+        handlers = [name for name in names if name.startswith(("on_", "recv_"))]
+        for name in handlers:
+            check_own(holder, name)
+        own = _STEPS.intersection(names)
+        if own:
+            table = root._own.get(own)
+            if table is None:
+                table = root._own[own] = HandlerTable(self._owner, self._base, own, root)
+            return table
+        if not handlers and len(root._usual) < USUAL:
+            root._usual.add(names)
+        return root
 
     @property
     def initializers(self) -> tuple[Callable[[Any], object], ...]:
         """Every ``initialize`` of the class and its bases, base first, each exactly once."""
-        base = self._base
-        found = []
-        for cls in self._bases:
-            if cls is not base and "initialize" in cls.__dict__:
-                found.append(cls.__dict__["initialize"])
-        return tuple(found)
+        return tuple(
+            [
+                vars(cls)["initialize"]
+                for cls in reversed(self._owner.__mro__)
+                if "initialize" in vars(cls) and cls is not self._base
+            ]
+        )
 
     @property
     def marked(self) -> Collection[str]:

@@ -47,7 +47,7 @@ from .handlers import (
     unheard,
 )
 from .hooks import CALLED, GATED
-from .marks import CLOSING, check_own, closing_marks
+from .marks import CLOSING, closing_marks
 from .runs import check_runs
 from .steps import Steps
 
@@ -499,15 +499,8 @@ class BaseNamespace(Steps):
         table = self._table
         if not table.is_of(type(self)):
             table = handlers_of(type(self), BaseNamespace).of_now()
-        names = tuple(self.__dict__)
-        self._looked_at = len(names)
-        if table.has_only(names):
-            self._table = table.for_object(())
-            return
-        for name in names:
-            if name.startswith(("on_", "recv_")):
-                check_own(self, name)
-        self._table = table.for_object(names)
+        self._table = table.for_object(self)
+        self._looked_at = len(self.__dict__)
 
     def _close(self, reason: str) -> None:
         packet = {"type": "disconnect", "endpoint": self.ns_name}

@@ -4,7 +4,7 @@ in the class, on the object, behind another decorator, or on the class when clie
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -437,6 +437,24 @@ def test_a_mark_on_an_objects_own_method_is_an_error_and_opens_nothing(
     assert not client.socket.active_ns
     # The class's function is as it was.
     assert not marks_on(Base.on_x, CONDITIONS)
+
+
+class MarksLater(BaseNamespace):
+    heard: ClassVar[list[str]] = []
+
+    def on_mark(self) -> None:
+        self.__dict__["on_x"] = allow(lambda ns: False)(self.on_x)
+
+    def on_x(self) -> None:
+        self.heard.append("x")
+
+
+def test_a_mark_on_an_objects_own_method_is_an_error_at_each_event(house: MakeHouse) -> None:
+    client = house({"/n": MarksLater}).client("/n")
+    for name in ("mark", "x", "x", "x"):
+        client.sends(f'5::/n:{{"name":"{name}"}}')
+    assert not MarksLater.heard
+    assert client.socket.connected
 
 
 def test_a_handler_that_mentions_a_closed_one_is_not_closed() -> None:
