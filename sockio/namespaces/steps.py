@@ -128,18 +128,15 @@ class Steps(Member):
             self._look_for_steps()
         kind = packet["type"]
         if kind == "event":
-            table = self._table
-            if table.plain:
-                args = packet["args"]
-                handler = table.plain_event(packet["name"], len(args))
-                if handler is not None:
-                    # Nobody overrides what the steps below do, and none of them would object.
-                    allowed = self.allowed_methods
-                    if allowed is None or handler.name in allowed:
-                        method = getattr(self, handler.name, None)
-                        # Else the class has another one by now, or this object has one of its own.
-                        if type(method) is MethodType and method.__func__ is handler.found:
-                            return method(*args)
+            table, args = self._table, packet["args"]
+            handler = table.plain_event(packet["name"], len(args)) if table.plain else None
+            allowed = self.allowed_methods
+            # Nobody overrides what the steps below do, and none of them would object.
+            if handler is not None and (allowed is None or handler.name in allowed):
+                method = getattr(self, handler.name, None)
+                # Else the class has another one by now, or this object has one of its own.
+                if type(method) is MethodType and method.__func__ is handler.found:
+                    return method(*args)
             return self.process_event(packet)
         if kind == "message":
             if self._table.surrounded:

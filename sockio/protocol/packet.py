@@ -197,6 +197,7 @@ def _read_ack(packet: Packet, data: str, json_loads: JsonLoads) -> None:
 
 def _write_ack(packet: Mapping[str, Any], json_dumps: JsonDumps) -> str:
     number = packet.get("ackId")
+    # As _write_number() looks, which says what is wrong: without a call, for each ack.
     if type(number) is not int or not 0 <= number < _ID_LIMIT:
         _write_number(packet, "ackId")
     args = packet.get("args")

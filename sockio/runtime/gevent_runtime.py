@@ -102,6 +102,7 @@ class GeventRuntime:
 
     def begin_turn(self) -> None:
         turn = self.turn
+        # Mostly it is.
         if not turn.open and turn.begin():
             (self._workers or self._hire()).call()
 

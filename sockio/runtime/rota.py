@@ -336,7 +336,7 @@ class Rota:
     @property
     def crowded(self) -> bool:
         """Whether more tasks wait than there is room for."""
-        return any(len(jobs) > jobs.room for jobs in self.queues)
+        return any(jobs.crowded for jobs in self.queues)
 
     def file(self, watch: Watch) -> None:
         """Let ``watch`` wait for its turn."""

@@ -278,8 +278,6 @@ class FrameReader:
         """The messages that ``data`` completes: texts, and bytes where they are wanted. Where they
         are not, as in 0.9, a binary message ends the connection."""
         messages: list[str | bytes] = []
-        if self.over:
-            return messages
         if not self._short_way:
             self._by_library(data, messages)
             return messages
@@ -291,7 +289,7 @@ class FrameReader:
             bunch, self._rest = self._rest, None
         largest = _LARGEST if self._extension is None else _DEFLATED
         position, end = 0, len(bunch)
-        while True:
+        while not self.over:
             # RFC 6455, 5.2: two bytes, more for a longer payload's length, four of the mask.
             needed = position + 2
             if needed > end:
@@ -326,8 +324,6 @@ class FrameReader:
                     messages.append(str(text, "utf-8"))
                 except UnicodeDecodeError:
                     self._by_library(bytes(bunch[position:needed]), messages)
-                    if self.over:
-                        return messages
                 self.shortly += 1
             elif (
                 kind == _CLOSE
@@ -338,12 +334,11 @@ class FrameReader:
                 # The library would be made for this alone.
                 self._parts = bytearray(answer)
                 self.over = True
-                return messages
             else:
                 self._by_library(bytes(bunch[position:needed]), messages)
-                if self.over:
-                    return messages
             position = needed
+        else:
+            return messages
         if position < end:
             self._rest = bytearray(bunch[position:])
             self._needed = needed - position

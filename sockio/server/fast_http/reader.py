@@ -92,8 +92,8 @@ class RequestReader:
         self.environ: dict[str, Any] = {}
         #: Whether the present request asks for another protocol.
         self.upgrade = False
-        # From the beginning of the present request, or what came behind its head once it is taken.
-        #: What has arrived and is not taken.
+        #: What has arrived and is not taken: from the beginning of the present request, or what
+        #: came behind its head once that is taken.
         self.waiting = b""
         self._fed = 0
         self._url = b""

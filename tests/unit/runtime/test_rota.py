@@ -238,7 +238,7 @@ class Passes:
     def __init__(self, house: House) -> None:
         self.house = house
         self.iteration = 1
-        self._now = self._looked = 0.0
+        self._looked = 0.0
 
     def timer(self, seconds: float) -> None:
         return None
